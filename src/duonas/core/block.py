@@ -1,0 +1,163 @@
+"""What an arch is made of: blocks, and inside them the layers that multiply.
+
+``SearchSpace.blocks(arch)`` is the one description of an arch. Counting, device tables, the drawings of the report, the
+supernet's forward pass and ``extract`` all read it, so they cannot disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+Activation = Literal["relu", "hswish", "none"]
+
+
+@dataclass(frozen=True)
+class LayerSpec:
+    """A convolution or linear layer, with the norm that follows it."""
+
+    name: str
+    kind: Literal["conv", "linear"]
+    in_channels: int
+    out_channels: int
+    kernel: int = 1
+    stride: int = 1
+    groups: int = 1
+    in_resolution: int = 1  # side of the square feature map that enters
+    norm: bool = False
+    bias: bool = False
+
+    @property
+    def out_resolution(self) -> int:
+        """Side of the feature map that leaves; padding is ``kernel // 2``."""
+        return (self.in_resolution - 1) // self.stride + 1
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates for one image."""
+        per_output = self.in_channels // self.groups * self.kernel**2
+        return per_output * self.out_channels * self.out_resolution**2
+
+    @property
+    def params(self) -> int:
+        """Trained numbers, norm weight and bias included."""
+        weight = self.in_channels // self.groups * self.kernel**2 * self.out_channels
+        return weight + self.out_channels * (self.bias + 2 * self.norm)
+
+    @property
+    def activations(self) -> int:
+        """Numbers alive while the layer runs on one image: what enters and what leaves."""
+        return self.in_channels * self.in_resolution**2 + self.out_channels * self.out_resolution**2
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """A block of an arch; ``key`` (all but where it stands) is what a device table is indexed by."""
+
+    name: str  # where its weights live in the supernet, such as "stage2.block1"
+    stage: int  # 0: the stem; 1, 2, ...: stages; the head comes last
+    kind: str
+    in_channels: int
+    out_channels: int
+    resolution: int  # side of the square feature map that enters
+    out_resolution: int
+    kernel: int = 1
+    stride: int = 1
+    expansion: int = 1
+    activation: Activation = "none"
+    squeeze_excite: bool = False
+    residual: bool = False
+    layers: tuple[LayerSpec, ...] = ()
+
+    def __getitem__(self, layer: str) -> LayerSpec:
+        """The layer of that name; ``KeyError`` where this block has none."""
+        for spec in self.layers:
+            if spec.name == layer:
+                return spec
+        raise KeyError(layer)
+
+    def __contains__(self, layer: object) -> bool:
+        return any(spec.name == layer for spec in self.layers)
+
+    @property
+    def key(self) -> BlockSpec:
+        """The same block wherever it stands."""
+        return replace(self, name="", stage=0)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and linear layers, for one image."""
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def params(self) -> int:
+        """Trained numbers."""
+        return sum(layer.params for layer in self.layers)
+
+    @property
+    def peak_activations(self) -> int:
+        """The most numbers alive at once on one image; a residual block keeps its input throughout."""
+        entering = self.in_channels * self.resolution**2
+        held = entering if self.residual else 0
+        through = max((layer.activations for layer in self.layers), default=0)
+        return max(through + held, entering + self.out_channels * self.out_resolution**2)
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields and counts, for files and drawings."""
+        return asdict(self) | {"macs": self.macs, "params": self.params}
+
+
+def input_block(image_size: int, resolution: int) -> BlockSpec:
+    """Resize to ``resolution`` and normalise: no multiply-accumulates by the field's convention."""
+    return BlockSpec("input", 0, "input", 3, 3, image_size, resolution)
+
+
+def stem_block(channels: int, resolution: int, *, stride: int, activation: Activation) -> BlockSpec:
+    """A 3 x 3 convolution from the image."""
+    conv = LayerSpec("conv", "conv", 3, channels, kernel=3, stride=stride, in_resolution=resolution, norm=True)
+    return BlockSpec("stem", 0, "stem", 3, channels, resolution, conv.out_resolution, 3, stride,
+                     activation=activation, layers=(conv,))  # fmt: skip
+
+
+def mbconv_block(
+    name: str,
+    stage: int,
+    in_channels: int,
+    out_channels: int,
+    resolution: int,
+    *,
+    kernel: int,
+    stride: int,
+    expansion: int,
+    activation: Activation,
+    squeeze_excite: bool = False,
+) -> BlockSpec:
+    """MobileNetV3's inverted residual: expand 1 x 1, depthwise k x k, squeeze-excite, project 1 x 1.
+
+    With ``expansion`` 1 there is nothing to expand and that convolution is left out, as in MobileNetV2 and V3.
+    """
+    hidden = in_channels * expansion
+    layers = []
+    if expansion > 1:
+        layers.append(LayerSpec("expand", "conv", in_channels, hidden, in_resolution=resolution, norm=True))
+    depthwise = LayerSpec("depthwise", "conv", hidden, hidden, kernel, stride, hidden, resolution, norm=True)
+    layers.append(depthwise)
+    side = depthwise.out_resolution
+    if squeeze_excite:
+        squeezed = max(8, hidden // 4)
+        layers.append(LayerSpec("squeeze", "conv", hidden, squeezed, bias=True))
+        layers.append(LayerSpec("excite", "conv", squeezed, hidden, bias=True))
+    layers.append(LayerSpec("project", "conv", hidden, out_channels, in_resolution=side, norm=True))
+    residual = stride == 1 and in_channels == out_channels
+    return BlockSpec(name, stage, "mbconv", in_channels, out_channels, resolution, side, kernel, stride, expansion,
+                     activation, squeeze_excite, residual, tuple(layers))  # fmt: skip
+
+
+def head_block(
+    stage: int, in_channels: int, features: int, classes: int, resolution: int, *, activation: Activation
+) -> BlockSpec:
+    """Widen 1 x 1, average over the map, classify."""
+    widen = LayerSpec("widen", "conv", in_channels, features, in_resolution=resolution, norm=True)
+    classify = LayerSpec("classify", "linear", features, classes, bias=True)
+    return BlockSpec("head", stage, "head", in_channels, classes, resolution, 1, activation=activation,
+                     layers=(widen, classify))  # fmt: skip

@@ -1,0 +1,62 @@
+"""What an arch or a pair costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one image; ``None`` where a figure is not known.
+
+    ``peak_memory_bytes`` is the most activation memory alive at once at batch 1 in float32 (MCUNet's binding
+    constraint); weights are counted by ``params``.
+    """
+
+    macs: int
+    params: int
+    peak_memory_bytes: int
+    latency_ms: float | None = None
+    energy_mj: float | None = None
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The known figures by name."""
+        pairs = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in pairs if value is not None}
+
+
+@dataclass(frozen=True)
+class PairCost:
+    """What a cascade costs, part by part (DESIGN: ``E = S + L + R + (1 - a) * B``).
+
+    Args:
+        stem: S, what both towers share and is computed once.
+        router: R, the score.
+        little: L, what remains of little.
+        big: B, what remains of big.
+    """
+
+    stem: float
+    router: float
+    little: float
+    big: float
+
+    @property
+    def least(self) -> float:
+        """What an input costs that stays little."""
+        return self.stem + self.little + self.router
+
+    @property
+    def peak(self) -> float:
+        """The dearest path: little first, then big."""
+        return self.least + self.big
+
+    def expected(self, little_share: Any) -> Any:
+        """The mean cost at a little share in [0, 1] (a number or an array of any shape)."""
+        return self.least + (1 - little_share) * self.big
+
+    def ada_edanas(self, little_share: float) -> float:
+        """ADA MACs as EDANAS counts them: the little that ran in vain before big is left out."""
+        return little_share * self.least + (1 - little_share) * (self.stem + self.big)

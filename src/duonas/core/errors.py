@@ -1,0 +1,17 @@
+"""What duonas says when what it was given cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class DuonasError(Exception):
+    """A mistake in the input. The message is one sentence for the user; the command line exits with 2."""
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """A hint for a misspelt ``name``: the nearest of ``options``, or all of them when none is near."""
+    names = sorted(options)
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"expected one of {', '.join(names)}"

@@ -1,0 +1,208 @@
+"""A search space: a table of axes, and the blocks that an arch is made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from duonas.core.arch import Arch
+from duonas.core.block import BlockSpec
+from duonas.core.errors import DuonasError, nearest
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One choice, its values from small to large.
+
+    An axis with a ``parent`` is active only where the parent's index is at least ``minimum``: the kernel of a stage's
+    third block matters only where the stage is that deep.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    parent: str | None = None
+    minimum: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise DuonasError(f"axis {self.name!r} has no values: give at least one.")
+
+
+class SearchSpace(ABC):
+    """Everything that can be done with archs follows from ``axes``; a subclass adds ``blocks``.
+
+    Args:
+        name: what archs of this space carry in ``Arch.space``.
+        axes: the choices; a parent comes before its children.
+        image_size: side of the square images the networks take, in pixels.
+        classes: the number of classes K.
+    """
+
+    def __init__(self, name: str, axes: list[Axis], *, image_size: int, classes: int) -> None:
+        self.name = name
+        self.axes: Mapping[str, Axis] = {axis.name: axis for axis in axes}
+        self.image_size = image_size
+        self.classes = classes
+        self._children: dict[str | None, list[Axis]] = {}
+        for axis in axes:
+            self._children.setdefault(axis.parent, []).append(axis)
+
+    @abstractmethod
+    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """The blocks of ``arch`` from image to logits."""
+
+    def value(self, arch: Arch, axis: str) -> Any:
+        """The value, not the index, that ``arch`` has on ``axis``."""
+        return self.axes[axis].values[arch[axis]]
+
+    def arch(self, **values: Any) -> Arch:
+        """The arch with these values (underscores stand for dots in axis names); the rest as large as possible."""
+        indices = {name: len(axis.values) - 1 for name, axis in self.axes.items()}
+        for key, value in values.items():
+            name = key if key in self.axes else key.replace("_", ".")
+            if name not in self.axes:
+                raise DuonasError(f"search space {self.name!r} has no axis {name!r}: {nearest(name, self.axes)}.")
+            if value not in self.axes[name].values:
+                raise DuonasError(f"axis {name!r} has no value {value!r}: choose from {list(self.axes[name].values)}.")
+            indices[name] = self.axes[name].values.index(value)
+        return self._build(indices)
+
+    def canonical(self, arch: Arch) -> Arch:
+        """The same network with inactive axes dropped, in the order of the axes."""
+        return self._build(dict(arch.choices))
+
+    def validate(self, arch: Arch) -> Arch:
+        """``arch`` itself, if it is a canonical arch of this space.
+
+        Raises:
+            DuonasError: it belongs elsewhere, or misses, exceeds or misnames an axis.
+        """
+        if arch.space != self.name:
+            raise DuonasError(f"arch {arch.id} belongs to search space {arch.space!r}, not {self.name!r}.")
+        for name, index in arch.choices:
+            if name not in self.axes:
+                raise DuonasError(f"search space {self.name!r} has no axis {name!r}: {nearest(name, self.axes)}.")
+            if not 0 <= index < len(self.axes[name].values):
+                raise DuonasError(f"axis {name!r} has {len(self.axes[name].values)} values; arch {arch.id} asks for number {index}.")
+        try:
+            same = self.canonical(arch) == arch
+        except KeyError as error:
+            raise DuonasError(f"arch {arch.id} has no choice for axis {error.args[0]!r}.") from error
+        if not same:
+            raise DuonasError(f"arch {arch.id} has choices on inactive axes: use space.canonical(arch).")
+        return arch
+
+    def sample(self, rng: np.random.Generator) -> Arch:
+        """An arch with every active axis drawn uniformly."""
+        return self._build(self._draw(rng))
+
+    def sample_within(self, big: Arch, rng: np.random.Generator) -> Arch:
+        """An arch contained in ``big``, every active axis drawn uniformly up to big's choice."""
+        return self._build({name: int(rng.integers(big[name] + 1)) if name in big else 0 for name in self.axes})
+
+    def mutate(self, arch: Arch, rng: np.random.Generator, p: float = 0.1) -> Arch:
+        """``arch`` with each axis redrawn with probability ``p``; axes that become active are drawn."""
+        drawn = self._draw(rng)
+        keep = rng.random(len(self.axes)) >= p
+        return self._build(
+            {name: arch[name] if kept and name in arch else drawn[name] for name, kept in zip(self.axes, keep, strict=True)}
+        )
+
+    def crossover(self, a: Arch, b: Arch, rng: np.random.Generator) -> Arch:
+        """Each axis from ``a`` or ``b`` with equal probability (from the one that has it, where only one does)."""
+        drawn = self._draw(rng)
+        from_a = rng.random(len(self.axes)) < 0.5
+        child = {}
+        for name, first in zip(self.axes, from_a, strict=True):
+            parents = (a, b) if first else (b, a)
+            child[name] = next((parent[name] for parent in parents if name in parent), drawn[name])
+        return self._build(child)
+
+    def neighbours(self, arch: Arch) -> Iterator[Arch]:
+        """All archs that differ on one axis; an axis that becomes active starts at its smallest value."""
+        base = {name: arch[name] if name in arch else 0 for name in self.axes}
+        for name, _ in arch.choices:
+            for index in range(len(self.axes[name].values)):
+                if index != arch[name]:
+                    yield self._build(base | {name: index})
+
+    def archs(self) -> Iterator[Arch]:
+        """Every arch once, in sorted order of their choices; for spaces small enough to walk through."""
+
+        def extend(chosen: dict[str, int], names: list[str]) -> Iterator[Arch]:
+            if not names:
+                yield Arch(self.name, tuple(chosen.items()))
+                return
+            axis, rest = self.axes[names[0]], names[1:]
+            if axis.parent is not None and chosen.get(axis.parent, -1) < axis.minimum:
+                yield from extend(chosen, rest)
+                return
+            for index in range(len(axis.values)):
+                yield from extend(chosen | {axis.name: index}, rest)
+
+        return extend({}, list(self.axes))
+
+    def smallest(self) -> Arch:
+        """The arch with the first value on every axis."""
+        return self._build(dict.fromkeys(self.axes, 0))
+
+    def largest(self) -> Arch:
+        """The arch with the last value on every axis; it contains all others in a size space."""
+        return self._build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
+
+    def contains(self, big: Arch, little: Arch) -> bool:
+        """Whether little's weights are a subset of big's: no choice of little exceeds big's."""
+        return all(name in big and index <= big[name] for name, index in little.choices)
+
+    def encode(self, arch: Arch) -> np.ndarray:
+        """One-hot vector over all axes, shape (sum of the axes' sizes,); zeros where an axis is inactive."""
+        parts = []
+        for name, axis in self.axes.items():
+            part = np.zeros(len(axis.values), dtype=np.float32)
+            if name in arch:
+                part[arch[name]] = 1
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def size(self) -> int:
+        """The exact number of different archs."""
+        return prod(self._count(axis) for axis in self._children.get(None, []))
+
+    def nested_pairs(self) -> int:
+        """The exact number of pairs (little, big) with ``contains(big, little)``."""
+        return prod(self._count_pairs(axis) for axis in self._children.get(None, []))
+
+    def _draw(self, rng: np.random.Generator) -> dict[str, int]:
+        sizes = [len(axis.values) for axis in self.axes.values()]
+        return dict(zip(self.axes, map(int, rng.integers(sizes)), strict=True))
+
+    def _build(self, indices: Mapping[str, int]) -> Arch:
+        choices: dict[str, int] = {}
+        for name, axis in self.axes.items():
+            if axis.parent is None or choices.get(axis.parent, -1) >= axis.minimum:
+                choices[name] = indices[name]
+        return Arch(self.name, tuple(choices.items()))
+
+    def _count(self, axis: Axis) -> int:
+        return sum(
+            prod(self._count(child) for child in self._children.get(axis.name, []) if index >= child.minimum)
+            for index in range(len(axis.values))
+        )
+
+    def _count_pairs(self, axis: Axis) -> int:
+        total = 0
+        for big in range(len(axis.values)):
+            for little in range(big + 1):
+                ways = 1
+                for child in self._children.get(axis.name, []):
+                    if little >= child.minimum:
+                        ways *= self._count_pairs(child)
+                    elif big >= child.minimum:
+                        ways *= self._count(child)
+                total += ways
+        return total

@@ -1,0 +1,21 @@
+"""The cost of a cascade against the sum of what runs."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duonas.core.cost import PairCost
+
+macs = st.integers(0, 10**9)
+
+
+@given(macs, macs, macs, macs, st.lists(st.booleans(), min_size=1, max_size=50))
+def test_expected_cost_is_the_mean_of_what_ran(stem, router, little, big, stays):
+    cost = PairCost(stem, router, little, big)
+    ran = [stem + little + router + (0 if easy else big) for easy in stays]
+    assert np.isclose(cost.expected(np.mean(stays)), np.mean(ran))
+    assert cost.expected(0.0) == cost.peak and cost.expected(1.0) == cost.least
+    assert cost.expected(np.mean(stays)) <= cost.peak
+    assert cost.ada_edanas(0.0) == stem + big
