@@ -1,0 +1,1 @@
+"""What archs cost: counted, tabled, measured."""

@@ -1,0 +1,33 @@
+"""Costs counted from blocks: multiply-accumulates, parameters, peak activation memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from duonas.core.block import BlockSpec
+from duonas.core.cost import Cost, PairCost
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.protocols import CostModel
+
+BYTES_PER_ACTIVATION = 4  # float32
+
+
+def analytic(blocks: Sequence[BlockSpec]) -> Cost:
+    """Count a run of blocks for one image; it equals hooks on the modules that really ran, to the last MAC."""
+    return Cost(
+        macs=sum(block.macs for block in blocks),
+        params=sum(block.params for block in blocks),
+        peak_memory_bytes=BYTES_PER_ACTIVATION * max((block.peak_activations for block in blocks), default=0),
+    )
+
+
+def pair_cost(pairs: PairSpace, pair: PairArch, cost: CostModel = analytic, router_macs: int = 0) -> PairCost:
+    """The MACs of a pair's parts: the shared blocks once, then what remains of each tower."""
+    shared = pairs.shared(pair)
+    little, big = pairs.space.blocks(pair.little), pairs.space.blocks(pair.big)
+    return PairCost(
+        stem=cost(big[:shared]).macs,
+        router=router_macs,
+        little=cost(little[shared:]).macs,
+        big=cost(big[shared:]).macs,
+    )

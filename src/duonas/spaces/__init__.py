@@ -1,0 +1,1 @@
+"""Search spaces, one file a family: its axes, its supernet, its presets."""

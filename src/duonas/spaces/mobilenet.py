@@ -1,0 +1,202 @@
+"""The size space of MobileNetV3-style inverted residual blocks (paper D, section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from duonas.core.arch import Arch
+from duonas.core.block import Activation, BlockSpec, head_block, input_block, mbconv_block, stem_block
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.options import SpaceOptions
+from duonas.core.space import Axis, SearchSpace
+from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
+from duonas.spaces.supernet import Family, Supernet
+
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+DEPTHS = (1, 2, 3, 4)
+KERNELS = (3, 5, 7)
+EXPANSIONS = (1, 2, 4, 6)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage at its widest: channels, the stride of its first block, activation, squeeze-excite."""
+
+    channels: int
+    stride: int
+    activation: Activation = "hswish"
+    squeeze_excite: bool = False
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network's outline for one image size; ``head`` is the ratio of head features to the last stage's channels."""
+
+    image_size: int
+    stem: int
+    stem_stride: int
+    stages: tuple[Stage, ...]
+    head: int
+    resolutions: tuple[int, ...]
+    depths: tuple[int, ...] = DEPTHS
+    kernels: tuple[int, ...] = KERNELS
+    expansions: tuple[int, ...] = EXPANSIONS
+    widths: tuple[float, ...] = WIDTHS
+
+
+PRESETS = {
+    # 8 x 8 digits: two stages are all the room there is.
+    "digits": Preset(8, 16, 1, (Stage(32, 2, "relu"), Stage(64, 2)), 2, (8,)),
+    # 32 x 32 with most of the work at 16 x 16 and below, for budgets of 1 to 15M MACs.
+    "cifar-small": Preset(32, 16, 1, (Stage(24, 2, "relu"), Stage(48, 2), Stage(96, 2)), 3, (32,)),
+    # 32 x 32 for budgets of 5 to 100M MACs.
+    "cifar": Preset(32, 16, 1, (Stage(24, 1, "relu"), Stage(48, 2), Stage(96, 2, squeeze_excite=True)), 4, (24, 32)),
+    # 224 x 224 with MobileNetV3-Large's channels, strides, activations and squeeze-excite.
+    "imagenet": Preset(
+        224, 16, 2,
+        (Stage(24, 2, "relu"), Stage(40, 2, "relu", True), Stage(80, 2), Stage(112, 1, squeeze_excite=True),
+         Stage(160, 2, squeeze_excite=True)),
+        6, (128, 160, 192, 224),
+    ),
+}  # fmt: skip
+
+
+class MobileNetSpace(SearchSpace):
+    """Width and depth of each stage, kernel and expansion of each block, resolution.
+
+    Args:
+        preset: the outline at its largest.
+        image_size: side of the images that come in.
+        classes: number of classes K.
+        narrow: values to keep of ``width``, ``depth``, ``kernel``, ``expansion`` or ``resolution``.
+    """
+
+    def __init__(self, preset: Preset, image_size: int, classes: int, narrow: dict[str, list[Any]] | None = None) -> None:
+        options = {
+            "width": preset.widths,
+            "depth": preset.depths,
+            "kernel": preset.kernels,
+            "expansion": preset.expansions,
+            "resolution": preset.resolutions if image_size == preset.image_size else (image_size,),
+        }
+        for name, values in (narrow or {}).items():
+            options[name] = _narrowed(name, values, options)
+        self.preset = preset
+        super().__init__("mobilenet", _axes(len(preset.stages), options), image_size=image_size, classes=classes)
+        self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
+
+    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """Input, stem, the blocks of each stage, head."""
+        return self._blocks(arch)
+
+    def channels(self, stage: int, width: float) -> int:
+        """Channels of a stage (1, 2, ...) at a width."""
+        return max(4, round(self.preset.stages[stage - 1].channels * width / 2) * 2)
+
+    def layer_widths(self, spec: BlockSpec) -> dict[str, list[int]]:
+        """Every number of channels that each layer of a block may give, over all archs."""
+        count = len(self.preset.stages)
+        if spec.kind == "head":
+            last = [self.channels(count, width) for width in self.axes[f"stage{count}.width"].values]
+            return {"widen": [channels * self.preset.head for channels in last]}
+        stage, block = spec.stage, int(spec.name.split("block")[1])
+        outs = [self.channels(stage, width) for width in self.axes[f"stage{stage}.width"].values]
+        ins = outs
+        if block == 0:
+            previous = self.axes[f"stage{stage - 1}.width"].values if stage > 1 else ()
+            ins = [self.channels(stage - 1, width) for width in previous] or [self.preset.stem]
+        hidden = [i * e for i in ins for e in self.axes[f"stage{stage}.block{block}.expansion"].values]
+        return {"expand": hidden, "depthwise": hidden, "project": outs}
+
+    def _make_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        side = self.value(arch, "resolution")
+        stem = stem_block(self.preset.stem, side, stride=self.preset.stem_stride, activation="hswish")
+        blocks = [input_block(self.image_size, side), stem]
+        for number, stage in enumerate(self.preset.stages, 1):
+            width = self.channels(number, self.value(arch, f"stage{number}.width"))
+            for index in range(self.value(arch, f"stage{number}.depth")):
+                name = f"stage{number}.block{index}"
+                blocks.append(
+                    mbconv_block(
+                        name.replace(".", "_"), number, blocks[-1].out_channels, width, blocks[-1].out_resolution,
+                        kernel=self.value(arch, f"{name}.kernel"), stride=stage.stride if index == 0 else 1,
+                        expansion=self.value(arch, f"{name}.expansion"), activation=stage.activation,
+                        squeeze_excite=stage.squeeze_excite,
+                    )  # fmt: skip
+                )
+        last = blocks[-1]
+        features = last.out_channels * self.preset.head
+        blocks.append(head_block(len(self.preset.stages) + 1, last.out_channels, features, self.classes,
+                                 last.out_resolution, activation="hswish"))  # fmt: skip
+        return tuple(blocks)
+
+
+class MobileNetSupernet(Supernet):
+    """The supernet over a ``MobileNetSpace``.
+
+    Args:
+        norm: ``"recalibrated"`` or ``"switchable"`` batch norm.
+    """
+
+    space: MobileNetSpace
+
+    def __init__(
+        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, norm: str
+    ) -> None:
+        self._norm = norm
+        super().__init__(space, mean, std, rng)
+
+    def build(self, largest: BlockSpec) -> nn.Module:
+        """The elastic form of a stem, inverted residual or head."""
+        if largest.kind == "stem":
+            return ElasticStem(largest, self._norm)
+        widths = self.space.layer_widths(largest)
+        return (ElasticHead if largest.kind == "head" else ElasticMBConv)(largest, widths, self._norm)
+
+
+def _narrowed(name: str, values: list[Any], options: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
+    if name not in options:
+        raise DuonasError(f"[space.axes] has no axis {name!r}: {nearest(name, options)}.")
+    outside = [value for value in values if value not in options[name]]
+    if outside:
+        raise DuonasError(f"[space.axes] {name} has no value {outside[0]!r}: choose from {list(options[name])}.")
+    return tuple(value for value in options[name] if value in values)
+
+
+def _axes(stages: int, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
+    axes = [Axis("resolution", options["resolution"])]
+    for stage in range(1, stages + 1):
+        depth = f"stage{stage}.depth"
+        axes += [Axis(f"stage{stage}.width", options["width"]), Axis(depth, options["depth"])]
+        for block in range(max(options["depth"])):
+            # The index of the smallest depth that has this block.
+            minimum = next(i for i, d in enumerate(options["depth"]) if d > block)
+            axes.append(Axis(f"stage{stage}.block{block}.kernel", options["kernel"], depth, minimum))
+            axes.append(Axis(f"stage{stage}.block{block}.expansion", options["expansion"], depth, minimum))
+    return axes
+
+
+def _space(options: SpaceOptions, image_size: int, classes: int) -> MobileNetSpace:
+    name = options.preset or _preset_for(image_size)
+    if name not in PRESETS:
+        raise DuonasError(f"search space 'mobilenet' has no preset {name!r}: {nearest(name, PRESETS)}.")
+    return MobileNetSpace(PRESETS[name], image_size, classes, options.axes)
+
+
+def _preset_for(image_size: int) -> str:
+    return "digits" if image_size < 24 else "cifar" if image_size < 96 else "imagenet"
+
+
+def _supernet(
+    space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
+) -> MobileNetSupernet:
+    return MobileNetSupernet(space, mean, std, rng, options.norm)
+
+
+FAMILY = Family(_space, _supernet)

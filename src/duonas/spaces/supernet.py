@@ -1,0 +1,78 @@
+"""The supernet: one set of weights for every arch of a search space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from duonas.core.arch import Arch
+from duonas.core.block import BlockSpec
+from duonas.core.options import SpaceOptions
+from duonas.core.space import SearchSpace
+from duonas.layers.blocks import ElasticInput
+from duonas.layers.init import initialise
+
+
+class ElasticBlock(Protocol):
+    """Runs and extracts any block that its largest contains."""
+
+    def __call__(self, x: Tensor, spec: BlockSpec) -> Tensor: ...
+
+    def extract(self, spec: BlockSpec) -> nn.Module: ...
+
+
+class Supernet(nn.Module):
+    """A chain of elastic blocks. The arch is an argument: there is no active subnet to set and forget.
+
+    A family of networks subclasses this with ``build``.
+
+    Args:
+        space: the search space; its largest arch contains all others.
+        mean: of the training images, per channel, in [0, 1].
+        std: likewise.
+        rng: where the first weights come from.
+    """
+
+    def __init__(self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator) -> None:
+        super().__init__()
+        self.space = space
+        self.blocks = nn.ModuleDict()
+        for spec in space.blocks(space.largest()):
+            self.blocks[spec.name] = ElasticInput(mean, std) if spec.kind == "input" else self.build(spec)
+        initialise(self, rng)
+
+    def build(self, largest: BlockSpec) -> nn.Module:
+        """The elastic block that serves ``largest`` and all it contains; a subclass says."""
+        raise TypeError(f"{type(self).__name__} does not say how to build its blocks: override build(largest).")
+
+    def forward(self, x: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor:
+        """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; the mask (B, F) is for the head's features."""
+        *body, head = self.space.blocks(arch)
+        for spec in body:
+            x = self.blocks[spec.name](x, spec)
+        return self.blocks[head.name](x, head, feature_mask)
+
+    def extract(self, arch: Arch) -> nn.Sequential:
+        """The subnet in plain PyTorch, one child a block, with its own weights and batch-norm statistics, in eval mode."""
+        network = nn.Sequential()
+        for spec in self.space.blocks(self.space.validate(arch)):
+            block: Any = self.blocks[spec.name]
+            network.add_module(spec.name, block.extract(spec))
+        return network.eval()
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of network: how its search space is made, and the supernet over it.
+
+    Args:
+        space: from the ``[space]`` table, image size in pixels and number of classes to a search space.
+        supernet: from (space, mean, std, rng, options) to a supernet.
+    """
+
+    space: Callable[[SpaceOptions, int, int], SearchSpace]
+    supernet: Callable[[SearchSpace, Sequence[float], Sequence[float], np.random.Generator, SpaceOptions], Supernet]

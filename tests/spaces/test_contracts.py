@@ -1,0 +1,57 @@
+"""Every shipped space and supernet passes the contract suite."""
+
+from __future__ import annotations
+
+import pytest
+
+from duonas.core.options import SpaceOptions
+from duonas.core.rng import stream
+from duonas.spaces.mobilenet import FAMILY, MobileNetSupernet
+from duonas.testing import SupernetContract
+
+MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+
+
+def mobilenet(size: int = 16, **options) -> MobileNetSupernet:
+    table = SpaceOptions(**options)
+    return FAMILY.supernet(FAMILY.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
+
+
+class TestMobileNetDigits(SupernetContract):
+    def supernet(self):
+        return mobilenet(8, preset="digits")
+
+
+class TestMobileNetSwitchable(SupernetContract):
+    def supernet(self):
+        return mobilenet(8, preset="digits", norm="switchable", axes={"depth": [1, 2]})
+
+
+class TestMobileNetTwoResolutions(SupernetContract):
+    """Squeeze-excite, and pairs whose towers look at different resolutions and so share nothing."""
+
+    def supernet(self):
+        return mobilenet(32, preset="cifar", axes={"depth": [1, 2], "width": [0.25, 0.5]})
+
+
+class TestMobileNetEnumerable(SupernetContract):
+    """Small enough for the exact counts to be checked one by one."""
+
+    def supernet(self):
+        return mobilenet(8, preset="digits", axes={"depth": [1, 2], "width": [0.5, 1.0], "kernel": [3], "expansion": [2]})
+
+
+@pytest.mark.parametrize("norm", ["recalibrated", "switchable"])
+def test_residual_blocks_start_as_the_identity(norm):
+    """BigNAS's third trick: the last norm of a residual block starts at zero."""
+    net = mobilenet(8, preset="digits", norm=norm)
+    residual = [s for s in net.space.blocks(net.space.largest()) if s.residual]
+    assert residual
+    for spec in residual:
+        assert all((p == 0).all() for n, p in net.blocks[spec.name].project.norm.named_parameters() if "weight" in n)
+
+
+def test_switchable_norms_have_statistics_of_their_own_at_each_width():
+    net = mobilenet(8, preset="digits", norm="switchable")
+    widths = {p.num_features for n, p in net.blocks["stage1_block0"].named_modules() if "depthwise.norm.by_width." in n}
+    assert widths == {16, 32, 64, 96}  # stem 16 times expansion 1, 2, 4, 6
