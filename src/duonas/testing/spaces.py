@@ -1,0 +1,103 @@
+"""The contract of search spaces."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from duonas.core.arch import Arch
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.rng import stream
+from duonas.core.space import SearchSpace
+from duonas.costs.counting import analytic
+
+SAMPLES = 12  # archs that each law is tried on
+
+
+class SpaceContract(ABC):
+    """What every search space keeps."""
+
+    @abstractmethod
+    def space(self) -> SearchSpace:
+        """The space under test."""
+
+    def archs(self) -> list[Arch]:
+        """Samples to try the laws on, the extremes among them."""
+        space = self.space()
+        return [space.smallest(), space.largest(), *(space.sample(stream(0, "contract", i)) for i in range(SAMPLES))]
+
+    def test_archs_are_valid_and_survive_json(self) -> None:
+        """Samples are canonical archs of the space."""
+        for arch in self.archs():
+            assert self.space().validate(arch) == arch == Arch.from_json(arch.to_json())
+
+    def test_the_seed_decides(self) -> None:
+        """Two draws from equal generators are equal."""
+        space = self.space()
+        assert space.sample(stream(1, "x")) == space.sample(stream(1, "x"))
+
+    def test_operators_stay_inside(self) -> None:
+        """Mutation, crossover, neighbours and cutting down give valid archs."""
+        space, rng = self.space(), stream(2, "x")
+        for a, b in zip(self.archs(), reversed(self.archs()), strict=True):
+            for made in (space.mutate(a, rng, 0.3), space.crossover(a, b, rng), space.sample_within(a, rng)):
+                assert space.validate(made) == made
+            for neighbour in space.neighbours(a):
+                assert space.validate(neighbour) != a
+            assert space.mutate(a, rng, 0.0) == a
+
+    def test_contains_is_an_order_with_a_top_and_a_bottom(self) -> None:
+        """The largest contains every arch, every arch contains the smallest and itself."""
+        space = self.space()
+        for arch in self.archs():
+            assert space.contains(arch, arch)
+            assert space.contains(space.largest(), arch) and space.contains(arch, space.smallest())
+            assert space.contains(arch, space.sample_within(arch, stream(3, arch.id)))
+
+    def test_encoding_is_one_hot_and_tells_archs_apart(self) -> None:
+        """As many ones as active axes; different archs, different codes."""
+        codes = {}
+        for arch in self.archs():
+            code = self.space().encode(arch)
+            assert code.sum() == len(arch.choices) and set(np.unique(code)) <= {0.0, 1.0}
+            codes[arch] = code.tobytes()
+        assert len(set(codes.values())) == len(codes)
+
+    def test_size_counts_different_archs(self) -> None:
+        """Where the space can be walked through, the count is exact."""
+        space = self.space()
+        assert space.size() >= len(set(self.archs()))
+        if space.size() <= 5000:
+            assert len(set(space.archs())) == space.size()
+
+    def test_blocks_chain_from_image_to_classes(self) -> None:
+        """Each block takes what the one before it gives, stages rise, names are unique."""
+        space = self.space()
+        for arch in self.archs():
+            blocks = space.blocks(arch)
+            assert blocks[0].resolution == space.image_size and blocks[-1].out_channels == space.classes
+            for before, after in zip(blocks, blocks[1:], strict=False):
+                assert (before.out_channels, before.out_resolution) == (after.in_channels, after.resolution)
+                assert before.stage <= after.stage
+            assert len({block.name for block in blocks}) == len(blocks)
+
+    def test_nothing_costs_more_than_the_largest(self) -> None:
+        """Macs and params of a contained arch never exceed those of what contains it."""
+        space = self.space()
+        for big in self.archs():
+            little = space.sample_within(big, stream(4, big.id))
+            mine, other = analytic(space.blocks(little)), analytic(space.blocks(big))
+            assert mine.macs <= other.macs and mine.params <= other.params
+
+    def test_pairs_nest(self) -> None:
+        """Whatever makes a pair, it is allowed; and sizes agree with brute force where that is affordable."""
+        space = self.space()
+        pairs, rng = PairSpace(space), stream(5, "x")
+        for _ in range(SAMPLES):
+            a, b = pairs.sample(rng), pairs.sample(rng)
+            for pair in (a, pairs.mutate(a, rng, 0.3), pairs.crossover(a, b, rng)):
+                assert pairs.contains(pair) and PairArch.from_json(pair.to_json()) == pair
+        if space.size() <= 300:
+            archs = list(space.archs())
+            assert pairs.size() == sum(pairs.contains(PairArch(a, b)) for a in archs for b in archs)

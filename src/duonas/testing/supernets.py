@@ -1,0 +1,192 @@
+"""The contract of supernets, alone and as pairs."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.rng import stream
+from duonas.core.space import SearchSpace
+from duonas.costs.counting import analytic, pair_cost
+from duonas.layers.norm import recalibrate
+from duonas.routing.cascade import Cascade
+from duonas.routing.confidence import Confidence
+from duonas.spaces.pair import PairNet, PairSupernet
+from duonas.spaces.supernet import Supernet
+from duonas.testing.spaces import SpaceContract
+
+
+def count_macs(network: nn.Module, images: Tensor) -> int:
+    """Multiply-accumulates of the convolutions and linear layers that really run on images (N, 3, H, W), all N together."""
+    total = 0
+
+    def convolution(module: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        total += output.numel() * module.weight[0].numel()
+
+    def linear(module: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        total += output.numel() * module.in_features
+
+    hooks = [m.register_forward_hook(convolution) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    hooks += [m.register_forward_hook(linear) for m in network.modules() if isinstance(m, nn.Linear)]
+    try:
+        with torch.inference_mode():
+            network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total
+
+
+def between(scores: Tensor) -> float:
+    """A threshold in the widest gap of the scores (N,), so that rounding decides nothing."""
+    ordered = scores.sort().values
+    widest = int((ordered[1:] - ordered[:-1]).argmax())
+    return float(ordered[widest : widest + 2].mean())
+
+
+class SupernetContract(SpaceContract):
+    """What every supernet keeps, alone and as a pair (laws 1, 2, 3, 5, 6 of the design)."""
+
+    @abstractmethod
+    def supernet(self) -> Supernet:
+        """The supernet under test, with fresh weights; equal at every call."""
+
+    def space(self) -> SearchSpace:
+        """The supernet's own space."""
+        return self.supernet().space
+
+    def trained(self) -> Supernet:
+        """The supernet after its running statistics and weights have left their start."""
+        supernet = self.supernet().train()
+        with torch.no_grad():
+            for parameter in supernet.parameters():
+                parameter.add_(torch.from_numpy(stream(6, *parameter.shape).normal(0, 0.1, parameter.shape)).float())
+            for arch in self.archs():
+                supernet(self.images(4), arch)
+        return supernet.eval()
+
+    def images(self, n: int) -> Tensor:
+        """Seeded images (n, 3, H, H) in [0, 1]."""
+        side = self.supernet().space.image_size
+        return torch.from_numpy(stream(7, n).random((n, 3, side, side), dtype=np.float32))
+
+    def pair_net(self, supernet: Supernet) -> tuple[PairArch, PairNet]:
+        """An allowed pair and its extracted, recalibrated networks."""
+        pairs = PairSpace(supernet.space)
+        pair = pairs.sample(stream(8, "pair"))
+        net = PairSupernet(supernet, pairs).extract(pair)
+        for tower in (nn.Sequential(*net.stem, *net.little), nn.Sequential(*net.stem, *net.big)):
+            recalibrate(tower, [self.images(32)])
+        return pair, net.eval()
+
+    def test_extracted_equals_the_supernet(self) -> None:
+        """Law 1: bit for bit, for any arch; the count equals what ran and what is stored."""
+        supernet, images = self.trained(), self.images(3)
+        for arch in self.archs():
+            plain = supernet.extract(arch)
+            with torch.inference_mode():
+                assert torch.equal(plain(images), supernet(images, arch))
+            cost = analytic(supernet.space.blocks(arch))
+            assert count_macs(plain, images) == 3 * cost.macs
+            assert sum(p.numel() for p in plain.parameters()) == cost.params
+
+    def test_extraction_and_recalibration_leave_nothing_behind(self) -> None:
+        """An extracted network owns its weights: whatever is done to it, the supernet stays as it was."""
+        supernet = self.trained()
+        before = copy.deepcopy(supernet.state_dict())
+        plain = supernet.extract(supernet.space.largest())
+        recalibrate(plain, [self.images(8)])
+        with torch.no_grad():
+            for parameter in plain.parameters():
+                parameter.fill_(float("nan"))
+        assert all(torch.equal(value, before[name]) for name, value in supernet.state_dict().items())
+
+    def test_recalibration_is_the_cumulative_average(self) -> None:
+        """Statistics over two equal batches are those of one: an average, not a moving one."""
+        supernet, images = self.trained(), self.images(8)
+        arch = supernet.space.largest()
+        once, twice = (recalibrate(supernet.extract(arch), [images] * n) for n in (1, 2))
+        for (name, a), b in zip(once.state_dict().items(), twice.state_dict().values(), strict=True):
+            if "running" in name:
+                torch.testing.assert_close(a, b)
+
+    def test_no_mate_in_the_batch_matters(self) -> None:
+        """In eval, a row's logits are the same alone and in company (to rounding)."""
+        supernet, images = self.trained(), self.images(5)
+        for arch in self.archs()[:4]:
+            plain = supernet.extract(arch)
+            with torch.inference_mode():
+                torch.testing.assert_close(plain(images)[2:3], plain(images[2:3]), rtol=1e-4, atol=1e-5)
+
+    def test_a_pair_in_the_supernet_equals_its_two_subnets(self) -> None:
+        """Shared blocks run once and change nothing."""
+        supernet, images = self.trained(), self.images(3)
+        pairs = PairSpace(supernet.space)
+        for i in range(4):
+            pair = pairs.sample(stream(9, i))
+            together = PairSupernet(supernet, pairs)(images, pair)
+            assert torch.equal(together.little, supernet(images, pair.little))
+            assert torch.equal(together.big, supernet(images, pair.big))
+
+    def test_the_ends_of_tau_are_little_and_big_exactly(self) -> None:
+        """Law 2, logits and costs; law 6 at any tau between."""
+        supernet = self.trained()
+        pair, net = self.pair_net(supernet)
+        cost = pair_cost(PairSpace(supernet.space), pair)
+        images, cascade = self.images(16), Cascade(net, Confidence("margin"))
+        with torch.inference_mode():
+            both = net(images)
+            assert torch.equal(cascade(images, float("-inf")).logits, both.little)
+            assert torch.equal(cascade(images, float("inf")).logits, both.big)
+            scores = cascade(images, 0.0).score
+        for tau in (float("-inf"), between(scores), float("inf")):
+            stays = float((scores >= tau).float().mean()) if tau < float("inf") else 0.0
+            ran = count_macs(_AtTau(cascade, tau), images)
+            assert ran == round(16 * cost.expected(stays))
+
+    def test_routing_a_batch_is_routing_its_rows(self) -> None:
+        """Law 3: any batch size and order, none and all hard, and no rows at all."""
+        _, net = self.pair_net(self.trained())
+        images, cascade = self.images(9), Cascade(net, Confidence("margin"))
+        with torch.inference_mode():
+            tau = between(cascade(images, 0.0).score)
+            whole = cascade(images, tau)
+            order = torch.randperm(9, generator=torch.Generator().manual_seed(0))
+            shuffled = cascade(images[order], tau)
+            rows = [cascade(images[i : i + 1], tau) for i in range(9)]
+            torch.testing.assert_close(shuffled.logits, whole.logits[order], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(torch.cat([r.logits for r in rows]), whole.logits, rtol=1e-4, atol=1e-5)
+            assert len(cascade(images[:0], tau).logits) == 0
+
+    def test_what_is_not_taken_does_not_run(self) -> None:
+        """Law 5: NaN weights in big change no easy row, and nothing at all where every row is easy."""
+        _, net = self.pair_net(self.trained())
+        images, cascade = self.images(12), Cascade(net, Confidence("margin"))
+        with torch.inference_mode():
+            tau = between(cascade(images, 0.0).score)
+            before = cascade(images, tau)
+            for parameter in net.big.parameters():
+                parameter.fill_(float("nan"))
+            after = cascade(images, tau)
+            easy = before.is_little
+            assert easy.any() and not easy.all()
+            assert torch.equal(after.logits[easy], before.logits[easy])
+            assert after.logits[~easy].isnan().all()
+            assert torch.equal(cascade(images, float("-inf")).logits, net(images).little)
+
+
+class _AtTau(nn.Module):
+    def __init__(self, cascade: Cascade, tau: float) -> None:
+        super().__init__()
+        self.cascade, self.tau = cascade, tau
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.cascade(images, self.tau).logits
+        return logits

@@ -1,0 +1,60 @@
+"""Optimiser, learning rate, averaged weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from duonas.core.options import TrainOptions
+
+EXPONENTIAL_UNTIL = 0.9  # of the run; then the constant ending
+
+
+def build_optimizer(network: nn.Module, options: TrainOptions) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; weight decay on convolutions and linear layers only."""
+    weights = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, nesterov=options.momentum > 0)
+
+
+def learning_rate(step: int, steps: int, steps_per_epoch: int, options: TrainOptions) -> float:
+    """The rate at ``step`` of ``steps``: linear warm-up, then cosine to 0, or exponential with constant ending.
+
+    The exponential falls from ``lr`` to ``lr * lr_end`` over 90 % of the run and stays there (BigNAS, section 3.2).
+    """
+    warmup = min(options.warmup_epochs * steps_per_epoch, steps / 2)
+    if step < warmup:
+        return options.lr * (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, steps - warmup)
+    if options.schedule == "cosine":
+        return options.lr * 0.5 * (1 + math.cos(math.pi * done))
+    return options.lr * max(options.lr_end, 1e-6) ** min(1.0, done / EXPONENTIAL_UNTIL)
+
+
+class AveragedWeights:
+    """The exponential moving average of a network's weights and buffers.
+
+    The decay rises with the steps done, so that a short run is not averaged with its random start.
+
+    Args:
+        network: what is averaged.
+        decay: the final decay; 0 keeps a plain copy of the latest.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.values = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move the average towards the network's weights after step ``step`` (0, 1, ...)."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step)) if self.decay else 1.0
+        state = network.state_dict()
+        floating = [name for name, value in state.items() if value.is_floating_point()]
+        mine: list[Tensor] = [self.values[name] for name in floating]
+        torch._foreach_lerp_(mine, [state[name] for name in floating], weight)
+        for name in state.keys() - set(floating):
+            self.values[name].copy_(state[name])

@@ -1,0 +1,95 @@
+"""The loop stops in time, keeps what is good, and says what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from duonas.core.errors import DuonasError
+from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.rng import stream
+from duonas.layers.norm import recalibrate
+from duonas.spaces.mobilenet import FAMILY
+from duonas.training.checkpoint import load_tensors
+from duonas.training.loop import train
+from duonas.training.sandwich import Sandwich
+
+OPTIONS = TrainOptions(epochs=2, lr=0.05, warmup_epochs=0, checkpoint_seconds=1e-9, accelerator="cpu")
+
+
+def supernet():
+    table = SpaceOptions(preset="digits", axes={"depth": [1], "width": [0.5, 1.0]})
+    return FAMILY.supernet(FAMILY.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+
+
+class Halves:
+    """Images whose bright half tells the class; from ``poison`` on they are not numbers."""
+
+    def __init__(self, poison=10**9):
+        self.poison = poison
+
+    def __len__(self):
+        return 20
+
+    def batch(self, step):
+        rng = stream(1, step)
+        targets = rng.integers(0, 2, 32)
+        images = rng.random((32, 3, 8, 8)) * 0.3
+        images[targets == 1, :, :, 4:] += 0.6
+        images[targets == 0, :, :, :4] += 0.6
+        images = torch.from_numpy(images).float()
+        return (images * float("nan") if step >= self.poison else images), torch.from_numpy(targets)
+
+
+def run(folder, batches=None, options=OPTIONS, **kwargs):
+    net = supernet()
+    path = train(net, batches or Halves(), Sandwich(net.space, options), options, seed=0, folder=folder, **kwargs)
+    return net, path
+
+
+def test_it_learns_and_tells_how_it_goes(tmp_path):
+    lines, bars = [], []
+    options = replace(OPTIONS, checkpoint_seconds=60)
+    net, path = run(tmp_path, options=options, log=lambda **f: lines.append(f), progress=lambda d, t, **f: bars.append((d, t)))
+    assert lines[-1]["step"] == 40 and lines[-1]["epoch"] == 2.0 and bars[-1] == (40, 40)
+    assert lines[-1]["largest"] < lines[0]["largest"]
+    images, targets = Halves().batch(999)
+    for arch in (net.space.smallest(), net.space.largest()):
+        plain = recalibrate(net.extract(arch), [Halves().batch(100)[0]])
+        assert (plain(images).argmax(1) == targets).float().mean() > 0.9
+    saved = load_file(path)
+    assert all(torch.equal(value, saved[name]) for name, value in net.state_dict().items())
+
+
+def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path):
+    with pytest.raises(DuonasError, match=r"the loss is nan at step 11: lower \[train\] lr or set clip; the last good"):
+        run(tmp_path, Halves(poison=10))
+    tensors, header = load_tensors(tmp_path / "checkpoint" / "state.safetensors")
+    assert header["step"] == 10 and all(torch.isfinite(t).all() for t in tensors.values())
+    assert not (tmp_path / "supernet.safetensors").exists()
+
+
+def test_a_truncated_checkpoint_is_named(tmp_path):
+    run(tmp_path)
+    path = tmp_path / "checkpoint" / "state.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(DuonasError, match=r"state\.safetensors is damaged"):
+        run(tmp_path)
+
+
+def test_a_checkpoint_of_another_supernet_is_refused(tmp_path):
+    run(tmp_path)
+    table = SpaceOptions(preset="digits", axes={"depth": [2]})
+    other = FAMILY.supernet(FAMILY.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    with pytest.raises(DuonasError, match="belongs to another supernet"):
+        train(other, Halves(), Sandwich(other.space, OPTIONS), OPTIONS, seed=0, folder=tmp_path)
+
+
+def test_gradient_clipping_bounds_the_update(tmp_path):
+    options = replace(OPTIONS, epochs=1, clip=1e-9, weight_decay=0.0, ema=0.0, momentum=0.0)
+    net, _ = run(tmp_path, options=options)
+    fresh = dict(supernet().named_parameters())
+    assert all((p - fresh[n]).abs().max() < 1e-6 for n, p in net.named_parameters())
