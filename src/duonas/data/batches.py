@@ -1,0 +1,62 @@
+"""Batches of images as the networks take them: float32 in [0, 1], channels last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from duonas.core.errors import DuonasError
+from duonas.core.rng import stream
+from duonas.data.augment import Augment
+from duonas.data.images import Images, to_device, to_float
+
+
+class Batches:
+    """Training batches without end, shuffled anew every epoch; ``batch(step)`` depends on nothing but the arguments.
+
+    Args:
+        images: the train split, on the device where batches are wanted.
+        batch_size: images a batch. What is left over at an epoch's end is dropped; a set smaller than one batch
+            makes one smaller batch.
+        num_classes: length of the soft targets of mixup and cutmix.
+        seed: of the order and the augmentation.
+        augment: how images are varied.
+    """
+
+    def __init__(self, images: Images, batch_size: int, *, num_classes: int, seed: int, augment: Augment) -> None:
+        if len(images) == 0:
+            raise DuonasError("there are no images to make batches of.")
+        self.images = images
+        self.batch_size = min(batch_size, len(images))
+        self.num_classes = num_classes
+        self.seed = seed
+        self.augment = augment
+        self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
+
+    def __len__(self) -> int:
+        """Steps an epoch."""
+        return len(self.images) // self.batch_size
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """The batch of a step, counted from 0 over all epochs.
+
+        Returns:
+            Images (B, 3, H, W) float32, and targets: labels (B,) int64, or (B, K) float32 under mixup or cutmix.
+        """
+        epoch, place = divmod(step, len(self))
+        if epoch != self._order[0]:
+            self._order = (epoch, self._shuffled(epoch))
+        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
+        pixels, labels = self.images.pixels.index_select(0, chosen), self.images.labels.index_select(0, chosen)
+        return self.augment(pixels, labels, self.num_classes, stream(self.seed, "augment", step))
+
+    def _shuffled(self, epoch: int) -> Tensor:
+        order = stream(self.seed, "order", epoch).permutation(len(self.images))
+        return to_device(order, self.images.pixels.device)
+
+
+def evaluation_batches(pixels: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """All of (N, 3, H, W) uint8 in order, in float batches; the last may be smaller, and N = 0 gives none."""
+    for start in range(0, pixels.shape[0], batch_size):
+        yield to_float(pixels[start : start + batch_size])

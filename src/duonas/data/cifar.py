@@ -1,0 +1,128 @@
+"""CIFAR-10 and CIFAR-100: from Parquet shards in the Hugging Face image layout, or by torchvision's download."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import torch
+
+from duonas.core.errors import DuonasError
+from duonas.core.protocols import Progress, silent
+from duonas.data.decode import decode_all
+from duonas.data.images import Images, Source
+
+SIDE = 32
+IMAGE_COLUMNS = ("img", "image")
+LABEL_COLUMNS = ("label", "fine_label")
+
+
+def read_cifar(name: str, path: str | None, progress: Progress = silent) -> Source:
+    """CIFAR with its own test split, 32x32.
+
+    Args:
+        name: ``cifar10`` or ``cifar100``.
+        path: folder that holds ``train*.parquet`` and ``test*.parquet``, at any depth; ``None``: download.
+        progress: told the number of images decoded.
+
+    Raises:
+        DuonasError: the shards are missing or not in the layout, or the download fails.
+    """
+    if path is None:
+        return _download(name, Path.home() / ".cache" / "duonas")
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        raise DuonasError(f"data.path {str(folder)!r} is not a folder; expected one that holds Parquet shards.")
+    train, test = _table(folder, "train"), _table(folder, "test")
+    class_names = _class_names(train)
+    if len(class_names) < 2:
+        raise DuonasError(f"{folder} holds images of {len(class_names)} classes; a classifier needs at least two.")
+    rows = pa.concat_tables([train, test])
+    labels = torch.cat([_labels(part, len(class_names)) for part in (train, test)])
+    pixels = decode_all(rows["name"].to_pylist(), rows["bytes"].to_pylist(), SIDE, progress)
+    images, own_test = (Images(pixels[part], labels[part]) for part in (slice(len(train)), slice(len(train), None)))
+    return Source(images, own_test, class_names)
+
+
+def _table(folder: Path, part: str) -> pa.Table:
+    """All rows of the part's shards as columns ``name`` (of the image, for errors), ``bytes`` and ``label``."""
+    shards = sorted(folder.rglob(f"{part}*.parquet"))
+    table = pa.concat_tables([_read(shard) for shard in shards]) if shards else ()
+    if not len(table):
+        raise DuonasError(
+            f"{folder} holds no images in {part}*.parquet; expected shards in the Hugging Face image layout."
+        )
+    return table
+
+
+def _read(shard: Path) -> pa.Table:
+    try:
+        names = pq.read_schema(shard).names
+        image, label = _column(shard, names, IMAGE_COLUMNS), _column(shard, names, LABEL_COLUMNS)
+        table = pq.read_table(shard, columns=[image, label])
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise DuonasError(f"cannot read the Parquet shard {shard}: {reason}.") from error
+    kind = table.schema.field(image).type
+    if not pa.types.is_struct(kind) or {"bytes", "path"} - {field.name for field in kind}:
+        raise DuonasError(f"column {image!r} of {shard} is {kind}; expected a struct of bytes and path.")
+    if table[label].null_count or not pa.types.is_integer(table.schema.field(label).type):
+        raise DuonasError(f"column {label!r} of {shard} must hold one integer for each image.")
+    encoded, paths = (pc.struct_field(table[image], name) for name in ("bytes", "path"))
+    if encoded.null_count:
+        raise DuonasError(f"column {image!r} of {shard} has rows without bytes; the images must lie inside the shard.")
+    columns = {
+        "name": pa.array([f"{path} (row {row} of {shard})" for row, path in enumerate(paths.to_pylist())], pa.string()),
+        "bytes": encoded.cast(pa.large_binary()),  # whose offsets hold more than 2 GiB
+        "label": table[label].cast(pa.int64()),
+    }
+    return pa.table(columns, metadata=table.schema.metadata)
+
+
+def _column(shard: Path, names: list[str], wanted: tuple[str, ...]) -> str:
+    found = next((name for name in wanted if name in names), None)
+    if found is None:
+        raise DuonasError(f"{shard} has no column {' or '.join(wanted)}; its columns are {', '.join(names)}.")
+    return found
+
+
+def _class_names(train: pa.Table) -> tuple[str, ...]:
+    """The label column's names from the shards' metadata; numbers where it says none."""
+    metadata = train.schema.metadata or {}
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        found = next(features[label]["names"] for label in LABEL_COLUMNS if label in features)
+        return tuple(str(name) for name in found)
+    except (ValueError, KeyError, TypeError, StopIteration):
+        return tuple(str(label) for label in range(1 + pc.max(train["label"]).as_py()))
+
+
+def _labels(table: pa.Table, classes: int) -> torch.Tensor:
+    labels = table["label"].to_numpy().astype(np.int64)
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        name = table["name"][int(wrong[0])]
+        raise DuonasError(f"the image {name} has the label {labels[wrong[0]]}; expected 0 to {classes - 1}.")
+    return torch.from_numpy(labels)
+
+
+def _download(name: str, root: Path) -> Source:
+    from torchvision import datasets  # here, because importing torchvision takes seconds and only this needs it
+
+    dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
+    try:
+        train, test = (dataset(str(root), train=part, download=True) for part in (True, False))
+    except (OSError, RuntimeError) as error:  # no network, a damaged archive, a full disk
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        raise DuonasError(
+            f"cannot download {name} to {root} ({reason}); set data.path to a folder of its Parquet shards instead."
+        ) from error
+    images, own_test = (
+        Images(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
+        for part in (train, test)
+    )
+    return Source(images, own_test, tuple(train.classes))

@@ -1,0 +1,143 @@
+"""The four disjoint splits of a data set, made once by seed: train, val, calib, test."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duonas.core.errors import DuonasError
+from duonas.core.options import DataOptions
+from duonas.core.protocols import Progress, silent
+from duonas.core.rng import stream
+from duonas.data.cifar import read_cifar
+from duonas.data.digits import read_digits
+from duonas.data.folder import DEFAULT_SIDE, read_folder
+from duonas.data.images import Images, Source
+
+Colour = tuple[float, float, float]
+MIN_STD = 1 / 255  # of a channel that never varies, so that normalising by it stays finite
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Disjoint splits: train trains, val is searched on, calib sets the router, test is measured on.
+
+    Each is stratified by class and in random order, so that any leading part of it is a fair sample.
+
+    Args:
+        mean: of each colour channel of the train split, in [0, 1].
+        std: standard deviation likewise.
+        hashes: split name to the SHA-256 of its indices, pixels and labels; test without its labels, since nothing
+            before measuring may depend on them.
+    """
+
+    train: Images
+    val: Images
+    calib: Images
+    test: Images
+    class_names: tuple[str, ...]
+    mean: Colour
+    std: Colour
+    hashes: dict[str, str]
+
+    @property
+    def image_size(self) -> int:
+        """Side of every image in pixels."""
+        return int(self.train.pixels.shape[-1])
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+
+def load_splits(options: DataOptions, seed: int, progress: Progress = silent) -> Splits:
+    """Read the data set and split it; the same ``seed`` and data set always give the same splits.
+
+    Raises:
+        DuonasError: the data cannot be read, or a class has too few images for every split to hold one.
+    """
+    if options.val + options.calib >= 1:
+        raise DuonasError(
+            f"data.val = {options.val} and data.calib = {options.calib} leave nothing to train on; "
+            "their sum must be below 1."
+        )
+    source = _read(options, progress)
+    indices = split_indices(source, options, stream(seed, "splits", options.name))
+    images = {name: source.images.subset(chosen) for name, chosen in indices.items() if name != "test"}
+    images["test"] = (source.images if source.test is None else source.test).subset(indices["test"])
+    if options.image_size is not None:
+        images = {name: part.resized(options.image_size) for name, part in images.items()}
+    hashes = {name: _hash(indices[name], part, with_labels=name != "test") for name, part in images.items()}
+    mean, std = channel_statistics(images["train"].pixels)
+    return Splits(**images, class_names=source.class_names, mean=mean, std=std, hashes=hashes)
+
+
+def split_indices(source: Source, options: DataOptions, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Split name to int64 indices: into ``source.test`` for a test split of its own, else into ``source.images``."""
+    labels = source.images.labels.numpy()
+    own_test = source.test is not None
+    parts: dict[str, list[np.ndarray]] = {"test": [], "val": [], "calib": [], "train": []}
+    for label, name in enumerate(source.class_names):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        sizes = _sizes(len(members), name, options, own_test)
+        for part, chosen in zip(parts.values(), np.split(members, np.cumsum(sizes)), strict=True):
+            part.append(chosen)
+    joined = {name: rng.permutation(np.concatenate(part)) for name, part in parts.items()}
+    if source.test is not None:
+        joined["test"] = rng.permutation(len(source.test))
+    return joined
+
+
+def channel_statistics(pixels: Tensor) -> tuple[Colour, Colour]:
+    """Mean and standard deviation of each channel of (N, 3, H, W) uint8, in [0, 1], exact from its histogram."""
+    levels = np.arange(256) / 255
+    means, stds = [], []
+    for channel in pixels.unbind(1):
+        counts = torch.bincount(channel.reshape(-1), minlength=256).numpy()
+        mean = float(counts @ levels / counts.sum())
+        means.append(mean)
+        stds.append(max(float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum())), MIN_STD))
+    return (means[0], means[1], means[2]), (stds[0], stds[1], stds[2])
+
+
+def _read(options: DataOptions, progress: Progress) -> Source:
+    match options.name:
+        case "digits":
+            if options.path is not None:
+                raise DuonasError("data.path is given, but data.name = 'digits' is bundled; did you mean 'folder'?")
+            return read_digits()
+        case "cifar10" | "cifar100":
+            return read_cifar(options.name, options.path, progress)
+        case "folder":
+            return read_folder(options.path, options.image_size or DEFAULT_SIDE, progress)
+
+
+def _sizes(count: int, class_name: str, options: DataOptions, own_test: bool) -> list[int]:
+    """How many of a class's images go to test, val and calib: at least one to each, and at least one left to train."""
+    needed = 3 if own_test else 4
+    if count < needed:
+        splits = "train, val and calib" if own_test else "train, val, calib and test"
+        raise DuonasError(f"class {class_name!r} has {count} images; {splits} need one each, so at least {needed}.")
+    test = 0 if own_test else _share(count, options.test, spare=3)
+    val = _share(count - test, options.val, spare=2)
+    # calib is a fraction of the same images as val
+    calib = min(max(1, round((count - test) * options.calib)), count - test - val - 1)
+    return [test, val, calib]
+
+
+def _share(count: int, fraction: float, spare: int) -> int:
+    return min(max(1, round(count * fraction)), count - spare)
+
+
+def _hash(indices: np.ndarray, images: Images, with_labels: bool) -> str:
+    digest = hashlib.sha256(str(tuple(images.pixels.shape)).encode())
+    digest.update(indices.astype("<i8").tobytes())
+    digest.update(images.pixels.contiguous().numpy().data)
+    if with_labels:
+        digest.update(images.labels.numpy().astype("<i8").tobytes())
+    return digest.hexdigest()

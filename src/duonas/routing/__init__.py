@@ -1,0 +1,1 @@
+"""Who runs: scores, their calibration, exact thresholds, and the pair that really skips."""

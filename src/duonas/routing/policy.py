@@ -1,0 +1,153 @@
+"""How a pair routes, as a versioned file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json, write_json
+from duonas.routing.confidence import Confidence
+from duonas.routing.threshold import Curve
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """A threshold and what it gives on the calib split."""
+
+    tau: float
+    little_share: float
+    accuracy: float
+    accuracy_lower: float
+    expected_macs: float
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A router, its threshold, and the table from which another one can be taken on the device.
+
+    Args:
+        router: gives the score.
+        tau: a row stays little where ``score >= tau``.
+        choice: how tau was chosen, such as ``{"floor": 0.9}``.
+        table: trade-offs by rising little share, tau's own among them.
+        costs: the pair's parts in MACs.
+        big_temperature: what big's logits are divided by for calibrated probabilities.
+        num_classes: K.
+        image_size: side of the square images, in pixels.
+        class_names: (K,), or empty.
+        splits: the hashes of the splits.
+        onnx: file name to SHA-256 of the files this policy belongs to; filled at export.
+    """
+
+    router: Confidence
+    tau: float
+    choice: Mapping[str, float]
+    table: tuple[Row, ...]
+    costs: PairCost
+    num_classes: int
+    image_size: int
+    big_temperature: float = 1.0
+    class_names: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+    onnx: Mapping[str, str] = field(default_factory=dict)
+
+    def belonging_to(self, onnx: Mapping[str, str]) -> Policy:
+        """The same policy for these files (name to SHA-256)."""
+        return replace(self, onnx=dict(onnx))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value from which ``from_json`` makes an equal policy; infinite tau as ``"inf"`` and ``"-inf"``."""
+        router = self.router
+        return {
+            "version": VERSION,
+            "router": {
+                "kind": router.name,
+                "score": router.function,
+                "position": router.position,
+                "temperature": router.temperature,
+            },
+            "big_temperature": self.big_temperature,
+            "tau": _written(self.tau),
+            "choice": dict(self.choice),
+            "table": [asdict(row) | {"tau": _written(row.tau)} for row in self.table],
+            "costs": asdict(self.costs),
+            "splits": dict(self.splits),
+            "onnx": dict(self.onnx),
+            "num_classes": self.num_classes,
+            "image_size": self.image_size,
+            "class_names": list(self.class_names),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Policy:
+        """The policy that ``to_json`` described.
+
+        Raises:
+            DuonasError: another version, another router, or something missing or of the wrong kind.
+        """
+        version = value.get("version") if isinstance(value, dict) else None
+        if version != VERSION:
+            raise DuonasError(f"not a policy of version {VERSION}: its version is {version!r}.")
+        try:
+            kind, position = value["router"]["kind"], value["router"]["position"]
+            if (kind, position) != (Confidence.name, Confidence.position):
+                raise DuonasError(f"this version cannot route by {kind!r} {position!r}, only confidence after_little.")
+            return cls(
+                router=Confidence(value["router"]["score"], float(value["router"]["temperature"])),
+                tau=_number(value["tau"]),
+                choice={str(name): float(x) for name, x in value["choice"].items()},
+                table=tuple(Row(**{name: _number(x) for name, x in row.items()}) for row in value["table"]),
+                costs=PairCost(**value["costs"]),
+                num_classes=int(value["num_classes"]),
+                image_size=int(value["image_size"]),
+                big_temperature=float(value["big_temperature"]),
+                class_names=tuple(map(str, value["class_names"])),
+                splits=dict(value["splits"]),
+                onnx=dict(value["onnx"]),
+            )
+        except KeyError as error:
+            raise DuonasError(f"the policy lacks {error.args[0]!r}.") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DuonasError(f"the policy is damaged: {error}.") from error
+
+    def save(self, path: Path) -> Path:
+        """Write ``policy.json``, atomically."""
+        return write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> Policy:
+        """Read ``policy.json``; what is wrong with it is said with its path."""
+        value = read_json(path)
+        try:
+            return cls.from_json(value)
+        except DuonasError as error:
+            raise DuonasError(f"{path} cannot be used: {error}") from error
+
+
+def tabulate(curve: Curve, cost: PairCost, confidence: float, chosen: int) -> tuple[Row, ...]:
+    """At most 201 rows of a trade-off curve, evenly spaced in little share, the chosen one among them."""
+    index = curve.thinned(keep=chosen)
+    share = curve.little_share[index]
+    lower = curve.accuracy_lower(confidence, index)
+    columns = (curve.tau[index], share, curve.accuracy[index], lower, cost.expected(share))
+    return tuple(Row(*map(float, row)) for row in zip(*columns, strict=True))
+
+
+def _written(tau: float) -> float | str:
+    return tau if math.isfinite(tau) else "inf" if tau > 0 else "-inf"
+
+
+def _number(value: float | str) -> float:
+    number = float(value)
+    if np.isnan(number):
+        raise ValueError("a number is NaN")
+    return number

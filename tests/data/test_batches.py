@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duonas.core.errors import DuonasError
+from duonas.data.augment import Augment
+from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.images import Images
+
+CLASSES = 5
+AUGMENTS = [Augment(), Augment(crop_padding=2, flip=True), Augment(2, True, 2, 9.0, 0.2, 1.0)]
+
+
+def numbered(n: int) -> Images:
+    """Images whose first pixel is their number."""
+    pixels = torch.arange(n * 3 * 64).reshape(n, 3, 8, 8).mul(7).remainder(251).to(torch.uint8)
+    pixels[:, :, 0, 0] = torch.arange(n, dtype=torch.uint8)[:, None]
+    return Images(pixels, torch.arange(n) % CLASSES)
+
+
+def batches(n: int, size: int, seed: int = 0, augment: Augment = AUGMENTS[0]) -> Batches:
+    return Batches(numbered(n), size, num_classes=CLASSES, seed=seed, augment=augment)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 3), st.integers(0, 1000))
+def test_an_epoch_sees_each_image_at_most_once(n: int, size: int, epoch: int, seed: int) -> None:
+    loader = batches(n, size, seed)
+    assert len(loader) == max(1, n // size)
+    seen: list[int] = []
+    for step in range(epoch * len(loader), (epoch + 1) * len(loader)):
+        images, labels = loader.batch(step)
+        assert images.shape == (min(n, size), 3, 8, 8)
+        numbers = (images[:, 0, 0, 0] * 255).round().long()
+        assert torch.equal(numbers % CLASSES, labels)
+        seen += numbers.tolist()
+    assert len(set(seen)) == len(seen) == len(loader) * min(n, size)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(AUGMENTS), st.integers(0, 2**40), st.lists(st.integers(0, 40), min_size=1, max_size=4))
+def test_a_batch_depends_on_seed_and_step_alone(augment: Augment, seed: int, steps: list[int]) -> None:
+    undisturbed = batches(20, 6, seed, augment)
+    for step in steps:  # in any order, beside one that was made anew as after a restart
+        images, targets = undisturbed.batch(step)
+        resumed_images, resumed_targets = batches(20, 6, seed, augment).batch(step)
+        assert torch.equal(images, resumed_images)
+        assert torch.equal(targets, resumed_targets)
+
+
+def test_epochs_seeds_and_steps_differ() -> None:
+    loader = batches(40, 40)
+    assert not torch.equal(loader.batch(0)[0], loader.batch(1)[0])
+    assert not torch.equal(loader.batch(0)[0], batches(40, 40, seed=1).batch(0)[0])
+
+
+def test_the_same_image_is_varied_anew_at_each_step() -> None:
+    loader = batches(1, 1, augment=Augment(crop_padding=4))
+    assert len({loader.batch(step)[0].numpy().tobytes() for step in range(20)}) > 10
+
+
+def test_the_images_themselves_are_left_as_they_are() -> None:
+    images = numbered(20)
+    before = images.pixels.clone()
+    loader = Batches(images, 8, num_classes=CLASSES, seed=0, augment=AUGMENTS[2])
+    for step in range(4):
+        loader.batch(step)
+    assert torch.equal(images.pixels, before)
+
+
+def test_no_images_no_batches() -> None:
+    with pytest.raises(DuonasError, match="no images"):
+        batches(0, 4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 30), st.integers(1, 40))
+def test_evaluation_goes_through_all_images_in_order(n: int, size: int) -> None:
+    pixels = numbered(n).pixels
+    parts = list(evaluation_batches(pixels, size))
+    assert all(len(part) == size for part in parts[:-1])
+    assert all(part.is_contiguous(memory_format=torch.channels_last) for part in parts)
+    assert torch.equal(torch.cat([torch.zeros(0, 3, 8, 8), *parts]), pixels.float() / 255)

@@ -1,0 +1,131 @@
+"""From answers on calib to a policy, and the policy's file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.options import RouteOptions
+from duonas.core.rng import stream
+from duonas.routing.policy import Policy
+from duonas.routing.route import calibrate, choose, halves, scores
+from duonas.routing.threshold import sweep
+
+COST = PairCost(stem=50, router=0, little=100, big=1000)
+
+
+def answers(n=2000, seed=0):
+    """A little and a big that are unsure where they err."""
+    rng = stream(seed, "answers")
+    labels = rng.integers(0, 4, n)
+    sides = np.eye(4)[labels]
+    hard = rng.random((n, 1)) * 4
+    little, big = (sides * gain + rng.normal(size=(n, 4)) * hard for gain in (3, 5))
+    return little.astype(np.float32), big.astype(np.float32), labels
+
+
+def policy(options=None, seed=0, **changes):
+    little, big, labels = answers()
+    return calibrate(little, big, labels, options=options or RouteOptions(), cost=COST, image_size=8, seed=seed,
+                     class_names=("a", "b", "c", "d"), splits={"calib": "00ff"}, **changes)  # fmt: skip
+
+
+def test_the_halves_are_disjoint_whole_and_seeded():
+    first, second = halves(101, 3)
+    assert sorted([*first, *second]) == list(range(101)) and abs(len(first) - len(second)) == 1
+    assert halves(101, 3)[0].tolist() == first.tolist() != halves(101, 4)[0].tolist()
+    with pytest.raises(DuonasError, match="at least two"):
+        halves(1, 0)
+
+
+def test_temperature_and_tau_come_from_different_images():
+    little, big, labels = answers()
+    base = policy()
+    fitting, choosing = halves(len(labels), 0)
+    poisoned = labels.copy()
+    poisoned[choosing] = (poisoned[choosing] + 1) % 4
+    other = calibrate(little, big, poisoned, options=RouteOptions(share=0.5), cost=COST, image_size=8, seed=0)
+    assert other.router == base.router and other.big_temperature == base.big_temperature
+    poisoned = labels.copy()
+    poisoned[fitting] = (poisoned[fitting] + 1) % 4
+    assert calibrate(little, big, poisoned, options=RouteOptions(), cost=COST, image_size=8, seed=0).router != base.router
+
+
+def test_the_chosen_row_is_in_the_table_and_true():
+    little, big, labels = answers()
+    for options in (RouteOptions(), RouteOptions(floor=0.8), RouteOptions(budget=600), RouteOptions(share=0.4)):
+        made = policy(options)
+        row = next(row for row in made.table if row.tau == made.tau)
+        _, choosing = halves(len(labels), 0)
+        stays = scores(made.router, little[choosing]) >= made.tau
+        right = np.where(stays, little[choosing].argmax(1), big[choosing].argmax(1)) == labels[choosing]
+        assert row.little_share == stays.mean() and row.accuracy == right.mean() > row.accuracy_lower
+        assert row.expected_macs == COST.expected(row.little_share)
+        assert len(made.table) <= 201
+    assert policy(RouteOptions(floor=0.8)).choice == {"floor": 0.8}
+    assert policy().choice == {"within_big": 0.005}
+
+
+def test_every_choice_keeps_its_promise():
+    def chosen(options):
+        made = policy(options)
+        return next(row for row in made.table if row.tau == made.tau)
+
+    assert chosen(RouteOptions(floor=0.8)).accuracy_lower >= 0.8
+    assert chosen(RouteOptions(budget=600)).expected_macs <= 600
+    assert chosen(RouteOptions(share=0.4)).little_share == pytest.approx(0.4, abs=0.001)
+    table = policy().table
+    assert chosen(RouteOptions()).accuracy >= table[0].accuracy - 0.005
+
+
+def test_two_targets_are_one_too_many():
+    curve = sweep(np.array([0.1, 0.9]), np.array([True, False]), np.array([True, True]))
+    with pytest.raises(DuonasError, match="floor and share"):
+        choose(curve, RouteOptions(floor=0.5, share=0.5), COST)
+
+
+def test_a_policy_survives_its_file(tmp_path):
+    made = policy(RouteOptions(score="entropy", share=0.3)).belonging_to({"dynamic.onnx": "ab"})
+    assert Policy.load(made.save(tmp_path / "policy.json")) == made
+
+
+@pytest.mark.parametrize("tau", [float("inf"), float("-inf")])
+def test_infinite_thresholds_are_strings_in_strict_json(tau, tmp_path):
+    made = replace(policy(), tau=tau)
+    value = json.loads(json.dumps(made.to_json(), allow_nan=False))
+    assert value["tau"] == ("inf" if tau > 0 else "-inf")
+    assert Policy.from_json(value) == made
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"version": 2}, "version 1"),
+        ({"router": {"kind": "oracle", "score": "margin", "position": "after_little", "temperature": 1}}, "oracle"),
+        ({"router": {"kind": "confidence", "score": "margn", "position": "after_little", "temperature": 1}}, "margin"),
+        ({"tau": "high"}, "damaged"),
+        ({"tau": float("nan")}, "damaged"),
+        ({"table": [{"tau": 1}]}, "damaged"),
+        ({"costs": 3}, "damaged"),
+    ],
+)
+def test_what_is_wrong_with_a_policy_is_said_with_its_path(change, message, tmp_path):
+    path = tmp_path / "policy.json"
+    path.write_text(json.dumps(policy().to_json() | change))
+    with pytest.raises(DuonasError, match=message) as caught:
+        Policy.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_entry_is_named():
+    value = policy().to_json()
+    del value["costs"]
+    with pytest.raises(DuonasError, match="lacks 'costs'"):
+        Policy.from_json(value)
+    with pytest.raises(DuonasError, match="not a policy"):
+        Policy.from_json([])

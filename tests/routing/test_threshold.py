@@ -1,0 +1,152 @@
+"""The sweep equals brute force, and every way to choose takes the threshold that the whole search would take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binom
+
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.rng import stream
+from duonas.routing.confidence import keeps_little
+from duonas.routing.threshold import clopper_pearson, steps, sweep
+
+COST = PairCost(stem=5, router=1, little=10, big=100)
+
+
+@st.composite
+def cases(draw, size=st.integers(1, 40)):
+    n = draw(size)
+    # A few values only, so that ties are common; and some extreme and missing ones.
+    values = st.sampled_from([0.0, 0.1, 0.25, 0.5, float(np.nextafter(np.float32(0.5), np.float32(1))), 0.9, 1.0,
+                              float("nan"), float("inf"), float("-inf"), -3.5])  # fmt: skip
+    score = draw(st.lists(values, min_size=n, max_size=n))
+    right = arrays(bool, n)
+    return np.array(score, np.float32), draw(right), draw(right)
+
+
+def routed(score, little, big, tau):
+    stays = keeps_little(score, tau)
+    return stays.mean(), np.where(stays, little, big).sum()
+
+
+@given(cases())
+@settings(deadline=None, max_examples=300)
+def test_sweep_is_brute_force(case):
+    score, little, big = case
+    curve = sweep(*case)
+    assert curve.tau[0] == np.inf and (np.diff(curve.tau) < 0).all() and (np.diff(curve.little_share) > 0).all()
+    for index, tau in enumerate(curve.tau):
+        assert routed(score, little, big, tau) == (curve.little_share[index], curve.correct[index])
+        assert np.float32(tau) == tau  # what the device compares with is what was chosen
+    # No other threshold decides differently.
+    tried = np.concatenate([score, np.nextafter(score, np.float32(np.inf)), [np.inf, -np.inf]])
+    shares = {routed(score, little, big, tau)[0] for tau in tried[~np.isnan(tried)]}
+    assert shares <= set(curve.little_share)
+
+
+@given(cases(), st.floats(16, 116), st.floats(0, 1))
+@settings(deadline=None, max_examples=150)
+def test_budget_and_share_are_brute_force(case, budget, share):
+    curve = sweep(*case)
+    expected = COST.expected(curve.little_share)
+    affordable = expected <= budget
+    if affordable.any():
+        index = curve.at_budget(budget, COST)
+        assert affordable[index] and curve.correct[index] == curve.correct[affordable].max()
+        equals = affordable & (curve.correct == curve.correct[index])
+        assert expected[index] == expected[equals].min()
+    else:
+        with pytest.raises(DuonasError, match="smallest possible"):
+            curve.at_budget(budget, COST)
+    nearest = curve.little_share[curve.at_share(share)]
+    assert abs(nearest - share) == np.abs(curve.little_share - share).min()
+
+
+@given(cases(), st.floats(0.01, 0.99), st.sampled_from([0.8, 0.95]))
+@settings(deadline=None, max_examples=150)
+def test_floor_is_the_cheapest_threshold_whose_bound_holds(case, floor, confidence):
+    curve = sweep(*case)
+    held = np.flatnonzero(curve.accuracy_lower(confidence) >= floor)
+    if len(held):
+        assert curve.at_floor(floor, confidence) == held[-1]
+    else:
+        with pytest.raises(DuonasError, match="the highest that can"):
+            curve.at_floor(floor, confidence)
+
+
+def test_an_impossible_floor_says_the_best_one_and_that_one_is_possible():
+    rng = stream(0, "floor")
+    curve = sweep(rng.random(500), rng.random(500) < 0.7, rng.random(500) < 0.8)
+    with pytest.raises(DuonasError, match="cannot be held") as caught:
+        curve.at_floor(0.99)
+    best = float(str(caught.value).split()[-1].rstrip("."))
+    assert curve.accuracy_lower().max() - 1e-4 <= best
+    assert curve.accuracy_lower()[curve.at_floor(best)] >= best
+
+
+def test_an_impossible_budget_says_the_smallest():
+    curve = sweep(np.array([0.2, 0.4]), np.array([1, 0]), np.array([1, 1]))
+    with pytest.raises(DuonasError, match=r"budget of 15 MACs is below the 16 "):
+        curve.at_budget(15, COST)
+    assert curve.tau[curve.at_budget(16, COST)] == -np.inf
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.5, 0.9, 0.99]))
+def test_the_bound_is_clopper_and_pearsons(counts, confidence):
+    right, n = counts
+    bound = float(clopper_pearson(right, n, confidence))
+    assert 0 <= bound <= right / n
+    if right:
+        # By definition: at the bound, so many or more would be right with probability 1 - confidence.
+        assert binom.sf(right - 1, n, bound) == pytest.approx(1 - confidence, rel=1e-6)
+
+
+def test_share_and_cost_are_monotone_in_tau():
+    rng = stream(1, "monotone")
+    curve = sweep(rng.random(300).round(2), rng.random(300) < 0.6, rng.random(300) < 0.9)
+    assert (np.diff(curve.tau) < 0).all()
+    assert (np.diff(curve.little_share) > 0).all() and (np.diff(COST.expected(curve.little_share)) < 0).all()
+    assert (COST.expected(curve.little_share) <= COST.peak).all()
+
+
+def test_thresholds_lie_midway_between_scores():
+    tau = steps(np.array([0.25, 0.75, 0.75, 1.0], np.float32)).tau
+    assert tau.tolist() == [np.inf, 0.875, 0.5, -np.inf]
+
+
+def test_near_big_loses_at_most_the_slack_and_is_the_cheapest_that_does():
+    rng = stream(2, "near")
+    curve = sweep(rng.random(1000), rng.random(1000) < 0.7, rng.random(1000) < 0.9)
+    index = curve.near_big(0.01)
+    assert curve.accuracy[index] >= curve.accuracy[0] - 0.01
+    assert (curve.accuracy[index + 1 :] < curve.accuracy[0] - 0.01).all()
+
+
+@given(st.integers(1, 600), st.integers(0, 10**6))
+@settings(deadline=None, max_examples=40)
+def test_thinned_rows_are_few_and_keep_the_ends_and_the_chosen(n, pick):
+    rng = stream(3, n)
+    curve = sweep(rng.random(n), rng.random(n) < 0.7, rng.random(n) < 0.9)
+    keep = pick % len(curve.tau)
+    index = curve.thinned(keep=keep)
+    assert len(index) <= 201 and {0, keep, len(curve.tau) - 1} <= set(index.tolist())
+    assert np.diff(curve.little_share[index]).max() <= 1 / 199 + 1 / n
+
+
+def test_no_images_is_an_error():
+    with pytest.raises(DuonasError, match="no images"):
+        sweep(np.array([]), np.array([]), np.array([]))
+
+
+def test_a_million_scores_are_swept_exactly():
+    rng = stream(4, "million")
+    score = rng.random(10**6).astype(np.float32)
+    little, big = rng.random(10**6) < 0.8, rng.random(10**6) < 0.9
+    curve = sweep(score, little, big)
+    for index in (0, 1234, len(curve.tau) // 2, len(curve.tau) - 1):
+        assert routed(score, little, big, np.float32(curve.tau[index])) == (curve.little_share[index], curve.correct[index])
