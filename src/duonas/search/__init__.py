@@ -1,0 +1,1 @@
+"""Which pair: every arch is evaluated once, and every pair and threshold is then arithmetic."""

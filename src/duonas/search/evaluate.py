@@ -1,0 +1,119 @@
+"""What an arch answers on the val split: computed once, cached in the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from duonas.core.arch import Arch
+from duonas.core.cost import Cost
+from duonas.core.files import write_atomic
+from duonas.core.options import SearchOptions
+from duonas.core.protocols import CostModel
+from duonas.costs.counting import analytic
+from duonas.data.batches import evaluation_batches
+from duonas.data.images import Images
+from duonas.layers.norm import recalibrate
+from duonas.spaces.supernet import Supernet
+
+
+@dataclass(frozen=True)
+class ArchResult:
+    """An arch's answers.
+
+    Args:
+        arch: the arch.
+        logits: (N, K) float32 on the val split.
+        accuracy: in [0, 1].
+        cost: of one image.
+    """
+
+    arch: Arch
+    logits: np.ndarray
+    accuracy: float
+    cost: Cost
+
+
+class Evaluator:
+    """Extracts an arch, recalibrates its batch norms on train images, and asks it about the val split.
+
+    Nothing stays behind in the supernet. An answer is cached as ``folder/<arch.id>.safetensors`` with a fingerprint of
+    all it depends on; a stale or broken file is computed again.
+
+    Args:
+        supernet: trained; left as it is.
+        recalibration_pixels: uint8 (M, 3, H, W) of the train split, of which the first
+            ``options.recalibration_images`` are used.
+        val: the val split, on the device to compute on.
+        folder: of the cache.
+        options: the ``[search]`` table.
+        fingerprint: names the supernet's weights.
+        cost: prices blocks.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        recalibration_pixels: Tensor,
+        val: Images,
+        folder: Path,
+        options: SearchOptions,
+        fingerprint: str,
+        cost: CostModel = analytic,
+    ) -> None:
+        self.supernet, self.val, self.folder = supernet, val, Path(folder)
+        self._pixels = recalibration_pixels[: options.recalibration_images]
+        self._batch_size, self._cost = options.batch_size, cost
+        self.labels: np.ndarray = val.labels.cpu().numpy()
+        self._fingerprint = _fingerprint(fingerprint, options.batch_size, self._pixels, val.pixels, val.labels)
+
+    def evaluate(self, arch: Arch) -> ArchResult:
+        """The arch's answers, from the cache where they are there."""
+        path = self.folder / f"{arch.id}.safetensors"
+        logits = self._cached(path, arch)
+        if logits is None:
+            logits = self.logits(self.network(arch))
+            metadata = {"fingerprint": self._fingerprint, "arch": json.dumps(arch.to_json())}
+            write_atomic(path, lambda temporary: save_file({"logits": logits}, temporary, metadata))
+        accuracy = float((logits.argmax(1) == self.labels).mean())
+        return ArchResult(arch, logits, accuracy, self._cost(self.supernet.space.blocks(arch)))
+
+    def network(self, arch: Arch) -> nn.Module:
+        """The arch in plain PyTorch with its own batch-norm statistics, in eval mode."""
+        network = self.supernet.extract(arch).to(memory_format=torch.channels_last)
+        return recalibrate(network, evaluation_batches(self._pixels, self._batch_size))
+
+    @torch.inference_mode()
+    def logits(self, network: nn.Module) -> np.ndarray:
+        """A network's logits (N, K) float32 on the val split."""
+        answers = [network(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
+        return torch.cat(answers).numpy()
+
+    def _cached(self, path: Path, arch: Arch) -> np.ndarray | None:
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata() or {}
+                # Eight hex digits name a file: the arch itself says whether it is the right one.
+                known = metadata.get("fingerprint") == self._fingerprint
+                if not known or metadata.get("arch") != json.dumps(arch.to_json()):
+                    return None
+                logits: np.ndarray = file.get_tensor("logits")
+        except (OSError, SafetensorError):
+            return None
+        return logits if logits.shape[:1] == self.labels.shape else None
+
+
+def _fingerprint(name: str, batch_size: int, *tensors: Tensor) -> str:
+    digest = hashlib.sha256(f"{name}/{batch_size}".encode())
+    for tensor in tensors:
+        digest.update(str(tuple(tensor.shape)).encode())
+        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+    return digest.hexdigest()

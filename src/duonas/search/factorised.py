@@ -1,0 +1,216 @@
+"""All pairs of the evaluated archs at all thresholds, as arithmetic on their answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from duonas.routing.threshold import Steps, steps
+from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
+from duonas.search.prices import PriceRow, PriceTable
+
+LEVELS = 256  # budgets at which the front is taken
+CHUNK = 256  # bigs at a time: their running sums stay in the processor's cache
+BINS = {0: 1, 1: 48, 2: 8, 3: 4}  # of each pair figure, by how many of them are objectives
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What A archs answered on N val images.
+
+    Args:
+        correct: (A, N) int8, 1 where right.
+        score: (A, N) float32, the router's.
+    """
+
+    correct: np.ndarray
+    score: np.ndarray
+
+
+@dataclass(frozen=True)
+class Points:
+    """P routed pairs, one threshold each; arrays of shape (P,).
+
+    Args:
+        little: number of the arch.
+        big: likewise.
+        tau: the threshold.
+        little_share: fraction of val that stays little.
+        accuracy: in [0, 1].
+        figures: ``expected_macs``, ``peak_macs``, ``params``, ``peak_memory_bytes`` by name.
+    """
+
+    little: np.ndarray
+    big: np.ndarray
+    tau: np.ndarray
+    little_share: np.ndarray
+    accuracy: np.ndarray
+    figures: dict[str, np.ndarray]
+
+
+def best_within(
+    little: Steps, little_correct: np.ndarray, big_correct: np.ndarray, prices: PriceRow, levels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best threshold of one little with B bigs within each of G budgets, exactly: all thresholds are looked at.
+
+    Args:
+        little: the steps of little's score.
+        little_correct: (N,) int8.
+        big_correct: (B, N) int8.
+        prices: of the B pairs.
+        levels: (G,) budgets in MACs.
+
+    Returns:
+        How many images are right (G, B), -1 where a budget is too small, and how many stay little (G, B): of equally
+        good thresholds the cheapest.
+    """
+    bigs, count = big_correct.shape
+    width = len(little.order) + 1
+    # One integer says both: right images * (N + 1) + images that stay little. Its running maximum from the cheap end is
+    # the most accurate threshold that costs no more, the cheapest of equals.
+    kind = np.int32 if (count + 1) ** 2 < 2**31 else np.int64
+    code = np.empty((bigs, width), kind)
+    np.subtract(little_correct[little.order], np.take(big_correct, little.order, axis=1), out=code[:, 1:])
+    code[:, 1:] *= count + 1
+    code[:, 1:] += 1
+    code[:, 0] = big_correct.sum(1, dtype=kind) * (count + 1)
+    np.cumsum(code, axis=1, out=code)
+    if len(little.kept) < width:
+        code = np.ascontiguousarray(code[:, little.kept])
+    best = np.maximum.accumulate(code[:, ::-1], axis=1)[:, ::-1]
+    first, reachable = _first_within(little.kept, count, prices, levels)
+    found = best[np.arange(bigs), first]
+    return np.where(reachable, found // (count + 1), -1), np.where(reachable, found % (count + 1), 0)
+
+
+def _first_within(kept: np.ndarray, count: int, prices: PriceRow, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The step (G, B) with the smallest little share that a budget allows, and whether there is one."""
+    headroom = (levels[:, None] - prices.least) / np.maximum(prices.extra, 1e-9)
+    needed = np.clip(np.ceil((1 - headroom) * count - 1e-6), 0, count + 1)
+    first = np.minimum(np.searchsorted(kept, needed), len(kept) - 1)
+    # The division rounds; the cost itself decides.
+    over = prices.expected(kept[first] / count) > levels[:, None]
+    first = np.minimum(first + over, len(kept) - 1)
+    return first, prices.expected(kept[first] / count) <= levels[:, None]
+
+
+class Boxes:
+    """The best point within every combination of a budget and a limit on each pair figure that is an objective.
+
+    What is best within a box is dominated by no pair at no threshold (of equally accurate points the cheapest is
+    taken), so the boxes' points are a front, thinned to the boxes but exact.
+
+    Args:
+        goal: says which figures are objectives.
+        rows: prices of all pairs, one row a little.
+    """
+
+    def __init__(self, goal: Goal, rows: Sequence[PriceRow]) -> None:
+        self._names = [name for name in PAIR_FIGURES if name in goal.objectives]
+        bins = BINS[len(self._names)]
+        values = {name: np.concatenate([row.figures[name] for row in rows]) for name in (*self._names, "peak_macs")}
+        self._edges = [_edges(values[name], bins) for name in self._names]
+        self._dearest = float(values["peak_macs"].max())
+        self.levels = _levels(goal, min(float(row.least.min()) for row in rows if len(row.bigs)), self._dearest)
+        self._shape = tuple(map(len, self._edges))
+        cells = int(np.prod(self._shape, initial=1))
+        self._key = np.full((len(self.levels), cells), -np.inf)
+        self._held = np.zeros((3, len(self.levels), cells), dtype=np.int64)  # little, big, how many stay little
+
+    def sort(self, row: PriceRow) -> tuple[PriceRow, np.ndarray]:
+        """The row cell after cell, in each the smallest pair first, and each pair's cell (B,)."""
+        cell = np.zeros(len(row.bigs), dtype=np.int64)
+        size = np.zeros(len(row.bigs))
+        for name, edges in zip(self._names, self._edges, strict=True):
+            cell = cell * len(edges) + np.searchsorted(edges, row.figures[name])
+            size += row.figures[name] / edges[-1]
+        order = np.lexsort([size, cell])
+        return row.take(order), cell[order]
+
+    def add(
+        self, little: int, row: PriceRow, cell: np.ndarray, correct: np.ndarray, kept: np.ndarray, count: int
+    ) -> None:
+        """Take what ``best_within`` found for a sorted row."""
+        # More right images first, then the lower cost: the second term stays below 1.
+        key = correct - row.expected(kept / count) / (2 * self._dearest + 1)
+        key[correct < 0] = -np.inf
+        starts = np.flatnonzero(np.diff(cell, prepend=-1))
+        best = np.maximum.reduceat(key, starts, axis=1)
+        ends = np.append(starts[1:], len(cell))
+        for level, segment in zip(*np.nonzero(best > self._key[:, cell[starts]]), strict=True):
+            start = starts[segment]
+            one = start + int(key[level, start : ends[segment]].argmax())
+            place = level, cell[start]
+            self._key[place] = key[level, one]
+            self._held[:, place[0], place[1]] = little, row.bigs[one], kept[level, one]
+
+    def winners(self) -> np.ndarray:
+        """The different (little, big, how many stay little) that are best in some box, (P, 3)."""
+        key = self._key.reshape(-1, *self._shape)
+        held = self._held.reshape(3, -1, *self._shape)
+        for axis in range(1, key.ndim):
+            key, held = np.moveaxis(key, axis, 0), np.moveaxis(held, axis + 1, 0)
+            for cell in range(1, len(key)):
+                # A smaller limit's point is within this limit too; of equals it is the better.
+                better = key[cell - 1] >= key[cell]
+                key[cell] = np.where(better, key[cell - 1], key[cell])
+                held[cell] = np.where(better, held[cell - 1], held[cell])
+            key, held = np.moveaxis(key, 0, axis), np.moveaxis(held, 0, axis + 1)
+        found = held.reshape(3, -1).T[np.isfinite(key.reshape(-1))]
+        return np.unique(found, axis=0)
+
+
+def recombine(table: PriceTable, answers: Answers, goal: Goal) -> tuple[Points, int]:
+    """The best routed pairs over all allowed pairs of all archs at all thresholds, and how many pairs that were."""
+    rows = [table.row(little, goal) for little in range(len(table.archs))]
+    boxes = Boxes(goal, rows)
+    count = answers.correct.shape[1]
+    for little, row in enumerate(rows):
+        if len(row.bigs) == 0:
+            continue
+        little_steps = steps(answers.score[little])
+        ordered, cells = boxes.sort(row)
+        for start in range(0, len(cells), CHUNK):
+            chunk = ordered.take(np.arange(start, min(start + CHUNK, len(cells))))
+            found = best_within(little_steps, answers.correct[little], answers.correct[chunk.bigs], chunk, boxes.levels)
+            boxes.add(little, chunk, cells[start : start + CHUNK], *found, count)
+    return _points(table, answers, rows, boxes.winners()), sum(len(row.bigs) for row in rows)
+
+
+def _points(table: PriceTable, answers: Answers, rows: Sequence[PriceRow], winners: np.ndarray) -> Points:
+    count = answers.correct.shape[1]
+    columns: list[tuple[float, ...]] = []
+    names = (EXPECTED, *PAIR_FIGURES)
+    known: dict[int, Steps] = {}
+    for little, big, kept in winners.tolist():
+        if little not in known:
+            known[little] = steps(answers.score[little])
+        order, sizes, tau = known[little]
+        right = int(answers.correct[little, order[:kept]].sum(dtype=np.int64))
+        right += int(answers.correct[big].sum(dtype=np.int64) - answers.correct[big, order[:kept]].sum(dtype=np.int64))
+        pair = rows[little].take(np.flatnonzero(rows[little].bigs == big))
+        share = kept / count
+        figures = {name: figure[0] for name, figure in pair.figures.items()}
+        figures[EXPECTED] = pair.expected(np.array([share]))[0]
+        step = tau[np.searchsorted(sizes, kept)]
+        columns.append((little, big, step, share, right / count, *(figures[name] for name in names)))
+    little_, big_, tau_, share_, accuracy, *rest = (np.array(column) for column in zip(*columns, strict=True))
+    return Points(little_, big_, tau_, share_, accuracy, dict(zip(names, rest, strict=True)))
+
+
+def _edges(values: np.ndarray, bins: int) -> np.ndarray:
+    different = np.unique(values)
+    if len(different) <= bins:
+        return different
+    return np.unique(np.quantile(different, np.linspace(0, 1, bins), method="higher"))
+
+
+def _levels(goal: Goal, least: float, dearest: float) -> np.ndarray:
+    top = min(goal.budget, dearest)
+    if EXPECTED not in goal.objectives:
+        return np.array([top])
+    levels = np.geomspace(max(least, 1), max(top, 1), LEVELS)
+    levels[0], levels[-1] = least, top
+    return np.unique(levels)

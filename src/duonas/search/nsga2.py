@@ -1,0 +1,149 @@
+"""NSGA-II over (little, big, little share) with pymoo (Deb et al. 2002; paper D, section 3.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2, binary_tournament
+from pymoo.core.crossover import Crossover
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.mating import Mating
+from pymoo.core.mutation import Mutation
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem as PymooProblem
+from pymoo.core.sampling import Sampling
+from pymoo.core.termination import NoTermination
+from pymoo.operators.selection.tournament import TournamentSelection
+from pymoo.problems.static import StaticProblem
+
+from duonas.core.rng import stream
+from duonas.core.trial import Candidate, Trial
+from duonas.search.problem import Problem
+
+ATTEMPTS = 10  # at a feasible child before the parent stands in for it
+MATINGS = 20  # rounds without enough new pairs after which the space counts as exhausted
+SHARE_STEP = 0.1
+
+
+class Nsga2:
+    """Evolves pairs towards the front. An individual's third gene is a little share: where on its curve it is judged.
+
+    Args:
+        problem: the pairs, objectives and constraints.
+        population: pairs a generation.
+        seed: of everything drawn.
+    """
+
+    def __init__(self, problem: Problem, population: int, seed: int) -> None:
+        self.problem = problem
+        self._seen: set[str] = set()
+        unseen = _Unseen(self._seen)
+        selection = TournamentSelection(func_comp=binary_tournament)
+        self._algorithm = NSGA2(
+            population, _Sampling(problem), eliminate_duplicates=unseen,
+            mating=Mating(selection, _Crossover(problem), _Mutation(problem),
+                          eliminate_duplicates=unseen, n_max_iterations=MATINGS),
+        )  # fmt: skip
+        self._shape = PymooProblem(n_var=1, n_obj=len(problem.goal.objectives), vtype=object)
+        draw = int(stream(seed, "search", "nsga2").integers(2**31))
+        self._algorithm.setup(self._shape, seed=draw, termination=NoTermination())
+        self._generation = Population.empty()
+        self._trials: list[Trial] = []
+        self._asked = 0
+
+    def ask(self, n: int) -> list[Candidate]:
+        """The next pairs of this generation, at most ``n``; a new generation follows when all of it has been told."""
+        if self._asked == len(self._generation):
+            asked = self._algorithm.ask()
+            self._generation = Population.empty() if asked is None else asked
+            self._asked, self._trials = 0, []
+        genes: list[Candidate] = [individual.X[0] for individual in self._generation[self._asked : self._asked + n]]
+        self._asked += len(genes)
+        self._seen.update(candidate.pair.id for candidate in genes)
+        return genes
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Take the trials of what was asked; with the last of a generation, select."""
+        self._trials += trials
+        if not self._trials or len(self._trials) < len(self._generation):
+            return
+        genes: list[Candidate] = [individual.X[0] for individual in self._generation]
+        judged = zip(self._trials, genes, strict=True)
+        figures = np.array([self.problem.minimised(trial, gene.share) for trial, gene in judged])
+        Evaluator().eval(StaticProblem(self._shape, F=figures), self._generation)
+        self._algorithm.tell(infills=self._generation)
+
+
+class _Unseen(DuplicateElimination):
+    """Drops pairs that were asked before, in this generation or any other."""
+
+    def __init__(self, seen: set[str]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def _do(self, pop: Any, other: Any, is_duplicate: np.ndarray) -> np.ndarray:
+        known = self._seen | ({one.X[0].pair.id for one in other} if other is not None else set())
+        for index, individual in enumerate(pop):
+            name = individual.X[0].pair.id
+            is_duplicate[index] |= name in known
+            if other is None:
+                known.add(name)
+        return is_duplicate
+
+
+class _Sampling(Sampling):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self._pairs = problem
+
+    def _do(self, problem: Any, n_samples: int, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
+        pairs = self._pairs.spread(n_samples, random_state)
+        return _column([Candidate(pair, float(random_state.random())) for pair in pairs])
+
+
+class _Crossover(Crossover):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(n_parents=2, n_offsprings=2, prob=0.9)
+        self._pairs = problem
+
+    def _do(self, problem: Any, X: np.ndarray, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
+        children = np.empty_like(X)
+        for mating in range(X.shape[1]):
+            a, b = X[0, mating, 0], X[1, mating, 0]
+            children[0, mating, 0] = self._child(a, b, random_state)
+            children[1, mating, 0] = self._child(b, a, random_state)
+        return children
+
+    def _child(self, a: Candidate, b: Candidate, rng: np.random.Generator) -> Candidate:
+        share = a.share + rng.random() * (b.share - a.share)
+        for _ in range(ATTEMPTS):
+            pair = self._pairs.pairs.crossover(a.pair, b.pair, rng)
+            if self._pairs.feasible(pair):
+                return Candidate(pair, share)
+        return Candidate(a.pair, share)
+
+
+class _Mutation(Mutation):
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self._pairs = problem
+
+    def _do(self, problem: Any, X: np.ndarray, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
+        return _column([self._mutant(candidate, random_state) for candidate in X[:, 0]])
+
+    def _mutant(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
+        share = float(np.clip(candidate.share + rng.normal(0, SHARE_STEP), 0, 1))
+        for _ in range(ATTEMPTS):
+            pair = self._pairs.pairs.mutate(candidate.pair, rng)
+            if self._pairs.feasible(pair):
+                return Candidate(pair, share)
+        return Candidate(candidate.pair, share)
+
+
+def _column(candidates: list[Candidate]) -> np.ndarray:
+    column = np.empty((len(candidates), 1), dtype=object)
+    column[:, 0] = candidates
+    return column

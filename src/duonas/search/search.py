@@ -1,0 +1,215 @@
+"""The search: a strategy proposes, archs are evaluated once, and all pairs of them make the front."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow
+from pyarrow import parquet
+
+from duonas.core.arch import Arch
+from duonas.core.errors import DuonasError
+from duonas.core.files import write_atomic
+from duonas.core.options import SearchOptions
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.protocols import CostModel, Progress, Strategy, silent
+from duonas.core.trial import Candidate, Trial
+from duonas.costs.counting import analytic
+from duonas.routing.confidence import Confidence
+from duonas.routing.route import scores
+from duonas.routing.threshold import sweep
+from duonas.search.evaluate import ArchResult
+from duonas.search.factorised import Answers, recombine
+from duonas.search.front import Front, front
+from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
+from duonas.search.nsga2 import Nsga2
+from duonas.search.prices import Pricer, PriceTable
+from duonas.search.problem import Problem
+from duonas.search.random import RandomSearch
+
+
+class Evaluates(Protocol):
+    """What a search asks of an evaluator: answers of an arch on images with these labels (N,)."""
+
+    labels: np.ndarray
+
+    def evaluate(self, arch: Arch) -> ArchResult:
+        """What the arch answers, logits (N, K)."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """A pair that was tried, at its most accurate threshold within the constraints."""
+
+    number: int
+    little: str
+    big: str
+    accuracy_little: float
+    accuracy_big: float
+    little_share: float
+    accuracy: float
+    expected_macs: float
+    peak_macs: int
+    params: int
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class ArchRow:
+    """An arch that was evaluated; ``choices`` as JSON."""
+
+    arch: str
+    choices: str
+    macs: int
+    params: int
+    peak_memory_bytes: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found and what it tried, in order."""
+
+    front: Front
+    trials: tuple[TrialRow, ...]
+    archs: tuple[ArchRow, ...]
+
+    @property
+    def pair(self) -> PairArch:
+        """The pair to take."""
+        return self.front.best.pair
+
+    def save(self, folder: Path) -> None:
+        """Write ``trials.parquet``, ``archs.parquet`` and, last, ``front.json``."""
+        for name, rows in (("trials", self.trials), ("archs", self.archs)):
+            _write_parquet(folder / f"{name}.parquet", rows)
+        self.front.save(folder / "front.json")
+
+
+def make_strategy(problem: Problem, options: SearchOptions, seed: int) -> Strategy:
+    """The strategy that ``options`` name."""
+    if options.strategy == "random":
+        return RandomSearch(problem, seed)
+    return Nsga2(problem, min(options.population, options.evaluations), seed)
+
+
+def search(
+    pairs: PairSpace,
+    evaluator: Evaluates,
+    options: SearchOptions,
+    score: str,
+    seed: int,
+    progress: Progress = silent,
+    cost: CostModel = analytic,
+) -> SearchResult:
+    """Try ``options.evaluations`` pairs, then score all pairs of the evaluated archs at all thresholds.
+
+    A search resumes by replay: the strategy asks the same again and the evaluator answers from its cache.
+
+    Args:
+        pairs: the pairs that are allowed.
+        evaluator: answers for one arch at a time.
+        options: the ``[search]`` table.
+        score: the confidence score to route by.
+        seed: of the strategy.
+        progress: told after each pair, with the best accuracy so far.
+        cost: prices blocks.
+
+    Raises:
+        DuonasError: an unknown objective or constraint, or constraints that cannot be met; before any evaluation.
+    """
+    router = Confidence(score)
+    goal = Goal(tuple(options.objectives), dict(options.constraints))
+    pricer = Pricer(pairs, cost, router.macs)
+    problem = Problem(goal, pricer)
+    bench = Bench(evaluator, router, pricer)
+    strategy = make_strategy(problem, options, seed)
+    rows: list[TrialRow] = []
+    best = 0.0
+    while asked := strategy.ask(min(options.population, options.evaluations - len(rows))):
+        trials = []
+        for candidate in asked:
+            trials.append(bench.trial(candidate))
+            rows.append(bench.row(len(rows), trials[-1], problem))
+            best = max(best, rows[-1].accuracy)
+            progress(len(rows), options.evaluations, best=best)
+        strategy.tell(trials)
+        if len(rows) >= options.evaluations:
+            break
+    if not rows:
+        raise DuonasError("the search space has no pair to try: widen [space.axes].")
+    table = PriceTable(pricer, bench.archs)
+    points, scored = recombine(table, bench.answers(), goal)
+    return SearchResult(front(points, table, goal, scored), tuple(rows), bench.arch_rows())
+
+
+class Bench:
+    """Evaluated archs and the trials of their pairs.
+
+    Args:
+        evaluator: answers for one arch at a time.
+        router: scores little's logits.
+        pricer: prices pairs.
+    """
+
+    def __init__(self, evaluator: Evaluates, router: Confidence, pricer: Pricer) -> None:
+        self._evaluator, self._router, self._pricer = evaluator, router, pricer
+        self._correct: dict[Arch, np.ndarray] = {}
+        self._score: dict[Arch, np.ndarray] = {}
+        self._rows: dict[Arch, ArchRow] = {}
+
+    @property
+    def archs(self) -> list[Arch]:
+        """What was evaluated, in order."""
+        return list(self._rows)
+
+    def evaluate(self, arch: Arch) -> None:
+        """Evaluate an arch, once."""
+        if arch in self._rows:
+            return
+        result = self._evaluator.evaluate(arch)
+        self._correct[arch] = (result.logits.argmax(1) == self._evaluator.labels).astype(np.int8)
+        self._score[arch] = scores(self._router, result.logits)
+        price = result.cost
+        choices = json.dumps(dict(arch.choices))
+        self._rows[arch] = ArchRow(arch.id, choices, price.macs, price.params, price.peak_memory_bytes, result.accuracy)
+
+    def trial(self, candidate: Candidate) -> Trial:
+        """A pair's whole trade-off curve."""
+        pair = candidate.pair
+        self.evaluate(pair.little)
+        self.evaluate(pair.big)
+        curve = sweep(self._score[pair.little], self._correct[pair.little], self._correct[pair.big])
+        figures = self._pricer.figures(pair)
+        costs: dict[str, Any] = {name: figures[name] for name in PAIR_FIGURES}
+        costs[EXPECTED] = self._pricer.parts(pair).expected(curve.little_share)
+        return Trial(pair, curve.little_share, curve.accuracy, costs)
+
+    def row(self, number: int, trial: Trial, problem: Problem) -> TrialRow:
+        """A trial at its best."""
+        index = problem.point(trial)
+        little, big = self._rows[trial.pair.little], self._rows[trial.pair.big]
+        return TrialRow(
+            number, little.arch, big.arch, little.accuracy, big.accuracy, float(trial.little_share[index]),
+            float(trial.accuracy[index]), float(np.asarray(trial.costs[EXPECTED])[index]),
+            *(int(trial.costs[name]) for name in PAIR_FIGURES),
+        )  # fmt: skip
+
+    def answers(self) -> Answers:
+        """Of all archs evaluated."""
+        return Answers(np.stack(list(self._correct.values())), np.stack(list(self._score.values())))
+
+    def arch_rows(self) -> tuple[ArchRow, ...]:
+        """One row an arch."""
+        return tuple(self._rows.values())
+
+
+def _write_parquet(path: Path, rows: Sequence[TrialRow | ArchRow]) -> Path:
+    table = pyarrow.Table.from_pylist([asdict(row) for row in rows])
+    return write_atomic(path, lambda temporary: parquet.write_table(table, temporary))
