@@ -84,3 +84,15 @@ def test_evaluation_goes_through_all_images_in_order(n: int, size: int) -> None:
     assert all(len(part) == size for part in parts[:-1])
     assert all(part.is_contiguous(memory_format=torch.channels_last) for part in parts)
     assert torch.equal(torch.cat([torch.zeros(0, 3, 8, 8), *parts]), pixels.float() / 255)
+
+
+def test_processes_share_every_batch_between_them():
+    images = Images(torch.arange(40 * 3, dtype=torch.uint8).view(40, 3, 1, 1), torch.arange(40))
+    one = Batches(images, 8, num_classes=40, seed=0, augment=Augment())
+    two = [Batches(images, 8, num_classes=40, seed=0, augment=Augment(), rank=rank, world=2) for rank in (0, 1)]
+    for step in (0, 3, 7):
+        parts = [batches.batch(step)[1] for batches in two]
+        assert [len(part) for part in parts] == [4, 4]
+        assert sorted(torch.cat(parts).tolist()) == sorted(one.batch(step)[1].tolist())
+    with pytest.raises(DuonasError, match="cannot be split over 9 processes"):
+        Batches(images, 8, num_classes=40, seed=0, augment=Augment(), rank=0, world=9)

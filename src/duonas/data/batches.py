@@ -17,21 +17,36 @@ class Batches:
 
     Args:
         images: the train split, on the device where batches are wanted.
-        batch_size: images a batch. What is left over at an epoch's end is dropped; a set smaller than one batch
+        batch_size: images a batch, over all processes. What is left over at an epoch's end is dropped; a set smaller than one batch
             makes one smaller batch.
         num_classes: length of the soft targets of mixup and cutmix.
         seed: of the order and the augmentation.
         augment: how images are varied.
+        rank: of this process; each takes its own part of every batch.
+        world: how many processes there are.
     """
 
-    def __init__(self, images: Images, batch_size: int, *, num_classes: int, seed: int, augment: Augment) -> None:
+    def __init__(
+        self,
+        images: Images,
+        batch_size: int,
+        *,
+        num_classes: int,
+        seed: int,
+        augment: Augment,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
         if len(images) == 0:
             raise DuonasError("there are no images to make batches of.")
         self.images = images
         self.batch_size = min(batch_size, len(images))
+        if self.batch_size < world:
+            raise DuonasError(f"a batch of {self.batch_size} images cannot be split over {world} processes.")
         self.num_classes = num_classes
         self.seed = seed
         self.augment = augment
+        self.rank, self.world = rank, world
         self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
 
     def __len__(self) -> int:
@@ -47,9 +62,9 @@ class Batches:
         epoch, place = divmod(step, len(self))
         if epoch != self._order[0]:
             self._order = (epoch, self._shuffled(epoch))
-        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
+        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size][self.rank :: self.world]
         pixels, labels = self.images.pixels.index_select(0, chosen), self.images.labels.index_select(0, chosen)
-        return self.augment(pixels, labels, self.num_classes, stream(self.seed, "augment", step))
+        return self.augment(pixels, labels, self.num_classes, stream(self.seed, "augment", step * self.world + self.rank))
 
     def _shuffled(self, epoch: int) -> Tensor:
         order = stream(self.seed, "order", epoch).permutation(len(self.images))

@@ -48,6 +48,11 @@ class Checkpoint:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def steps(self) -> int:
+        """The steps done when it was saved; 0 where there is none."""
+        return int(load_tensors(self.path)[1]["step"]) if self.path.exists() else 0
+
     def save(self, step: int, network: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedWeights) -> None:
         """Write the state after ``step`` steps, in place of the one before."""
         tensors = {f"weights/{name}": value for name, value in network.state_dict().items()}

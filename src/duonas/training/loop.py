@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,9 +35,10 @@ class TrainBatches(Protocol):
 
 
 def build_fabric(options: TrainOptions) -> Fabric:
-    """The device, precision and processes of a run; under ``torchrun`` as many processes as it started."""
-    devices = "auto" if options.accelerator in ("cuda", "auto") and torch.cuda.is_available() else 1
-    fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=devices)
+    """The device, precision and processes of a run: one process, or those that ``torchrun`` started."""
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    nodes = int(os.environ.get("WORLD_SIZE", local)) // local
+    fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=local, num_nodes=nodes)
     fabric.launch()
     return fabric
 
