@@ -73,7 +73,8 @@ def test_a_row_is_routed_alike_in_any_batch(n, size, seed):
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     parts = [net(part, tau) for part in batch[order].split(size)] if n else []
     if parts:
-        torch.testing.assert_close(torch.cat([part.logits for part in parts]), whole.logits[order], rtol=1e-4, atol=1e-6)
+        logits = torch.cat([part.logits for part in parts])
+        torch.testing.assert_close(logits, whole.logits[order], rtol=1e-4, atol=1e-6)
         assert torch.equal(torch.cat([part.is_little for part in parts]), whole.is_little[order])
 
 

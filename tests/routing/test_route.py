@@ -53,7 +53,8 @@ def test_temperature_and_tau_come_from_different_images():
     assert other.router == base.router and other.big_temperature == base.big_temperature
     poisoned = labels.copy()
     poisoned[fitting] = (poisoned[fitting] + 1) % 4
-    assert calibrate(little, big, poisoned, options=RouteOptions(), cost=COST, image_size=8, seed=0).router != base.router
+    other = calibrate(little, big, poisoned, options=RouteOptions(), cost=COST, image_size=8, seed=0)
+    assert other.router != base.router
 
 
 def test_the_chosen_row_is_in_the_table_and_true():

@@ -73,10 +73,13 @@ class PairSpace:
         return self.repair(self.space.crossover(a.little, b.little, rng), self.space.crossover(a.big, b.big, rng), rng)
 
     def repair(self, little: Arch, big: Arch, rng: np.random.Generator) -> PairArch:
-        """The pair nearest to (little, big) that is allowed; a fresh sample where they coincide."""
+        """The pair nearest to (little, big) that is allowed; where they coincide, little takes one step down."""
         indices = {n: min(little[n], big[n]) if n in little and n in big else 0 for n in self.space.axes}
         pair = PairArch(self.space.canonical(Arch(self.space.name, tuple(indices.items()))), big)
-        return pair if self.contains(pair) else self.sample(rng)
+        if self.contains(pair):
+            return pair
+        below = [arch for arch in self.space.neighbours(big) if self.contains(PairArch(arch, big))]
+        return PairArch(below[int(rng.integers(len(below)))], big) if below else self.sample(rng)
 
     def size(self) -> int:
         """The exact number of allowed pairs (paper D, appendix E.1)."""

@@ -1,0 +1,120 @@
+"""What the report says, against the arrays it was computed from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from duonas.report import examples, summary
+from duonas.report.figures.blocks import rows as block_rows
+from duonas.report.figures.classes import class_rows
+from duonas.report.figures.sensitivity import slope
+from duonas.report.figures.tradeoff import as_line, thin
+from duonas.report.files import RunFiles, read_run
+from duonas.report.words import THIN
+from duonas.routing.threshold import sweep
+
+
+@pytest.fixture(scope="module")
+def files(ten: Path) -> RunFiles:
+    return read_run(ten)
+
+
+def measured(accuracy: float, macs: float, share: float = 0.71) -> dict[str, dict[str, float]]:
+    return {
+        "routed": {"accuracy": accuracy, "expected_macs": macs, "little_share": share},
+        "big": {"accuracy": 0.9, "macs": 100},
+    }
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "macs", "sentence"),
+    [
+        (0.9, 41, "Sends 71 % of the images to little and is as accurate as big at 41 % of its MACs."),
+        (0.897, 41, "Sends 71 % of the images to little and is 0.3 points less accurate than big at 41 % of its MACs."),
+        (
+            0.912,
+            108,
+            "Sends 71 % of the images to little and is 1.2 points more accurate than big but costs 108 % of its MACs.",
+        ),
+    ],
+)
+def test_the_headline(accuracy: float, macs: float, sentence: str) -> None:
+    assert summary.headline(measured(accuracy, macs)).replace(THIN, " ") == sentence
+
+
+def test_the_headline_when_all_or_none_stay_little() -> None:
+    assert summary.headline(measured(0.9, 41, 1.0)).startswith("Sends all of the images to little")
+    assert summary.headline(measured(0.9, 41, 0.0)).startswith("Sends none of the images to little")
+
+
+def test_the_routed_line_passes_through_what_was_measured(files: RunFiles) -> None:
+    outputs, cost = files.outputs, files.cost
+    assert outputs is not None and cost is not None
+    curve = sweep(outputs.score, outputs.little_right, outputs.big_right)
+    line = as_line(curve, cost, rows=5000)
+    nearest = int(np.abs(line.macs - files.measure["routed"]["expected_macs"]).argmin())
+    assert line.accuracy[nearest] == pytest.approx(files.measure["routed"]["accuracy"])
+    assert (line.macs[0], line.macs[-1]) == (cost.least, cost.peak)
+    assert (line.accuracy[0], line.accuracy[-1]) == (outputs.little_right.mean(), outputs.big_right.mean())
+
+
+def test_class_rows_add_up_and_the_easiest_comes_first(files: RunFiles) -> None:
+    assert files.outputs is not None
+    rows = class_rows(files, files.outputs)
+    assert [row.share for row in rows] == sorted((row.share for row in rows), reverse=True)
+    assert sum(row.images for row in rows) == files.measure["test_images"]
+    weighted = sum(row.images * row.routed for row in rows) / files.measure["test_images"]
+    assert weighted == pytest.approx(files.measure["routed"]["accuracy"])
+
+
+def test_outcomes_are_all_images(files: RunFiles) -> None:
+    assert files.outputs is not None
+    rows = summary.outcomes(files.outputs)
+    assert sum(float(row.fraction.split(THIN)[0]) for row in rows) == pytest.approx(100, abs=0.3)
+
+
+def test_the_slope_is_what_a_nudge_really_changes(files: RunFiles) -> None:
+    outputs, cost = files.outputs, files.cost
+    assert outputs is not None and cost is not None
+    found = slope(outputs, files.tau, cost)
+    assert found is not None
+
+    def accuracy(tau: float) -> float:
+        return float(np.where(outputs.score >= tau, outputs.little_right, outputs.big_right).mean())
+
+    here = accuracy(files.tau)
+    assert found.accuracy == max(abs(accuracy(files.tau + sign * found.nudge) - here) for sign in (-1, 1))
+    assert slope(outputs, float("inf"), cost) is None
+
+
+def test_examples_are_grouped_failures_first(files: RunFiles) -> None:
+    groups = examples.groups(files, files["examples.json"])
+    assert [group.name for group in groups] == ["Failures", "Easy", "Hard"]
+    assert not any(shot.right for shot in groups[0].examples)
+    assert {shot.colour for shot in groups[1].examples} == {"little"} and {
+        shot.colour for shot in groups[2].examples
+    } == {"big"}
+    assert sum(len(group.examples) for group in groups) == len(files["examples.json"])
+
+
+def test_a_picture_that_is_no_png_is_left_out(files: RunFiles) -> None:
+    row = files["examples.json"][0] | {"png": 'https://example.org/x.png" onerror="alert(1)'}
+    assert examples.groups(files, [row])[0].examples[0].picture == ""
+
+
+def test_blocks_are_matched_by_name_in_order(files: RunFiles) -> None:
+    tower = files["pair/pair.json"]["blocks"]
+    matched = block_rows(tower["little"], tower["big"])
+    assert [block["name"] for _, block in matched if block] == [block["name"] for block in tower["big"]]
+    assert [block["name"] for block, _ in matched if block] == [block["name"] for block in tower["little"]]
+    assert all(a["name"] == b["name"] for a, b in matched if a and b)
+
+
+def test_thinning_keeps_both_ends() -> None:
+    values = np.linspace(0, 1, 1000) ** 3
+    kept = thin(values, 50)
+    assert kept[0] == 0 and kept[-1] == 999 and len(kept) <= 52 and (np.diff(kept) > 0).all()
+    assert len(thin(np.empty(0), 5)) == 0

@@ -1,0 +1,28 @@
+"""Every search strategy passes the contract suite."""
+
+from __future__ import annotations
+
+from duonas.core.options import SpaceOptions
+from duonas.core.pair import PairSpace
+from duonas.search.goal import Goal
+from duonas.search.nsga2 import Nsga2
+from duonas.search.prices import Pricer
+from duonas.search.problem import Problem
+from duonas.search.random import RandomSearch
+from duonas.spaces.mobilenet import FAMILY
+from duonas.testing import StrategyContract
+
+GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
+
+
+class TestRandomSearch(StrategyContract):
+    def pairs(self):
+        return PairSpace(FAMILY.space(SpaceOptions(preset="digits"), 8, 10))
+
+    def strategy(self, pairs, seed):
+        return RandomSearch(Problem(GOAL, Pricer(pairs)), seed)
+
+
+class TestNsga2(TestRandomSearch):
+    def strategy(self, pairs, seed):
+        return Nsga2(Problem(GOAL, Pricer(pairs)), 8, seed)

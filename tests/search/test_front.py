@@ -1,0 +1,76 @@
+"""The front: what is chosen, how it is thinned, and its file."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from duonas.core.errors import DuonasError
+from duonas.core.rng import stream
+from duonas.search.factorised import Points
+from duonas.search.front import Front, front, knee, most_accurate
+from duonas.search.goal import Goal
+from duonas.search.prices import Pricer, PriceTable
+
+OBJECTIVES = ("accuracy", "expected_macs")
+
+
+def points(count, noise=0.0):
+    """A made-up front that bends, with dominated points above it where there is noise."""
+    cost = np.geomspace(1e5, 1e7, count)
+    accuracy = 0.9 - 0.4 * np.exp(-2 * np.log10(cost / 1e5)) - noise * stream(0).random(count)
+    figures = {"expected_macs": cost, "peak_macs": (cost * 2).round(), "params": cost.round(),
+               "peak_memory_bytes": cost.round()}  # fmt: skip
+    share = np.linspace(1, 0, count)
+    tau = np.where(share == 1, -np.inf, np.where(share == 0, np.inf, 0.5))
+    return Points(np.zeros(count, int), np.ones(count, int), tau, share, accuracy, figures)
+
+
+@pytest.fixture
+def table(pairs):
+    pair = pairs.sample(stream(0))
+    return PriceTable(Pricer(pairs), [pair.little, pair.big])
+
+
+def test_dominated_points_are_dropped_and_the_rest_rises(table):
+    found = front(points(200, noise=0.05), table, Goal(OBJECTIVES, {}), 1)
+    accuracy = [point.accuracy for point in found.points]
+    assert accuracy == sorted(accuracy) and len(set(accuracy)) == len(accuracy) < 200
+    assert [p.expected_macs for p in found.points] == sorted(p.expected_macs for p in found.points)
+
+
+def test_at_most_400_points_with_both_ends_and_the_choice(table):
+    many = points(3000)
+    for goal in (Goal(OBJECTIVES, {}), Goal(OBJECTIVES, {"expected_macs": 1e7})):
+        found = front(many, table, goal, 1)
+        assert len(found.points) <= 400
+        assert found.points[0].accuracy == many.accuracy[0] and found.points[-1].accuracy == many.accuracy[-1]
+        figures = np.column_stack([-many.accuracy, many.figures["expected_macs"]])
+        index = most_accurate(figures) if goal.constraints else knee(figures)
+        assert found.best.accuracy == many.accuracy[index]
+
+
+def test_under_constraints_the_most_accurate_is_taken_and_of_equals_the_cheapest():
+    assert most_accurate(np.array([[-0.8, 1.0], [-0.9, 5.0], [-0.9, 3.0]])) == 2
+
+
+def test_the_knee_is_where_the_front_bends():
+    cost = np.geomspace(1, 1e4, 101)
+    accuracy = np.minimum(np.log10(cost) / 2, 1) * 0.5 + np.log10(cost) * 0.01
+    assert cost[knee(np.column_stack([-accuracy, cost]))] == pytest.approx(100)
+
+
+def test_the_front_survives_its_file_as_strict_json(table, tmp_path):
+    found = front(points(50), table, Goal(OBJECTIVES, {"expected_macs": 1e7}), 12)
+    path = found.save(tmp_path / "front.json")
+    assert Front.load(path) == found
+    value = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert value["points"][0]["tau"] == "-inf" and value["points"][-1]["tau"] == "inf"
+    assert set(value) == {"objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs"}
+
+
+def test_a_broken_front_is_an_error():
+    with pytest.raises(DuonasError, match="not a front"):
+        Front.from_json({"points": [{}]})

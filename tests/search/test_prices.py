@@ -1,0 +1,93 @@
+"""Costs of all pairs at once equal those of one pair at a time, for shipped and for users' own pair spaces."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.rng import stream
+from duonas.costs.counting import analytic, pair_cost
+from duonas.search.goal import Goal
+from duonas.search.prices import Pricer, PriceTable
+
+OBJECTIVES = ("accuracy", "expected_macs")
+LIMITS = {"expected_macs": 2e6, "peak_macs": 9e6, "params": 5e4, "little_macs": 1.5e6, "big_macs": 8e6,
+          "peak_memory_bytes": 2e5}  # fmt: skip
+
+
+class OwnPairs(PairSpace):
+    """A user's own rules: big is deeper somewhere, and nothing is shared but the input."""
+
+    def contains(self, pair):
+        return super().contains(pair) and len(self.space.blocks(pair.big)) > len(self.space.blocks(pair.little))
+
+    def shared(self, pair):
+        return min(1, super().shared(pair))
+
+
+def archs(pairs, n=25):
+    rng = stream(0, "archs")
+    drawn = [pairs.sample(rng) for _ in range(n)]
+    return list(dict.fromkeys(arch for pair in drawn for arch in (pair.little, pair.big)))
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("constraints", [{}, LIMITS])
+def test_rows_are_pair_by_pair(own, constraints, pairs):
+    pairs = OwnPairs(pairs.space) if own else pairs
+    pricer = Pricer(pairs, router_macs=7)
+    table = PriceTable(pricer, archs(pairs))
+    goal = Goal(OBJECTIVES, constraints)
+    seen, stems = 0, set()
+    for index, little in enumerate(table.archs):
+        row = table.row(index, goal)
+        held = []
+        for number, big in enumerate(table.archs):
+            pair = PairArch(little, big)
+            if not pairs.contains(pair):
+                continue
+            figures = pricer.figures(pair)
+            if all(figures[name] <= limit for name, limit in constraints.items()):
+                held.append(number)
+        assert row.bigs.tolist() == held
+        for place, number in enumerate(held):
+            pair = table.pair(index, number)
+            cost, figures = pair_cost(pairs, pair, router_macs=7), pricer.figures(pair)
+            assert (row.least[place], row.extra[place]) == (cost.least, cost.big)
+            assert all(row.figures[name][place] == figures[name] for name in row.figures)
+            shares = np.linspace(0, 1, 5)
+            assert (row.take(np.array([place])).expected(shares) == cost.expected(shares)).all()
+            stems.add(pairs.shared(pair))
+        seen += len(held)
+    assert seen > (3 if constraints else 30)
+    assert constraints or stems == ({0, 1} if own else {0, 2})
+
+
+def test_a_space_with_its_own_contains_is_asked(pairs):
+    class Space(type(pairs.space)):
+        def contains(self, big, little):
+            return big["resolution"] == little["resolution"] and super().contains(big, little)
+
+    space = Space(pairs.space.preset, 32, 4, {"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2]})
+    own = PairSpace(space)
+    table = PriceTable(Pricer(own), archs(own))
+    pricer_pairs = {(i, j) for i in range(len(table.archs)) for j in table.row(i, Goal(OBJECTIVES, {})).bigs}
+    expected = {
+        (i, j)
+        for i, little in enumerate(table.archs)
+        for j, big in enumerate(table.archs)
+        if own.contains(PairArch(little, big))
+    }
+    assert pricer_pairs == expected != set()
+
+
+def test_figures_of_a_pair(pairs):
+    pair = pairs.sample(stream(3))
+    figures = Pricer(pairs).figures(pair)
+    little, big = (analytic(pairs.space.blocks(arch)) for arch in (pair.little, pair.big))
+    assert figures["little_macs"] == little.macs == figures["expected_macs"]
+    assert figures["big_macs"] == big.macs and figures["params"] == big.params >= little.params
+    assert figures["peak_memory_bytes"] == max(little.peak_memory_bytes, big.peak_memory_bytes)
+    stem = pair_cost(pairs, pair).stem
+    assert figures["peak_macs"] == little.macs + big.macs - stem

@@ -1,0 +1,118 @@
+"""The search as a whole: reproducible, resumable by replay, and true in what it reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from duonas.core.options import SearchOptions
+from duonas.core.pair import PairArch
+from duonas.costs.counting import pair_cost
+from duonas.routing.confidence import Confidence, keeps_little
+from duonas.routing.route import scores
+from duonas.search.front import Front
+from duonas.search.search import search
+
+OPTIONS = SearchOptions(evaluations=24, population=8)
+
+
+@pytest.fixture
+def result(pairs, evaluator):
+    return search(pairs, evaluator, OPTIONS, "margin", 0)
+
+
+def test_every_point_of_the_front_is_true(result, pairs, evaluator):
+    assert result.front.points
+    for point in result.front.points[::5]:
+        assert pairs.contains(point.pair)
+        little, big = (evaluator.evaluate(arch).logits for arch in (point.pair.little, point.pair.big))
+        stays = keeps_little(scores(Confidence("margin"), little), point.tau)
+        answer = np.where(stays, little.argmax(1), big.argmax(1))
+        assert point.accuracy == (answer == evaluator.labels).mean() and point.little_share == stays.mean()
+        cost = pair_cost(pairs, point.pair)
+        assert (point.expected_macs, point.peak_macs) == (cost.expected(stays.mean()), cost.peak)
+
+
+def test_each_arch_is_evaluated_once_and_all_pairs_are_scored(result, pairs, evaluator):
+    assert len(evaluator.asked) == len(set(evaluator.asked)) == result.front.evaluated_archs
+    archs = evaluator.asked
+    allowed = sum(pairs.contains(PairArch(a, b)) for a in archs for b in archs)
+    assert result.front.scored_pairs == allowed >= len(result.trials) == 24
+
+
+def test_the_front_is_no_worse_than_any_trial(result):
+    for trial in result.trials:
+        assert any(
+            point.accuracy >= trial.accuracy and point.expected_macs <= trial.expected_macs * 1.05
+            for point in result.front.points
+        )
+
+
+@pytest.mark.parametrize("strategy", ["random", "nsga2"])
+def test_the_same_seed_gives_the_same_files(strategy, pairs, evaluator, tmp_path):
+    options = replace(OPTIONS, strategy=strategy)
+    for name in ("a", "b"):
+        search(pairs, evaluator, options, "margin", 0).save(tmp_path / name)
+    for file in ("front.json", "trials.parquet", "archs.parquet"):
+        assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
+    assert search(pairs, evaluator, options, "margin", 1) != search(pairs, evaluator, options, "margin", 0)
+
+
+@pytest.mark.parametrize("killed_after", [1, 11, 30])
+def test_a_killed_search_run_again_is_one_that_never_was(killed_after, pairs, evaluator, result):
+    known, fresh = {}, []
+    original = evaluator.evaluate
+
+    def evaluate(arch):
+        if arch not in known:
+            if len(known) == killed_after and not fresh:
+                fresh.append("killed")
+                raise KeyboardInterrupt
+            known[arch] = original(arch)
+        return known[arch]
+
+    evaluator.evaluate = evaluate
+    with pytest.raises(KeyboardInterrupt):
+        search(pairs, evaluator, OPTIONS, "margin", 0)
+    assert search(pairs, evaluator, OPTIONS, "margin", 0) == result
+
+
+@pytest.mark.parametrize("strategy", ["random", "nsga2"])
+def test_constraints_hold_and_the_choice_is_the_most_accurate(strategy, pairs, evaluator):
+    constraints = {"expected_macs": 1.6e6, "peak_macs": 9e6}
+    options = replace(OPTIONS, strategy=strategy, constraints=constraints)
+    found = search(pairs, evaluator, options, "entropy", 0)
+    front = found.front
+    assert all(p.expected_macs <= 1.6e6 and p.peak_macs <= 9e6 for p in front.points)
+    assert front.best.accuracy == max(point.accuracy for point in front.points)
+    assert front.best.accuracy >= max(trial.accuracy for trial in found.trials)
+    assert all(trial.expected_macs <= 1.6e6 for trial in found.trials)
+    assert found.pair == front.best.pair
+
+
+def test_the_tables_say_what_was_tried(result, tmp_path):
+    result.save(tmp_path)
+    assert Front.load(tmp_path / "front.json") == result.front
+    trials = parquet.read_table(tmp_path / "trials.parquet").to_pylist()
+    archs = {row["arch"]: row for row in parquet.read_table(tmp_path / "archs.parquet").to_pylist()}
+    assert [row["number"] for row in trials] == list(range(24))
+    for row in trials:
+        assert row["accuracy_little"] == archs[row["little"]]["accuracy"]
+        assert row["accuracy_big"] == archs[row["big"]]["accuracy"]
+        assert row["accuracy"] >= max(row["accuracy_little"], row["accuracy_big"])
+        assert archs[row["little"]]["macs"] <= row["expected_macs"] <= row["peak_macs"]
+
+
+def test_progress_is_told_of_every_pair(pairs, evaluator):
+    told = []
+
+    def progress(done, total, **figures):
+        told.append((done, total, figures))
+
+    search(pairs, evaluator, OPTIONS, "margin", 0, progress)
+    assert [(done, total) for done, total, _ in told] == [(i, 24) for i in range(1, 25)]
+    best = [figures["best"] for _, _, figures in told]
+    assert best == sorted(best)

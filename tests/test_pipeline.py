@@ -1,0 +1,159 @@
+"""The whole way from data to report, on the bundled digits: it ends, resumes bit for bit, and never looks at test early."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import duonas
+from duonas import pipeline
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json
+from duonas.deploy.runtime import Bundle
+from duonas.progress import Silent
+
+QUICK = ["train.epochs=3", "train.batch_size=32", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
+         "search.population=3", "search.recalibration_images=64", "measure.latency_images=5",
+         "measure.throughput_batches=2", "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
+# What a kill may change: when things happened, not what came out.
+NOT_COMPARED = {"stages.json", "log.jsonl", "measure.json", "report.html", "environment.json", ".lock"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "tensorboard" not in path.parts)
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.name not in NOT_COMPARED}
+
+
+def test_a_run_leaves_what_the_design_says(whole):
+    for name in ("recipe.toml", "environment.json", "stages.json", "log.jsonl", "supernet.safetensors", "trials.parquet",
+                 "front.json", "pair/pair.json", "pair/little.safetensors", "pair/big.safetensors", "pair/policy.json",
+                 "export/dynamic.onnx", "export/little.onnx", "export/big.onnx", "export/policy.json", "measure.json",
+                 "report.html"):  # fmt: skip
+        assert (whole / name).stat().st_size > 0, name
+
+
+def test_measured_figures_hang_together(whole):
+    figures = read_json(whole / "measure.json")
+    little, big, routed = (figures[role] for role in ("little", "big", "routed"))
+    cost = read_json(whole / "pair" / "pair.json")["cost"]
+    share = routed["little_share"]
+    assert routed["expected_macs"] == pytest.approx(cost["stem"] + cost["router"] + cost["little"] + (1 - share) * cost["big"], abs=1)
+    assert routed["peak_macs"] == sum(cost.values()) and routed["expected_macs"] <= routed["peak_macs"]
+    assert little["macs"] == cost["stem"] + cost["little"] and big["macs"] == cost["stem"] + cost["big"]
+    assert figures["oracle"]["accuracy"] >= max(little["accuracy"], big["accuracy"], routed["accuracy"])
+    chord = share * little["accuracy"] + (1 - share) * big["accuracy"]
+    assert figures["random"]["accuracy"] == pytest.approx(chord)
+    assert figures["test_images"] == 359
+
+
+def test_onnx_decides_as_pytorch_did(whole):
+    onnx = read_json(whole / "measure.json")["onnx"]
+    assert onnx["differing_decisions"] == 0 and onnx["max_logit_difference"] < 1e-3
+
+
+def test_a_second_run_does_nothing_again(whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
+    said = []
+
+    class Said(Silent):
+        def skip(self, name, why):
+            said.append(name)
+
+    duonas.run(duonas.load_recipe("quickstart", QUICK), whole, progress=Said())
+    assert said == list(pipeline.STAGES)
+    assert before == {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.mark.parametrize("stage", ["train", "search", "pair", "route", "export", "measure", "report"])
+def test_killed_in_any_stage_and_run_again_is_never_killed(whole, tmp_path, stage, monkeypatch):
+    """Law 8: Ctrl-C in the middle of each stage; the files are then bit for bit those of an undisturbed run."""
+    recipe, folder = duonas.load_recipe("quickstart", QUICK), tmp_path / "run"
+
+    class Killed(Silent):
+        def stage(self, name):
+            return _Interrupt() if name == stage else super().stage(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        duonas.run(recipe, folder, progress=Killed())
+    assert stage not in read_json(folder / "stages.json")
+    duonas.run(recipe, folder)
+    assert contents(folder) == contents(whole)
+
+
+class _Interrupt:
+    """A progress that is interrupted at its second report, or at its first where there is but one."""
+
+    def __init__(self):
+        self.told = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def __call__(self, done, total, **figures):
+        self.told += 1
+        if self.told == 2 or total == 1:
+            raise KeyboardInterrupt
+
+
+def test_poisoned_test_labels_change_no_file_before_measure(whole, tmp_path, monkeypatch):
+    """Law 9: with every test label wrong, all that is written before ``measure`` is the same."""
+    load = pipeline.load_splits
+
+    def poisoned(*args):
+        splits = load(*args)
+        return replace(splits, test=replace(splits.test, labels=(splits.test.labels + 1) % splits.num_classes))
+
+    monkeypatch.setattr(pipeline, "load_splits", poisoned)
+    folder = tmp_path / "run"
+    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    after_measure = {"test_outputs.safetensors", "examples.json"}
+    clean, dirty = contents(whole), contents(folder)
+    assert {n: b for n, b in clean.items() if n not in after_measure} == {n: b for n, b in dirty.items() if n not in after_measure}
+    assert read_json(folder / "measure.json")["big"]["accuracy"] < read_json(whole / "measure.json")["big"]["accuracy"]
+
+
+def test_the_runtime_follows_its_budget(whole):
+    bundle = Bundle.load(whole / "export")
+    images = np.random.default_rng(0).random((50, 3, 8, 8), dtype=np.float32)
+    bundle.tau = float("-inf")
+    assert bundle.predict(images).is_little.all()
+    bundle.tau = float("inf")
+    assert not bundle.predict(images).is_little.any()
+
+
+def test_another_run_can_use_the_same_supernet(whole, tmp_path):
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"])
+    folder = duonas.run(recipe, tmp_path / "budget", supernet=whole)
+    assert (folder / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
+    assert read_json(folder / "measure.json")["routed"]["expected_macs"] <= 1.2 * 400_000
+    with pytest.raises(DuonasError, match=r"another \[train\]"):
+        duonas.run(duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"]), tmp_path / "other", supernet=whole)
+
+
+def test_a_damaged_export_is_noticed(whole, tmp_path):
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    path = copy / "export" / "dynamic.onnx"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(Exception, match=r"dynamic\.onnx"):
+        Bundle.load(copy / "export")
+
+
+def test_log_lines_are_json(whole):
+    lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert {"stage", "step", "loss", "lr"} <= lines[0].keys()
