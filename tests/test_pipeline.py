@@ -1,4 +1,4 @@
-"""The whole way from data to report, on the bundled digits: it ends, resumes bit for bit, and never looks at test early."""
+"""The whole way from data to report, on the bundled digits: it ends, resumes, and never looks at test early."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_run_leaves_what_the_design_says(whole):
-    for name in ("recipe.toml", "environment.json", "stages.json", "log.jsonl", "supernet.safetensors", "trials.parquet",
-                 "front.json", "pair/pair.json", "pair/little.safetensors", "pair/big.safetensors", "pair/policy.json",
-                 "export/dynamic.onnx", "export/little.onnx", "export/big.onnx", "export/policy.json", "measure.json",
-                 "report.html"):  # fmt: skip
+    written = """recipe.toml environment.json stages.json log.jsonl supernet.safetensors trials.parquet archs.parquet
+        front.json pair/pair.json pair/little.safetensors pair/big.safetensors pair/policy.json export/dynamic.onnx
+        export/little.onnx export/big.onnx export/policy.json measure.json report.html"""
+    for name in written.split():
         assert (whole / name).stat().st_size > 0, name
 
 
@@ -50,7 +50,9 @@ def test_measured_figures_hang_together(whole):
     little, big, routed = (figures[role] for role in ("little", "big", "routed"))
     cost = read_json(whole / "pair" / "pair.json")["cost"]
     share = routed["little_share"]
-    assert routed["expected_macs"] == pytest.approx(cost["stem"] + cost["router"] + cost["little"] + (1 - share) * cost["big"], abs=1)
+    assert routed["expected_macs"] == pytest.approx(
+        cost["stem"] + cost["router"] + cost["little"] + (1 - share) * cost["big"], abs=1
+    )
     assert routed["peak_macs"] == sum(cost.values()) and routed["expected_macs"] <= routed["peak_macs"]
     assert little["macs"] == cost["stem"] + cost["little"] and big["macs"] == cost["stem"] + cost["big"]
     assert figures["oracle"]["accuracy"] >= max(little["accuracy"], big["accuracy"], routed["accuracy"])
@@ -124,7 +126,9 @@ def test_poisoned_test_labels_change_no_file_before_measure(whole, tmp_path, mon
     duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
     after_measure = {"test_outputs.safetensors", "examples.json"}
     clean, dirty = contents(whole), contents(folder)
-    assert {n: b for n, b in clean.items() if n not in after_measure} == {n: b for n, b in dirty.items() if n not in after_measure}
+    assert {n: b for n, b in clean.items() if n not in after_measure} == {
+        n: b for n, b in dirty.items() if n not in after_measure
+    }
     assert read_json(folder / "measure.json")["big"]["accuracy"] < read_json(whole / "measure.json")["big"]["accuracy"]
 
 
@@ -138,7 +142,9 @@ def test_the_runtime_follows_its_budget(whole):
 
 
 def test_another_run_can_use_the_same_supernet(whole, tmp_path):
-    recipe = duonas.load_recipe("quickstart", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"])
+    recipe = duonas.load_recipe(
+        "quickstart", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"]
+    )
     folder = duonas.run(recipe, tmp_path / "budget", supernet=whole)
     assert (folder / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
     assert read_json(folder / "measure.json")["routed"]["expected_macs"] <= 1.2 * 400_000

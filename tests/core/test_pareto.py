@@ -15,8 +15,6 @@ points = st.lists(st.tuples(*[st.integers(0, 6)] * 3), min_size=1, max_size=40)
 def test_equals_the_definition(rows):
     array = np.array(rows, dtype=float)
     kept = {tuple(array[i]) for i in nondominated(array)}
-    best = {
-        tuple(p) for p in array if not any((q <= p).all() and (q < p).any() for q in array)
-    }
+    best = {tuple(p) for p in array if not any((q <= p).all() and (q < p).any() for q in array)}
     assert kept == best
     assert len(nondominated(array)) == len(kept)  # equal rows once

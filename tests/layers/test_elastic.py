@@ -30,7 +30,9 @@ def test_a_narrow_linear_layer_reads_the_first_features():
     linear = ElasticLinear(LayerSpec("l", "linear", 6, 3, bias=True))
     initialise(linear, stream(0, "x"))
     x = torch.rand(5, 4)
-    assert torch.equal(linear(x, LayerSpec("l", "linear", 4, 3, bias=True)), F.linear(x, linear.weight[:, :4], linear.bias))
+    assert torch.equal(
+        linear(x, LayerSpec("l", "linear", 4, 3, bias=True)), F.linear(x, linear.weight[:, :4], linear.bias)
+    )
 
 
 @pytest.mark.parametrize("kind", [SlicedBatchNorm, SwitchableBatchNorm])

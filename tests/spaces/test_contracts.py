@@ -38,7 +38,9 @@ class TestMobileNetEnumerable(SupernetContract):
     """Small enough for the exact counts to be checked one by one."""
 
     def supernet(self):
-        return mobilenet(8, preset="digits", axes={"depth": [1, 2], "width": [0.5, 1.0], "kernel": [3], "expansion": [2]})
+        return mobilenet(
+            8, preset="digits", axes={"depth": [1, 2], "width": [0.5, 1.0], "kernel": [3], "expansion": [2]}
+        )
 
 
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])

@@ -30,7 +30,9 @@ def test_costs_of_known_archs():
     space = FAMILY.space(SpaceOptions(preset="cifar-small"), 32, 10)
     smallest = analytic(space.blocks(space.smallest()))
     # stem 27*16*32^2; three blocks without expansion: depthwise 9*c*h^2, project c*c'*h^2; head 24*72*16 + 72*10
-    by_hand = 27 * 16 * 1024 + (9 * 16 + 16 * 6) * 256 + (9 * 6 + 6 * 12) * 64 + (9 * 12 + 12 * 24) * 16 + 24 * 72 * 16 + 720
+    by_hand = (
+        27 * 16 * 1024 + (9 * 16 + 16 * 6) * 256 + (9 * 6 + 6 * 12) * 64 + (9 * 12 + 12 * 24) * 16 + 24 * 72 * 16 + 720
+    )
     assert smallest.macs == by_hand
     assert smallest.peak_memory_bytes == 4 * (16 * 32**2 + 16 * 16**2)  # the first depthwise
 

@@ -53,7 +53,9 @@ def run(folder, batches=None, options=OPTIONS, **kwargs):
 def test_it_learns_and_tells_how_it_goes(tmp_path):
     lines, bars = [], []
     options = replace(OPTIONS, checkpoint_seconds=60)
-    net, path = run(tmp_path, options=options, log=lambda **f: lines.append(f), progress=lambda d, t, **f: bars.append((d, t)))
+    net, path = run(
+        tmp_path, options=options, log=lambda **f: lines.append(f), progress=lambda d, t, **f: bars.append((d, t))
+    )
     assert lines[-1]["step"] == 40 and lines[-1]["epoch"] == 2.0 and bars[-1] == (40, 40)
     assert lines[-1]["largest"] < lines[0]["largest"]
     images, targets = Halves().batch(999)

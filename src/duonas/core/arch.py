@@ -34,6 +34,10 @@ class Arch:
         """The index chosen on ``axis``; ``KeyError`` where that axis is inactive."""
         return self._index[axis]
 
+    def get(self, axis: str, default: int) -> int:
+        """The index chosen on ``axis``, or ``default`` where that axis is inactive."""
+        return self._index.get(axis, default)
+
     def __contains__(self, axis: object) -> bool:
         return axis in self._index
 

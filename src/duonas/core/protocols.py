@@ -34,7 +34,7 @@ class CostModel(Protocol):
 
 
 class Forward(Protocol):
-    """Runs one subnet: images (B, 3, H, W) to logits (B, K); ``feature_mask`` (B, F) is dropout's, drawn by the rule."""
+    """Runs one subnet: images (B, 3, H, W) to logits (B, K); ``feature_mask`` (B, F) is the rule's dropout."""
 
     def __call__(self, images: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor: ...
 

@@ -88,7 +88,9 @@ class SearchSpace(ABC):
             if name not in self.axes:
                 raise DuonasError(f"search space {self.name!r} has no axis {name!r}: {nearest(name, self.axes)}.")
             if not 0 <= index < len(self.axes[name].values):
-                raise DuonasError(f"axis {name!r} has {len(self.axes[name].values)} values; arch {arch.id} asks for number {index}.")
+                raise DuonasError(
+                    f"axis {name!r} has {len(self.axes[name].values)} values; arch {arch.id} asks for number {index}."
+                )
         try:
             same = self.canonical(arch) == arch
         except KeyError as error:
@@ -110,7 +112,10 @@ class SearchSpace(ABC):
         drawn = self._draw(rng)
         keep = rng.random(len(self.axes)) >= p
         return self._build(
-            {name: arch[name] if kept and name in arch else drawn[name] for name, kept in zip(self.axes, keep, strict=True)}
+            {
+                name: arch[name] if kept and name in arch else drawn[name]
+                for name, kept in zip(self.axes, keep, strict=True)
+            }
         )
 
     def crossover(self, a: Arch, b: Arch, rng: np.random.Generator) -> Arch:
@@ -125,7 +130,7 @@ class SearchSpace(ABC):
 
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
         """All archs that differ on one axis; an axis that becomes active starts at its smallest value."""
-        base = {name: arch[name] if name in arch else 0 for name in self.axes}
+        base = {name: arch.get(name, 0) for name in self.axes}
         for name, _ in arch.choices:
             for index in range(len(self.axes[name].values)):
                 if index != arch[name]:

@@ -17,8 +17,8 @@ class Batches:
 
     Args:
         images: the train split, on the device where batches are wanted.
-        batch_size: images a batch, over all processes. What is left over at an epoch's end is dropped; a set smaller than one batch
-            makes one smaller batch.
+        batch_size: images a batch, over all processes. What is left over at an epoch's end is dropped; a set smaller
+            than one batch makes one smaller batch.
         num_classes: length of the soft targets of mixup and cutmix.
         seed: of the order and the augmentation.
         augment: how images are varied.
@@ -64,7 +64,9 @@ class Batches:
             self._order = (epoch, self._shuffled(epoch))
         chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size][self.rank :: self.world]
         pixels, labels = self.images.pixels.index_select(0, chosen), self.images.labels.index_select(0, chosen)
-        return self.augment(pixels, labels, self.num_classes, stream(self.seed, "augment", step * self.world + self.rank))
+        return self.augment(
+            pixels, labels, self.num_classes, stream(self.seed, "augment", step * self.world + self.rank)
+        )
 
     def _shuffled(self, epoch: int) -> Tensor:
         order = stream(self.seed, "order", epoch).permutation(len(self.images))

@@ -19,7 +19,10 @@ _MODULES: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "hswish": nn.Har
 
 
 class Input(nn.Module):
-    """Resize square images in [0, 1] to ``resolution`` and normalise them. It is its own plain form."""
+    """Resize square images in [0, 1] to ``resolution`` and normalise them, in plain PyTorch."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], resolution: int) -> None:
         super().__init__()
@@ -29,28 +32,35 @@ class Input(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, H) to (B, 3, resolution, resolution)."""
-        if x.shape[-1] != self.resolution:
-            x = F.interpolate(x, size=(self.resolution, self.resolution), mode="bilinear")
-        return (x - self.mean) / self.std
+        return _normalised(_resized(x, self.resolution), self.mean, self.std)
 
 
 class ElasticInput(nn.Module):
     """The input block of a supernet, at the resolution that each spec asks for."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        self.mean, self.std = tuple(mean), tuple(std)
-        self.at_any_size = Input(mean, std, 0)
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, x: Tensor, spec: BlockSpec) -> Tensor:
         """(B, 3, H, H) to (B, 3, spec.out_resolution, spec.out_resolution)."""
-        if x.shape[-1] != spec.out_resolution:
-            x = F.interpolate(x, size=(spec.out_resolution, spec.out_resolution), mode="bilinear")
-        return (x - self.at_any_size.mean) / self.at_any_size.std
+        return _normalised(_resized(x, spec.out_resolution), self.mean, self.std)
 
     def extract(self, spec: BlockSpec) -> Input:
         """The plain input block for one resolution."""
-        return Input(self.mean, self.std, spec.out_resolution).to(self.at_any_size.mean.device)
+        return Input(self.mean.flatten().tolist(), self.std.flatten().tolist(), spec.out_resolution).to(self.mean.device)
+
+
+def _normalised(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    return (x - mean) / std
+
+
+def _resized(x: Tensor, side: int) -> Tensor:
+    return x if x.shape[-1] == side else F.interpolate(x, size=(side, side), mode="bilinear")
 
 
 class ConvNorm(nn.Module):
@@ -92,7 +102,7 @@ class ElasticStem(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Channel attention in plain layers: pool, squeeze, ReLU, excite, hard sigmoid, scale (MobileNetV3, section 5.3)."""
+    """Channel attention in plain layers: pool, squeeze, ReLU, excite, hard sigmoid, scale (MobileNetV3, 5.3)."""
 
     def __init__(self, squeeze: nn.Conv2d, excite: nn.Conv2d) -> None:
         super().__init__()
@@ -144,9 +154,7 @@ class ElasticMBConv(nn.Module):
     def __init__(self, largest: BlockSpec, widths: Widths, norm: str) -> None:
         super().__init__()
         activation = largest.activation
-        self.expand = (
-            ConvNorm(largest["expand"], widths["expand"], norm, activation) if "expand" in largest else None
-        )
+        self.expand = ConvNorm(largest["expand"], widths["expand"], norm, activation) if "expand" in largest else None
         self.depthwise = ConvNorm(largest["depthwise"], widths["depthwise"], norm, activation)
         self.squeeze_excite = ElasticSqueezeExcite(largest) if largest.squeeze_excite else None
         self.project = ConvNorm(largest["project"], widths["project"], norm, "none")

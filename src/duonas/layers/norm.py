@@ -18,6 +18,9 @@ class SlicedBatchNorm(nn.Module):
     The running statistics mix all subnets, so an extracted network is recalibrated before use (US-Nets, section 3.3).
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+
     def __init__(self, widths: Iterable[int]) -> None:
         super().__init__()
         channels = max(widths)
@@ -34,7 +37,9 @@ class SlicedBatchNorm(nn.Module):
 
     def extract(self, channels: int) -> nn.BatchNorm2d:
         """A plain batch norm with copies of the leading channels."""
-        return _plain(self.weight[:channels], self.bias[:channels], self.running_mean[:channels], self.running_var[:channels])
+        return _plain(
+            self.weight[:channels], self.bias[:channels], self.running_mean[:channels], self.running_var[:channels]
+        )
 
     def zero_weight(self) -> None:
         """Start as the zero function, so that a residual block starts as the identity (BigNAS)."""
@@ -55,12 +60,13 @@ class SwitchableBatchNorm(nn.Module):
     def extract(self, channels: int) -> nn.BatchNorm2d:
         """A plain batch norm with copies of that width's weights and statistics."""
         norm = self.by_width[str(channels)]
-        assert isinstance(norm, nn.BatchNorm2d)
+        assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
         return _plain(norm.weight, norm.bias, norm.running_mean, norm.running_var)
 
     def zero_weight(self) -> None:
         """Start as the zero function, at every width."""
         for norm in self.by_width.values():
+            assert isinstance(norm, nn.BatchNorm2d)
             nn.init.zeros_(norm.weight)
 
 
@@ -73,10 +79,8 @@ NORMS: dict[str, type[SlicedBatchNorm] | type[SwitchableBatchNorm]] = {
 
 def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchNorm2d:
     norm = nn.BatchNorm2d(len(weight), EPS, MOMENTUM, device=weight.device)
-    with torch.no_grad():
-        for target, source in zip((norm.weight, norm.bias, norm.running_mean, norm.running_var),
-                                  (weight, bias, mean, var), strict=True):  # fmt: skip
-            target.copy_(source)
+    state = {"weight": weight, "bias": bias, "running_mean": mean, "running_var": var}
+    norm.load_state_dict(state | {"num_batches_tracked": norm.num_batches_tracked})
     return norm
 
 

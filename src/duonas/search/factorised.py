@@ -109,6 +109,7 @@ class Boxes:
 
     def __init__(self, goal: Goal, rows: Sequence[PriceRow]) -> None:
         self._names = [name for name in PAIR_FIGURES if name in goal.objectives]
+        self._by_size = bool(self._names) and EXPECTED not in goal.objectives
         bins = BINS[len(self._names)]
         values = {name: np.concatenate([row.figures[name] for row in rows]) for name in (*self._names, "peak_macs")}
         self._edges = [_edges(values[name], bins) for name in self._names]
@@ -122,19 +123,20 @@ class Boxes:
     def sort(self, row: PriceRow) -> tuple[PriceRow, np.ndarray]:
         """The row cell after cell, in each the smallest pair first, and each pair's cell (B,)."""
         cell = np.zeros(len(row.bigs), dtype=np.int64)
-        size = np.zeros(len(row.bigs))
         for name, edges in zip(self._names, self._edges, strict=True):
             cell = cell * len(edges) + np.searchsorted(edges, row.figures[name])
-            size += row.figures[name] / edges[-1]
-        order = np.lexsort([size, cell])
+        order = np.lexsort([self._size(row), cell])
         return row.take(order), cell[order]
 
     def add(
         self, little: int, row: PriceRow, cell: np.ndarray, correct: np.ndarray, kept: np.ndarray, count: int
     ) -> None:
         """Take what ``best_within`` found for a sorted row."""
-        # More right images first, then the lower cost: the second term stays below 1.
-        key = correct - row.expected(kept / count) / (2 * self._dearest + 1)
+        # More right images first, then what is cheaper in the objectives: the second term stays below 1.
+        if self._by_size:
+            key = correct - self._size(row) / (len(self._names) + 1)
+        else:
+            key = correct - row.expected(kept / count) / (2 * self._dearest + 1)
         key[correct < 0] = -np.inf
         starts = np.flatnonzero(np.diff(cell, prepend=-1))
         best = np.maximum.reduceat(key, starts, axis=1)
@@ -145,6 +147,11 @@ class Boxes:
             place = level, cell[start]
             self._key[place] = key[level, one]
             self._held[:, place[0], place[1]] = little, row.bigs[one], kept[level, one]
+
+    def _size(self, row: PriceRow) -> np.ndarray:
+        """The pair figures that are objectives, each as a fraction of its largest, added up (B,)."""
+        fractions = [row.figures[name] / edges[-1] for name, edges in zip(self._names, self._edges, strict=True)]
+        return np.sum(fractions, axis=0) if fractions else np.zeros(len(row.bigs))
 
     def winners(self) -> np.ndarray:
         """The different (little, big, how many stay little) that are best in some box, (P, 3)."""

@@ -37,6 +37,8 @@ def _from_file(path: str, name: str) -> Family:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, name):
-        raise DuonasError(f"{path} has no {name!r}: {nearest(name, [n for n in vars(module) if not n.startswith('_')])}.")
+        raise DuonasError(
+            f"{path} has no {name!r}: {nearest(name, [n for n in vars(module) if not n.startswith('_')])}."
+        )
     found: Family = getattr(module, name)
     return found

@@ -77,7 +77,9 @@ class MobileNetSpace(SearchSpace):
         narrow: values to keep of ``width``, ``depth``, ``kernel``, ``expansion`` or ``resolution``.
     """
 
-    def __init__(self, preset: Preset, image_size: int, classes: int, narrow: dict[str, list[Any]] | None = None) -> None:
+    def __init__(
+        self, preset: Preset, image_size: int, classes: int, narrow: dict[str, list[Any]] | None = None
+    ) -> None:
         options = {
             "width": preset.widths,
             "depth": preset.depths,
@@ -124,11 +126,17 @@ class MobileNetSpace(SearchSpace):
                 name = f"stage{number}.block{index}"
                 blocks.append(
                     mbconv_block(
-                        name.replace(".", "_"), number, blocks[-1].out_channels, width, blocks[-1].out_resolution,
-                        kernel=self.value(arch, f"{name}.kernel"), stride=stage.stride if index == 0 else 1,
-                        expansion=self.value(arch, f"{name}.expansion"), activation=stage.activation,
+                        name.replace(".", "_"),
+                        number,
+                        blocks[-1].out_channels,
+                        width,
+                        blocks[-1].out_resolution,
+                        kernel=self.value(arch, f"{name}.kernel"),
+                        stride=stage.stride if index == 0 else 1,
+                        expansion=self.value(arch, f"{name}.expansion"),
+                        activation=stage.activation,
                         squeeze_excite=stage.squeeze_excite,
-                    )  # fmt: skip
+                    )
                 )
         last = blocks[-1]
         features = last.out_channels * self.preset.head

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -15,14 +15,6 @@ from duonas.core.options import SpaceOptions
 from duonas.core.space import SearchSpace
 from duonas.layers.blocks import ElasticInput
 from duonas.layers.init import initialise
-
-
-class ElasticBlock(Protocol):
-    """Runs and extracts any block that its largest contains."""
-
-    def __call__(self, x: Tensor, spec: BlockSpec) -> Tensor: ...
-
-    def extract(self, spec: BlockSpec) -> nn.Module: ...
 
 
 class Supernet(nn.Module):
@@ -37,7 +29,9 @@ class Supernet(nn.Module):
         rng: where the first weights come from.
     """
 
-    def __init__(self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator) -> None:
+    def __init__(
+        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator
+    ) -> None:
         super().__init__()
         self.space = space
         self.blocks = nn.ModuleDict()
@@ -46,18 +40,21 @@ class Supernet(nn.Module):
         initialise(self, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
-        """The elastic block that serves ``largest`` and all it contains; a subclass says."""
+        """The elastic block that serves ``largest`` and all it contains; a subclass says.
+
+        It is called with (x, spec), and its ``extract(spec)`` gives the same in plain PyTorch with weights of its own.
+        """
         raise TypeError(f"{type(self).__name__} does not say how to build its blocks: override build(largest).")
 
     def forward(self, x: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor:
-        """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; the mask (B, F) is for the head's features."""
+        """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) is for the features."""
         *body, head = self.space.blocks(arch)
         for spec in body:
             x = self.blocks[spec.name](x, spec)
         return self.blocks[head.name](x, head, feature_mask)
 
     def extract(self, arch: Arch) -> nn.Sequential:
-        """The subnet in plain PyTorch, one child a block, with its own weights and batch-norm statistics, in eval mode."""
+        """The subnet in plain PyTorch, one child a block, with its own weights and norm statistics, in eval mode."""
         network = nn.Sequential()
         for spec in self.space.blocks(self.space.validate(arch)):
             block: Any = self.blocks[spec.name]

@@ -63,7 +63,9 @@ class RuleContract(ABC):
         """A step reports ``loss`` and leaves gradients."""
         supernet, options = self.supernet().train(), self.options()
         images, targets = _SeededBatches(supernet.space).batch(0)
-        losses = self.rule(supernet.space, options).step(supernet, images, targets, stream(0, "step"), lambda x: x.backward())
+        losses = self.rule(supernet.space, options).step(
+            supernet, images, targets, stream(0, "step"), lambda x: x.backward()
+        )
         assert torch.isfinite(losses["loss"]) and not losses["loss"].requires_grad
         gradients = [p.grad for p in supernet.parameters() if p.grad is not None]
         assert gradients and all(torch.isfinite(g).all() for g in gradients)

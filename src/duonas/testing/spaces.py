@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class SpaceContract(ABC):
         for arch in self.archs():
             blocks = space.blocks(arch)
             assert blocks[0].resolution == space.image_size and blocks[-1].out_channels == space.classes
-            for before, after in zip(blocks, blocks[1:], strict=False):
+            for before, after in pairwise(blocks):
                 assert (before.out_channels, before.out_resolution) == (after.in_channels, after.resolution)
                 assert before.stage <= after.stage
             assert len({block.name for block in blocks}) == len(blocks)

@@ -22,7 +22,7 @@ from duonas.testing.spaces import SpaceContract
 
 
 def count_macs(network: nn.Module, images: Tensor) -> int:
-    """Multiply-accumulates of the convolutions and linear layers that really run on images (N, 3, H, W), all N together."""
+    """Multiply-accumulates of the convolutions and linear layers that really run on images (N, 3, H, W), in all."""
     total = 0
 
     def convolution(module: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:

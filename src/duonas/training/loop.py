@@ -31,7 +31,9 @@ class TrainBatches(Protocol):
 
     def __len__(self) -> int: ...
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor]: ...
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) and targets (B,) or (B, K) of a step."""
+        ...
 
 
 def build_fabric(options: TrainOptions) -> Fabric:
@@ -78,7 +80,7 @@ def train(
     """
     keep_freed_memory()
     fabric = fabric or build_fabric(options)
-    supernet = fabric.to_device(supernet).train()
+    supernet.to(fabric.device).train()
     optimizer = build_optimizer(supernet, options)
     average = AveragedWeights(supernet, options.ema)
     checkpoint = Checkpoint(folder / "checkpoint" / "state.safetensors")
@@ -136,6 +138,7 @@ def _average_gradients(parameters: list[nn.Parameter], fabric: Fabric) -> None:
     """Mean gradients over all processes, in one exchange; a weight that no subnet used here counts as zero."""
     gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
     mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
+    assert isinstance(mean, Tensor)
     for parameter, part in zip(parameters, mean.split([p.numel() for p in parameters]), strict=True):
         parameter.grad = part.view_as(parameter)
 

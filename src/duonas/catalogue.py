@@ -1,0 +1,54 @@
+"""What duonas ships, by kind and name, with one line each. Names come from the types of the options."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_type_hints
+
+from duonas.core.options import DataOptions, PairOptions, RouteOptions, SearchOptions, SpaceOptions, TrainOptions
+from duonas.recipe import headline, shipped
+
+# Where the allowed names of a kind stand: options and the field whose Literal lists them.
+FIELDS: dict[str, tuple[type, str]] = {
+    "data set": (DataOptions, "name"),
+    "batch norm": (SpaceOptions, "norm"),
+    "coupling": (PairOptions, "coupling"),
+    "training rule": (TrainOptions, "rule"),
+    "search strategy": (SearchOptions, "strategy"),
+    "router": (RouteOptions, "router"),
+    "score": (RouteOptions, "score"),
+}
+SPACES = {"mobilenet": "MobileNetV3-style inverted residuals: width, depth, kernel, expansion, resolution"}
+PRESETS = {
+    "digits": "8 x 8 images, two stages",
+    "cifar-small": "32 x 32 images, strides early: 1 to 15M MACs",
+    "cifar": "32 x 32 images: 5 to 100M MACs",
+    "imagenet": "224 x 224 images, MobileNetV3-Large's outline",
+}
+LINES = {
+    "digits": "1,797 handwritten digits of 8 x 8, bundled with scikit-learn",
+    "cifar10": "60,000 images of 32 x 32 in 10 classes; downloaded, or Parquet shards at path",
+    "cifar100": "60,000 images of 32 x 32 in 100 classes; downloaded, or Parquet shards at path",
+    "folder": "your own images: one subfolder a class at path",
+    "recalibrated": "statistics measured anew for every subnet, on training images",
+    "switchable": "its own statistics for every width",
+    "nested": "little's weights are a part of big's",
+    "sandwich": "largest, smallest and random archs each step, with in-place distillation (BigNAS)",
+    "nsga2": "evolution of the Pareto set (pymoo's NSGA-II)",
+    "random": "pairs drawn at random: the baseline of any search",
+    "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
+    "max_softmax": "the highest probability",
+    "margin": "the highest probability less the second",
+    "entropy": "how far the probabilities are from even",
+}
+
+
+def catalogue() -> list[tuple[str, str, str]]:
+    """Rows of kind, name and what it is."""
+    rows = [("recipe", name, headline(name)) for name in shipped()]
+    rows += [("search space", name, line) for name, line in SPACES.items()]
+    rows += [("preset", name, line) for name, line in PRESETS.items()]
+    return rows + [(kind, name, LINES[name]) for kind, field in FIELDS.items() for name in _choices(*field)]
+
+
+def _choices(options: type, field: str) -> tuple[Any, ...]:
+    return get_args(get_type_hints(options)[field])

@@ -1,0 +1,220 @@
+"""The command line: every command loads a recipe and calls the same function that Python would."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from duonas.core.errors import DuonasError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STOPPED = 130  # what shells expect of a program that Ctrl-C ended
+WRONG = 2
+
+app = typer.Typer(
+    name="duonas",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""One supernet, a big/little pair of image classifiers found in it, a router between them, one ONNX file.
+
+    [bold]duonas run quickstart[/bold] does all of it on handwritten digits in under three minutes.
+
+    Each stage (train, search, pair, route, export, measure, report) writes to the run's folder and is not done twice:
+    after Ctrl-C or a crash the same command goes on where it stopped.""",
+)
+
+RecipeArgument = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `duonas list`), a .toml file, or a run's folder.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", help="The run's folder. Default: runs/RECIPE, or the run itself."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", "-s", metavar="A.B=C", help="Put C for key B of table A, such as train.epochs=10; can be repeated."
+    ),
+]
+SupernetOption = Annotated[
+    Path | None,
+    typer.Option("--supernet", metavar="RUN", help="Take the supernet that this run trained, instead of training one."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _duonas(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        import duonas
+
+        typer.echo(f"duonas {duonas.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+) -> None:
+    """Everything, from data to report.
+
+    [dim]duonas run quickstart[/dim]
+
+    [dim]duonas run cifar10-cpu --out runs/mine --set train.epochs=20 --set route.budget=4e6[/dim]
+
+    [dim]duonas run runs/mine[/dim]  goes on with a run
+
+    [dim]torchrun --nproc-per-node 4 -m duonas run cifar10[/dim]  on four GPUs
+    """
+    _carry_out(recipe, out, override, supernet, until="report")
+
+
+@app.command()
+def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
+    """Before any training: how many archs and pairs, what they cost, whether the constraints can be met.
+
+    [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
+    """
+    with _one_line_errors("stopped"):
+        from duonas.recipe import load
+        from duonas.tables import profile_tables
+
+        loaded = load(recipe, override or ())
+        from duonas import pipeline
+
+        for number, table in enumerate(profile_tables(pipeline.profile(loaded))):
+            _console().print(*([""] if number else []), table, sep="\n")
+
+
+@app.command()
+def train(recipe: RecipeArgument, out: OutOption = None, override: SetOption = None) -> None:
+    """Train the supernet, and stop there.
+
+    [dim]duonas train cifar10-cpu --out runs/mine[/dim]
+    """
+    _carry_out(recipe, out, override, None, until="train")
+
+
+@app.command()
+def search(
+    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+) -> None:
+    """Go up to the search, and extract the pair that it chose.
+
+    [dim]duonas search cifar10-cpu --out runs/small --set search.constraints.peak_macs=4e6 --supernet runs/mine[/dim]
+    """
+    _carry_out(recipe, out, override, supernet, until="pair")
+
+
+@app.command()
+def export(
+    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+) -> None:
+    """Go up to the ONNX files: export/dynamic.onnx, little.onnx, big.onnx and policy.json.
+
+    [dim]duonas export runs/mine[/dim]
+    """
+    _carry_out(recipe, out, override, supernet, until="export")
+
+
+@app.command()
+def measure(
+    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+) -> None:
+    """Go up to measuring accuracy and latency on the test split: measure.json.
+
+    [dim]duonas measure runs/mine[/dim]
+    """
+    _carry_out(recipe, out, override, supernet, until="measure")
+
+
+@app.command()
+def report(
+    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+) -> None:
+    """Go up to the report: report.html, one file that works offline.
+
+    [dim]duonas report runs/mine[/dim]
+    """
+    _carry_out(recipe, out, override, supernet, until="report")
+
+
+@app.command(name="list")
+def list_() -> None:
+    """What there is: recipes, data sets, spaces, presets, rules, strategies, routers, scores."""
+    with _one_line_errors("stopped"):
+        from duonas.catalogue import catalogue
+        from duonas.tables import catalogue_table
+
+        _console().print(catalogue_table(catalogue()))
+
+
+def main() -> None:
+    """The ``duonas`` command."""
+    app()
+
+
+def _carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet: Path | None, *, until: str) -> None:
+    with _one_line_errors("stopped; the same command goes on from here"):
+        from duonas.core.files import read_json
+        from duonas.environment import is_main_process
+        from duonas.progress import Silent, watch
+        from duonas.recipe import default_folder, load
+        from duonas.tables import summary_table
+
+        recipe = load(name, overrides or ())
+        folder = out or default_folder(name)
+        console = _console()
+        from duonas import pipeline  # after the recipe is known to be sound: this loads torch
+
+        progress = watch(console) if is_main_process() else Silent()
+        pipeline.run(recipe, folder, until=until, supernet=supernet, progress=progress)
+        if is_main_process():
+            if until in ("measure", "report"):
+                console.print("", summary_table(read_json(folder / "measure.json")), "", sep="\n")
+            made = f"report: {folder / 'report.html'}" if until == "report" else f"run: {folder}"
+            console.print(made, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _one_line_errors(stopped: str) -> Iterator[None]:
+    """A user's mistake, a full disk and Ctrl-C end with one line, not with a traceback."""
+    try:
+        yield
+    except DuonasError as error:
+        _give_up(str(error), WRONG)
+    except KeyboardInterrupt:
+        _give_up(stopped, STOPPED)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _give_up(f"the disk is full: {error}; make room, and the same command goes on from here.", WRONG)
+    except Exception as error:
+        from duonas.deploy.runtime import BundleError
+
+        if not isinstance(error, BundleError):
+            raise
+        _give_up(str(error), WRONG)
+
+
+def _give_up(message: str, code: int) -> NoReturn:
+    from rich.text import Text
+
+    text = Text(f"duonas: {' '.join(message.split())}", style="red" if code == WRONG else "")
+    _console(stderr=True).print(text, soft_wrap=True, highlight=False)
+    raise typer.Exit(code)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)

@@ -1,0 +1,332 @@
+"""The stages of a run, in order. Each reads and writes the run directory, and reads its own split and no other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.files import checksum, read_json, write_atomic, write_json
+from duonas.core.options import SearchOptions
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.protocols import Progress
+from duonas.core.rng import stream
+from duonas.core.space import SearchSpace
+from duonas.costs.counting import analytic, pair_cost
+from duonas.data.augment import Augment
+from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.images import Images
+from duonas.data.splits import Splits, load_splits
+from duonas.deploy.bundle import export_bundle
+from duonas.measure.measure import measure as measure_bundle
+from duonas.profiling import Feasibility, Profile, Spread
+from duonas.progress import Silent, StageProgress
+from duonas.recipe import Recipe
+from duonas.report.html import write_report
+from duonas.routing.policy import Policy
+from duonas.routing.route import calibrate
+from duonas.run import STAGES, Run
+from duonas.search.evaluate import Evaluator
+from duonas.search.front import Front
+from duonas.search.goal import Goal
+from duonas.search.prices import Pricer
+from duonas.search.problem import Problem
+from duonas.search.search import search as search_pairs
+from duonas.spaces.families import family as find_family
+from duonas.spaces.pair import PairNet
+from duonas.spaces.supernet import Family, Supernet
+from duonas.training.checkpoint import Checkpoint, load_tensors
+from duonas.training.loop import build_fabric
+from duonas.training.loop import train as train_supernet
+from duonas.training.sandwich import Sandwich
+
+PROFILED = 2000  # archs drawn for the median
+
+
+class Job:
+    """A recipe at work in a run directory; what several stages need is made once.
+
+    Args:
+        recipe: what to do.
+        run: where.
+        family: the kind of network, where it is not the recipe's own.
+    """
+
+    def __init__(self, recipe: Recipe, run: Run, family: Family | None = None) -> None:
+        self.recipe = recipe
+        self.run = run
+        self._family = family
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The images, on the host."""
+        return load_splits(self.recipe.data, self.recipe.seed)
+
+    @cached_property
+    def family(self) -> Family:
+        """The kind of network."""
+        return self._family or find_family(self.recipe.space.name)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """The search space for these images."""
+        return self.family.space(self.recipe.space, self.splits.image_size, self.splits.num_classes)
+
+    @cached_property
+    def pairs(self) -> PairSpace:
+        """The pairs that are allowed."""
+        return PairSpace(self.space, self.recipe.pair.coupling)
+
+    def check(self) -> None:
+        """Refuse before any work what could only fail after it: a constraint that no pair meets."""
+        options = _search_options(self.recipe)
+        Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where networks run outside of training."""
+        wanted = self.recipe.train.accelerator
+        if wanted == "auto":
+            wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(wanted)
+
+    def fresh_supernet(self) -> Supernet:
+        """The supernet before training."""
+        rng = stream(self.recipe.seed, "init")
+        return self.family.supernet(self.space, self.splits.mean, self.splits.std, rng, self.recipe.space)
+
+    @cached_property
+    def supernet(self) -> Supernet:
+        """The supernet after training."""
+        supernet = self.fresh_supernet()
+        supernet.load_state_dict(load_tensors(self.run.supernet)[0])
+        return supernet.to(self.device).eval()
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Asks archs about the val split; its batch norms see the train split."""
+        options = self.recipe.search
+        pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
+        name = checksum(self.run.supernet)
+        return Evaluator(self.supernet, pixels, self.splits.val.to(self.device), self.run.logits, options, name)
+
+    @cached_property
+    def pair(self) -> PairArch:
+        """The pair that the search chose."""
+        return PairArch.from_json(read_json(self.run.pair / "pair.json")["pair"])
+
+    @cached_property
+    def pair_net(self) -> PairNet:
+        """The pair's networks, with the weights that the pair stage saved."""
+        towers = []
+        for role in ("little", "big"):
+            network = self.supernet.extract(getattr(self.pair, role))
+            network.load_state_dict(load_file(self.run.pair / f"{role}.safetensors"))
+            towers.append(network.to(self.device))
+        return PairNet.join(towers[0], towers[1], self.pairs.shared(self.pair))
+
+
+def train(job: Job, progress: Progress) -> list[Path]:
+    """Train the supernet on the train split."""
+    options, seed = job.recipe.train, job.recipe.seed
+    fabric = build_fabric(options)
+    job.run.truncate_log(Checkpoint(job.run.checkpoint / "state.safetensors").steps)
+    batches = Batches(
+        job.splits.train.to(fabric.device), options.batch_size, num_classes=job.splits.num_classes,
+        seed=seed, augment=Augment.from_options(job.recipe.data),
+        rank=fabric.global_rank, world=fabric.world_size,
+    )  # fmt: skip
+    path = train_supernet(
+        job.fresh_supernet(), batches, Sandwich(job.space, options), options, seed=seed, folder=job.run.folder,
+        progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
+    )  # fmt: skip
+    return [path]
+
+
+def search(job: Job, progress: Progress) -> list[Path]:
+    """Search pairs on the val split."""
+    recipe = job.recipe
+    result = search_pairs(job.pairs, job.evaluator, _search_options(recipe), recipe.route.score, recipe.seed, progress)
+    result.save(job.run.folder)
+    return [job.run.trials, job.run.archs, job.run.front]
+
+
+def pair(job: Job, progress: Progress) -> list[Path]:
+    """Extract the chosen pair and save it, batch norms recalibrated as they were in the search."""
+    chosen = Front.load(job.run.front).best.pair
+    folder = job.run.pair
+    networks = {"little": job.evaluator.network(chosen.little), "big": job.evaluator.network(chosen.big)}
+    paths = [_save_network(folder / f"{role}.safetensors", network) for role, network in networks.items()]
+    blocks = {"little": job.space.blocks(chosen.little), "big": job.space.blocks(chosen.big)}
+    costs = {role: analytic(parts) for role, parts in blocks.items()}
+    description = {
+        "pair": chosen.to_json(),
+        "coupling": job.pairs.coupling,
+        "shared": job.pairs.shared(chosen),
+        "blocks": {role: [block.to_json() for block in parts] for role, parts in blocks.items()},
+        "cost": asdict(pair_cost(job.pairs, chosen)),
+        "params": {role: cost.params for role, cost in costs.items()},
+        "peak_memory_bytes": {role: cost.peak_memory_bytes for role, cost in costs.items()},
+        "num_classes": job.space.classes,
+        "image_size": job.space.image_size,
+    }
+    progress(1, 1)
+    return [*paths, write_json(folder / "pair.json", description)]
+
+
+def route(job: Job, progress: Progress) -> list[Path]:
+    """Calibrate the router and choose its threshold on the calib split."""
+    calib = job.splits.calib.to(job.device)
+    outputs = _outputs(job.pair_net, calib, job.recipe.search.batch_size)
+    policy = calibrate(
+        outputs[0], outputs[1], calib.labels.cpu().numpy(), options=job.recipe.route,
+        cost=pair_cost(job.pairs, job.pair), image_size=job.splits.image_size, seed=job.recipe.seed,
+        class_names=job.splits.class_names, splits=job.splits.hashes,
+    )  # fmt: skip
+    progress(1, 1)
+    return [policy.save(job.run.pair / "policy.json")]
+
+
+def export(job: Job, progress: Progress) -> list[Path]:
+    """Write the ONNX files and the policy that belongs to them."""
+    policy = Policy.load(job.run.pair / "policy.json")
+    export_bundle(job.pair_net.cpu(), policy, job.run.export, job.recipe.export)
+    progress(1, 1)
+    return sorted(job.run.export.iterdir())
+
+
+def measure(job: Job, progress: Progress) -> list[Path]:
+    """Measure the bundle on the test split, once."""
+    measure_bundle(
+        job.run.folder, job.pair_net.cpu(), test=job.splits.test, cost=pair_cost(job.pairs, job.pair),
+        options=job.recipe.measure, progress=progress,
+    )  # fmt: skip
+    return [job.run.measure, job.run.test_outputs, job.run.examples]
+
+
+def report(job: Job, progress: Progress) -> list[Path]:
+    """Write the page that explains the run."""
+    write_report(job.run.folder)
+    progress(1, 1)
+    return [job.run.report]
+
+
+Stage = Callable[[Job, Progress], list[Path]]
+_STAGES: dict[str, Stage] = {
+    "train": train,
+    "search": search,
+    "pair": pair,
+    "route": route,
+    "export": export,
+    "measure": measure,
+    "report": report,
+}
+
+
+def run(
+    recipe: Recipe,
+    folder: Path | str,
+    *,
+    until: str = "report",
+    supernet: Path | str | None = None,
+    progress: StageProgress | None = None,
+    family: Family | None = None,
+) -> Path:
+    """Do every stage up to ``until`` that is not done yet, and return the run directory.
+
+    Args:
+        recipe: what to do; see ``load_recipe``.
+        folder: the run directory; made, or continued if this recipe made it.
+        until: the last stage to do.
+        supernet: another run directory whose trained supernet is used instead of training one.
+        progress: told how every stage goes; silent by default.
+        family: a kind of network of one's own, where the recipe does not name it.
+
+    Raises:
+        DuonasError: something in the recipe, the data or the run directory cannot be used.
+    """
+    if until not in _STAGES:
+        raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
+    watch = progress or Silent()
+    with Run.open(Path(folder), recipe) as opened:
+        job = Job(recipe, opened, family)
+        job.check()
+        if supernet is not None and not opened.is_done("train"):
+            _adopt(job, Path(supernet))
+        stages = STAGES[: STAGES.index(until) + 1] if opened.writes else ("train",)  # helpers of torchrun only train
+        for name in stages:
+            if opened.is_done(name):
+                watch.skip(name, "done before")
+                continue
+            opened.start(name)
+            with watch.stage(name) as told:
+                opened.finish(name, _STAGES[name](job, told))
+    return Path(folder)
+
+
+def _adopt(job: Job, other: Path) -> None:
+    """Take the supernet that another run trained, if it is the one that this recipe asks for."""
+    theirs = Run(other).recipe
+    for table in ("seed", "data", "space", "train"):
+        if getattr(theirs, table) != getattr(job.recipe, table):
+            raise DuonasError(
+                f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
+            )
+    if not Run(other).is_done("train"):
+        raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
+    write_atomic(job.run.supernet, lambda temporary: shutil.copyfile(Run(other).supernet, temporary))
+    job.run.finish("train", [job.run.supernet], seconds=0.0)
+
+
+def profile(recipe: Recipe, family: Family | None = None) -> Profile:
+    """What the recipe's search space holds, before any training.
+
+    Counts are exact; the least and most of a figure are those of the smallest and the largest arch, the median is over
+    2,000 archs drawn by the recipe's seed.
+    """
+    splits = load_splits(recipe.data, recipe.seed)
+    space = (family or find_family(recipe.space.name)).space(recipe.space, splits.image_size, splits.num_classes)
+    pairs = PairSpace(space, recipe.pair.coupling)
+    rng = stream(recipe.seed, "profile")
+    drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
+    least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
+    figures = {name: Spread(least[name], float(np.median([d[name] for d in drawn])), most[name]) for name in least}
+    return Profile(space.size(), pairs.size(), figures, _feasibility(pairs, _search_options(recipe)))
+
+
+def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:
+    """Each constraint against the least that any pair of the space needs."""
+    least = Problem(Goal(tuple(options.objectives), {}), Pricer(pairs)).least
+    goal = Goal(tuple(options.objectives), dict(options.constraints))  # refuses names that it does not know
+    return tuple(
+        Feasibility(name, limit, limit >= least[name], f"the smallest pair needs {least[name]:,.0f}")
+        for name, limit in goal.constraints.items()
+    )
+
+
+def _search_options(recipe: Recipe) -> SearchOptions:
+    """The ``[search]`` table; a routing budget is also what the pair is searched for."""
+    if recipe.route.budget is None:
+        return recipe.search
+    return replace(recipe.search, constraints={"expected_macs": recipe.route.budget} | dict(recipe.search.constraints))
+
+
+def _save_network(path: Path, network: nn.Module) -> Path:
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    return write_atomic(path, lambda temporary: save_file(state, temporary))
+
+
+@torch.inference_mode()
+def _outputs(net: PairNet, images: Images, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N, K) of little and big."""
+    answers = [net(batch) for batch in evaluation_batches(images.pixels, batch_size)]
+    little, big = (torch.cat([getattr(answer, role) for answer in answers]).float().cpu() for role in ("little", "big"))
+    return little.numpy(), big.numpy()

@@ -1,0 +1,219 @@
+"""A recipe: everything that decides a run, one table a stage, in TOML; validated before any work begins.
+
+Relative paths inside a recipe (``[data] path``, ``[space] name = "file.py:NAME"``) start at the current directory.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.options import (
+    DataOptions,
+    ExportOptions,
+    MeasureOptions,
+    PairOptions,
+    RouteOptions,
+    SearchOptions,
+    SpaceOptions,
+    TrainOptions,
+)
+from duonas.recipe_errors import describe
+from duonas.search.goal import Goal
+
+TARGETS = ("floor", "budget", "share")
+
+
+class Recipe(BaseModel):
+    """A seed and the options of each stage; equal recipes make equal runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    data: DataOptions = Field(default_factory=DataOptions)
+    space: SpaceOptions = Field(default_factory=SpaceOptions)
+    pair: PairOptions = Field(default_factory=PairOptions)
+    train: TrainOptions = Field(default_factory=TrainOptions)
+    search: SearchOptions = Field(default_factory=SearchOptions)
+    route: RouteOptions = Field(default_factory=RouteOptions)
+    export: ExportOptions = Field(default_factory=ExportOptions)
+    measure: MeasureOptions = Field(default_factory=MeasureOptions)
+
+
+def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read a shipped recipe by name, a TOML file, or the recipe of an existing run.
+
+    Args:
+        recipe: such as ``"quickstart"``, ``"mine.toml"`` or ``"runs/quickstart"``.
+        overrides: ``"table.key=value"``, the value as in TOML (text needs no quotes); an empty one takes the key out,
+            and one of ``route.floor``, ``route.budget`` and ``route.share`` takes the place of the file's.
+
+    Raises:
+        DuonasError: there is no such recipe, or it has a key or value that cannot be used.
+    """
+    path = find(recipe)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DuonasError(f"recipe {path} is not valid TOML: {error}.") from error
+    except OSError as error:
+        raise DuonasError(f"recipe {path} cannot be read: {error.strerror or error}.") from error
+    overrides = list(overrides)
+    _make_way(tables, overrides)
+    for override in overrides:
+        _override(tables, override)
+    return parse(tables, path.name)
+
+
+def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
+    """A recipe from nested dictionaries, checked key by key; what is left out has its default.
+
+    Args:
+        tables: such as ``{"seed": 0, "train": {"epochs": 3}}``.
+        source: what the recipe is called in messages.
+
+    Raises:
+        DuonasError: an unknown key, a wrong type, a value out of bounds, or more than one target of the threshold.
+    """
+    where = f"recipe {source}".strip()
+    _check_keys(tables, where)
+    try:
+        # Strict, so that "3" is not taken for 3; as JSON, where a list may still become a tuple.
+        recipe = Recipe.model_validate_json(json.dumps(tables, default=str), strict=True)
+    except ValidationError as error:
+        raise DuonasError(f"{where}: {describe(error)}.") from error
+    given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
+    if len(given) > 1:
+        raise DuonasError(f"{where}: [route] takes one of floor, budget and share, got {' and '.join(given)}.")
+    try:
+        Goal(recipe.search.objectives, recipe.search.constraints)
+    except DuonasError as error:
+        raise DuonasError(f"{where}: {error}") from error
+    return recipe
+
+
+def to_tables(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as nested dictionaries with every default written out; ``None`` is left out."""
+    return recipe.model_dump(mode="json", exclude_none=True)
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as TOML with every default written out; ``load`` reads it back as an equal one."""
+    return tomli_w.dumps(to_tables(recipe))
+
+
+def shipped() -> list[str]:
+    """The names of the recipes that come with duonas."""
+    return sorted(path.stem for path in _shipped_folder().iterdir() if path.suffix == ".toml")
+
+
+def headline(name: str) -> str:
+    """The first line of a shipped recipe, which says what it is for."""
+    first = (_shipped_folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
+    return first.removeprefix("#").strip()
+
+
+def find(recipe: str | Path) -> Path:
+    """The file that ``load`` reads."""
+    name, path = str(recipe), Path(recipe)
+    if path.suffix == ".toml":
+        if not path.is_file():
+            raise DuonasError(f"there is no recipe file {name}.")
+        return path
+    if name in shipped():
+        return _shipped_folder() / f"{name}.toml"
+    if path.is_dir():
+        if not (path / "recipe.toml").is_file():
+            raise DuonasError(f"folder {name} is not a run: it holds no recipe.toml.")
+        return path / "recipe.toml"
+    hint = nearest(name, shipped())
+    raise DuonasError(f"there is no recipe {name!r}: {hint} (or give a .toml file or a run's folder).")
+
+
+def default_folder(recipe: str | Path) -> Path:
+    """Where the run of a recipe goes: a run's own folder, else ``runs/NAME``."""
+    path = find(recipe)
+    return Path(recipe) if Path(recipe).is_dir() and path.parent == Path(recipe) else Path("runs") / path.stem
+
+
+def first_difference(ours: Recipe, theirs: Recipe) -> tuple[str, Any, Any] | None:
+    """The first key on which two recipes differ, as ``(key, our value, their value)``; ``None`` where they agree."""
+    mine, other = dict(_flat(to_tables(ours))), dict(_flat(to_tables(theirs)))
+    for key in (*mine, *other):
+        if mine.get(key) != other.get(key):
+            return key, mine.get(key), other.get(key)
+    return None
+
+
+def _shipped_folder() -> Path:
+    return Path(str(files("duonas"))) / "recipes"
+
+
+def _check_keys(tables: Mapping[str, Any], where: str) -> None:
+    """Refuse unknown keys, and numbers that JSON has no word for."""
+    for name, table in tables.items():
+        if name not in Recipe.model_fields:
+            kind = "table" if isinstance(table, Mapping) else "key"
+            raise DuonasError(f"{where} has no {kind} {name!r}: {nearest(name, Recipe.model_fields)}.")
+        if name == "seed":
+            continue
+        if not isinstance(table, Mapping):
+            raise DuonasError(f"{where}: [{name}] must be a table, got {table!r}.")
+        known = [field.name for field in fields(Recipe.model_fields[name].annotation)]  # type: ignore[arg-type]
+        for key in table:
+            if key not in known:
+                raise DuonasError(f"{where}: [{name}] has no key {key!r}: {nearest(key, known)}.")
+        for key, value in _flat(table):
+            if isinstance(value, float) and not math.isfinite(value):
+                raise DuonasError(f"{where}: [{name}] {key} must be a finite number, got {value}.")
+
+
+def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Drop the file's target of the threshold where an override gives another."""
+    route = tables.get("route")
+    named = {override.partition("=")[0].strip() for override in overrides}
+    if isinstance(route, dict) and any(f"route.{target}" in named for target in TARGETS):
+        for target in TARGETS:
+            route.pop(target, None)
+
+
+def _override(tables: dict[str, Any], text: str) -> None:
+    path, equals, value = text.partition("=")
+    *parents, key = (part.strip() for part in path.split("."))
+    if not equals or not all((*parents, key)):
+        raise DuonasError(f"cannot read --set {text!r}: expected table.key=value, such as train.epochs=10.")
+    table = tables
+    for parent in parents:
+        table = table.setdefault(parent, {})
+        if not isinstance(table, dict):
+            raise DuonasError(f"cannot read --set {text!r}: {parent!r} is a value, not a table.")
+    if value.strip():
+        table[key] = _value(value.strip())
+    else:
+        table.pop(key, None)
+
+
+def _value(text: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

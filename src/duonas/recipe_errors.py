@@ -1,0 +1,58 @@
+"""What is wrong with a value of a recipe, in words."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from duonas.core.errors import nearest
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+KINDS = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "too_short": "a list with at least one value",
+}
+BOUNDS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "below"),
+    "less_than_equal": ("le", "at most"),
+}
+
+
+def describe(error: ValidationError) -> str:
+    """The first mistake as ``[TABLE] KEY must be WHAT, got VALUE``, without a full stop."""
+    first = error.errors(include_url=False)[0]
+    where = _place(first["loc"])
+    given = first["input"]
+    if first["type"] == "literal_error":
+        allowed = re.findall(r"'([^']*)'", first["ctx"]["expected"])
+        return f"{where} has no choice {given!r}: {nearest(str(given), allowed)}"
+    return f"{where} must be {_expected(first['type'], first.get('ctx', {}), first['msg'])}, got {given!r}"
+
+
+def _place(location: tuple[str | int, ...]) -> str:
+    """``[search] constraints.params``, ``[space] axes.kernel[0]`` or ``seed``."""
+    table, *keys = location
+    if not keys:
+        return str(table)
+    path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return f"[{table}] {path.removeprefix('.')}"
+
+
+def _expected(kind: str, context: dict[str, Any], message: str) -> str:
+    if kind in KINDS:
+        return KINDS[kind]
+    if kind in BOUNDS:
+        name, words = BOUNDS[kind]
+        return f"{words} {context[name]:g}"
+    return message.removeprefix("Input should be ")

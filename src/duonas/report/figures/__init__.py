@@ -1,0 +1,1 @@
+"""One module a section of the report, one function a figure: from the run's files to a ``Figure``."""

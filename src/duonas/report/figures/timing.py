@@ -1,0 +1,98 @@
+"""What it costs in time: latency on this machine, and the training behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from duonas.report.figure import Figure, Key, figure
+from duonas.report.figures.tradeoff import thin
+from duonas.report.scale import Scale, span
+from duonas.report.svg import canvas, frame, join, label, path, tag
+from duonas.report.words import NOTHING, milliseconds, number, tick, whole
+
+ROLES = ("little", "routed", "big")
+ROW = 44
+
+
+def latency(measured: dict[str, Any]) -> Figure:
+    """A row a network: a bar to the median, a line on to p99 with a tick at p95."""
+    times = {role: measured[role]["latency_ms"] for role in ROLES}
+
+    def draw(width: int) -> Markup:
+        bottom = 12 + ROW * len(ROLES)
+        axis = Scale((0.0, max(row["p99"] for row in times.values()) * 1.04), (66, width - 16))
+        parts = [label((66 + width - 16) / 2, bottom + 42, "Latency of one image (ms)", "title", "middle")]
+        for value in axis.ticks(max(4, width // 90)):
+            parts.append(path([(axis(value), 8), (axis(value), bottom)], "grid"))
+            parts.append(label(axis(value), bottom + 20, tick(value), "tick", "middle"))
+        parts += [_row(role, times[role], 12 + ROW * index, axis) for index, role in enumerate(ROLES)]
+        return canvas(width, bottom + 54, "Latency of one image", join(parts))
+
+    ratio = times["routed"]["p50"] / times["big"]["p50"]
+    compared = f"{number(1 / ratio)} times as fast as big" if ratio < 1 else f"{number(ratio)} times as slow as big"
+    caption = (
+        f"Half of the single images are answered within {milliseconds(times['routed']['p50'])} by the "
+        f"routed pair, {compared}; its slow answers are those that also ask big."
+    )
+    keys = [Key("box", role, f"{role}, p50") for role in ROLES]
+    return figure("One image at a time", draw, caption, (*keys, Key("line", "span", "to p99, tick at p95")))
+
+
+def _row(role: str, times: dict[str, float], top: float, axis: Scale) -> Markup:
+    centre = top + ROW / 2
+    p50, p95, p99 = (axis(times[name]) for name in ("p50", "p95", "p99"))
+    tip = f"{role}\n" + "\n".join(f"{name} {milliseconds(times[name])}" for name in ("p50", "p95", "p99"))
+    return tag(
+        "g", tag("rect", x=0.0, y=top, width=axis.pixels[1], height=ROW, class_="hit"),
+        label(56, centre + 4, role, "name", "end"),
+        tag("rect", x=axis(0), y=centre - 9, width=p50 - axis(0), height=18, rx=3, class_=f"fill {role}"),
+        path([(p50, centre), (p99, centre)], "span"), path([(p95, centre - 6), (p95, centre + 6)], "span"),
+        path([(p99, centre - 6), (p99, centre + 6)], "span"), class_="row", tip=tip,
+    )  # fmt: skip
+
+
+def training(log: list[dict[str, Any]]) -> Figure | None:
+    """Loss of the largest and the smallest arch over epochs; ``None`` where nothing was logged."""
+    steps = (row for row in log if row.get("stage") == "train" and {"epoch", "loss"} <= row.keys())
+    rows = [row for _, row in sorted({row["epoch"]: row for row in steps}.items())]  # a resumed run repeats some steps
+    if not rows:
+        return None
+    lines = [(name, key) for name, key in (("big", "largest"), ("little", "smallest")) if key in rows[-1]] or [
+        ("routed", "loss")
+    ]
+    epochs = np.array([row["epoch"] for row in rows], dtype=float)
+    values = {key: np.array([row.get(key, np.nan) for row in rows], dtype=float) for _, key in lines}
+    kept = thin(epochs, 500)
+    kept = kept[np.all([np.isfinite(values[key][kept]) for _, key in lines], axis=0)]
+    x, y = span(epochs, pad=0), span(np.concatenate([values[key] for _, key in lines]), floor=0)
+
+    def draw(width: int) -> Markup:
+        plot = frame(width, 340, x, y)
+        hover = thin(epochs[kept], 120)
+        marks = [[(values[key][kept[i]], name) for name, key in lines] for i in hover]
+        return canvas(
+            width, 340, "Training loss over epochs",
+            plot.axes("Epoch", "Loss (nats)", tick, tick),
+            join(plot.line(epochs[kept], values[key][kept], name) for name, key in lines),
+            plot.strips([epochs[kept[i]] for i in hover], marks, [_train_tip(rows[kept[i]]) for i in hover]),
+        )  # fmt: skip
+
+    texts = {"loss": "loss", "largest": "largest subnet", "smallest": "smallest subnet, taught by the largest"}
+    speed = [row["images_per_s"] for row in rows if row.get("images_per_s")]
+    ends = " and ".join(f"{number(float(values[key][-1]))} for the {texts[key].split(',')[0]}" for _, key in lines)
+    caption = f"After {tick(round(epochs[-1], 2))} epochs the loss is {ends}"
+    caption += f", at a median of {whole(float(np.median(speed)))} images a second." if speed else "."
+    return figure("Loss", draw, caption, tuple(Key("line", name, texts[key]) for name, key in lines))
+
+
+def _train_tip(row: dict[str, Any]) -> str:
+    parts = [
+        f"epoch {number(row['epoch'])}, step {row.get('step', NOTHING)}",
+        *(f"{key} {number(row[key])}" for key in ("loss", "largest", "smallest") if key in row),
+    ]
+    parts += [f"learning rate {number(row['lr'])}"] if "lr" in row else []
+    parts += [f"{whole(row['images_per_s'])} images/s"] if row.get("images_per_s") else []
+    return "\n".join(parts)

@@ -1,0 +1,123 @@
+"""The page: figures and words put into the template, with style and script inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import write_text
+from duonas.report import examples, provenance, summary
+from duonas.report.figure import Figure
+from duonas.report.figures.blocks import architectures
+from duonas.report.figures.calibration import calibration
+from duonas.report.figures.classes import per_class
+from duonas.report.figures.scores import histogram
+from duonas.report.figures.search import front
+from duonas.report.figures.sensitivity import sensitivity
+from duonas.report.figures.timing import latency, training
+from duonas.report.figures.tradeoff import tradeoff
+from duonas.report.files import WRITTEN_BY, RunFiles, read_run
+from duonas.report.words import whole
+
+OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/policy.json"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a section shows, or which files it would need."""
+
+    value: Any = None
+    missing: str = ""
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write ``report.html`` from the files of a run directory, and from nothing else.
+
+    The page is one file: no request leaves it, and its content security policy forbids any script but its own.
+
+    Raises:
+        DuonasError: the run was not measured yet, or a file is damaged; nothing is written then.
+    """
+    run = read_run(run_folder)
+    return write_text(run_folder / "report.html", render(run))
+
+
+def render(run: RunFiles) -> str:
+    """The whole page as text."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    script = _asset("tooltip.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.from_string(_asset("template.html.j2"))
+    measured = run.measure
+    try:
+        return page.render(
+            name=run.folder.resolve().name, style=Markup(_asset("style.css")), script=Markup(script), digest=digest,
+            headline=summary.headline(measured), tiles=summary.tiles(measured),
+            test_images=whole(measured["test_images"]),
+            latency_table=summary.latency_table(measured), ideal=summary.ideal(measured), **_parts(run),
+        )  # fmt: skip
+    except KeyError as error:
+        raise _lacking("measure.json", error) from error
+
+
+def _parts(run: RunFiles) -> dict[str, Part]:
+    """Every part of the page that needs more than measure.json."""
+    outputs: Any = run.outputs
+    pair, policy, found = run[PAIR], run[POLICY], run["front.json"]
+
+    def part(build: Callable[[], Any], *names: str) -> Part:
+        return _part(run, build, names)
+
+    return {
+        "certainty": part(lambda: summary.certainty(outputs), OUTPUTS),
+        "tradeoff": part(lambda: tradeoff(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
+        "price": part(lambda: summary.price(run.cost), PAIR),  # type: ignore[arg-type]
+        "front": part(lambda: front(found, run["trials.parquet"]), "front.json"),
+        "histogram": part(lambda: histogram(run, outputs), OUTPUTS),
+        "outcomes": part(lambda: summary.outcomes(outputs), OUTPUTS),
+        "classes": part(lambda: per_class(run, outputs), OUTPUTS),
+        "calibration": part(lambda: _calibrations(outputs, policy), OUTPUTS, POLICY),
+        "sensitivity": part(lambda: sensitivity(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
+        "examples": part(lambda: examples.groups(run, run["examples.json"]), "examples.json"),
+        "blocks": part(lambda: architectures(pair), PAIR),
+        "pair_table": part(lambda: summary.pair_table(pair), PAIR),
+        "latency": part(lambda: latency(run.measure)),
+        "training": part(lambda: training(run["log.jsonl"]), "log.jsonl"),
+        "tables": part(lambda: provenance.tables(run)),
+        "recipe": part(lambda: run["recipe.toml"], "recipe.toml"),
+    }
+
+
+def _calibrations(outputs: Any, policy: dict[str, Any]) -> list[Figure]:
+    temperatures = {"little": policy["router"]["temperature"], "big": policy["big_temperature"]}
+    return [calibration(role, outputs, float(value)) for role, value in temperatures.items()]
+
+
+def _part(run: RunFiles, build: Callable[[], Any], names: tuple[str, ...]) -> Part:
+    absent = [name for name in names if run[name] is None]
+    if absent:
+        told = " and ".join(f"{name} (the {WRITTEN_BY[name]} stage writes it)" for name in absent)
+        return Part(missing=f"Not shown: the run has no {told}.")
+    try:
+        return Part(build())
+    except KeyError as error:
+        raise _lacking(" or ".join(names) or "measure.json", error) from error
+
+
+def _lacking(names: str, error: KeyError) -> DuonasError:
+    return DuonasError(
+        f"the report cannot be written: {names} lacks {error.args[0]!r}; was it written by another version?"
+    )
+
+
+def _asset(name: str) -> str:
+    return (package_files("duonas.report") / name).read_text(encoding="utf-8")

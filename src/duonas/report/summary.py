@@ -1,0 +1,145 @@
+"""The run in words and key figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from duonas.core.cost import PairCost
+from duonas.report.files import Outputs
+from duonas.report.words import NOTHING, THIN, count, milliseconds, number, percent, points, size, whole
+
+EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
+
+
+def headline(measured: dict[str, Any]) -> str:
+    """The result in one sentence."""
+    routed, big = measured["routed"], measured["big"]
+    gap = routed["accuracy"] - big["accuracy"]
+    ratio = routed["expected_macs"] / big["macs"]
+    more = f"{100 * abs(gap):.1f} points {'more' if gap > 0 else 'less'} accurate than big"
+    quality = "as accurate as big" if abs(gap) < EQUAL else more
+    price = f"at {percent(ratio, 0)} of its MACs" if ratio < 1 else f"but costs {percent(ratio, 0)} of its MACs"
+    share = routed["little_share"]
+    sent = "all" if share == 1 else "none" if share == 0 else percent(share, 0)
+    return f"Sends {sent} of the images to little and is {quality} {price}."
+
+
+def certainty(outputs: Outputs) -> str:
+    """How far chance may have moved the difference to big: a normal 95 % interval over the paired test images."""
+    difference = outputs.routed_right.astype(float) - outputs.big_right
+    error = 1.96 * float(difference.std()) / len(difference) ** 0.5
+    middle = float(difference.mean())
+    return (
+        f"On {whole(len(difference))} test images the difference to big lies between {points(middle - error)} "
+        f"and {points(middle + error)} "
+        f"(95{THIN}% interval)."
+    )
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A key figure, what it is to be compared with, and how full its bar is (0 to 1)."""
+
+    name: str
+    value: str
+    note: str
+    fill: float
+    colour: str = "routed"
+
+
+def tiles(measured: dict[str, Any]) -> list[Tile]:
+    """The key figures."""
+    little, big, routed = measured["little"], measured["big"], measured["routed"]
+    share, slower = routed["little_share"], big["images_per_s"] / routed["images_per_s"]
+    work, counted = routed["expected_macs"] / big["macs"], routed["ada_macs_edanas"] / big["macs"]
+    auroc = measured["auroc"]
+    alone = f"little {percent(little['accuracy'])}, big {percent(big['accuracy'])}"
+    of_macs = f"{percent(work, 0)} of big's {count(big['macs'])}; peak {count(routed['peak_macs'])}"
+    of_time = f"{percent(slower, 0)} of big's, at batch 64; alone {milliseconds(routed['latency_ms']['p50'])} (p50)"
+    router = f"{measured['router']}, τ = {number(float(measured['tau']))}"
+    ranks = f"ranks little's right answers; ECE {percent(measured['ece'])}"
+    found = [
+        Tile("Accuracy", percent(routed["accuracy"]), alone, routed["accuracy"]),
+        Tile("Expected MACs", count(routed["expected_macs"]), of_macs, work),
+        Tile("Time per image", milliseconds(1000 / routed["images_per_s"]), of_time, slower),
+        Tile("Little share", percent(share), router, share, "little"),
+        Tile("Router's AUROC", NOTHING if auroc is None else number(auroc), ranks, auroc or 0.0, "little"),
+        Tile("ADA MACs", count(routed["ada_macs_edanas"]), "as EDANAS counts: without little's vain runs", counted),
+    ]
+    return [replace(tile, fill=min(max(tile.fill, 0.0), 1.0)) for tile in found]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A kind of image by who is right, and where the router sent it; fractions of all test images."""
+
+    name: str
+    fraction: str
+    kept: str
+    meaning: str
+
+
+def outcomes(outputs: Outputs) -> list[Outcome]:
+    """The four kinds of images."""
+    little, big = outputs.little_right, outputs.big_right
+    kinds = (
+        ("Both right", little & big, "big would be wasted"),
+        ("Only big right", ~little & big, "big is needed"),
+        ("Only little right", little & ~big, "big would spoil it"),
+        ("Both wrong", ~little & ~big, "big would not help"),
+    )
+    rows = []
+    for name, mask, meaning in kinds:
+        kept = percent(float(outputs.is_little[mask].mean())) if mask.any() else NOTHING
+        rows.append(Outcome(name, percent(float(np.mean(mask))), kept, meaning))
+    return rows
+
+
+def latency_table(measured: dict[str, Any]) -> list[list[str]]:
+    """Rows: network, accuracy, MACs, p50, p95, p99, images a second."""
+    rows = []
+    for role in ("little", "routed", "big"):
+        entry = measured[role]
+        times = [milliseconds(entry["latency_ms"][name]) for name in ("p50", "p95", "p99")]
+        macs = count(entry["expected_macs"] if role == "routed" else entry["macs"])
+        rows.append([role, percent(entry["accuracy"]), macs, *times, whole(entry["images_per_s"])])
+    return rows
+
+
+def ideal(measured: dict[str, Any]) -> str:
+    """How near the routed time comes to the sum of what must run."""
+    ratio = measured["ratio_to_ideal"]
+    parts = [
+        f"{number(value)} times the ideal at {name.replace('_', ' ')}"
+        for name, value in ratio.items()
+        if value is not None
+    ]
+    return (
+        "The routed pair takes " + " and ".join(parts) + ", the ideal being the time of just the parts that must run."
+        if parts
+        else ""
+    )
+
+
+def price(cost: PairCost) -> str:
+    """What an easy and a hard image cost."""
+    return (
+        f"An easy image costs {count(cost.least, 'MACs')} (stem {count(cost.stem)}, little "
+        f"{count(cost.little)}, router {count(cost.router)}); "
+        f"a hard one pays another {count(cost.big)} for big, {count(cost.peak)} in all."
+    )
+
+
+def pair_table(pair: dict[str, Any]) -> list[list[str]]:
+    """Rows: network, blocks, MACs, params, weights in float32, peak activation memory."""
+    rows = []
+    for role in ("little", "big"):
+        blocks, params = pair["blocks"][role], pair["params"][role]
+        macs = count(sum(block["macs"] for block in blocks))
+        rows.append(
+            [role, str(len(blocks)), macs, count(params), size(4 * params), size(pair["peak_memory_bytes"][role])]
+        )
+    return rows

@@ -1,0 +1,291 @@
+"""The run directory: everything that a run reads and writes, and what of it is done."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import checksum, read_json, write_json, write_text
+from duonas.environment import describe_environment, is_main_process
+from duonas.recipe import Recipe, dumps, first_difference, load, parse, to_tables
+from duonas.runlog import append_line, drop_after, drop_broken_end, read_lines
+from duonas.runpaths import RunPaths
+
+STAGES = ("train", "search", "pair", "route", "export", "measure", "report")
+
+
+class Run(RunPaths):
+    """A run's folder. ``Run(folder)`` reads it; ``Run.open(folder, recipe)`` makes it or goes on with it.
+
+    A stage is done when ``stages.json`` lists it and all the files it wrote are there with the checksums they had. A
+    file that is missing has its stage done again; one that was changed is refused, since nobody can say what it is.
+
+    Args:
+        folder: an existing run.
+
+    Raises:
+        DuonasError: it is not a run.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(Path(folder))
+        if not (self.folder / "recipe.toml").is_file():
+            raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
+        self.writes = False
+        self._lock: IO[str] | None = None
+        self._board: Any = None
+        self._started: dict[str, float] = {}
+
+    @classmethod
+    def open(cls, folder: Path | str, recipe: Recipe) -> Run:
+        """Make the run or go on with it, and hold it until ``close``, so that no other process writes to it.
+
+        Under ``torchrun`` only rank 0 writes: in the others ``writes`` is false and every writing method does nothing.
+
+        Raises:
+            DuonasError: the folder holds something else or another recipe's run, its recipe was edited since, or
+                another process is writing to it.
+        """
+        folder = Path(folder)
+        recipe = parse(to_tables(recipe))  # a recipe built in Python is checked here
+        if not is_main_process():
+            return _Reader(folder, recipe)
+        _make(folder)
+        lock = _take_lock(folder)
+        try:
+            if not (folder / "recipe.toml").exists():
+                _begin(folder, recipe)
+            run = cls(folder)
+            run._lock, run.writes = lock, True
+            run._check_recipe(recipe)
+            run._note_environment()
+            drop_broken_end(run.log_file)
+        except BaseException:
+            lock.close()
+            raise
+        return run
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+        self.writes = False
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that made this run."""
+        return load(self.folder)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions and hardware when the run was made; ``resumed_with`` lists later ones that differ."""
+        found: dict[str, Any] = read_json(self.folder / "environment.json")
+        return found
+
+    @property
+    def stages(self) -> dict[str, dict[str, Any]]:
+        """Stage name to ``{"files": {path: SHA-256}, "seconds", "figures", "finished"}`` of what is done."""
+        path = self.folder / "stages.json"
+        found: dict[str, dict[str, Any]] = read_json(path)["stages"] if path.exists() else {}
+        return found
+
+    def is_done(self, stage: str) -> bool:
+        """Whether ``stage`` and all its files are there.
+
+        Raises:
+            DuonasError: one of its files is not what the stage wrote.
+        """
+        record = self.stages.get(stage)
+        if record is None or record.get("stale"):
+            return False
+        if not all((self.folder / name).is_file() for name in record["files"]):
+            return False
+        for name, expected in record["files"].items():
+            if checksum(self.folder / name) != expected:
+                raise DuonasError(
+                    f"{self.folder / name} is not what stage {stage!r} wrote (its checksum differs): "
+                    "delete it to have the stage done again."
+                )
+        return True
+
+    def start(self, stage: str) -> None:
+        """Note that ``stage`` is being done, so that its old files, if any, no longer count."""
+        self._started[stage] = time.monotonic()
+        stages = self.stages
+        if self.writes and stage in stages:
+            stages[stage]["stale"] = True
+            self._write_stages(stages)
+
+    def finish(
+        self,
+        stage: str,
+        files: Iterable[Path | str] = (),
+        *,
+        seconds: float | None = None,
+        figures: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Note that ``stage`` is done. Later stages stay done only where it wrote the same bytes as before.
+
+        Args:
+            stage: of ``STAGES``.
+            files: what it wrote, in the run's folder.
+            seconds: what it took; default: since ``start``.
+            figures: what to remember of it, such as the accuracy.
+        """
+        if not self.writes:
+            return
+        if seconds is None:
+            seconds = time.monotonic() - self._started.get(stage, time.monotonic())
+        sums = {self._relative(file): checksum(self.folder / self._relative(file)) for file in files}
+        stages = self.stages
+        if stages.get(stage, {}).get("files") != sums:
+            position = STAGES.index(stage)
+            stages = {name: record for name, record in stages.items() if STAGES.index(name) < position}
+        stages[stage] = {
+            "files": sums,
+            "seconds": round(seconds, 3),
+            "figures": dict(figures or {}),
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        self._write_stages({name: stages[name] for name in STAGES if name in stages})
+
+    def log(self, stage: str, **figures: Any) -> None:
+        """Add a line to ``log.jsonl``; where it has a ``step``, its numbers also go to ``tensorboard/``."""
+        if not self.writes:
+            return
+        append_line(self.log_file, {"stage": stage, **figures})
+        step = figures.get("step")
+        if step is not None:
+            for name, value in figures.items():
+                if name != "step" and isinstance(value, int | float):
+                    self._tensorboard(step).add_scalar(f"{stage}/{name}", value, step)
+
+    def read_log(self, stage: str | None = None) -> list[dict[str, Any]]:
+        """The entries of ``log.jsonl``, oldest first; of one stage where it is given."""
+        return [entry for entry in read_lines(self.log_file) if stage is None or entry.get("stage") == stage]
+
+    def truncate_log(self, step: int, stage: str = "train") -> None:
+        """Drop the entries of ``stage`` past ``step``, before resuming there."""
+        if self.writes:
+            drop_after(self.log_file, stage, step)
+
+    def _check_recipe(self, recipe: Recipe) -> None:
+        stored = self.recipe
+        difference = first_difference(stored, recipe)
+        if difference is not None:
+            key, there, here = difference
+            raise DuonasError(
+                f"{self.folder} was made by another recipe: {key} is {_shown(there)} there and {_shown(here)} here; "
+                f"give another folder with --out, or go on with that one: duonas run {self.folder}."
+            )
+        stages = self.folder / "stages.json"
+        if not stages.exists():
+            self._write_stages({})
+        elif read_json(stages)["recipe"] != checksum(self.folder / "recipe.toml"):
+            raise DuonasError(
+                f"{self.folder / 'recipe.toml'} was edited after its run began, so what is done may not fit it; "
+                f"start a new run of it: duonas run {self.folder / 'recipe.toml'} --out OTHER."
+            )
+
+    def _note_environment(self) -> None:
+        path, now = self.folder / "environment.json", describe_environment()
+        if not path.exists():
+            write_json(path, now)
+            return
+        known = self.environment
+        later = known.get("resumed_with", [])
+        if now not in [{key: value for key, value in known.items() if key != "resumed_with"}, *later]:
+            write_json(path, known | {"resumed_with": [*later, now]})
+
+    def _write_stages(self, stages: dict[str, dict[str, Any]]) -> None:
+        recipe = checksum(self.folder / "recipe.toml")
+        write_json(self.folder / "stages.json", {"version": 1, "recipe": recipe, "stages": stages})
+
+    def _relative(self, file: Path | str) -> str:
+        path = Path(file)
+        return (path.relative_to(self.folder) if path.is_relative_to(self.folder) else path).as_posix()
+
+    def _tensorboard(self, step: int) -> Any:
+        if self._board is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # Purging hides what a killed run had written past the step that is resumed.
+            self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step)
+        return self._board
+
+
+class _Reader(Run):
+    """The run as a process sees it that is not the one to write; the folder may not be there yet."""
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        RunPaths.__init__(self, folder)
+        self._recipe = recipe
+        self.writes, self._lock, self._board, self._started = False, None, None, {}
+
+    @property
+    def recipe(self) -> Recipe:
+        return self._recipe
+
+
+def _make(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise DuonasError(f"{folder} is a file: a run needs a folder of its own; give another with --out.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # What a killed start can have left does not count.
+        strangers = [p.name for p in sorted(folder.iterdir()) if p.name != ".lock" and p.suffix != ".part"]
+    except OSError as error:
+        raise DuonasError(f"cannot make a run in {folder}: {error.strerror or error}.") from error
+    if strangers and "recipe.toml" not in strangers:
+        raise DuonasError(f"{folder} is not empty and not a run (it holds {strangers[0]}): give another with --out.")
+
+
+def _begin(folder: Path, recipe: Recipe) -> None:
+    header = "# What this run does, every default written out. To change something, edit a copy or use --set.\n"
+    write_text(folder / "recipe.toml", header + dumps(recipe))
+
+
+def _take_lock(folder: Path) -> IO[str]:
+    """Hold ``folder/.lock`` for as long as the returned file is open; the system lets go of it when a process dies."""
+    try:
+        file = (folder / ".lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise DuonasError(f"cannot write to {folder}: {error.strerror or error}.") from error
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock; two processes on one run are then the user's to avoid
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        owner = file.read().strip() or "unknown"
+        file.close()
+        raise DuonasError(
+            f"another process (number {owner}) is writing to {folder}: wait for it, or give another folder with --out."
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else repr(value)

@@ -1,0 +1,80 @@
+"""What the command line prints besides progress: tables for rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from duonas.profiling import Profile
+
+
+def catalogue_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Kind, name and what it is; a kind is named once."""
+    table = Table("kind", "name", "what it is", box=None, header_style="bold", pad_edge=False)
+    last = ""
+    for kind, name, line in rows:
+        if kind != last and last:
+            table.add_row()
+        table.add_row("" if kind == last else kind, f"[cyan]{escape(name)}[/cyan]", escape(line))
+        last = kind
+    return table
+
+
+def profile_tables(profile: Profile) -> list[Table]:
+    """The number of archs and pairs, the spread of each figure, and what the constraints allow."""
+    sizes = Table(box=None, show_header=False, pad_edge=False)
+    sizes.add_column()
+    sizes.add_column(justify="right", overflow="fold")
+    sizes.add_row("archs", f"{profile.archs:,}")
+    sizes.add_row("pairs", f"{profile.pairs:,}")
+    spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
+    for heading in ("min", "median", "max"):
+        spread.add_column(heading, justify="right")
+    for name, figure in profile.figures.items():
+        spread.add_row(words(name), *(amount(name, value) for value in (figure.least, figure.median, figure.most)))
+    tables = [sizes, spread]
+    if profile.constraints:
+        limits = Table("constraint", "at most", "can be met", "", box=None, header_style="bold", pad_edge=False)
+        for limit in profile.constraints:
+            met = "[green]yes[/green]" if limit.met else "[red]no[/red]"
+            limits.add_row(words(limit.name), amount(limit.name, limit.limit), met, escape(limit.why))
+        tables.append(limits)
+    return tables
+
+
+def summary_table(measured: dict[str, Any]) -> Table:
+    """Accuracy, MACs and latency of little, big and routed from ``measure.json``."""
+    table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
+    for heading in ("accuracy", "MACs", "latency p50", "stay little"):
+        table.add_column(heading, justify="right")
+    for role in ("little", "big", "routed"):
+        figures = measured[role]
+        macs = figures["expected_macs"] if role == "routed" else figures["macs"]
+        share = f"{figures['little_share']:.1%}" if role == "routed" else ""
+        latency = f"{figures['latency_ms']['p50']:.3f} ms"
+        table.add_row(role, f"{figures['accuracy']:.2%}", count(macs), latency, share)
+    for role in ("random", "oracle"):
+        table.add_row(f"[dim]{role} router[/dim]", f"[dim]{measured[role]['accuracy']:.2%}[/dim]")
+    return table
+
+
+def words(name: str) -> str:
+    """``peak_memory_bytes`` as ``peak memory``, ``expected_macs`` as ``expected MACs``."""
+    return name.removesuffix("_bytes").replace("_", " ").replace("macs", "MACs")
+
+
+def amount(name: str, value: float) -> str:
+    """A figure in the unit that its name tells."""
+    return f"{value / 1024:,.1f} KiB" if name.endswith("bytes") else count(value)
+
+
+def count(value: float) -> str:
+    """``12.34M``, ``56.7k`` or ``89``."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.4g}{letter}"
+    return f"{value:.4g}"

@@ -1,0 +1,99 @@
+"""Progress: lines now and then, bars that know the time left, also where a stage resumes."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from duonas.progress import Bars, Lines, Pace, Silent, format_figures, format_seconds, watch
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_lines_come_now_and_then_with_time_left_and_figures():
+    clock, said = Clock(), []
+    with Lines(said.append, clock, every=10).stage("train") as report:
+        for done in range(1, 41):
+            clock.now += 1
+            report(done, 40, loss=1 / done, val_accuracy=0.5)
+    assert said == [
+        "train: started",
+        "train: 10 of 40, 30 s left, loss 0.1, val accuracy 50.0 %",
+        "train: 20 of 40, 20 s left, loss 0.05, val accuracy 50.0 %",
+        "train: 30 of 40, 10 s left, loss 0.03333, val accuracy 50.0 %",
+        "train: 40 of 40, 0 s left, loss 0.025, val accuracy 50.0 %",
+        "train: done in 40 s, loss 0.025, val accuracy 50.0 %",
+    ]
+
+
+def test_a_stage_that_fails_is_not_called_done():
+    said = []
+    with pytest.raises(KeyboardInterrupt), Lines(said.append, Clock()).stage("train"):
+        raise KeyboardInterrupt
+    assert said == ["train: started"]
+
+
+def test_what_was_done_before_does_not_count_as_speed():
+    pace = Pace(now=0.0)
+    pace.tell(1.0, 5000, 10000)  # resumed here
+    pace.tell(11.0, 5100, 10000)
+    assert pace.left == pytest.approx(490)
+
+
+def test_a_second_piece_of_work_is_paced_by_itself():
+    pace = Pace(now=0.0)
+    pace.tell(100.0, 10, 10)
+    assert pace.tell(101.0, 1, 50)
+    pace.tell(102.0, 2, 50)
+    assert pace.left == pytest.approx(48)
+
+
+def test_skipped_stages_say_why():
+    said = []
+    Lines(said.append).skip("train", "done before")
+    assert said == ["train: done before"]
+    Silent().skip("train", "done before")
+    with Silent().stage("train") as report:
+        assert report(1, 2, loss=0.5) is None
+
+
+def test_bars_are_for_terminals_and_fill_up():
+    page = io.StringIO()
+    console = Console(file=page, force_terminal=True, width=120, color_system=None)
+    watcher = watch(console)
+    assert isinstance(watcher, Bars)
+    watcher.skip("train", "done before")
+    with watcher.stage("search") as report:
+        report(40, 100)
+        report(50, 100, accuracy=0.876)
+    shown = page.getvalue()
+    assert "train    done before" in shown
+    assert "100/100" in shown and "accuracy 87.6 %" in shown and "left" in shown
+
+
+def test_elsewhere_there_are_plain_lines():
+    page = io.StringIO()
+    watcher = watch(Console(file=page, force_terminal=False, width=20))
+    assert isinstance(watcher, Lines)
+    watcher.skip("train", "[done] before, in a folder with a long name")
+    assert page.getvalue() == "train: [done] before, in a folder with a long name\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (125, "2:05"), (3599.7, "1:00:00"), (3725, "1:02:05")],
+)
+def test_seconds(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_figures():
+    assert format_figures({"loss": 0.43214, "little_share": 0.7}) == "loss 0.4321, little share 70.0 %"
