@@ -18,7 +18,7 @@ from duonas.core.errors import DuonasError
 from duonas.profiling import Feasibility, Profile, Spread
 from duonas.progress import Silent
 from duonas.recipe import load, shipped
-from duonas.run import Run
+from duonas.rundir import Run
 
 MEASURED = {
     "little": {"accuracy": 0.8, "macs": 400_000, "latency_ms": {"p50": 0.1234}},

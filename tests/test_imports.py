@@ -36,7 +36,7 @@ def command(*args: str) -> str:
         command("run", "quikstart"),
         command("run", "quickstart", "--set", "train.epoch=3"),
         "import duonas; duonas.load_recipe('quickstart')",
-        "import duonas.run, duonas.progress, duonas.catalogue",
+        "import duonas.rundir, duonas.progress, duonas.catalogue",
     ],
 )
 def test_no_torch_before_there_is_work(code):

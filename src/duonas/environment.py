@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from duonas import __version__
+
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "scikit-learn", "pymoo", "onnx",
             "onnxruntime")  # fmt: skip
 
@@ -17,7 +19,7 @@ PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "sciki
 def describe_environment() -> dict[str, Any]:
     """Versions, platform, processor, cores this process may use, GPUs, and the git revision of duonas if it has one."""
     return {
-        "duonas": _version("duonas"),
+        "duonas": __version__,
         "revision": _revision(Path(__file__).resolve().parent),
         "python": platform.python_version(),
         **{name.replace("-", "_"): _version(name) for name in PACKAGES},

@@ -33,7 +33,7 @@ from duonas.recipe import Recipe
 from duonas.report.html import write_report
 from duonas.routing.policy import Policy
 from duonas.routing.route import calibrate
-from duonas.run import STAGES, Run
+from duonas.rundir import STAGES, Run
 from duonas.search.evaluate import Evaluator
 from duonas.search.front import Front
 from duonas.search.goal import Goal

@@ -9,6 +9,9 @@ from difflib import get_close_matches
 class DuonasError(Exception):
     """A mistake in the input. The message is one sentence for the user; the command line exits with 2."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message.replace("?.", "?"))  # a hint that asks ends the sentence itself
+
 
 def nearest(name: str, options: Iterable[str]) -> str:
     """A hint for a misspelt ``name``: the nearest of ``options``, or all of them when none is near."""

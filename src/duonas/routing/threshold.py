@@ -34,7 +34,7 @@ def steps(score: np.ndarray) -> Steps:
     order = np.argsort(-score, kind="stable")  # NaN comes last
     order = order[: len(score) - np.isnan(score).sum()]
     falling = score[order]
-    last = np.flatnonzero(np.diff(falling) != 0)  # the last of each group of equal scores, but the lowest group
+    last = np.flatnonzero(falling[1:] != falling[:-1])  # the last of each group of equal scores, but the lowest group
     kept = np.concatenate([[0], last + 1, [len(order)]] if len(order) else [[0]]).astype(np.int64)
     tau = np.concatenate([[np.inf], _between(falling[last], falling[last + 1]), [-np.inf]])
     return Steps(order, kept, tau if len(order) else tau[:1])

@@ -138,7 +138,7 @@ def search(
             trials.append(bench.trial(candidate))
             rows.append(bench.row(len(rows), trials[-1], problem))
             best = max(best, rows[-1].accuracy)
-            progress(len(rows), options.evaluations, best=best)
+            progress(len(rows), options.evaluations, accuracy=best)
         strategy.tell(trials)
         if len(rows) >= options.evaluations:
             break

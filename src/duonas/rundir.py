@@ -40,6 +40,7 @@ class Run(RunPaths):
         self._lock: IO[str] | None = None
         self._board: Any = None
         self._started: dict[str, float] = {}
+        self._resumed: set[str] = set()
 
     @classmethod
     def open(cls, folder: Path | str, recipe: Recipe) -> Run:
@@ -167,11 +168,17 @@ class Run(RunPaths):
         self._write_stages({name: stages[name] for name in STAGES if name in stages})
 
     def log(self, stage: str, **figures: Any) -> None:
-        """Add a line to ``log.jsonl``; where it has a ``step``, its numbers also go to ``tensorboard/``."""
+        """Add a line to ``log.jsonl``; where it has a ``step``, its numbers also go to ``tensorboard/``.
+
+        The first step that a stage logs is where it was resumed: what a killed run had logged from there on is dropped.
+        """
         if not self.writes:
             return
-        append_line(self.log_file, {"stage": stage, **figures})
         step = figures.get("step")
+        if step is not None and stage not in self._resumed:
+            self.truncate_log(step - 1, stage)
+            self._resumed.add(stage)
+        append_line(self.log_file, {"stage": stage, **figures})
         if step is not None:
             for name, value in figures.items():
                 if name != "step" and isinstance(value, int | float):
@@ -182,7 +189,7 @@ class Run(RunPaths):
         return [entry for entry in read_lines(self.log_file) if stage is None or entry.get("stage") == stage]
 
     def truncate_log(self, step: int, stage: str = "train") -> None:
-        """Drop the entries of ``stage`` past ``step``, before resuming there."""
+        """Drop the entries of ``stage`` past ``step``."""
         if self.writes:
             drop_after(self.log_file, stage, step)
 
@@ -237,7 +244,7 @@ class _Reader(Run):
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         RunPaths.__init__(self, folder)
         self._recipe = recipe
-        self.writes, self._lock, self._board, self._started = False, None, None, {}
+        self.writes, self._lock, self._board, self._started, self._resumed = False, None, None, {}, set()
 
     @property
     def recipe(self) -> Recipe:

@@ -15,7 +15,7 @@ from duonas.core.files import read_json
 from duonas.core.options import TrainOptions
 from duonas.environment import describe_environment, is_main_process
 from duonas.recipe import Recipe
-from duonas.run import STAGES, Run
+from duonas.rundir import STAGES, Run
 
 RECIPE = Recipe(seed=3)
 
@@ -174,7 +174,7 @@ def test_a_recipe_made_in_python_is_checked_before_anything_is_written(tmp_path)
 
 
 def test_two_processes_cannot_write_to_one_run(run):
-    script = "import sys; from duonas.run import Run; Run.open(sys.argv[1], Run(sys.argv[1]).recipe)"
+    script = "import sys; from duonas.rundir import Run; Run.open(sys.argv[1], Run(sys.argv[1]).recipe)"
     found = subprocess.run([sys.executable, "-c", script, run.folder], capture_output=True, text=True, check=False)
     assert f"another process (number {os.getpid()}) is writing to" in found.stderr
     assert run.recipe == RECIPE
@@ -187,6 +187,16 @@ def test_the_log_is_added_to_and_cut_where_a_run_resumes(run):
     run.truncate_log(20)
     assert [entry.get("step") for entry in run.read_log()] == [10, 20, None]
     assert run.read_log("search") == [{"stage": "search", "evaluations": 4}]
+
+
+def test_a_resumed_stage_drops_what_the_killed_one_had_logged_past_it(run):
+    for step in (10, 20, 30):
+        run.log("train", step=step)
+    run.close()
+    with Run.open(run.folder, RECIPE) as again:
+        again.log("train", step=20)
+        again.log("train", step=25)
+        assert [entry["step"] for entry in again.read_log()] == [10, 20, 25]
 
 
 def test_a_broken_last_line_is_ignored_and_cut_off(run):
@@ -236,7 +246,7 @@ def test_a_full_disk_is_one_sentence(run, monkeypatch):
 def test_another_environment_is_noted_on_resume(run, monkeypatch):
     run.close()
     first = run.environment
-    monkeypatch.setattr("duonas.run.describe_environment", lambda: describe_environment() | {"torch": "9.9"})
+    monkeypatch.setattr("duonas.rundir.describe_environment", lambda: describe_environment() | {"torch": "9.9"})
     for _ in range(2):
         Run.open(run.folder, RECIPE).close()
     now = read_json(run.folder / "environment.json")

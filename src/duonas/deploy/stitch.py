@@ -1,0 +1,160 @@
+"""Parts of a pair stitched into whole networks, and into the one graph that really skips big."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableSequence, Sequence
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from onnx.compose import add_prefix
+
+from duonas.deploy.onnx import Parts
+
+IR_VERSION = 10  # from 4 on, an initializer may be the default value of a graph input
+
+
+def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    """One network, images (N, 3, H, W) to logits (N, K), from the stem and a tower."""
+    graph = _Graph()
+    features = graph.add(stem, "stem", "images") if stem else "images"
+    graph.rename(graph.add(tower, "tower", features), "logits")
+    return _model(
+        graph.proto("network", [_entry(stem or tower, "images")], [_leaving(tower, "logits")]), tower, metadata
+    )
+
+
+def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    """The routed pair as one graph: the stem once, little on every image, big on the hard rows only.
+
+    Inputs: ``images`` float32 (N, 3, H, W) in [0, 1] and ``tau`` float32 scalar, which may be left out. Outputs:
+    ``logits`` (N, K), ``score`` (N,) and ``is_little`` (N,) bool. Where no row is hard, big is not run at all.
+
+    Args:
+        parts: of the pair.
+        tau: the default threshold.
+        metadata: stored in the file.
+    """
+    graph = _Graph()
+    features = graph.add(parts.stem, "stem", "images") if parts.stem else "images"
+    little = graph.add(parts.little, "little", features)
+    graph.rename(graph.add(parts.score, "score", little), "score")
+    graph.constant("tau", np.array(tau, np.float32))
+    _decide(graph)
+    if parts.stem:
+        # ONNX Runtime computes convolutions in blocks of channels and can hand those over channels last at the price of
+        # a copy; channels first costs it a transposition here and another one before big.
+        graph.node("Transpose", [features], "features_last", perm=[0, 2, 3, 1])
+        features = "features_last"
+    hard, easy = _hard_branch(parts, features, little), _easy_branch(parts, little)
+    graph.nodes.append(helper.make_node("If", ["any_hard"], ["logits"], "route", then_branch=hard, else_branch=easy))
+    batch = parts.little.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    outputs = [
+        _leaving(parts.little, "logits"),
+        helper.make_tensor_value_info("score", TensorProto.FLOAT, [batch]),
+        helper.make_tensor_value_info("is_little", TensorProto.BOOL, [batch]),
+    ]
+    inputs = [
+        _entry(parts.stem or parts.little, "images"),
+        helper.make_tensor_value_info("tau", TensorProto.FLOAT, []),
+    ]
+    return _model(graph.proto("routed_pair", inputs, outputs), parts.little, metadata)
+
+
+def _decide(graph: _Graph) -> None:
+    # A NaN score is not ">=" anything, so it goes to big. At tau = +inf none stays little, not even a score of +inf.
+    graph.constant("infinity", np.array(np.inf, np.float32))
+    graph.constant("zero", np.array(0, np.int64))
+    graph.node("GreaterOrEqual", ["score", "tau"], "sure")
+    graph.node("Less", ["tau", "infinity"], "finite")
+    graph.node("And", ["sure", "finite"], "is_little")
+    graph.node("Not", ["is_little"], "is_hard")
+    graph.node("NonZero", ["is_hard"], "hard")  # (1, M)
+    graph.node("Size", ["hard"], "hard_count")
+    graph.node("Greater", ["hard_count", "zero"], "any_hard")
+
+
+def _hard_branch(parts: Parts, features: str, little: str) -> onnx.GraphProto:
+    # Big's weights live inside the branch: ONNX Runtime folds, fuses and packs them there just as in a whole network.
+    graph = _Graph()
+    graph.constant("row_axis", np.array([0], np.int64))
+    graph.node("Squeeze", ["hard", "row_axis"], "rows")
+    graph.node("Gather", [features, "rows"], "hard_features", axis=0)
+    if parts.stem:
+        graph.node("Transpose", ["hard_features"], "hard_features_first", perm=[0, 3, 1, 2])
+    logits = graph.add(parts.big, "big", "hard_features_first" if parts.stem else "hard_features")
+    graph.node("Transpose", ["hard"], "hard_indices", perm=[1, 0])
+    graph.node("ScatterND", [little, "hard_indices", logits], "routed_logits")
+    return graph.proto("hard_rows", [], [_leaving(parts.little, "routed_logits")])
+
+
+def _easy_branch(parts: Parts, little: str) -> onnx.GraphProto:
+    graph = _Graph()
+    graph.node("Identity", [little], "little_logits")
+    return graph.proto("no_hard_row", [], [_leaving(parts.little, "little_logits")])
+
+
+class _Graph:
+    """Nodes and initializers under construction."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def add(self, part: onnx.ModelProto, prefix: str, entry: str) -> str:
+        """Put a part in, fed from ``entry``; the name of what it gives."""
+        graph = add_prefix(part, f"{prefix}/").graph
+        for node in graph.node:
+            _replace(node.input, graph.input[0].name, entry)
+            del node.metadata_props[:]  # the exporter's stack traces: paths of the machine that it ran on
+        self.nodes += graph.node
+        self.initializers += graph.initializer
+        return str(graph.output[0].name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a value another name everywhere."""
+        for node in self.nodes:
+            _replace(node.input, old, new)
+            _replace(node.output, old, new)
+
+    def node(self, op: str, inputs: Sequence[str], output: str, **attributes: object) -> None:
+        """Put one operation in."""
+        self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
+
+    def constant(self, name: str, value: np.ndarray) -> None:
+        """Put one initializer in."""
+        self.initializers.append(numpy_helper.from_array(value, name))
+
+    def proto(
+        self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
+    ) -> onnx.GraphProto:
+        """The finished graph."""
+        return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
+
+
+def _model(graph: onnx.GraphProto, like: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
+    model = helper.make_model(graph, opset_imports=like.opset_import, ir_version=IR_VERSION, producer_name="duonas")
+    helper.set_model_props(model, dict(metadata))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _entry(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
+    return _named(part.graph.input[0], name)
+
+
+def _leaving(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
+    return _named(part.graph.output[0], name)
+
+
+def _named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
+    copy = onnx.ValueInfoProto()
+    copy.CopyFrom(value)
+    copy.name = name
+    return copy
+
+
+def _replace(names: MutableSequence[str], old: str, new: str) -> None:
+    for index, name in enumerate(names):
+        if name == old:
+            names[index] = new

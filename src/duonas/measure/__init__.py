@@ -1,0 +1,1 @@
+"""How good and how fast a bundle is, measured on images that nothing before has seen."""

@@ -1,0 +1,54 @@
+"""Test images worth looking at (paper D, figure 6)."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from duonas.measure.accuracy import Outputs
+
+EACH = 12
+LARGEST = 96  # side of a picture in pixels
+
+
+def choose_examples(outputs: Outputs, pixels: np.ndarray) -> list[dict[str, Any]]:
+    """Failures first (wrong and sure of it), then the easiest, then the hardest images; each at most once.
+
+    Args:
+        outputs: of the pair.
+        pixels: (N, 3, H, W) uint8.
+
+    Returns:
+        Rows of ``index``, ``label``, ``little``, ``big`` (class numbers), ``score``, ``is_little`` and ``png`` (a data
+        URI).
+    """
+    surest = np.argsort(-outputs.score, kind="stable")
+    surest = surest[np.isfinite(outputs.score[surest])]
+    wrong = [index for index in surest if not outputs.routed_right[index]]
+    picked = dict.fromkeys([*wrong[:EACH], *surest[:EACH], *surest[::-1][:EACH]])
+    little, big = outputs.little_logits.argmax(1), outputs.big_logits.argmax(1)
+    return [
+        {
+            "index": int(index),
+            "label": int(outputs.labels[index]),
+            "little": int(little[index]),
+            "big": int(big[index]),
+            "score": float(outputs.score[index]),
+            "is_little": bool(outputs.is_little[index]),
+            "png": png(pixels[index]),
+        }
+        for index in picked
+    ]
+
+
+def png(pixels: np.ndarray) -> str:
+    """An image (3, H, W) uint8 as a data URI, made smaller where it is large."""
+    image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+    image.thumbnail((LARGEST, LARGEST))
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

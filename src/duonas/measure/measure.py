@@ -1,0 +1,161 @@
+"""The one look at the test split: accuracy, cost and time of a bundle."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from safetensors.numpy import save_file
+
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.files import write_atomic, write_json
+from duonas.core.options import MeasureOptions
+from duonas.core.protocols import Progress, silent
+from duonas.data.batches import evaluation_batches
+from duonas.data.images import Images
+from duonas.deploy.runtime import Bundle
+from duonas.measure.accuracy import Outputs, accuracies, calibration, per_class, routing
+from duonas.measure.examples import choose_examples
+from duonas.measure.latency import latency
+from duonas.routing.confidence import keeps_little
+from duonas.routing.policy import Policy
+from duonas.spaces.pair import PairNet
+
+EVALUATION_BATCH = 250
+
+
+def measure(
+    folder: Path,
+    pair_net: PairNet,
+    *,
+    test: Images,
+    cost: PairCost,
+    options: MeasureOptions,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Measure the bundle in ``folder / "export"`` and write measure.json, test_outputs.safetensors and examples.json.
+
+    Accuracies come from PyTorch, and the ONNX file has to answer the same: ``onnx`` says how many decisions differ, and
+    by how much the logits do where the decision is the same. Accuracies and shares are in [0, 1], MACs are integers,
+    times are in ms.
+
+    Args:
+        folder: the run directory.
+        pair_net: the pair in plain PyTorch.
+        test: the test split.
+        cost: of the pair's parts, in MACs.
+        options: the ``[measure]`` table.
+        progress: told as the timing goes on.
+
+    Returns:
+        What measure.json holds.
+
+    Raises:
+        DuonasError: there is no test image.
+        BundleError: the bundle is missing or damaged.
+    """
+    if len(test) == 0:
+        raise DuonasError("the test split is empty: give [data] test a larger fraction.")
+    bundle = folder / "export"
+    policy = Policy.load(bundle / "policy.json")
+    outputs = evaluate(pair_net, policy, test)
+    pixels = test.pixels.cpu().numpy()
+    agreement = compare(Bundle.load(bundle), outputs, pixels)
+    speed = latency(bundle, pixels, outputs.is_little, policy.tau, options, progress)
+    figures = _figures(pair_net, policy, outputs, cost, speed)
+    figures |= {"onnx": agreement, "environment": _environment(options)}
+    _save_outputs(folder / "test_outputs.safetensors", outputs)
+    write_json(folder / "examples.json", choose_examples(outputs, pixels))
+    write_json(folder / "measure.json", figures)
+    return figures
+
+
+@torch.inference_mode()
+def evaluate(pair_net: PairNet, policy: Policy, images: Images) -> Outputs:
+    """Both towers on every image, in PyTorch and eval mode, and how the policy routes."""
+    training = pair_net.training
+    pair_net.eval()
+    answers = [pair_net(batch) for batch in evaluation_batches(images.pixels, EVALUATION_BATCH)]
+    pair_net.train(training)
+    little = torch.cat([answer.little for answer in answers]).float().cpu()
+    big = torch.cat([answer.big for answer in answers]).float().cpu()
+    score = policy.router.score(little)
+    is_little = keeps_little(score, policy.tau)
+    return Outputs(*(values.numpy() for values in (little, big, score, is_little, images.labels.cpu())))
+
+
+def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, Any]:
+    """Where the ONNX file and PyTorch part ways on images (N, 3, H, W) uint8."""
+    chunks = [bundle.predict(pixels[at : at + EVALUATION_BATCH]) for at in range(0, len(pixels), EVALUATION_BATCH)]
+    same = np.concatenate([chunk.is_little for chunk in chunks]) == outputs.is_little
+    apart = np.abs(np.concatenate([chunk.logits for chunk in chunks]) - outputs.routed_logits)[same]
+    return {
+        "differing_decisions": int((~same).sum()),
+        "max_logit_difference": float(apart.max()) if same.any() else None,
+    }
+
+
+def _figures(
+    pair_net: PairNet, policy: Policy, outputs: Outputs, cost: PairCost, speed: dict[str, Any]
+) -> dict[str, Any]:
+    accuracy, share = accuracies(outputs), outputs.little_share
+    calibrated = calibration(outputs, policy.router.temperature)
+    alone = {
+        role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": _params(pair_net, role)}
+        for role, rest in (("little", cost.little), ("big", cost.big))
+    }
+    routed = {
+        "accuracy": accuracy["routed"],
+        "little_share": share,
+        "expected_macs": round(cost.expected(share)),
+        "ada_macs_edanas": round(cost.ada_edanas(share)),
+        "peak_macs": round(cost.peak),
+    }
+    return {
+        "little": alone["little"] | speed["little"],
+        "big": alone["big"] | speed["big"],
+        "routed": routed | speed["routed"],
+        "random": {"accuracy": accuracy["random"]},
+        "oracle": {"accuracy": accuracy["oracle"]},
+        "ece": calibrated.pop("ece"),
+        "auroc": calibrated.pop("auroc"),
+        "calibration": calibrated,
+        "routing": routing(outputs),
+        "classes": per_class(outputs, policy.class_names),
+        "ratio_to_ideal": speed["ratio_to_ideal"],
+        "test_images": len(outputs.labels),
+        "router": policy.router.name,
+        "tau": policy.tau if np.isfinite(policy.tau) else str(policy.tau),
+    }
+
+
+def _params(pair_net: PairNet, role: str) -> int:
+    parts = (pair_net.stem, getattr(pair_net, role))
+    return sum(value.numel() for part in parts for value in part.parameters())
+
+
+def _save_outputs(path: Path, outputs: Outputs) -> None:
+    tensors = {
+        "little_logits": outputs.little_logits,
+        "big_logits": outputs.big_logits,
+        "score": outputs.score,
+        "labels": outputs.labels,
+        "is_little": outputs.is_little.astype(np.uint8),
+    }
+    write_atomic(path, lambda temporary: save_file(tensors, temporary))
+
+
+def _environment(options: MeasureOptions) -> dict[str, Any]:
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+        "onnxruntime": onnxruntime.__version__,
+        "threads": options.threads or "default",
+    }
