@@ -283,6 +283,8 @@ def _adopt(job: Job, other: Path) -> None:
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     write_atomic(job.run.supernet, lambda temporary: shutil.copyfile(Run(other).supernet, temporary))
+    if Run(other).logits.exists():  # what its archs answered is known too
+        shutil.copytree(Run(other).logits, job.run.logits, dirs_exist_ok=True)
     job.run.finish("train", [job.run.supernet], seconds=0.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import onnx
@@ -39,7 +40,7 @@ def export_bundle(pair_net: PairNet, policy: Policy, folder: Path, options: Expo
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part") as temporary:
             fresh = Path(temporary, "new")
             for name, model in models.items():
-                write_atomic(fresh / name, lambda path, model=model: path.write_bytes(model.SerializeToString()))
+                write_atomic(fresh / name, partial(_save, model))
             policy.belonging_to({name: checksum(fresh / name) for name in models}).save(fresh / "policy.json")
             _put_in_place(fresh, folder, Path(temporary, "old"))
     except OSError as error:
@@ -60,6 +61,10 @@ def _models(pair_net: PairNet, policy: Policy, options: ExportOptions) -> dict[s
         "little.onnx": whole(parts.stem, parts.little, metadata),
         "big.onnx": whole(parts.stem, parts.big, metadata),
     }
+
+
+def _save(model: onnx.ModelProto, path: Path) -> None:
+    path.write_bytes(model.SerializeToString())
 
 
 def _put_in_place(fresh: Path, folder: Path, old: Path) -> None:

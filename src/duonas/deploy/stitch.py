@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSequence, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,7 +12,7 @@ from onnx.compose import add_prefix
 
 from duonas.deploy.onnx import Parts
 
-IR_VERSION = 10  # from 4 on, an initializer may be the default value of a graph input
+IR_VERSION = 8  # old, so that old runtimes read it; from 4 on, an initializer may be an input's default value
 
 
 def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
@@ -117,7 +118,7 @@ class _Graph:
             _replace(node.input, old, new)
             _replace(node.output, old, new)
 
-    def node(self, op: str, inputs: Sequence[str], output: str, **attributes: object) -> None:
+    def node(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
         """Put one operation in."""
         self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
 

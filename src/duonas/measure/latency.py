@@ -12,12 +12,13 @@ import numpy as np
 from duonas.core.options import MeasureOptions
 from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
-from duonas.measure.sessions import Sessions, open_sessions, run
+from duonas.measure.sessions import Sessions, bound, open_sessions
 
 BATCH = 64
-WARMUP = 10
+BLOCK = 10  # single images, or batches, between two changes of network
 ROLES = ("little", "big", "routed")
 Times = dict[str, list[float]]
+Job = Callable[[], object]
 
 
 def latency(
@@ -29,8 +30,9 @@ def latency(
     The ideal is ``S + L + R + (1 - a) B`` in time, of parts that are cut out of the deployed graph. ``S + L + R`` is
     one network that ends in the score. At batch 1, B is the time of big less that of the stem; at batch 64 it is the
     time of big's tower on the hard rows of that batch. What the routing itself costs (comparing, gathering, branching,
-    scattering) is in the routed time alone. In each turn the order is shuffled, so that no network always finds the
-    caches as the same other one left them, and medians keep out what else the machine does.
+    scattering) is in the routed time alone. The networks alternate in short blocks: within a block the caches are warm
+    as on a device that runs one network only, from block to block the order is shuffled so that drift hits all alike,
+    and medians keep out what else the machine does.
 
     Args:
         bundle: an export folder.
@@ -38,7 +40,7 @@ def latency(
         is_little: (N,) bool, how they are routed at ``tau``.
         tau: the threshold.
         options: the ``[measure]`` table.
-        progress: told after each turn.
+        progress: told after each block.
 
     Returns:
         For each role ``latency_ms`` (p50, p95, p99 at batch 1) and ``images_per_s`` (at batch 64), and
@@ -50,14 +52,14 @@ def latency(
 
     def timed(turns: int, size: int, after: int) -> Times:
         times: Times = {}
-        for turn in range(-WARMUP if size == 1 else -2, turns):  # below 0: not counted
-            rows = np.arange(turn * size, (turn + 1) * size) % len(pixels)
-            jobs = _jobs(sessions, pixels[rows].astype(np.float32) / np.float32(255), ~is_little[rows], tau)
-            taken = {name: _time(jobs[name]) for name in order.permutation(list(jobs))}
-            if turn >= 0:
-                for name, milliseconds in taken.items():
-                    times.setdefault(name, []).append(milliseconds)
-                progress(after + turn + 1, total)
+        for start in range(0, turns, BLOCK):
+            block = range(start, min(start + BLOCK, turns))
+            rows = [np.arange(turn * size, (turn + 1) * size) % len(pixels) for turn in block]
+            jobs = [_jobs(sessions, pixels[r].astype(np.float32) / np.float32(255), ~is_little[r], tau) for r in rows]
+            for name in order.permutation(list(jobs[0])):
+                jobs[0][name]()
+                times.setdefault(name, []).extend(_time(job[name]) for job in jobs)
+            progress(after + block.stop, total)
         return times
 
     single = timed(options.latency_images, 1, 0)
@@ -94,22 +96,21 @@ def ratio_many(times: Times) -> float:
     return _median(times["routed"]) / _median(ideal)
 
 
-def _jobs(sessions: Sessions, images: np.ndarray, hard: np.ndarray, tau: float) -> dict[str, Callable[[], object]]:
-    threshold = np.array(tau, np.float32)
-    jobs: dict[str, Callable[[], object]] = {
-        "little": lambda: run(sessions.little, images),
-        "big": lambda: run(sessions.big, images),
-        "routed": lambda: run(sessions.routed, images, tau=threshold),
-        "light": lambda: run(sessions.light, images),
+def _jobs(sessions: Sessions, images: np.ndarray, hard: np.ndarray, tau: float) -> dict[str, Job]:
+    jobs: dict[str, Job] = {
+        "little": bound(sessions.little, images),
+        "big": bound(sessions.big, images),
+        "routed": bound(sessions.routed, images, tau=np.array(tau, np.float32)),
+        "light": bound(sessions.light, images),
     }
     if sessions.stem is not None:
-        jobs["stem"] = lambda: run(sessions.stem, images)
+        jobs["stem"] = bound(sessions.stem, images)
     features = np.ascontiguousarray(sessions.features(images)[hard])
-    jobs["tower"] = (lambda: run(sessions.tower, features)) if len(features) else (lambda: None)
+    jobs["tower"] = bound(sessions.tower, features) if len(features) else lambda: []
     return jobs
 
 
-def _time(job: Callable[[], object]) -> float:
+def _time(job: Job) -> float:
     start = perf_counter()
     job()
     return (perf_counter() - start) * 1e3

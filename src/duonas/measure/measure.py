@@ -148,6 +148,8 @@ def _save_outputs(path: Path, outputs: Outputs) -> None:
         "labels": outputs.labels,
         "is_little": outputs.is_little.astype(np.uint8),
     }
+    # safetensors writes memory as it lies: an array with strides would come back scrambled.
+    tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
     write_atomic(path, lambda temporary: save_file(tensors, temporary))
 
 

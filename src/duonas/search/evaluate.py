@@ -81,8 +81,7 @@ class Evaluator:
         logits = self._cached(path, arch)
         if logits is None:
             logits = self.logits(self.network(arch))
-            metadata = {"fingerprint": self._fingerprint, "arch": json.dumps(arch.to_json())}
-            write_atomic(path, lambda temporary: save_file({"logits": logits}, temporary, metadata))
+            write_atomic(path, lambda temporary: save_file({"logits": logits}, temporary, self._label(arch)))
         accuracy = float((logits.argmax(1) == self.labels).mean())
         return ArchResult(arch, logits, accuracy, self._cost(self.supernet.space.blocks(arch)))
 
@@ -97,13 +96,15 @@ class Evaluator:
         answers = [network(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
         return torch.cat(answers).numpy()
 
+    def _label(self, arch: Arch) -> dict[str, str]:
+        # Eight hex digits name a file: the arch itself says whether it is the right one. One entry, since safetensors
+        # writes several in an order of its own, and a file must be the same bit for bit.
+        return {"header": json.dumps({"fingerprint": self._fingerprint, "arch": arch.to_json()})}
+
     def _cached(self, path: Path, arch: Arch) -> np.ndarray | None:
         try:
             with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-                # Eight hex digits name a file: the arch itself says whether it is the right one.
-                known = metadata.get("fingerprint") == self._fingerprint
-                if not known or metadata.get("arch") != json.dumps(arch.to_json()):
+                if file.metadata() != self._label(arch):
                     return None
                 logits: np.ndarray = file.get_tensor("logits")
         except (OSError, SafetensorError):

@@ -78,7 +78,7 @@ class Bundle:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(3, H, W) of every image."""
-        return self._shape  # type: ignore[return-value]
+        return self._shape
 
     @property
     def table(self) -> tuple[Row, ...]:
