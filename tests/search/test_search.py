@@ -114,5 +114,5 @@ def test_progress_is_told_of_every_pair(pairs, evaluator):
 
     search(pairs, evaluator, OPTIONS, "margin", 0, progress)
     assert [(done, total) for done, total, _ in told] == [(i, 24) for i in range(1, 25)]
-    best = [figures["best"] for _, _, figures in told]
+    best = [figures["accuracy"] for _, _, figures in told]
     assert best == sorted(best)

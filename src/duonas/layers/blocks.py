@@ -52,7 +52,9 @@ class ElasticInput(nn.Module):
 
     def extract(self, spec: BlockSpec) -> Input:
         """The plain input block for one resolution."""
-        return Input(self.mean.flatten().tolist(), self.std.flatten().tolist(), spec.out_resolution).to(self.mean.device)
+        return Input(self.mean.flatten().tolist(), self.std.flatten().tolist(), spec.out_resolution).to(
+            self.mean.device
+        )
 
 
 def _normalised(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -129,6 +129,7 @@ def _figures(
         "routing": routing(outputs),
         "classes": per_class(outputs, policy.class_names),
         "ratio_to_ideal": speed["ratio_to_ideal"],
+        "ratio_to_two_calls": speed["ratio_to_two_calls"],
         "test_images": len(outputs.labels),
         "router": policy.router.name,
         "tau": policy.tau if np.isfinite(policy.tau) else str(policy.tau),

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from duonas.core.cost import PairCost
+from duonas.core.options import ExportOptions, RouteOptions
+from duonas.deploy.bundle import export_bundle
+from duonas.routing.route import calibrate
+from duonas.spaces.pair import PairNet
+
+CLASSES, SIDE = 5, 12
+
+
+class Input(nn.Module):
+    def __init__(self, side):
+        super().__init__()
+        self.side = side
+
+    def forward(self, x):
+        if x.shape[-1] != self.side:
+            x = F.interpolate(x, size=(self.side, self.side), mode="bilinear")
+        return (x - 0.4) / 0.25
+
+
+def conv(ins, outs, stride=1, groups=1):
+    layer = nn.Conv2d(ins, outs, 3, stride, 1, groups=groups, bias=False)
+    return nn.Sequential(layer, nn.BatchNorm2d(outs), nn.ReLU())
+
+
+def head(channels):
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, CLASSES))
+
+
+def make_pair(shared: bool) -> PairNet:
+    """Random towers, batch norms with real statistics; without a shared stem little looks at smaller images."""
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        if shared:
+            stem = nn.Sequential(Input(SIDE), conv(3, 8))
+            little = nn.Sequential(conv(8, 8, 2, groups=8), head(8))
+            big = nn.Sequential(conv(8, 16, 2), conv(16, 16, groups=16), conv(16, 16), head(16))
+        else:
+            stem = nn.Sequential()
+            little = nn.Sequential(Input(8), conv(3, 8, 2), head(8))
+            big = nn.Sequential(Input(SIDE), conv(3, 16, 2), conv(16, 16), head(16))
+        net = PairNet(stem, little, big).train()
+        with torch.no_grad():
+            for part in (net.little[-1][-1], net.big[-1][-1]):
+                part.weight.mul_(8)
+            for _ in range(30):
+                net(torch.rand(32, 3, SIDE, SIDE))
+    return net.eval()
+
+
+def make_images(count, seed):
+    """(count, 3, SIDE, SIDE) uint8, of all contrasts and colours."""
+    rng = np.random.default_rng(seed)
+    noise = rng.random((count, 3, SIDE, SIDE)) * rng.random((count, 1, 1, 1)) + rng.random((count, 3, 1, 1)) * 0.5
+    return (np.clip(noise, 0, 1) * 255).astype(np.uint8)
+
+
+def make_policy(net: PairNet, score: str = "margin"):
+    with torch.no_grad():
+        out = net(torch.from_numpy(make_images(400, seed=1)).float() / 255)
+    labels = out.big.argmax(1).numpy()
+    cost = PairCost(stem=1000, router=0, little=500, big=9000)
+    return calibrate(
+        out.little.numpy(), out.big.numpy(), labels, options=RouteOptions(share=0.6, score=score), cost=cost,
+        image_size=SIDE, seed=0, class_names=("a", "b", "<c>", "d", "é"),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session", params=[True, False], ids=["shared stem", "two resolutions"])
+def exported(request, tmp_path_factory):
+    """(pair, policy, folder)."""
+    net = make_pair(request.param)
+    policy = make_policy(net)
+    folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
+    return net, policy, folder
+
+
+@pytest.fixture(scope="session")
+def images():
+    """(3000, 3, SIDE, SIDE) uint8."""
+    return make_images(3000, seed=0)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import checksum, read_json
+from duonas.core.options import ExportOptions
+from duonas.deploy import bundle as exporting
+from duonas.deploy.bundle import export_bundle
+from duonas.routing.policy import Policy
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def parts(exported):
+    return exporting.export_parts(exported[0], exported[1].router.score, exported[1].image_size, 18)
+
+
+@pytest.fixture
+def quick(parts, monkeypatch):
+    """The exporter of PyTorch takes seconds: tests of what comes after it take its parts from here."""
+    monkeypatch.setattr(exporting, "export_parts", lambda *_: parts)
+
+
+def test_the_policy_names_the_files(exported):
+    _, policy, folder = exported
+    assert sorted(contents(folder)) == ["big.onnx", "dynamic.onnx", "little.onnx", "policy.json"]
+    written = Policy.load(folder / "policy.json")
+    assert written.onnx == {name: checksum(folder / name) for name in ("big.onnx", "dynamic.onnx", "little.onnx")}
+    assert dataclasses.replace(written, onnx={}) == policy
+
+
+def test_exporting_changes_nothing_and_replaces_what_was_there(exported, tmp_path):
+    net, policy, folder = exported
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    target = tmp_path / "export"
+    target.mkdir()
+    (target / "stale.onnx").write_text("old")
+    net.train()
+    assert export_bundle(net, policy, target, ExportOptions()) == target
+    assert net.training
+    net.eval()
+    assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
+    assert contents(target) == contents(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_nothing_is_half_written(exported, tmp_path, monkeypatch):
+    net, policy, _ = exported
+    target = tmp_path / "export"
+    target.mkdir()
+    (target / "dynamic.onnx").write_text("old")
+
+    def full(path, write):
+        if path.name == "big.onnx":
+            raise OSError(28, "No space left on device")
+        return write_atomic(path, write)
+
+    write_atomic = exporting.write_atomic
+    monkeypatch.setattr(exporting, "write_atomic", full)
+    monkeypatch.setattr(exporting, "_models", lambda *_: dict.fromkeys(["dynamic.onnx", "big.onnx"], _Small()))
+    with pytest.raises(DuonasError, match=r"cannot write .*export: No space left on device; nothing was changed"):
+        export_bundle(net, policy, target, ExportOptions())
+    assert contents(target) == {"dynamic.onnx": b"old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+class _Small:
+    def SerializeToString(self):
+        return b"model"
+
+
+def test_a_policy_of_other_classes_is_refused(exported, quick, tmp_path):
+    net, policy, _ = exported
+    with pytest.raises(DuonasError, match=r"5 classes .* its policy 7"):
+        export_bundle(net, dataclasses.replace(policy, num_classes=7), tmp_path / "export", ExportOptions())
+    assert not list(tmp_path.iterdir())
+
+
+def test_infinite_thresholds_survive(exported, quick, tmp_path):
+    net, policy, _ = exported
+    folder = export_bundle(net, dataclasses.replace(policy, tau=-np.inf), tmp_path / "export", ExportOptions())
+    assert read_json(folder / "policy.json")["tau"] == "-inf"

@@ -1,0 +1,183 @@
+"""The laws of routing, held by the ONNX file."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import numpy_helper
+
+from duonas.deploy.onnx import _Function, export_module
+from duonas.routing.cascade import Cascade
+from duonas.routing.confidence import SCORES, Confidence
+
+NAMES = ("dynamic.onnx", "little.onnx", "big.onnx")
+INF = float("inf")
+
+
+def open_model(model):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    model = model.SerializeToString() if isinstance(model, onnx.ModelProto) else str(model)
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def route(session, images, tau=None):
+    feeds = {"images": images} | ({} if tau is None else {"tau": np.array(tau, np.float32)})
+    return session.run(["logits", "score", "is_little"], feeds)
+
+
+@pytest.fixture(scope="module")
+def floats(images):
+    return images.astype(np.float32) / np.float32(255)
+
+
+@pytest.fixture(scope="module")
+def sessions(exported):
+    return {name: open_model(exported[2] / name) for name in NAMES}
+
+
+def poisoned(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    """The same graph with NaN for every weight of one part."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    route_node = next(node for node in copy.graph.node if node.op_type == "If")
+    graphs = [copy.graph, *(attribute.g for attribute in route_node.attribute)]
+    count = 0
+    for graph in graphs:
+        for tensor in graph.initializer:
+            if tensor.name.startswith(prefix) and tensor.data_type == onnx.TensorProto.FLOAT:
+                value = np.full_like(numpy_helper.to_array(tensor), np.nan)
+                tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+                count += 1
+    assert count >= 4
+    return copy
+
+
+def test_the_interface_is_the_one_that_is_promised(exported):
+    model = onnx.load(exported[2] / "dynamic.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    shapes = {
+        value.name: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+        for value in [*model.graph.input, *model.graph.output]
+    }
+    batch = shapes["images"][0]
+    assert isinstance(batch, str)
+    assert shapes == {
+        "images": [batch, 3, 12, 12], "tau": [], "logits": [batch, 5], "score": [batch], "is_little": [batch]
+    }  # fmt: skip
+    assert not any(node.op_type == "BatchNormalization" for node in model.graph.node)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_say_what_they_are_and_nothing_of_the_machine(exported, name):
+    model = onnx.load(exported[2] / name)
+    metadata = {prop.key: prop.value for prop in model.metadata_props}
+    assert json.loads(metadata["class_names"]) == ["a", "b", "<c>", "d", "é"]
+    assert metadata["duonas_version"]
+    assert b"site-packages" not in model.SerializeToString() and b".py" not in model.SerializeToString()
+
+
+def test_decisions_are_those_of_pytorch(exported, sessions, floats):
+    """Law 4, on 3,000 images at 9 thresholds."""
+    net, policy, _ = exported
+    with torch.inference_mode():
+        score = Cascade(net, policy.router)(torch.from_numpy(floats), 0.0).score.numpy()
+    differing = 0
+    for tau in [policy.tau, *np.quantile(score, np.linspace(0.1, 0.9, 8))]:
+        with torch.inference_mode():
+            expected = Cascade(net, policy.router)(torch.from_numpy(floats), float(np.float32(tau)))
+        logits, scores, is_little = route(sessions["dynamic.onnx"], floats, tau)
+        differs = is_little != expected.is_little.numpy()
+        assert (np.abs(scores[differs] - tau) < 1e-4).all()
+        differing += int(differs.sum())
+        np.testing.assert_allclose(scores, expected.score.numpy(), atol=1e-4)
+        np.testing.assert_allclose(logits[~differs], expected.logits.numpy()[~differs], atol=1e-3)
+        assert 0 < is_little.sum() < len(floats)
+    assert differing <= 3
+
+
+def test_infinite_thresholds_are_little_and_big_bit_for_bit(sessions, floats):
+    """Law 2."""
+    for tau, name, kept in ((-INF, "little.onnx", True), (INF, "big.onnx", False)):
+        for count in (1, 7, 64):
+            logits, _, is_little = route(sessions["dynamic.onnx"], floats[:count], tau)
+            (alone,) = sessions[name].run(None, {"images": floats[:count]})
+            assert np.array_equal(logits, alone) and (is_little == kept).all()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(st.integers(0, 2999), min_size=1, max_size=40), share=st.sampled_from([0.0, 0.3, 0.8, 1.0]))
+def test_a_row_does_not_depend_on_its_batch_mates(sessions, floats, rows, share):
+    """Law 3: any size, any order, repeats, none hard, all hard."""
+    session = sessions["dynamic.onnx"]
+    whole = route(session, floats[:200])[1]
+    tau = {0.0: INF, 1.0: -INF}.get(share, float(np.quantile(whole, 1 - share)))
+    together = route(session, floats[rows], tau)
+    alone = [route(session, floats[row : row + 1], tau) for row in rows]
+    sure = np.abs(together[1] - tau) > 1e-5
+    for got, parts in zip(together, zip(*alone, strict=True), strict=True):
+        np.testing.assert_allclose(got[sure], np.concatenate(parts)[sure], atol=1e-4)
+
+
+def test_tau_is_the_policys_unless_given(exported, sessions, floats):
+    policy, session = exported[1], sessions["dynamic.onnx"]
+    logits, score, is_little = route(session, floats)
+    assert np.array_equal(is_little, score >= np.float32(policy.tau)) and 0.3 < is_little.mean() < 0.9
+    given = route(session, floats, policy.tau)
+    assert np.array_equal(given[0], logits) and np.array_equal(given[2], is_little)
+    assert route(session, floats, 2.0)[2].sum() == 0
+
+
+def test_big_is_not_run_on_easy_rows(exported, sessions, floats):
+    """Law 5: NaN in big reaches no row that stays little."""
+    broken = open_model(poisoned(onnx.load(exported[2] / "dynamic.onnx"), "big/"))
+    sound, found = route(sessions["dynamic.onnx"], floats), route(broken, floats)
+    kept = sound[2]
+    assert np.array_equal(found[2], kept) and np.array_equal(found[1], sound[1])
+    assert np.array_equal(found[0][kept], sound[0][kept])
+    assert np.isnan(found[0][~kept]).all() and (~kept).any()
+
+
+def test_a_broken_little_hands_everything_to_big(exported, sessions, floats):
+    """Law 5, the other way: a NaN score is never sure, and nothing of little is left in big's answer."""
+    broken = open_model(poisoned(onnx.load(exported[2] / "dynamic.onnx"), "little/"))
+    for tau in (None, 0.0, -INF):
+        logits, score, is_little = route(broken, floats[:64], tau)
+        assert np.isnan(score).all() and not is_little.any()
+        assert np.array_equal(logits, sessions["big.onnx"].run(None, {"images": floats[:64]})[0])
+
+
+def test_no_hard_row_and_nothing_of_big_runs(exported, floats, tmp_path):
+    """ONNX Runtime's own profile: big's layers are there when a row is hard, and not when none is."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    ran = {}
+    for tau in (-INF, INF):
+        options.enable_profiling = True
+        options.profile_file_prefix = str(tmp_path / "profile")
+        session = onnxruntime.InferenceSession(str(exported[2] / "dynamic.onnx"), options)
+        route(session, floats[:5], tau)
+        with open(session.end_profiling(), encoding="utf-8") as file:
+            ran[tau] = [event["name"] for event in json.load(file) if event["cat"] == "Node"]
+    assert not any(name.startswith("big/") for name in ran[-INF])
+    assert sum(name.startswith("big/") for name in ran[INF]) >= 4
+
+
+@pytest.mark.parametrize("function", sorted(SCORES))
+def test_scores_are_those_of_pytorch(function):
+    router = Confidence(function, 0.7)
+    logits = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * 6
+    logits[0] = 0.0
+    model = export_module(_Function(router.score).eval(), logits, "logits", "score", 18)
+    (found,) = open_model(model).run(None, {"logits": logits.numpy()})
+    np.testing.assert_allclose(found, router.score(logits).numpy(), atol=1e-6)
+    (nothing,) = open_model(model).run(None, {"logits": np.full((3, 6), np.nan, np.float32)})
+    assert not (nothing >= -INF).any()

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import duonas
+from duonas.deploy.runtime import Bundle, BundleError
+from duonas.routing.policy import Policy
+
+
+@pytest.fixture
+def bundle(exported):
+    return Bundle.load(exported[2], threads=1)
+
+
+@pytest.fixture
+def copy(exported, tmp_path):
+    """A copy of the export folder, to be spoilt."""
+    return Path(shutil.copytree(exported[2], tmp_path / "export"))
+
+
+def edit(folder, **changes):
+    path = folder / "policy.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_bytes_and_floats_give_the_same(bundle, exported, images):
+    as_bytes = bundle.predict(images[:300])
+    as_floats = bundle.predict(images[:300].astype(np.float32) / np.float32(255))
+    for one, other in zip(as_bytes, as_floats, strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(as_bytes.labels, as_bytes.logits.argmax(1))
+    assert np.array_equal(as_bytes.is_little, as_bytes.score >= np.float32(exported[1].tau))
+    assert bundle.class_names == ("a", "b", "<c>", "d", "é") and bundle.image_shape == (3, 12, 12)
+
+
+def test_tau_can_be_turned_while_it_runs(bundle, images):
+    shares = []
+    for tau in (float("-inf"), 0.1, 0.4, 0.8, float("inf")):
+        bundle.tau = tau
+        assert bundle.tau == pytest.approx(tau)
+        shares.append(bundle.predict(images[:500]).is_little.mean())
+    assert shares[0] == 1 and shares[-1] == 0 and shares == sorted(shares, reverse=True)
+    with pytest.raises(BundleError, match="NaN"):
+        bundle.tau = float("nan")
+
+
+def test_a_budget_takes_the_best_row_it_can_pay(bundle, exported):
+    table = Policy.load(exported[2] / "policy.json").table
+    row = bundle.set_budget(5000)
+    assert row.expected_macs <= 5000 and bundle.tau == pytest.approx(row.tau)
+    assert row.accuracy == max(other.accuracy for other in table if other.expected_macs <= 5000)
+    with pytest.raises(BundleError, match=r"budget of 1000 MACs cannot be met: .* 1500"):
+        bundle.set_budget(1000)
+    assert bundle.tau == pytest.approx(row.tau)
+
+
+def test_a_share_takes_the_nearest_row(bundle, images):
+    row = bundle.set_share(0.25)
+    assert row.little_share == pytest.approx(0.25, abs=0.01)
+    assert bundle.set_share(1).tau == -np.inf and bundle.predict(images[:99]).is_little.all()
+    assert bundle.set_share(0).tau == np.inf and not bundle.predict(images[:99]).is_little.any()
+    with pytest.raises(BundleError, match="between 0 and 1"):
+        bundle.set_share(60)
+
+
+def test_a_floor_is_held_as_cheaply_as_can_be(bundle, exported):
+    table = Policy.load(exported[2] / "policy.json").table
+    best = max(row.accuracy_lower for row in table)
+    row = bundle.set_floor(best * 0.8)
+    assert row.accuracy_lower >= best * 0.8
+    assert row.expected_macs == min(other.expected_macs for other in table if other.accuracy_lower >= best * 0.8)
+    with pytest.raises(BundleError, match=f"cannot be held: the highest that can is {best:.4f}"):
+        bundle.set_floor(0.999999)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 10, 10), (2, 12, 12, 3), (3, 12, 12), (2, 1, 12, 12), (0, 3, 12, 12)])
+def test_wrong_shapes_are_told_the_right_one(bundle, shape):
+    with pytest.raises(BundleError, match=r"shape \(N, 3, 12, 12\)"):
+        bundle.predict(np.zeros(shape, np.float32))
+
+
+def test_wrong_types_are_told_the_right_ones(bundle):
+    with pytest.raises(BundleError, match=r"float32 in .* or uint8, not float64"):
+        bundle.predict(np.zeros((1, 3, 12, 12)))
+
+
+def test_a_policy_of_other_files_is_refused(copy):
+    model = copy / "dynamic.onnx"
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    with pytest.raises(BundleError, match=r"policy\.json does not belong to dynamic\.onnx"):
+        Bundle.load(copy)
+
+
+def test_the_device_needs_but_two_files(copy, images):
+    (copy / "little.onnx").unlink()
+    (copy / "big.onnx").unlink()
+    assert len(Bundle.load(str(copy)).predict(images[:3]).labels) == 3
+    (copy / "dynamic.onnx").unlink()
+    with pytest.raises(BundleError, match=r"dynamic\.onnx does not exist"):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 9}, "version 1: its version is 9"),
+        ({"table": []}, "damaged: .*table is empty"),
+        ({"table": [{"tau": 1}]}, "damaged: KeyError"),
+        ({"tau": "much"}, "damaged: ValueError"),
+        ({"onnx": {}}, "does not belong"),
+    ],
+)
+def test_broken_policies_are_refused(copy, changes, message):
+    edit(copy, **changes)
+    with pytest.raises(BundleError, match=message):
+        Bundle.load(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+def test_policies_that_are_no_policies(copy, text):
+    (copy / "policy.json").write_text(text)
+    with pytest.raises(BundleError, match=r"policy\.json is"):
+        Bundle.load(copy)
+    (copy / "policy.json").unlink()
+    with pytest.raises(BundleError, match="does not exist"):
+        Bundle.load(copy)
+
+
+def test_a_graph_that_is_none_is_refused(copy):
+    (copy / "dynamic.onnx").write_bytes(b"nothing")
+    edit(copy, onnx={"dynamic.onnx": hashlib.sha256(b"nothing").hexdigest()})
+    with pytest.raises(BundleError, match="ONNX Runtime cannot open"):
+        Bundle.load(copy)
+
+
+USE = """
+import sys
+import numpy as np
+{how}
+bundle = Bundle.load(sys.argv[1])
+bundle.set_budget(5000)
+assert bundle.predict(np.zeros((3, 3, 12, 12), np.uint8)).logits.shape == (3, 5)
+loaded = {{name.split(".")[0] for name in sys.modules}}
+print(*sorted(loaded & {{"torch", "onnx", "scipy", "pydantic", "sklearn", "duonas"}}))
+"""
+
+
+def test_it_runs_without_torch(exported):
+    source = USE.format(how="from duonas.deploy.runtime import Bundle")
+    assert _run(source, exported[2], Path(duonas.__file__).parents[1]) == "duonas"
+
+
+def test_its_folder_runs_alone(exported, tmp_path):
+    """Copied to a device as it is, without the rest of duonas."""
+    shutil.copytree(Path(duonas.__file__).parent / "deploy" / "runtime", tmp_path / "routed")
+    assert _run(USE.format(how="from routed import Bundle"), exported[2], tmp_path) == ""
+
+
+def _run(source, folder, path):
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(path)!r})\n{source}", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

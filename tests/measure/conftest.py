@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from duonas.core.cost import PairCost
+from duonas.core.options import ExportOptions, MeasureOptions, RouteOptions
+from duonas.data.images import Images
+from duonas.deploy.bundle import export_bundle
+from duonas.measure.measure import measure
+from duonas.routing.route import calibrate
+from duonas.spaces.pair import PairNet
+
+COST = PairCost(stem=1000, router=0, little=500, big=9000)
+OPTIONS = MeasureOptions(latency_images=12, throughput_batches=3, threads=1)
+
+
+def make_pair() -> PairNet:
+    """Random towers over 6 x 6 images, the stem shared."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        little = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+        big = nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+        net = PairNet(stem, little, big).eval()
+        with torch.no_grad():
+            for tower in (net.little, net.big):
+                tower[-1].weight.mul_(20)
+    return net
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory):
+    """(run folder, pair, policy, test images, figures, progress reports)."""
+    folder = tmp_path_factory.mktemp("run")
+    net = make_pair()
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (700, 3, 6, 6), dtype=np.uint8))
+    pixels = (pixels * torch.linspace(0.2, 1, 700).view(-1, 1, 1, 1)).to(torch.uint8)
+    with torch.no_grad():
+        out = net(pixels.float() / 255)
+    # Big is right on three images in four, little on every second: there is something to route for.
+    labels = torch.where(torch.arange(700) % 8 > 1, out.big.argmax(1), (out.big.argmax(1) + 1) % 4)
+    labels = torch.where(torch.arange(700) % 8 > 3, out.little.argmax(1), labels)
+    calib, test = slice(0, None, 2), slice(1, None, 2)  # with strides, as a subset may have them
+    policy = calibrate(
+        out.little[calib].numpy(), out.big[calib].numpy(), labels[calib].numpy(), options=RouteOptions(share=0.6),
+        cost=COST, image_size=6, seed=0, class_names=("a", "b", "c", "d"),
+    )  # fmt: skip
+    export_bundle(net, policy, folder / "export", ExportOptions())
+    images, told = Images(pixels[test], labels[test]), []
+    figures = measure(
+        folder,
+        net,
+        test=images,
+        cost=COST,
+        options=OPTIONS,
+        progress=lambda done, total, **_: told.append((done, total)),
+    )
+    return folder, net, policy, images, figures, told

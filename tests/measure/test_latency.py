@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from duonas.core.options import MeasureOptions
+from duonas.deploy.unstitch import unstitch
+from duonas.measure import latency as timing
+from duonas.measure.latency import BATCH, latency
+from duonas.measure.sessions import Sessions, open_sessions, run
+
+
+def clock_of(monkeypatch, milliseconds):
+    """Sessions that take as long as ``milliseconds[name]`` for each image, on a clock that only they move."""
+    now = [0.0]
+
+    def session(name):
+        def work(*_, **__):
+            now[0] += milliseconds[name] / 1e3
+            return [np.zeros((BATCH, 1))]
+
+        return work
+
+    fakes = Sessions(**{name: name for name in Sessions._fields})
+    monkeypatch.setattr(Sessions, "features", lambda self, images: images)
+    monkeypatch.setattr(timing, "open_sessions", lambda *_: fakes)
+    monkeypatch.setattr(timing, "bound", lambda name, images, **more: _work(session, name, images, more))
+    monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
+
+
+def _work(session, name, images, more):
+    # The routed fake takes big's time for the images it is told are hard: those whose first pixel is not 0.
+    if name == "routed":
+        rows = images[:, 0, 0, 0] > 0
+        light, hard = session("routed_easy"), session("routed_hard")
+        return lambda: hard() if rows.any() else light()
+    return session(name)
+
+
+TIMES = {"little": 0.9, "big": 4.0, "stem": 0.8, "light": 1.0, "tower": 3.0, "routed_easy": 1.1, "routed_hard": 4.2}
+
+
+@pytest.mark.parametrize("hard", [(), (0,), (1, 5), tuple(range(10))])
+def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard):
+    clock_of(monkeypatch, TIMES)
+    is_little = ~np.isin(np.arange(10), hard)
+    pixels = np.zeros((10, 3, 2, 2), np.uint8)
+    pixels[~is_little] = 255
+    found = latency(Path("none"), pixels, is_little, 0.5, MeasureOptions(latency_images=40, throughput_batches=2))
+    share = len(hard) / 10
+    routed = 1.1 * (1 - share) + 4.2 * share
+    assert found["ratio_to_ideal"]["batch_1"] == pytest.approx(routed / (1.0 + (4.0 - 0.8) * share))
+    assert found["ratio_to_two_calls"]["batch_1"] == pytest.approx(routed / (1.0 + 3.0 * share))
+    assert found["ratio_to_ideal"]["batch_64"] == pytest.approx(4.2 / 4.0 if hard else 1.1)
+    assert found["big"]["latency_ms"] == pytest.approx({"p50": 4.0, "p95": 4.0, "p99": 4.0})
+    assert found["little"]["images_per_s"] == pytest.approx(64 / 0.9e-3)
+    assert found["routed"]["latency_ms"]["p99"] == pytest.approx(4.2 if hard else 1.1)
+
+
+def test_pieces_put_together_are_the_whole(measured):
+    """What is timed is what is deployed."""
+    folder, _, _, images, _, _ = measured
+    floats = images.pixels[:40].numpy().astype(np.float32) / np.float32(255)
+    sessions = open_sessions(folder / "export", threads=1)
+    light, score = run(sessions.light, floats)
+    (tower,) = run(sessions.tower, sessions.features(floats))
+    for tau, expected in ((-np.inf, light), (np.inf, tower)):
+        logits, found, _ = run(sessions.routed, floats, tau=np.array(tau, np.float32))
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+        assert np.array_equal(found, score)
+    assert np.array_equal(run(sessions.little, floats)[0], light)
+    for piece in unstitch(onnx.load(folder / "export" / "dynamic.onnx")):
+        onnx.checker.check_model(piece, full_check=True)

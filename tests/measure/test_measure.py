@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json
+from duonas.data.images import Images
+from duonas.deploy.runtime import Bundle
+from duonas.measure.examples import choose_examples, png
+from duonas.measure.measure import compare, evaluate, measure
+
+
+def test_the_figures_are_those_of_the_design(measured):
+    folder, net, _, images, figures, _ = measured
+    assert read_json(folder / "measure.json") == figures
+    for role, macs in (("little", 1500), ("big", 10000)):
+        assert figures[role]["macs"] == macs
+        parts = [*net.stem.parameters(), *getattr(net, role).parameters()]
+        assert figures[role]["params"] == sum(value.numel() for value in parts)
+    routed = figures["routed"]
+    share = routed["little_share"]
+    assert 0.3 < share < 0.9
+    assert routed["expected_macs"] == round(1500 + (1 - share) * 9000) and routed["peak_macs"] == 10500
+    assert routed["ada_macs_edanas"] == round(share * 1500 + (1 - share) * 10000)
+    for role in ("little", "big", "routed"):
+        times = figures[role]["latency_ms"]
+        assert 0 < times["p50"] <= times["p95"] <= times["p99"] and figures[role]["images_per_s"] > 0
+    assert set(figures["ratio_to_ideal"]) == {"batch_1", "batch_64"}
+    assert figures["test_images"] == len(images) == 350 and figures["router"] == "confidence"
+    assert 0 <= figures["ece"] <= 1 and 0 <= figures["auroc"] <= 1
+    assert figures["oracle"]["accuracy"] >= routed["accuracy"]
+
+
+def test_onnx_answers_as_pytorch(measured):
+    onnx = measured[4]["onnx"]
+    assert onnx["differing_decisions"] == 0 and 0 <= onnx["max_logit_difference"] < 1e-3
+
+
+def test_a_difference_would_be_seen(measured):
+    folder, net, policy, images, _, _ = measured
+    outputs = evaluate(net, policy, images)
+    turned = dataclasses.replace(outputs, is_little=outputs.is_little ^ (np.arange(350) < 5))
+    moved = dataclasses.replace(outputs, little_logits=outputs.little_logits + 1)
+    bundle, pixels = Bundle.load(folder / "export", threads=1), images.pixels.numpy()
+    assert compare(bundle, turned, pixels)["differing_decisions"] == 5
+    assert compare(bundle, moved, pixels)["max_logit_difference"] == pytest.approx(1, abs=1e-3)
+
+
+def test_outputs_tell_the_same_story(measured):
+    folder, _, policy, images, figures, _ = measured
+    found = load_file(folder / "test_outputs.safetensors")
+    assert found["is_little"].dtype == np.uint8 and np.array_equal(found["labels"], images.labels.numpy())
+    kept = found["is_little"].astype(bool)
+    assert np.array_equal(kept, found["score"] >= policy.tau)
+    answer = np.where(kept, found["little_logits"].argmax(1), found["big_logits"].argmax(1))
+    assert (answer == found["labels"]).mean() == pytest.approx(figures["routed"]["accuracy"])
+
+
+def test_progress_ends_at_its_total(measured):
+    told = measured[5]
+    assert told == sorted(told) and told[-1] == (15, 15) and len(told) >= 3
+
+
+def test_an_empty_test_split_is_refused(measured, tmp_path):
+    _, net, _, images, _, _ = measured
+    empty = Images(images.pixels[:0], images.labels[:0])
+    with pytest.raises(DuonasError, match="test split is empty"):
+        measure(tmp_path, net, test=empty, cost=None, options=None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_examples_are_failures_then_easy_then_hard(measured):
+    folder, net, policy, images, _, _ = measured
+    rows = read_json(folder / "examples.json")
+    outputs = evaluate(net, policy, images)
+    assert len({row["index"] for row in rows}) == len(rows) <= 36
+    wrong = [row["little" if row["is_little"] else "big"] != row["label"] for row in rows]
+    assert all(wrong[:12]) and not wrong[12]
+    scores = [row["score"] for row in rows[:12]]
+    assert scores == sorted(scores, reverse=True)
+    found = [row["score"] for row in rows]
+    assert outputs.score.max() in found and outputs.score.min() in found
+    for row in rows:
+        at = row["index"]
+        assert row["label"] == images.labels[at] and row["is_little"] == bool(outputs.is_little[at])
+
+
+def test_pictures_are_the_images():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 7, 7), dtype=np.uint8)
+    head, data = png(pixels).split(",")
+    assert head == "data:image/png;base64"
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(data)))), pixels.transpose(1, 2, 0))
+    assert Image.open(io.BytesIO(base64.b64decode(png(np.zeros((3, 224, 224), np.uint8)).split(",")[1]))).size == (
+        96,
+        96,
+    )
+
+
+def test_scores_that_are_no_numbers_are_not_shown(measured):
+    _, net, policy, images, _, _ = measured
+    outputs = evaluate(net, policy, images)
+    broken = dataclasses.replace(outputs, score=np.full(350, np.nan, np.float32))
+    assert choose_examples(broken, images.pixels.numpy()) == []

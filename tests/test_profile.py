@@ -1,0 +1,39 @@
+"""What is known before any training: sizes, spreads, and what cannot be met."""
+
+from __future__ import annotations
+
+import pytest
+
+import duonas
+from duonas.core.errors import DuonasError
+from duonas.core.options import SpaceOptions
+from duonas.core.pair import PairSpace
+from duonas.costs.counting import analytic
+from duonas.spaces.mobilenet import FAMILY
+
+
+def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
+    profile = duonas.profile(duonas.load_recipe("quickstart"))
+    space = FAMILY.space(SpaceOptions(preset="digits"), 8, 10)
+    assert profile.archs == space.size() and profile.pairs == PairSpace(space).size()
+    macs = profile.figures["macs"]
+    assert macs.least == analytic(space.blocks(space.smallest())).macs
+    assert macs.most == analytic(space.blocks(space.largest())).macs
+    assert macs.least < macs.median < macs.most
+    assert set(profile.figures) == {"macs", "params", "peak_memory_bytes"}
+
+
+def test_it_says_which_constraints_can_be_met():
+    constraints = ["search.constraints.peak_macs=10", "search.constraints.params=1e6", "route.budget=300000"]
+    found = {c.name: c for c in duonas.profile(duonas.load_recipe("quickstart", constraints)).constraints}
+    assert not found["peak_macs"].met and "the smallest pair needs" in found["peak_macs"].why
+    assert found["params"].met and found["expected_macs"].met  # a routing budget is a constraint of the search
+
+
+def test_what_cannot_be_met_is_refused_before_any_training(tmp_path):
+    recipe = duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"])
+    with pytest.raises(
+        DuonasError, match=r"constraint peak_macs = 10 cannot be met: the smallest pair .* needs [\d,]+\."
+    ):
+        duonas.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint").exists()
