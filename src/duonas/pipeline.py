@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.files import checksum, read_json, write_atomic, write_json
+from duonas.core.files import checksum, read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions
 from duonas.core.pair import PairArch, PairSpace
 from duonas.core.protocols import Progress
@@ -323,7 +323,7 @@ def _search_options(recipe: Recipe) -> SearchOptions:
 
 def _save_network(path: Path, network: nn.Module) -> Path:
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    return write_atomic(path, lambda temporary: save_file(state, temporary))
+    return write_bytes(path, save(state))
 
 
 @torch.inference_mode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 
 import pytest
@@ -95,3 +96,17 @@ def test_gradient_clipping_bounds_the_update(tmp_path):
     net, _ = run(tmp_path, options=options)
     fresh = dict(supernet().named_parameters())
     assert all((p - fresh[n]).abs().max() < 1e-6 for n, p in net.named_parameters())
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    """What the system says when no byte more can be written, whatever library was writing."""
+    run(tmp_path, options=replace(OPTIONS, epochs=1))
+    before = (tmp_path / "checkpoint" / "state.safetensors").read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(DuonasError, match="No space left on device; nothing was changed there"):
+        run(tmp_path)
+    assert (tmp_path / "checkpoint" / "state.safetensors").read_bytes() == before

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.files import write_atomic, write_json
+from duonas.core.files import write_bytes, write_json
 from duonas.core.options import MeasureOptions
 from duonas.core.protocols import Progress, silent
 from duonas.data.batches import evaluation_batches
@@ -151,7 +151,7 @@ def _save_outputs(path: Path, outputs: Outputs) -> None:
     }
     # safetensors writes memory as it lies: an array with strides would come back scrambled.
     tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
-    write_atomic(path, lambda temporary: save_file(tensors, temporary))
+    write_bytes(path, save(tensors))
 
 
 def _environment(options: MeasureOptions) -> dict[str, Any]:

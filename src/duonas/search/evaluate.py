@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 from torch import Tensor, nn
 
 from duonas.core.arch import Arch
 from duonas.core.cost import Cost
-from duonas.core.files import write_atomic
+from duonas.core.files import write_bytes
 from duonas.core.options import SearchOptions
 from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic
@@ -81,7 +81,7 @@ class Evaluator:
         logits = self._cached(path, arch)
         if logits is None:
             logits = self.logits(self.network(arch))
-            write_atomic(path, lambda temporary: save_file({"logits": logits}, temporary, self._label(arch)))
+            write_bytes(path, save({"logits": logits}, self._label(arch)))
         accuracy = float((logits.argmax(1) == self.labels).mean())
         return ArchResult(arch, logits, accuracy, self._cost(self.supernet.space.blocks(arch)))
 

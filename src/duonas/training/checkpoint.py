@@ -9,18 +9,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import write_atomic
+from duonas.core.files import write_bytes
 from duonas.training.optim import AveragedWeights
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON header to ``path`` atomically."""
     own = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_atomic(path, lambda temporary: save_file(own, temporary, {"header": json.dumps(dict(header))}))
+    write_bytes(path, save(own, {"header": json.dumps(dict(header))}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
