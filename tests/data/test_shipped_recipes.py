@@ -1,0 +1,53 @@
+"""Every shipped recipe trains: two steps of it, on images made here where its own would be downloaded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import duonas
+from duonas.core.files import read_json
+from duonas.core.rng import stream
+from duonas.progress import Silent
+from duonas.recipe import shipped
+from duonas.rundir import Run
+
+
+class TwoSteps(Silent):
+    """Stops training as Ctrl-C would, after its second step."""
+
+    def stage(self, name):
+        return self
+
+    def __enter__(self):
+        self.told = 0
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def __call__(self, done, total, **figures):
+        self.told += 1
+        if self.told == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_two_steps_of_every_shipped_recipe(name, make_shard, tmp_path):
+    overrides = ["train.batch_size=4", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001"]
+    data = duonas.load_recipe(name).data.name
+    if data != "digits":
+        classes = {"cifar10": 10, "cifar100": 100}[data]
+        names = [f"c{i}" for i in range(classes)]
+        for part, count in (("train", 3), ("test", 1)):
+            pixels = stream(0, part).integers(0, 256, (classes * count, 3, 32, 32), dtype=np.uint8)
+            shards = make_shard(
+                f"{part}-0", pixels, list(range(classes)) * count, names=[f"c{i}" for i in range(classes)]
+            )
+        overrides.append(f"data.path={shards}")
+    recipe = duonas.load_recipe(name, overrides)
+    with pytest.raises(KeyboardInterrupt):
+        duonas.run(recipe, tmp_path / "run", progress=TwoSteps())
+    lines = Run(tmp_path / "run").read_log("train")
+    assert [line["step"] for line in lines] == [1, 2] and all(np.isfinite(line["loss"]) for line in lines)
+    assert read_json(tmp_path / "run" / "stages.json")["stages"] == {}
