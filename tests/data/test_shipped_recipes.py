@@ -41,9 +41,7 @@ def test_two_steps_of_every_shipped_recipe(name, make_shard, tmp_path):
         names = [f"c{i}" for i in range(classes)]
         for part, count in (("train", 3), ("test", 1)):
             pixels = stream(0, part).integers(0, 256, (classes * count, 3, 32, 32), dtype=np.uint8)
-            shards = make_shard(
-                f"{part}-0", pixels, list(range(classes)) * count, names=[f"c{i}" for i in range(classes)]
-            )
+            shards = make_shard(f"{part}-0", pixels, list(range(classes)) * count, names=names)
         overrides.append(f"data.path={shards}")
     recipe = duonas.load_recipe(name, overrides)
     with pytest.raises(KeyboardInterrupt):
