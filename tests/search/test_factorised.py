@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from duonas.core.pareto import nondominated
@@ -17,6 +17,7 @@ from duonas.search.prices import Pricer, PriceRow, PriceTable
 
 
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans())
+@example(images=6, bigs=5, seed=5, ties=False)  # a big that costs nothing on top, at a budget of exactly its price
 @settings(deadline=None, max_examples=100)
 def test_best_within_is_brute_force(images, bigs, seed, ties):
     rng = stream(seed, "best")

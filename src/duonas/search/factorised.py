@@ -87,7 +87,9 @@ def best_within(
 
 def _first_within(kept: np.ndarray, count: int, prices: PriceRow, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The step (G, B) with the smallest little share that a budget allows, and whether there is one."""
-    headroom = (levels[:, None] - prices.least) / np.maximum(prices.extra, 1e-9)
+    spare = levels[:, None] - prices.least
+    # A big that costs nothing on top may run for every image.
+    headroom = np.divide(spare, prices.extra, out=np.where(spare >= 0, 1.0, 0.0), where=prices.extra > 0)
     needed = np.clip(np.ceil((1 - headroom) * count - 1e-6), 0, count + 1)
     first = np.minimum(np.searchsorted(kept, needed), len(kept) - 1)
     # The division rounds; the cost itself decides.
