@@ -33,7 +33,6 @@ from duonas.search.factorised import Answers, recombine
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.supernet import Supernet
 from duonas.training.memory import keep_freed_memory
 from duonas.training.sandwich import Sandwich
 
@@ -53,7 +52,7 @@ def side_by_side(a: Callable[[], object], b: Callable[[], object], repeats: int)
     return {"a_s": statistics.median(times[0]), "b_s": statistics.median(times[1]), "ratio": statistics.median(ratios)}
 
 
-def build(depth: int = 3) -> Supernet:
+def build(depth: int = 3) -> PairSupernet:
     """The supernet of the ``cifar10-cpu`` recipe, at a depth."""
     axes = {"depth": list(range(1, depth + 1)), "kernel": [3, 5], "expansion": [1, 2, 4]}
     options = SpaceOptions(preset="cifar-small", axes=axes)

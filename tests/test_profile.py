@@ -7,7 +7,7 @@ import pytest
 import duonas
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import PairSpace
+from duonas.core.pair import NestedPairs
 from duonas.costs.counting import analytic
 from duonas.spaces.mobilenet import FAMILY
 
@@ -15,7 +15,7 @@ from duonas.spaces.mobilenet import FAMILY
 def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
     profile = duonas.profile(duonas.load_recipe("quickstart"))
     space = FAMILY.space(SpaceOptions(preset="digits"), 8, 10)
-    assert profile.archs == space.size() and profile.pairs == PairSpace(space).size()
+    assert profile.archs == space.size() and profile.pairs == NestedPairs(space).size()
     macs = profile.figures["macs"]
     assert macs.least == analytic(space.blocks(space.smallest())).macs
     assert macs.most == analytic(space.blocks(space.largest())).macs

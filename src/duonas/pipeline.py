@@ -16,7 +16,7 @@ from torch import nn
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import PairArch, PairSpace, pair_space
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
@@ -41,8 +41,8 @@ from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
 from duonas.search.search import search as search_pairs
 from duonas.spaces.families import family as find_family
-from duonas.spaces.pair import PairNet
-from duonas.spaces.supernet import Family, Supernet
+from duonas.spaces.pair import PairNet, PairSupernet
+from duonas.spaces.supernet import Family
 from duonas.training.checkpoint import Checkpoint, load_tensors
 from duonas.training.loop import build_fabric
 from duonas.training.loop import train as train_supernet
@@ -83,7 +83,7 @@ class Job:
     @cached_property
     def pairs(self) -> PairSpace:
         """The pairs that are allowed."""
-        return PairSpace(self.space, self.recipe.pair.coupling)
+        return pair_space(self.space, self.recipe.pair.coupling, self.recipe.pair.splits)
 
     def check(self) -> None:
         """Refuse before any work what could only fail after it: a constraint that no pair meets."""
@@ -98,14 +98,17 @@ class Job:
             wanted = "cuda" if torch.cuda.is_available() else "cpu"
         return torch.device(wanted)
 
-    def fresh_supernet(self) -> Supernet:
-        """The supernet before training."""
-        rng = stream(self.recipe.seed, "init")
-        return self.family.supernet(self.space, self.splits.mean, self.splits.std, rng, self.recipe.space)
+    def fresh_supernet(self) -> PairSupernet:
+        """The weights of all pairs before training."""
+        towers = []
+        for role in self.pairs.roles:
+            rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
+            towers.append(self.family.supernet(self.space, self.splits.mean, self.splits.std, rng, self.recipe.space))
+        return PairSupernet(self.pairs, *towers)
 
     @cached_property
-    def supernet(self) -> Supernet:
-        """The supernet after training."""
+    def supernet(self) -> PairSupernet:
+        """The weights of all pairs after training."""
         supernet = self.fresh_supernet()
         supernet.load_state_dict(load_tensors(self.run.supernet)[0])
         return supernet.to(self.device).eval()
@@ -127,8 +130,8 @@ class Job:
     def pair_net(self) -> PairNet:
         """The pair's networks, with the weights that the pair stage saved."""
         towers = []
-        for role in ("little", "big"):
-            network = self.supernet.extract(getattr(self.pair, role))
+        for role, subnet in zip(("little", "big"), self.pairs.subnets(self.pair), strict=True):
+            network = self.supernet.extract(subnet)
             network.load_state_dict(load_file(self.run.pair / f"{role}.safetensors"))
             towers.append(network.to(self.device))
         return PairNet.join(towers[0], towers[1], self.pairs.shared(self.pair))
@@ -145,7 +148,7 @@ def train(job: Job, progress: Progress) -> list[Path]:
         rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
     path = train_supernet(
-        job.fresh_supernet(), batches, Sandwich(job.space, options), options, seed=seed, folder=job.run.folder,
+        job.fresh_supernet(), batches, Sandwich(job.pairs, options), options, seed=seed, folder=job.run.folder,
         progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
     )  # fmt: skip
     return [path]
@@ -163,9 +166,10 @@ def pair(job: Job, progress: Progress) -> list[Path]:
     """Extract the chosen pair and save it, batch norms recalibrated as they were in the search."""
     chosen = Front.load(job.run.front).best.pair
     folder = job.run.pair
-    networks = {"little": job.evaluator.network(chosen.little), "big": job.evaluator.network(chosen.big)}
+    subnets = dict(zip(("little", "big"), job.pairs.subnets(chosen), strict=True))
+    networks = {role: job.evaluator.network(subnet) for role, subnet in subnets.items()}
     paths = [_save_network(folder / f"{role}.safetensors", network) for role, network in networks.items()]
-    blocks = {"little": job.space.blocks(chosen.little), "big": job.space.blocks(chosen.big)}
+    blocks = {role: job.pairs.blocks(subnet) for role, subnet in subnets.items()}
     costs = {role: analytic(parts) for role, parts in blocks.items()}
     description = {
         "pair": chosen.to_json(),
@@ -275,7 +279,7 @@ def run(
 def _adopt(job: Job, other: Path) -> None:
     """Take the supernet that another run trained, if it is the one that this recipe asks for."""
     theirs = Run(other).recipe
-    for table in ("seed", "data", "space", "train"):
+    for table in ("seed", "data", "space", "pair", "train"):
         if getattr(theirs, table) != getattr(job.recipe, table):
             raise DuonasError(
                 f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
@@ -296,7 +300,7 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     """
     splits = load_splits(recipe.data, recipe.seed)
     space = (family or find_family(recipe.space.name)).space(recipe.space, splits.image_size, splits.num_classes)
-    pairs = PairSpace(space, recipe.pair.coupling)
+    pairs = pair_space(space, recipe.pair.coupling, recipe.pair.splits)
     rng = stream(recipe.seed, "profile")
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec, head_block, input_block, stem_block
 from duonas.core.errors import DuonasError
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import NestedPairs, PairArch, pair_space
 from duonas.core.space import Axis, SearchSpace
 
 
@@ -46,7 +46,7 @@ def test_size_is_the_number_of_different_archs():
 def test_nested_pairs_equal_brute_force():
     brute = sum(SPACE.contains(big, little) for big in ARCHS for little in ARCHS)
     assert SPACE.nested_pairs() == brute
-    assert PairSpace(SPACE).size() == brute - len(ARCHS)
+    assert NestedPairs(SPACE).size() == brute - len(ARCHS)
 
 
 @given(archs, archs, seeds)
@@ -89,9 +89,10 @@ def test_arch_survives_json_and_keeps_its_id(arch):
 
 @given(archs, seeds)
 def test_pairs_nest_whatever_made_them(arch, seed):
-    pairs, rng = PairSpace(SPACE), np.random.default_rng(seed)
+    pairs, rng = NestedPairs(SPACE), np.random.default_rng(seed)
     a, b = pairs.sample(rng), pairs.sample(rng)
-    for pair in (a, b, pairs.mutate(a, rng, 0.5), pairs.crossover(a, b, rng), pairs.repair(a.little, arch, rng)):
+    repaired = pairs.repair(PairArch(a.little, arch), rng)
+    for pair in (a, b, pairs.mutate(a, rng, 0.5), pairs.crossover(a, b, rng), repaired):
         assert pairs.contains(pair) and PairArch.from_json(pair.to_json()) == pair
         SPACE.validate(pair.little)
 
@@ -122,4 +123,4 @@ def test_a_foreign_arch_is_refused_in_one_sentence(arch, message):
 
 def test_unknown_coupling_is_refused():
     with pytest.raises(DuonasError, match="no coupling 'nestled': did you mean 'nested'"):
-        PairSpace(SPACE, "nestled")  # type: ignore[arg-type]
+        pair_space(SPACE, "nestled")

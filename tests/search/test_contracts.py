@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import PairSpace
+from duonas.core.pair import pair_space
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer
@@ -16,13 +16,27 @@ GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
 
 
 class TestRandomSearch(StrategyContract):
+    coupling = "nested"
+
     def pairs(self):
-        return PairSpace(FAMILY.space(SpaceOptions(preset="digits"), 8, 10))
+        return pair_space(FAMILY.space(SpaceOptions(preset="digits"), 8, 10), self.coupling)
 
     def strategy(self, pairs, seed):
         return RandomSearch(Problem(GOAL, Pricer(pairs)), seed)
 
 
+class TestRandomSearchSibling(TestRandomSearch):
+    coupling = "sibling"
+
+
 class TestNsga2(TestRandomSearch):
     def strategy(self, pairs, seed):
         return Nsga2(Problem(GOAL, Pricer(pairs)), 8, seed)
+
+
+class TestNsga2Sibling(TestNsga2):
+    coupling = "sibling"
+
+
+class TestNsga2Partial(TestNsga2):
+    coupling = "partial"

@@ -8,10 +8,12 @@ import torch
 from safetensors import safe_open
 
 from duonas.core.options import SearchOptions, SpaceOptions
+from duonas.core.pair import NestedPairs
 from duonas.core.rng import stream
 from duonas.data.images import Images
 from duonas.search.evaluate import Evaluator
 from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairSupernet
 
 OPTIONS = SearchOptions(recalibration_images=24, batch_size=8)
 TABLE = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3]})
@@ -25,7 +27,8 @@ def images(n, seed):
 
 @pytest.fixture
 def supernet():
-    return FAMILY.supernet(FAMILY.space(TABLE, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), TABLE)
+    net = FAMILY.supernet(FAMILY.space(TABLE, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), TABLE)
+    return PairSupernet(NestedPairs(net.space), net)
 
 
 def make(supernet, folder, *, name="weights", val=None, options=OPTIONS):
@@ -34,21 +37,21 @@ def make(supernet, folder, *, name="weights", val=None, options=OPTIONS):
 
 def test_the_answer_is_that_of_the_recalibrated_network(supernet, tmp_path):
     evaluator = make(supernet, tmp_path)
-    arch = supernet.space.sample(stream(0))
+    arch = supernet.pairs.sample_subnet("big", stream(0))
     result = evaluator.evaluate(arch)
     network = evaluator.network(arch)
     expected = network(images(20, 2).pixels.float() / 255).detach().numpy()
     np.testing.assert_allclose(result.logits, expected, rtol=1e-4, atol=1e-5)
     assert result.logits.dtype == np.float32
     assert result.accuracy == (result.logits.argmax(1) == evaluator.labels).mean()
-    assert result.cost.macs == sum(block.macs for block in supernet.space.blocks(arch))
+    assert result.cost.macs == sum(block.macs for block in supernet.pairs.blocks(arch))
     assert not network.training
 
 
 def test_nothing_stays_behind(supernet, tmp_path):
     before = {name: value.clone() for name, value in supernet.state_dict().items()}
     evaluator = make(supernet, tmp_path)
-    archs = [supernet.space.sample(stream(seed)) for seed in range(3)]
+    archs = [supernet.pairs.sample_subnet("big", stream(seed)) for seed in range(3)]
     forth = {arch: evaluator.evaluate(arch).logits for arch in archs}
     assert all(torch.equal(value, before[name]) for name, value in supernet.state_dict().items())
     back = make(supernet, tmp_path / "other")
@@ -57,7 +60,7 @@ def test_nothing_stays_behind(supernet, tmp_path):
 
 
 def test_an_answer_is_computed_once(supernet, tmp_path, monkeypatch):
-    arch = supernet.space.sample(stream(0))
+    arch = supernet.pairs.sample_subnet("big", stream(0))
     first = make(supernet, tmp_path).evaluate(arch)
     again = make(supernet, tmp_path)
     monkeypatch.setattr(again, "logits", lambda network: pytest.fail("computed again"))
@@ -68,7 +71,7 @@ def test_an_answer_is_computed_once(supernet, tmp_path, monkeypatch):
 @pytest.mark.parametrize("change", ["weights", "val", "images", "arch", "bytes", "cut"])
 def test_a_stale_or_broken_cache_is_computed_again(change, supernet, tmp_path):
     evaluator = make(supernet, tmp_path)
-    arch = supernet.space.sample(stream(0))
+    arch = supernet.pairs.sample_subnet("big", stream(0))
     true = evaluator.evaluate(arch)
     path = tmp_path / f"{arch.id}.safetensors"
     if change == "weights":

@@ -46,17 +46,17 @@ def setting(pairs, count=14, images=12, seed=0):
     """A few archs with drawn answers: few images, so that equal accuracies are common."""
     rng = stream(seed, "setting")
     drawn = [pairs.sample(rng) for _ in range(count)]
-    archs = list(dict.fromkeys(arch for pair in drawn for arch in (pair.little, pair.big)))
-    table = PriceTable(Pricer(pairs), archs)
+    subnets = list(dict.fromkeys(subnet for pair in drawn for subnet in pairs.subnets(pair)))
+    table = PriceTable(Pricer(pairs), subnets)
     right = 0.5 + 0.4 * (table.macs / table.macs.max())[:, None] ** 0.3
-    correct = (rng.random((len(archs), images)) < right).astype(np.int8)
-    return table, Answers(correct, rng.random((len(archs), images)).astype(np.float32))
+    correct = (rng.random((len(subnets), images)) < right).astype(np.int8)
+    return table, Answers(correct, rng.random((len(subnets), images)).astype(np.float32))
 
 
 def everything(table, answers, goal):
     """Every allowed pair at every threshold: (little, big, tau, minimised objectives...)."""
     found, figures = [], []
-    for little in range(len(table.archs)):
+    for little in range(len(table.subnets)):
         row = table.row(little, goal)
         for place, big in enumerate(row.bigs):
             curve = sweep(answers.score[little], answers.correct[little], answers.correct[big])
@@ -87,7 +87,7 @@ def test_no_pair_at_no_threshold_dominates_a_winner(goal, seed, pairs):
     _, every = everything(table, answers, goal)
     mine = {"accuracy": -points.accuracy, **points.figures}
     chosen = np.column_stack([mine[name] for name in goal.objectives])
-    assert scored == sum(len(table.row(little, goal).bigs) for little in range(len(table.archs)))
+    assert scored == sum(len(table.row(little, goal).bigs) for little in range(len(table.subnets)))
     front = every[nondominated(every)]
     for row in chosen:
         assert not ((every <= row).all(1) & (every < row).any(1)).any()

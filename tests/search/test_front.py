@@ -31,7 +31,7 @@ def points(count, noise=0.0):
 @pytest.fixture
 def table(pairs):
     pair = pairs.sample(stream(0))
-    return PriceTable(Pricer(pairs), [pair.little, pair.big])
+    return PriceTable(Pricer(pairs), pairs.subnets(pair))
 
 
 def test_dominated_points_are_dropped_and_the_rest_rises(table):

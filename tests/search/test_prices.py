@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import NestedPairs, PairArch, pair_space
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost
 from duonas.search.goal import Goal
@@ -16,36 +16,26 @@ LIMITS = {"expected_macs": 2e6, "peak_macs": 9e6, "params": 5e4, "little_macs": 
           "peak_memory_bytes": 2e5}  # fmt: skip
 
 
-class OwnPairs(PairSpace):
-    """A user's own rules: big is deeper somewhere, and nothing is shared but the input."""
-
-    def contains(self, pair):
-        return super().contains(pair) and len(self.space.blocks(pair.big)) > len(self.space.blocks(pair.little))
-
-    def shared(self, pair):
-        return min(1, super().shared(pair))
-
-
-def archs(pairs, n=25):
+def subnets(pairs, n=25):
     rng = stream(0, "archs")
     drawn = [pairs.sample(rng) for _ in range(n)]
-    return list(dict.fromkeys(arch for pair in drawn for arch in (pair.little, pair.big)))
+    return list(dict.fromkeys(subnet for pair in drawn for subnet in pairs.subnets(pair)))
 
 
-@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
 @pytest.mark.parametrize("constraints", [{}, LIMITS])
-def test_rows_are_pair_by_pair(own, constraints, pairs):
-    pairs = OwnPairs(pairs.space) if own else pairs
+def test_rows_are_pair_by_pair(coupling, constraints, pairs):
+    pairs = pair_space(pairs.space, coupling)
     pricer = Pricer(pairs, router_macs=7)
-    table = PriceTable(pricer, archs(pairs))
+    table = PriceTable(pricer, subnets(pairs))
     goal = Goal(OBJECTIVES, constraints)
     seen, stems = 0, set()
-    for index, little in enumerate(table.archs):
+    for index, little in enumerate(table.subnets):
         row = table.row(index, goal)
         held = []
-        for number, big in enumerate(table.archs):
-            pair = PairArch(little, big)
-            if not pairs.contains(pair):
+        for number, big in enumerate(table.subnets):
+            pair = PairArch(little.arch, big.arch, little.split)
+            if not pairs.contains(pair) or pairs.subnets(pair) != (little, big):
                 continue
             figures = pricer.figures(pair)
             if all(figures[name] <= limit for name, limit in constraints.items()):
@@ -60,26 +50,26 @@ def test_rows_are_pair_by_pair(own, constraints, pairs):
             assert (row.take(np.array([place])).expected(shares) == cost.expected(shares)).all()
             stems.add(pairs.shared(pair))
         seen += len(held)
-    assert seen > (3 if constraints else 30)
-    assert constraints or stems == ({0, 1} if own else {0, 2})
+    assert seen > (0 if coupling == "partial" else 3 if constraints else 30)
+    assert constraints or coupling == "partial" or stems == {0, 2}
 
 
-def test_a_space_with_its_own_contains_is_asked(pairs):
+def test_a_space_with_its_own_order_is_asked(pairs):
     class Space(type(pairs.space)):
-        def contains(self, big, little):
-            return big["resolution"] == little["resolution"] and super().contains(big, little)
+        def contained(self, little, bigs):
+            return (bigs[:, 0] == little[0]) & super().contained(little, bigs)
 
     space = Space(pairs.space.preset, 32, 4, {"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2]})
-    own = PairSpace(space)
-    table = PriceTable(Pricer(own), archs(own))
-    pricer_pairs = {(i, j) for i in range(len(table.archs)) for j in table.row(i, Goal(OBJECTIVES, {})).bigs}
+    own = NestedPairs(space)
+    table = PriceTable(Pricer(own), subnets(own))
+    found = {(i, j) for i in range(len(table.subnets)) for j in table.row(i, Goal(OBJECTIVES, {})).bigs}
     expected = {
         (i, j)
-        for i, little in enumerate(table.archs)
-        for j, big in enumerate(table.archs)
-        if own.contains(PairArch(little, big))
+        for i, little in enumerate(table.subnets)
+        for j, big in enumerate(table.subnets)
+        if own.contains(PairArch(little.arch, big.arch))
     }
-    assert pricer_pairs == expected != set()
+    assert found == expected != set()
 
 
 def test_figures_of_a_pair(pairs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from duonas.core.options import SearchOptions, SpaceOptions
-from duonas.core.pair import PairSpace
+from duonas.core.pair import NestedPairs
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer
@@ -20,7 +20,7 @@ GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
 
 def small_pairs(**axes):
     options = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3], **axes})
-    return PairSpace(FAMILY.space(options, 8, 4))
+    return NestedPairs(FAMILY.space(options, 8, 4))
 
 
 class Strategies(StrategyContract):

@@ -11,9 +11,11 @@ from safetensors.torch import load_file
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.pair import NestedPairs, Subnet
 from duonas.core.rng import stream
 from duonas.layers.norm import recalibrate
 from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairSupernet
 from duonas.training.checkpoint import load_tensors
 from duonas.training.loop import train
 from duonas.training.sandwich import Sandwich
@@ -21,9 +23,10 @@ from duonas.training.sandwich import Sandwich
 OPTIONS = TrainOptions(epochs=2, lr=0.05, warmup_epochs=0, checkpoint_seconds=1e-9, accelerator="cpu")
 
 
-def supernet():
-    table = SpaceOptions(preset="digits", axes={"depth": [1], "width": [0.5, 1.0]})
-    return FAMILY.supernet(FAMILY.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+def supernet(**axes):
+    table = SpaceOptions(preset="digits", axes=axes or {"depth": [1], "width": [0.5, 1.0]})
+    net = FAMILY.supernet(FAMILY.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    return PairSupernet(NestedPairs(net.space), net)
 
 
 class Halves:
@@ -47,7 +50,7 @@ class Halves:
 
 def run(folder, batches=None, options=OPTIONS, **kwargs):
     net = supernet()
-    path = train(net, batches or Halves(), Sandwich(net.space, options), options, seed=0, folder=folder, **kwargs)
+    path = train(net, batches or Halves(), Sandwich(net.pairs, options), options, seed=0, folder=folder, **kwargs)
     return net, path
 
 
@@ -60,8 +63,8 @@ def test_it_learns_and_tells_how_it_goes(tmp_path):
     assert lines[-1]["step"] == 40 and lines[-1]["epoch"] == 2.0 and bars[-1] == (40, 40)
     assert lines[-1]["largest"] < lines[0]["largest"]
     images, targets = Halves().batch(999)
-    for arch in (net.space.smallest(), net.space.largest()):
-        plain = recalibrate(net.extract(arch), [Halves().batch(100)[0]])
+    for arch in (net.pairs.space.smallest(), net.pairs.space.largest()):
+        plain = recalibrate(net.extract(Subnet(arch)), [Halves().batch(100)[0]])
         assert (plain(images).argmax(1) == targets).float().mean() > 0.9
     saved = load_file(path)
     assert all(torch.equal(value, saved[name]) for name, value in net.state_dict().items())
@@ -85,10 +88,9 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 
 def test_a_checkpoint_of_another_supernet_is_refused(tmp_path):
     run(tmp_path)
-    table = SpaceOptions(preset="digits", axes={"depth": [2]})
-    other = FAMILY.supernet(FAMILY.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    other = supernet(depth=[2])
     with pytest.raises(DuonasError, match="belongs to another supernet"):
-        train(other, Halves(), Sandwich(other.space, OPTIONS), OPTIONS, seed=0, folder=tmp_path)
+        train(other, Halves(), Sandwich(other.pairs, OPTIONS), OPTIONS, seed=0, folder=tmp_path)
 
 
 def test_gradient_clipping_bounds_the_update(tmp_path):

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.pair import NestedPairs
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairSupernet
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
 from duonas.training.sandwich import Sandwich
@@ -16,27 +18,28 @@ from duonas.training.sandwich import Sandwich
 
 def supernet():
     table = SpaceOptions(preset="digits", axes={"depth": [1, 2]})
-    return FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table).train()
+    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    return PairSupernet(NestedPairs(net.space), net).train()
 
 
 def step(options):
     """The archs that ran with their logits, and whether dropout reached them."""
     net, seen = supernet(), []
 
-    def forward(images, arch, feature_mask=None):
-        logits = net(images, arch, feature_mask)
-        seen.append((arch, logits, feature_mask))
+    def forward(images, subnet, feature_mask=None):
+        logits = net(images, subnet, feature_mask)
+        seen.append((subnet.arch, logits, feature_mask))
         return logits
 
     images, targets = torch.rand(6, 3, 8, 8), torch.randint(0, 4, (6,))
-    losses = Sandwich(net.space, options).step(forward, images, targets, stream(0, "x"), lambda loss: loss.backward())
+    losses = Sandwich(net.pairs, options).step(forward, images, targets, stream(0, "x"), lambda loss: loss.backward())
     return net, seen, losses, targets
 
 
 def test_largest_learns_from_labels_and_all_others_from_largest():
     net, seen, losses, targets = step(TrainOptions(random_archs=2, label_smoothing=0.1, temperature=2.0))
     archs = [arch for arch, _, _ in seen]
-    assert archs[0] == net.space.largest() and archs[1] == net.space.smallest() and len(archs) == 4
+    assert archs[0] == net.pairs.space.largest() and archs[1] == net.pairs.space.smallest() and len(archs) == 4
     teacher = seen[0][1]
     torch.testing.assert_close(losses["largest"], label_loss(teacher, targets, 0.1).detach())
     torch.testing.assert_close(losses["smallest"], distillation_loss(seen[1][1], teacher, 2.0).detach())

@@ -46,7 +46,8 @@ class SpaceOptions:
 class PairOptions:
     """``[pair]``: how little and big are coupled (paper D, section 3.2)."""
 
-    coupling: Literal["nested"] = "nested"
+    coupling: Literal["nested", "sibling", "partial"] = "nested"
+    splits: tuple[Annotated[int, Ge(1)], ...] | None = None  # partial: the stages after which little may branch off
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost
+from duonas.core.pair import PairArch, Subnet
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from duonas.core.trial import Candidate, Trial
 
@@ -33,23 +33,50 @@ class CostModel(Protocol):
     def __call__(self, blocks: Sequence[BlockSpec]) -> Cost: ...
 
 
-class Forward(Protocol):
-    """Runs one subnet: images (B, 3, H, W) to logits (B, K); ``feature_mask`` (B, F) is the rule's dropout."""
+class PairLogits(Protocol):
+    """Logits (B, K) of both towers and what the shared blocks gave."""
 
-    def __call__(self, images: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor: ...
+    @property
+    def little(self) -> Tensor: ...
+
+    @property
+    def big(self) -> Tensor: ...
+
+    @property
+    def stem(self) -> Tensor: ...
+
+
+class Network(Protocol):
+    """The weights of all pairs as a rule sees them; ``feature_mask`` (B, F) is the rule's dropout, for big."""
+
+    def __call__(self, images: Tensor, subnet: Subnet, feature_mask: Tensor | None = None) -> Tensor:
+        """Images (B, 3, H, W) to one subnet's logits (B, K)."""
+        ...
+
+    def pair(self, images: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> PairLogits:
+        """Images (B, 3, H, W) to a pair's logits; shared blocks run once."""
+        ...
 
 
 class TrainRule(Protocol):
-    """What one training step does with a supernet: which archs, which losses.
+    """What one training step does with a supernet: which subnets, which losses.
 
-    ``step`` runs forward and backward for every arch it draws, so that only one subnet's activations are alive at a
+    ``step`` runs forward and backward for every subnet it draws, so that only one subnet's activations are alive at a
     time; gradients add up in the parameters and the loop makes the one optimiser step. It returns detached losses by
     name, ``"loss"`` among them.
+
+    ``weights`` are what the rule itself learns (weights of its losses, say), empty for most: they are trained and
+    checkpointed with the network. ``prepare`` is called before each step; where it rewrites the network's weights it
+    says so by returning true, and the loop forgets the momentum and the average of the old ones.
     """
+
+    weights: nn.Module
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool: ...
 
     def step(
         self,
-        forward: Forward,
+        network: Network,
         images: Tensor,
         targets: Tensor,
         rng: np.random.Generator,

@@ -20,13 +20,15 @@ class Axis:
     """One choice, its values from small to large.
 
     An axis with a ``parent`` is active only where the parent's index is at least ``minimum``: the kernel of a stage's
-    third block matters only where the stage is that deep.
+    third block matters only where the stage is that deep. ``stage`` says which stage the choice is about (0: all of
+    them, as the resolution); a child has its parent's.
     """
 
     name: str
     values: tuple[Any, ...]
     parent: str | None = None
     minimum: int = 0
+    stage: int = 0
 
     def __post_init__(self) -> None:
         if not self.values:
@@ -161,8 +163,22 @@ class SearchSpace(ABC):
         return self._build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
 
     def contains(self, big: Arch, little: Arch) -> bool:
-        """Whether little's weights are a subset of big's: no choice of little exceeds big's."""
-        return all(name in big and index <= big[name] for name, index in little.choices)
+        """Whether little's weights are a subset of big's."""
+        return bool(self.contained(self.indices(little), self.indices(big)[None])[0])
+
+    def contained(self, little: np.ndarray, bigs: np.ndarray) -> np.ndarray:
+        """``contains`` for one little and N bigs by their ``indices``, (A,) and (N, A), as a mask (N,).
+
+        No choice of little exceeds big's: an inactive axis is -1, so little needs nothing there, and a big that lacks
+        an axis contains no choice on it. A space with another order overrides this one method.
+        """
+        mask: np.ndarray = np.all(little <= bigs, axis=1)
+        return mask
+
+    def indices(self, arch: Arch) -> np.ndarray:
+        """The index on every axis, -1 where it is inactive, (A,)."""
+        choices = dict(arch.choices)
+        return np.array([choices.get(name, -1) for name in self.axes], dtype=np.int16)
 
     def encode(self, arch: Arch) -> np.ndarray:
         """One-hot vector over all axes, shape (sum of the axes' sizes,); zeros where an axis is inactive."""
@@ -174,9 +190,20 @@ class SearchSpace(ABC):
             parts.append(part)
         return np.concatenate(parts)
 
-    def size(self) -> int:
-        """The exact number of different archs."""
-        return prod(self._count(axis) for axis in self._children.get(None, []))
+    @property
+    def stages(self) -> int:
+        """How many stages the axes are about."""
+        return max((axis.stage for axis in self.axes.values()), default=0)
+
+    def graft(self, early: Arch, late: Arch, split: int) -> Arch:
+        """``early``'s choices up to stage ``split``, ``late``'s after it."""
+        chosen = {name: early if axis.stage <= split else late for name, axis in self.axes.items()}
+        return self._build({name: arch.get(name, 0) for name, arch in chosen.items()})
+
+    def size(self, *, after: int = -1, upto: int | None = None) -> int:
+        """The exact number of different archs, or of different choices in the stages ``after`` < stage <= ``upto``."""
+        upto = self.stages if upto is None else upto
+        return prod(self._count(axis) for axis in self._children.get(None, []) if after < axis.stage <= upto)
 
     def nested_pairs(self) -> int:
         """The exact number of pairs (little, big) with ``contains(big, little)``."""

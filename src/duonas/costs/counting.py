@@ -24,7 +24,7 @@ def analytic(blocks: Sequence[BlockSpec]) -> Cost:
 def pair_cost(pairs: PairSpace, pair: PairArch, cost: CostModel = analytic, router_macs: int = 0) -> PairCost:
     """The MACs of a pair's parts: the shared blocks once, then what remains of each tower."""
     shared = pairs.shared(pair)
-    little, big = pairs.space.blocks(pair.little), pairs.space.blocks(pair.big)
+    little, big = map(pairs.blocks, pairs.subnets(pair))
     return PairCost(
         stem=cost(big[:shared]).macs,
         router=router_macs,

@@ -1,4 +1,4 @@
-"""What an arch answers on the val split: computed once, cached in the run."""
+"""What a subnet answers on the val split: computed once, cached in the run."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 from torch import Tensor, nn
 
-from duonas.core.arch import Arch
 from duonas.core.cost import Cost
 from duonas.core.files import write_bytes
 from duonas.core.options import SearchOptions
+from duonas.core.pair import Subnet
 from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.layers.norm import recalibrate
-from duonas.spaces.supernet import Supernet
+from duonas.spaces.pair import PairSupernet
 
 
 @dataclass(frozen=True)
-class ArchResult:
-    """An arch's answers.
+class SubnetResult:
+    """A subnet's answers.
 
     Args:
-        arch: the arch.
+        subnet: the subnet.
         logits: (N, K) float32 on the val split.
         accuracy: in [0, 1].
         cost: of one image.
     """
 
-    arch: Arch
+    subnet: Subnet
     logits: np.ndarray
     accuracy: float
     cost: Cost
 
 
 class Evaluator:
-    """Extracts an arch, recalibrates its batch norms on train images, and asks it about the val split.
+    """Extracts a subnet, recalibrates its batch norms on train images, and asks it about the val split.
 
-    Nothing stays behind in the supernet. An answer is cached as ``folder/<arch.id>.safetensors`` with a fingerprint of
-    all it depends on; a stale or broken file is computed again.
+    Nothing stays behind in the supernet. An answer is cached as ``folder/<subnet.id>.safetensors`` with a fingerprint
+    of all it depends on; a stale or broken file is computed again.
 
     Args:
         supernet: trained; left as it is.
@@ -61,7 +61,7 @@ class Evaluator:
 
     def __init__(
         self,
-        supernet: Supernet,
+        supernet: PairSupernet,
         recalibration_pixels: Tensor,
         val: Images,
         folder: Path,
@@ -75,19 +75,19 @@ class Evaluator:
         self.labels: np.ndarray = val.labels.cpu().numpy()
         self._fingerprint = _fingerprint(fingerprint, options.batch_size, self._pixels, val.pixels, val.labels)
 
-    def evaluate(self, arch: Arch) -> ArchResult:
-        """The arch's answers, from the cache where they are there."""
-        path = self.folder / f"{arch.id}.safetensors"
-        logits = self._cached(path, arch)
+    def evaluate(self, subnet: Subnet) -> SubnetResult:
+        """The subnet's answers, from the cache where they are there."""
+        path = self.folder / f"{subnet.id}.safetensors"
+        logits = self._cached(path, subnet)
         if logits is None:
-            logits = self.logits(self.network(arch))
-            write_bytes(path, save({"logits": logits}, self._label(arch)))
+            logits = self.logits(self.network(subnet))
+            write_bytes(path, save({"logits": logits}, self._label(subnet)))
         accuracy = float((logits.argmax(1) == self.labels).mean())
-        return ArchResult(arch, logits, accuracy, self._cost(self.supernet.space.blocks(arch)))
+        return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
 
-    def network(self, arch: Arch) -> nn.Module:
-        """The arch in plain PyTorch with its own batch-norm statistics, in eval mode."""
-        network = self.supernet.extract(arch).to(memory_format=torch.channels_last)
+    def network(self, subnet: Subnet) -> nn.Module:
+        """The subnet in plain PyTorch with its own batch-norm statistics, in eval mode."""
+        network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
         return recalibrate(network, evaluation_batches(self._pixels, self._batch_size))
 
     @torch.inference_mode()
@@ -96,15 +96,15 @@ class Evaluator:
         answers = [network(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
         return torch.cat(answers).numpy()
 
-    def _label(self, arch: Arch) -> dict[str, str]:
-        # Eight hex digits name a file: the arch itself says whether it is the right one. One entry, since safetensors
+    def _label(self, subnet: Subnet) -> dict[str, str]:
+        # Eight hex digits name a file: the subnet itself says whether it is the right one. One entry, since safetensors
         # writes several in an order of its own, and a file must be the same bit for bit.
-        return {"header": json.dumps({"fingerprint": self._fingerprint, "arch": arch.to_json()})}
+        return {"header": json.dumps({"fingerprint": self._fingerprint, "subnet": subnet.to_json()})}
 
-    def _cached(self, path: Path, arch: Arch) -> np.ndarray | None:
+    def _cached(self, path: Path, subnet: Subnet) -> np.ndarray | None:
         try:
             with safe_open(path, framework="numpy") as file:
-                if file.metadata() != self._label(arch):
+                if file.metadata() != self._label(subnet):
                     return None
                 logits: np.ndarray = file.get_tensor("logits")
         except (OSError, SafetensorError):

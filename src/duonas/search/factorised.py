@@ -173,7 +173,7 @@ class Boxes:
 
 def recombine(table: PriceTable, answers: Answers, goal: Goal) -> tuple[Points, int]:
     """The best routed pairs over all allowed pairs of all archs at all thresholds, and how many pairs that were."""
-    rows = [table.row(little, goal) for little in range(len(table.archs))]
+    rows = [table.row(little, goal) for little in range(len(table.subnets))]
     boxes = Boxes(goal, rows)
     count = answers.correct.shape[1]
     for little, row in enumerate(rows):

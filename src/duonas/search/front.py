@@ -101,7 +101,7 @@ def front(points: Points, table: PriceTable, goal: Goal, scored_pairs: int) -> F
         constraints=dict(goal.constraints),
         points=tuple(_point(points, table, index) for index in kept[thin]),
         chosen=int(np.searchsorted(thin, choice)),
-        evaluated_archs=len(table.archs),
+        evaluated_archs=len(table.subnets),
         scored_pairs=scored_pairs,
     )
 

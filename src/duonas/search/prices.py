@@ -7,18 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost, PairCost
-from duonas.core.pair import PairArch, PairSpace, count_shared
+from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
-from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
 from duonas.search.goal import Goal
 
 
 class Pricer:
-    """Costs of archs and pairs, each arch counted once.
+    """Costs of subnets and pairs, each subnet counted once.
 
     Args:
         pairs: the pairs that are allowed.
@@ -28,13 +26,13 @@ class Pricer:
 
     def __init__(self, pairs: PairSpace, cost: CostModel = analytic, router_macs: int = 0) -> None:
         self.pairs, self.cost, self.router_macs = pairs, cost, router_macs
-        self._archs: dict[Arch, Cost] = {}
+        self._subnets: dict[Subnet, Cost] = {}
 
-    def arch(self, arch: Arch) -> Cost:
-        """The cost of a whole arch."""
-        if arch not in self._archs:
-            self._archs[arch] = self.cost(self.pairs.space.blocks(arch))
-        return self._archs[arch]
+    def subnet(self, subnet: Subnet) -> Cost:
+        """The cost of a whole subnet."""
+        if subnet not in self._subnets:
+            self._subnets[subnet] = self.cost(self.pairs.blocks(subnet))
+        return self._subnets[subnet]
 
     def parts(self, pair: PairArch) -> PairCost:
         """The pair's parts in MACs."""
@@ -42,15 +40,24 @@ class Pricer:
 
     def figures(self, pair: PairArch) -> dict[str, float]:
         """Every constrained figure by name; ``expected_macs`` is the least, when every image stays little."""
-        little, big, parts = self.arch(pair.little), self.arch(pair.big), self.parts(pair)
+        members = self.pairs.subnets(pair)
+        little, big, parts = *map(self.subnet, members), self.parts(pair)
         return {
             "expected_macs": parts.least,
             "peak_macs": parts.peak,
-            "params": big.params,  # nested: little's weights are among big's
+            "params": self.params(pair),
             "peak_memory_bytes": max(little.peak_memory_bytes, big.peak_memory_bytes),
             "little_macs": little.macs,
             "big_macs": big.macs,
         }
+
+    def params(self, pair: PairArch) -> int:
+        """The weights to store: of nested pairs big's, else both towers' and the shared ones once."""
+        little, big = self.pairs.subnets(pair)
+        if little.role == "big":
+            return self.subnet(big).params
+        shared = self.cost(self.pairs.blocks(big)[: self.pairs.shared(pair)]).params
+        return self.subnet(little).params + self.subnet(big).params - shared
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ class PriceRow:
     """One little with B bigs: arrays of shape (B,).
 
     Args:
-        bigs: numbers of the bigs among the archs.
+        bigs: numbers of the bigs among the subnets.
         least: what an image costs that stays little.
         extra: what big costs on top.
         figures: ``peak_macs``, ``params``, ``peak_memory_bytes``, ``little_macs`` and ``big_macs`` by name.
@@ -80,41 +87,41 @@ class PriceRow:
 
 
 class PriceTable:
-    """Which of A archs pair up and what every pair costs, without a loop over pairs.
-
-    Two archs share leading blocks only up to the split, so archs fall into few groups by those, and what is shared
-    follows from the groups. A user's own ``contains`` or ``shared`` is asked pair by pair.
+    """Which of A subnets pair up and what every pair costs, without a loop over pairs.
 
     Args:
-        pricer: prices single archs.
-        archs: all different.
+        pricer: prices single subnets.
+        subnets: all different.
     """
 
-    def __init__(self, pricer: Pricer, archs: Sequence[Arch]) -> None:
-        self.pricer, self.archs = pricer, list(archs)
+    def __init__(self, pricer: Pricer, subnets: Sequence[Subnet]) -> None:
+        self.pricer, self.subnets = pricer, list(subnets)
         self._pairs = pricer.pairs
-        blocks = [self._pairs.space.blocks(arch) for arch in self.archs]
-        costs = [pricer.arch(arch) for arch in self.archs]
+        self._blocks = [self._pairs.blocks(subnet) for subnet in self.subnets]
+        costs = [pricer.subnet(subnet) for subnet in self.subnets]
         self.macs = np.array([cost.macs for cost in costs])
         self._params = np.array([cost.params for cost in costs])
         self._memory = np.array([cost.peak_memory_bytes for cost in costs])
-        self._group, self._shared = _groups(blocks)
-        longest = int(self._shared.max(initial=0)) if _plain_shared(self._pairs) else max(map(len, blocks), default=0)
-        self._stem = self._macs(blocks, longest, leading=True)
-        self._rest = self._macs(blocks, longest, leading=False)
-        self._choices = self._index_vectors()
+        self._little = np.array([subnet.role == self._pairs.roles[-1] for subnet in self.subnets])
+        self._big = np.array([subnet.role == "big" for subnet in self.subnets])
+        self._choices = np.stack([self._pairs.space.indices(subnet.arch) for subnet in self.subnets])
+        splits = {subnet.split for subnet in self.subnets}
+        self._stems = {split: _Stems(self._blocks, split) for split in splits}
+        longest = max((stems.longest for stems in self._stems.values()), default=0)
+        self._stem_macs, self._stem_params = self._leading(longest)
 
     def row(self, little: int, goal: Goal) -> PriceRow:
-        """All bigs that arch number ``little`` may be paired with under the constraints, and what they cost."""
+        """All bigs that subnet number ``little`` may be paired with under the constraints, and what they cost."""
         bigs = np.flatnonzero(self._allowed(little))
-        shared = self._shared_blocks(little, bigs)
-        peak_memory = np.maximum(self._memory[little], self._memory[bigs])
-        least = self._stem[bigs, shared] + self._rest[little, shared] + self.pricer.router_macs
-        extra = self._rest[bigs, shared]
+        split = self.subnets[little].split
+        shared = self._stems[split].shared(little, bigs)
+        stem = self._stem_macs[bigs, shared]
+        least = self.macs[little] + self.pricer.router_macs + np.zeros_like(stem)
+        extra = self.macs[bigs] - stem
         figures = {
             "peak_macs": least + extra,
-            "params": self._params[bigs],
-            "peak_memory_bytes": peak_memory,
+            "params": self._stored(little, bigs, shared),
+            "peak_memory_bytes": np.maximum(self._memory[little], self._memory[bigs]),
             "little_macs": np.broadcast_to(self.macs[little], bigs.shape),
             "big_macs": self.macs[bigs],
         }
@@ -125,45 +132,51 @@ class PriceTable:
         return row.take(np.flatnonzero(held))
 
     def pair(self, little: int, big: int) -> PairArch:
-        """The pair of archs number ``little`` and ``big``."""
-        return PairArch(self.archs[little], self.archs[big])
-
-    def _macs(self, blocks: list[tuple[BlockSpec, ...]], longest: int, *, leading: bool) -> np.ndarray:
-        cost = self.pricer.cost
-        macs = [[cost(b[:n] if leading else b[n:]).macs for n in range(longest + 1)] for b in blocks]
-        return np.array(macs).reshape(-1, longest + 1)
-
-    def _index_vectors(self) -> np.ndarray | None:
-        space = self._pairs.space
-        plain = type(self._pairs).contains is PairSpace.contains and type(space).contains is SearchSpace.contains
-        if not plain:
-            return None
-        rows = [[dict(arch.choices).get(name, -1) for name in space.axes] for arch in self.archs]
-        return np.array(rows, dtype=np.int16).reshape(len(self.archs), -1)
+        """The pair of subnets number ``little`` and ``big``."""
+        return PairArch(self.subnets[little].arch, self.subnets[big].arch, self.subnets[little].split)
 
     def _allowed(self, little: int) -> np.ndarray:
-        if self._choices is None:
-            pairs = (self.pair(little, big) for big in range(len(self.archs)))
-            return np.array([self._pairs.contains(pair) for pair in pairs], dtype=bool)
-        # An inactive axis is -1: little needs nothing there, and a big that lacks it contains no choice on it.
-        allowed = (self._choices[little] <= self._choices).all(axis=1)
-        allowed[little] = False
-        return allowed
+        if not self._little[little]:
+            return np.zeros(len(self.subnets), dtype=bool)
+        return self._big & self._pairs.matches(self._choices[little], self._choices, self.subnets[little].split)
 
-    def _shared_blocks(self, little: int, bigs: np.ndarray) -> np.ndarray:
-        if _plain_shared(self._pairs):
-            return self._shared[self._group[little], self._group[bigs]]
-        return np.array([self._pairs.shared(self.pair(little, big)) for big in bigs], dtype=int)
+    def _stored(self, little: int, bigs: np.ndarray, shared: np.ndarray) -> np.ndarray:
+        if self.subnets[little].role == "big":
+            return self._params[bigs]  # nested: little's weights are among them
+        return self._params[little] + self._params[bigs] - self._stem_params[bigs, shared]
 
-
-def _plain_shared(pairs: PairSpace) -> bool:
-    return type(pairs).shared is PairSpace.shared
+    def _leading(self, longest: int) -> tuple[np.ndarray, np.ndarray]:
+        costs = [[self.pricer.cost(blocks[:n]) for n in range(longest + 1)] for blocks in self._blocks]
+        macs, params = ([[getattr(cost, name) for cost in row] for row in costs] for name in ("macs", "params"))
+        return np.array(macs).reshape(-1, longest + 1), np.array(params).reshape(-1, longest + 1)
 
 
-def _groups(blocks: list[tuple[BlockSpec, ...]], split: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Each arch's group by its blocks up to the split (A,), and how many any two groups share (G, G)."""
-    numbers: dict[tuple[BlockSpec, ...], int] = {}
-    prefixes = [tuple(block for block in row if block.stage <= split) for row in blocks]
-    group = np.array([numbers.setdefault(prefix, len(numbers)) for prefix in prefixes], dtype=int)
-    shared = [[count_shared(a, b, split) for b in numbers] for a in numbers]
-    return group, np.array(shared, dtype=int).reshape(len(numbers), len(numbers))
+class _Stems:
+    """How many leading blocks, in the stages up to a split, any two of A subnets share.
+
+    Few different beginnings occur among the pairs that are allowed, so each two of them are compared once.
+
+    Args:
+        blocks: of the subnets.
+        split: the last stage that may be shared.
+    """
+
+    def __init__(self, blocks: Sequence[tuple[BlockSpec, ...]], split: int) -> None:
+        self._split = split
+        numbers: dict[tuple[BlockSpec, ...], int] = {}
+        early = (tuple(block for block in row if block.stage <= split) for row in blocks)
+        self._number = np.array([numbers.setdefault(stem, len(numbers)) for stem in early], dtype=int)
+        self._stems = list(numbers)
+        self.longest = max(map(len, self._stems), default=0)
+        self._known: dict[tuple[int, int], int] = {}
+
+    def shared(self, little: int, bigs: np.ndarray) -> np.ndarray:
+        """Of subnet number ``little`` with those numbered ``bigs``, (B,)."""
+        different, which = np.unique(self._number[bigs], return_inverse=True)
+        counts = [self._count(int(self._number[little]), int(other)) for other in different]
+        return np.array(counts, dtype=int)[which]
+
+    def _count(self, a: int, b: int) -> int:
+        if (a, b) not in self._known:
+            self._known[a, b] = count_shared(self._stems[a], self._stems[b], self._split)
+        return self._known[a, b]

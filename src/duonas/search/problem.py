@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from duonas.core.errors import DuonasError
@@ -31,7 +29,7 @@ class Problem:
 
     def __init__(self, goal: Goal, pricer: Pricer) -> None:
         self.goal, self.pricer, self.pairs = goal, pricer, pricer.pairs
-        smallest = list(self._smallest_pairs())
+        smallest = list(self.pairs.smallest())
         figures = [pricer.figures(pair) for pair in smallest]
         self.least = {name: min((figure[name] for figure in figures), default=0.0) for name in CONSTRAINTS}
         for name, limit in goal.constraints.items():
@@ -72,7 +70,8 @@ class Problem:
     def spread(self, n: int, rng: np.random.Generator) -> list[PairArch]:
         """``n`` or fewer different feasible pairs, evenly spread over the sizes of big; the extremes first."""
         space = self.pairs.space
-        ends = [*self._starts[:1], PairArch(space.smallest(), space.largest())]
+        widest = self.pairs.repair(PairArch(space.smallest(), space.largest()), rng)
+        ends = [*self._starts[:1], widest]
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
         logs = np.log([self._size(pair)[0] for pair in drawn] or [1])
@@ -97,12 +96,4 @@ class Problem:
         return np.array([values.get(name, trial.costs.get(name)) for name in self.goal.objectives], dtype=float)
 
     def _size(self, pair: PairArch) -> tuple[int, PairArch]:
-        return max(1, self.pricer.arch(pair.big).macs), pair
-
-    def _smallest_pairs(self) -> Iterator[PairArch]:
-        space = self.pairs.space
-        smallest = space.smallest()
-        for big in space.neighbours(smallest):
-            pair = PairArch(smallest, big)
-            if self.pairs.contains(pair):
-                yield pair
+        return max(1, self.pricer.subnet(self.pairs.subnets(pair)[1]).macs), pair

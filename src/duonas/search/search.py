@@ -12,18 +12,17 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
-from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_atomic
 from duonas.core.options import SearchOptions
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel, Progress, Strategy, silent
 from duonas.core.trial import Candidate, Trial
 from duonas.costs.counting import analytic
 from duonas.routing.confidence import Confidence
 from duonas.routing.route import scores
 from duonas.routing.threshold import sweep
-from duonas.search.evaluate import ArchResult
+from duonas.search.evaluate import SubnetResult
 from duonas.search.factorised import Answers, recombine
 from duonas.search.front import Front, front
 from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
@@ -34,12 +33,12 @@ from duonas.search.random import RandomSearch
 
 
 class Evaluates(Protocol):
-    """What a search asks of an evaluator: answers of an arch on images with these labels (N,)."""
+    """What a search asks of an evaluator: answers of a subnet on images with these labels (N,)."""
 
     labels: np.ndarray
 
-    def evaluate(self, arch: Arch) -> ArchResult:
-        """What the arch answers, logits (N, K)."""
+    def evaluate(self, subnet: Subnet) -> SubnetResult:
+        """What the subnet answers, logits (N, K)."""
         ...
 
 
@@ -62,9 +61,11 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class ArchRow:
-    """An arch that was evaluated; ``choices`` as JSON."""
+    """A subnet that was evaluated; ``choices`` as JSON."""
 
     arch: str
+    role: str
+    split: int
     choices: str
     macs: int
     params: int
@@ -114,7 +115,7 @@ def search(
 
     Args:
         pairs: the pairs that are allowed.
-        evaluator: answers for one arch at a time.
+        evaluator: answers for one subnet at a time.
         options: the ``[search]`` table.
         score: the confidence score to route by.
         seed: of the strategy.
@@ -144,48 +145,51 @@ def search(
             break
     if not rows:
         raise DuonasError("the search space has no pair to try: widen [space.axes].")
-    table = PriceTable(pricer, bench.archs)
+    table = PriceTable(pricer, bench.subnets)
     points, scored = recombine(table, bench.answers(), goal)
     return SearchResult(front(points, table, goal, scored), tuple(rows), bench.arch_rows())
 
 
 class Bench:
-    """Evaluated archs and the trials of their pairs.
+    """Evaluated subnets and the trials of their pairs.
 
     Args:
-        evaluator: answers for one arch at a time.
+        evaluator: answers for one subnet at a time.
         router: scores little's logits.
         pricer: prices pairs.
     """
 
     def __init__(self, evaluator: Evaluates, router: Confidence, pricer: Pricer) -> None:
         self._evaluator, self._router, self._pricer = evaluator, router, pricer
-        self._correct: dict[Arch, np.ndarray] = {}
-        self._score: dict[Arch, np.ndarray] = {}
-        self._rows: dict[Arch, ArchRow] = {}
+        self._correct: dict[Subnet, np.ndarray] = {}
+        self._score: dict[Subnet, np.ndarray] = {}
+        self._rows: dict[Subnet, ArchRow] = {}
 
     @property
-    def archs(self) -> list[Arch]:
+    def subnets(self) -> list[Subnet]:
         """What was evaluated, in order."""
         return list(self._rows)
 
-    def evaluate(self, arch: Arch) -> None:
-        """Evaluate an arch, once."""
-        if arch in self._rows:
+    def evaluate(self, subnet: Subnet) -> None:
+        """Evaluate a subnet, once."""
+        if subnet in self._rows:
             return
-        result = self._evaluator.evaluate(arch)
-        self._correct[arch] = (result.logits.argmax(1) == self._evaluator.labels).astype(np.int8)
-        self._score[arch] = scores(self._router, result.logits)
+        result = self._evaluator.evaluate(subnet)
+        self._correct[subnet] = (result.logits.argmax(1) == self._evaluator.labels).astype(np.int8)
+        self._score[subnet] = scores(self._router, result.logits)
         price = result.cost
-        choices = json.dumps(dict(arch.choices))
-        self._rows[arch] = ArchRow(arch.id, choices, price.macs, price.params, price.peak_memory_bytes, result.accuracy)
+        self._rows[subnet] = ArchRow(
+            subnet.id, subnet.role, subnet.split, json.dumps(dict(subnet.arch.choices)),
+            price.macs, price.params, price.peak_memory_bytes, result.accuracy,
+        )  # fmt: skip
 
     def trial(self, candidate: Candidate) -> Trial:
         """A pair's whole trade-off curve."""
         pair = candidate.pair
-        self.evaluate(pair.little)
-        self.evaluate(pair.big)
-        curve = sweep(self._score[pair.little], self._correct[pair.little], self._correct[pair.big])
+        little, big = self._pricer.pairs.subnets(pair)
+        self.evaluate(little)
+        self.evaluate(big)
+        curve = sweep(self._score[little], self._correct[little], self._correct[big])
         figures = self._pricer.figures(pair)
         costs: dict[str, Any] = {name: figures[name] for name in PAIR_FIGURES}
         costs[EXPECTED] = self._pricer.parts(pair).expected(curve.little_share)
@@ -194,7 +198,7 @@ class Bench:
     def row(self, number: int, trial: Trial, problem: Problem) -> TrialRow:
         """A trial at its best."""
         index = problem.point(trial)
-        little, big = self._rows[trial.pair.little], self._rows[trial.pair.big]
+        little, big = (self._rows[subnet] for subnet in self._pricer.pairs.subnets(trial.pair))
         return TrialRow(
             number, little.arch, big.arch, little.accuracy, big.accuracy, float(trial.little_share[index]),
             float(trial.accuracy[index]), float(np.asarray(trial.costs[EXPECTED])[index]),

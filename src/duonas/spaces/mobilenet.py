@@ -181,12 +181,12 @@ def _axes(stages: int, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
     axes = [Axis("resolution", options["resolution"])]
     for stage in range(1, stages + 1):
         depth = f"stage{stage}.depth"
-        axes += [Axis(f"stage{stage}.width", options["width"]), Axis(depth, options["depth"])]
+        axes += [Axis(name, options[name.split(".")[1]], stage=stage) for name in (f"stage{stage}.width", depth)]
         for block in range(max(options["depth"])):
             # The index of the smallest depth that has this block.
             minimum = next(i for i, d in enumerate(options["depth"]) if d > block)
-            axes.append(Axis(f"stage{stage}.block{block}.kernel", options["kernel"], depth, minimum))
-            axes.append(Axis(f"stage{stage}.block{block}.expansion", options["expansion"], depth, minimum))
+            for choice in ("kernel", "expansion"):
+                axes.append(Axis(f"stage{stage}.block{block}.{choice}", options[choice], depth, minimum, stage))
     return axes
 
 

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from duonas.core.options import TrainOptions
+from duonas.core.pair import PairSpace
 from duonas.core.protocols import TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
-from duonas.spaces.supernet import Supernet
+from duonas.spaces.pair import PairSupernet
 from duonas.training.loop import build_fabric, train
 
 
@@ -21,11 +22,11 @@ class RuleContract(ABC):
     """What every training rule keeps (laws 8 and 9)."""
 
     @abstractmethod
-    def supernet(self) -> Supernet:
+    def supernet(self) -> PairSupernet:
         """A fresh supernet; equal at every call."""
 
     @abstractmethod
-    def rule(self, space: SearchSpace, options: TrainOptions) -> TrainRule:
+    def rule(self, pairs: PairSpace, options: TrainOptions) -> TrainRule:
         """The rule under test."""
 
     def options(self) -> TrainOptions:
@@ -35,8 +36,8 @@ class RuleContract(ABC):
     def train(self, folder: Path, kill_at: int | None = None) -> dict[str, Tensor]:
         """Weights after training, where wanted killed before step ``kill_at`` and started again."""
         supernet, options = self.supernet(), self.options()
-        batches = _SeededBatches(supernet.space)
-        rule = self.rule(supernet.space, options)
+        batches = _SeededBatches(supernet.pairs.space)
+        rule = self.rule(supernet.pairs, options)
         if kill_at is not None:
             try:
                 train(supernet, _KilledAt(batches, kill_at), rule, options, seed=0, folder=folder)
@@ -62,8 +63,8 @@ class RuleContract(ABC):
     def test_losses_are_finite_and_named(self) -> None:
         """A step reports ``loss`` and leaves gradients."""
         supernet, options = self.supernet().train(), self.options()
-        images, targets = _SeededBatches(supernet.space).batch(0)
-        losses = self.rule(supernet.space, options).step(
+        images, targets = _SeededBatches(supernet.pairs.space).batch(0)
+        losses = self.rule(supernet.pairs, options).step(
             supernet, images, targets, stream(0, "step"), lambda x: x.backward()
         )
         assert torch.isfinite(losses["loss"]) and not losses["loss"].requires_grad

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from duonas.core.arch import Arch
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import COUPLINGS, PairArch, PairSpace, pair_space
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic
@@ -91,14 +91,37 @@ class SpaceContract(ABC):
             mine, other = analytic(space.blocks(little)), analytic(space.blocks(big))
             assert mine.macs <= other.macs and mine.params <= other.params
 
-    def test_pairs_nest(self) -> None:
-        """Whatever makes a pair, it is allowed; and sizes agree with brute force where that is affordable."""
-        space = self.space()
-        pairs, rng = PairSpace(space), stream(5, "x")
-        for _ in range(SAMPLES):
-            a, b = pairs.sample(rng), pairs.sample(rng)
-            for pair in (a, pairs.mutate(a, rng, 0.3), pairs.crossover(a, b, rng)):
-                assert pairs.contains(pair) and PairArch.from_json(pair.to_json()) == pair
-        if space.size() <= 300:
-            archs = list(space.archs())
-            assert pairs.size() == sum(pairs.contains(PairArch(a, b)) for a in archs for b in archs)
+    def couplings(self) -> list[PairSpace]:
+        """The space of pairs under every coupling that this search space can have."""
+        names = [name for name in COUPLINGS if name != "partial" or self.space().stages > 1]
+        return [pair_space(self.space(), name) for name in names]
+
+    def test_whatever_makes_a_pair_it_is_allowed(self) -> None:
+        """Under every coupling; and the pair's archs are of the space."""
+        for pairs in self.couplings():
+            rng = stream(5, "x")
+            for _ in range(SAMPLES):
+                a, b = pairs.sample(rng), pairs.sample(rng)
+                for pair in (a, pairs.mutate(a, rng, 0.3), pairs.crossover(a, b, rng), *pairs.smallest()):
+                    assert pairs.contains(pair) and PairArch.from_json(pair.to_json()) == pair
+                    assert pairs.space.validate(pair.little) and pairs.space.validate(pair.big)
+                    little, big = map(pairs.space.indices, (pair.little, pair.big))
+                    assert pairs.matches(little, big[None], pair.split).tolist() == [True]
+
+    def test_the_number_of_pairs_is_exact(self) -> None:
+        """Where the space can be walked through."""
+        archs = list(self.space().archs()) if self.space().size() <= 300 else []
+        for pairs in self.couplings():
+            splits = getattr(pairs, "splits", (0,))
+            found = sum(pairs.contains(PairArch(a, b, split)) for a in archs for b in archs for split in splits)
+            assert not archs or pairs.size() == found
+
+    def test_shared_blocks_are_the_same_blocks(self) -> None:
+        """What two towers share is equal in both, and it is all of the stages up to the split."""
+        for pairs in self.couplings():
+            for i in range(SAMPLES):
+                pair = pairs.sample(stream(12, i))
+                little, big = map(pairs.blocks, pairs.subnets(pair))
+                shared = pairs.shared(pair)
+                assert little[:shared] == big[:shared]
+                assert pair.split == 0 or shared == sum(block.stage <= pair.split for block in little)

@@ -29,13 +29,15 @@ class StrategyContract(ABC):
         trials = []
         for candidate in asked:
             pair = candidate.pair
-            macs = [analytic(self.pairs().space.blocks(arch)).macs for arch in (pair.little, pair.big)]
+            pairs = self.pairs()
+            costs_of = [analytic(pairs.blocks(subnet)) for subnet in pairs.subnets(pair)]
+            macs = [cost.macs for cost in costs_of]
             share = np.linspace(0, 1, 5)
             accuracy = 1 - 1 / np.log(np.interp(share, [0, 1], macs[::-1]) + 3)
             costs: dict[str, np.ndarray | float] = {
                 "expected_macs": macs[0] + (1 - share) * macs[1],
                 "peak_macs": float(sum(macs)),
-                "params": float(analytic(self.pairs().space.blocks(pair.big)).params),
+                "params": float(costs_of[1].params),
                 "peak_memory_bytes": 1.0,
             }
             trials.append(Trial(pair, share, accuracy, costs))

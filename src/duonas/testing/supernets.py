@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
@@ -77,12 +78,16 @@ class SupernetContract(SpaceContract):
         side = self.supernet().space.image_size
         return torch.from_numpy(stream(7, n).random((n, 3, side, side), dtype=np.float32))
 
-    def pair_net(self, supernet: Supernet) -> tuple[PairArch, PairNet]:
+    def coupled(self) -> Iterator[PairSupernet]:
+        """The trained weights under every coupling."""
+        for pairs in self.couplings():
+            yield PairSupernet(pairs, *(self.trained() for _ in pairs.roles)).eval()
+
+    def pair_net(self, coupled: PairSupernet) -> tuple[PairArch, PairNet]:
         """An allowed pair and its extracted, recalibrated networks."""
-        pairs = PairSpace(supernet.space)
-        pair = pairs.sample(stream(8, "pair"))
-        net = PairSupernet(supernet, pairs).extract(pair)
-        for tower in (nn.Sequential(*net.stem, *net.little), nn.Sequential(*net.stem, *net.big)):
+        pair = coupled.pairs.sample(stream(8, "pair"))
+        net = coupled.extract_pair(pair)
+        for tower in net.towers().values():
             recalibrate(tower, [self.images(32)])
         return pair, net.eval()
 
@@ -127,33 +132,34 @@ class SupernetContract(SpaceContract):
 
     def test_a_pair_in_the_supernet_equals_its_two_subnets(self) -> None:
         """Shared blocks run once and change nothing."""
-        supernet, images = self.trained(), self.images(3)
-        pairs = PairSpace(supernet.space)
-        for i in range(4):
-            pair = pairs.sample(stream(9, i))
-            together = PairSupernet(supernet, pairs)(images, pair)
-            assert torch.equal(together.little, supernet(images, pair.little))
-            assert torch.equal(together.big, supernet(images, pair.big))
+        images = self.images(3)
+        for coupled in self.coupled():
+            for i in range(4):
+                pair = coupled.pairs.sample(stream(9, i))
+                together, alone = coupled.pair(images, pair), coupled.extract_pair(pair)(images)
+                for role, subnet in zip(("little", "big"), coupled.pairs.subnets(pair), strict=True):
+                    assert torch.equal(getattr(together, role), coupled(images, subnet))
+                    assert torch.equal(getattr(together, role), getattr(alone, role))
 
     def test_the_ends_of_tau_are_little_and_big_exactly(self) -> None:
         """Law 2, logits and costs; law 6 at any tau between."""
-        supernet = self.trained()
-        pair, net = self.pair_net(supernet)
-        cost = pair_cost(PairSpace(supernet.space), pair)
-        images, cascade = self.images(16), Cascade(net, Confidence("margin"))
-        with torch.inference_mode():
-            both = net(images)
-            assert torch.equal(cascade(images, float("-inf")).logits, both.little)
-            assert torch.equal(cascade(images, float("inf")).logits, both.big)
-            scores = cascade(images, 0.0).score
-        for tau in (float("-inf"), between(scores), float("inf")):
-            stays = float((scores >= tau).float().mean()) if tau < float("inf") else 0.0
-            ran = count_macs(_AtTau(cascade, tau), images)
-            assert ran == round(16 * cost.expected(stays))
+        for coupled in self.coupled():
+            pair, net = self.pair_net(coupled)
+            cost = pair_cost(coupled.pairs, pair)
+            images, cascade = self.images(16), Cascade(net, Confidence("margin"))
+            with torch.inference_mode():
+                both = net(images)
+                assert torch.equal(cascade(images, float("-inf")).logits, both.little)
+                assert torch.equal(cascade(images, float("inf")).logits, both.big)
+                scores = cascade(images, 0.0).score
+            for tau in (float("-inf"), between(scores), float("inf")):
+                stays = float((scores >= tau).float().mean()) if tau < float("inf") else 0.0
+                ran = count_macs(_AtTau(cascade, tau), images)
+                assert ran == round(16 * cost.expected(stays))
 
     def test_routing_a_batch_is_routing_its_rows(self) -> None:
         """Law 3: any batch size and order, none and all hard, and no rows at all."""
-        _, net = self.pair_net(self.trained())
+        _, net = self.pair_net(next(self.coupled()))
         images, cascade = self.images(9), Cascade(net, Confidence("margin"))
         with torch.inference_mode():
             tau = between(cascade(images, 0.0).score)
@@ -167,7 +173,7 @@ class SupernetContract(SpaceContract):
 
     def test_what_is_not_taken_does_not_run(self) -> None:
         """Law 5: NaN weights in big change no easy row, and nothing at all where every row is easy."""
-        _, net = self.pair_net(self.trained())
+        _, net = self.pair_net(next(self.coupled()))
         images, cascade = self.images(12), Cascade(net, Confidence("margin"))
         with torch.inference_mode():
             tau = between(cascade(images, 0.0).score)

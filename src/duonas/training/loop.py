@@ -7,18 +7,16 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
 from duonas.core.protocols import Progress, TrainRule, silent
 from duonas.core.rng import stream
-from duonas.spaces.supernet import Supernet
 from duonas.training.checkpoint import Checkpoint, save_tensors
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
@@ -46,28 +44,30 @@ def build_fabric(options: TrainOptions) -> Fabric:
 
 
 def train(
-    supernet: Supernet,
+    network: nn.Module,
     batches: TrainBatches,
     rule: TrainRule,
     options: TrainOptions,
     *,
     seed: int,
     folder: Path,
+    name: str = "supernet",
     progress: Progress = silent,
     log: Callable[..., None] = lambda **figures: None,
     fabric: Fabric | None = None,
 ) -> Path:
-    """Train ``supernet`` in place, resuming from ``folder/checkpoint`` where there is one.
+    """Train ``network`` in place, resuming from ``folder/checkpoint`` where there is one.
 
     On a CPU a run that was killed and started again ends with the same bits as one that was not.
 
     Args:
-        supernet: on the device that ``fabric`` uses.
+        network: a ``PairSupernet``, or whatever else the rule can train.
         batches: images (B, 3, H, W) in [0, 1] and targets by step.
         rule: what a step does.
         options: the ``[train]`` table.
         seed: of the archs that are drawn.
-        folder: gets ``checkpoint/state.safetensors`` and, at the end, ``supernet.safetensors``.
+        folder: gets ``checkpoint/state.safetensors`` and, at the end, ``<name>.safetensors``.
+        name: of the trained weights' file.
         progress: told after each step.
         log: given figures now and then: step, epoch, loss, lr, images_per_s and the rule's own losses.
         fabric: device, precision and processes; built from ``options`` where absent.
@@ -80,26 +80,26 @@ def train(
     """
     keep_freed_memory()
     fabric = fabric or build_fabric(options)
-    supernet.to(fabric.device).train()
-    optimizer = build_optimizer(supernet, options)
-    average = AveragedWeights(supernet, options.ema)
+    trained = nn.ModuleDict({"network": network, "rule": rule.weights}).to(fabric.device).train()
+    optimizer = build_optimizer(trained, options)
+    average = AveragedWeights(network, options.ema)
     checkpoint = Checkpoint(folder / "checkpoint" / "state.safetensors")
-    first = checkpoint.load(supernet, optimizer, average)
+    first = checkpoint.load(trained, optimizer, average)
+    computed = _Autocast(network, fabric)
     steps = options.epochs * len(batches)
     every = max(1, len(batches) // LOGS_PER_EPOCH)
     saved = since = time.monotonic()
     seen = 0
 
-    def forward(images: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor:
-        with fabric.autocast():
-            return supernet(images, arch, feature_mask)
-
     for step in range(first, steps):
+        if rule.prepare(network, step, steps):
+            optimizer.state.clear()
+            average = AveragedWeights(network, options.ema)
         rate = learning_rate(step, steps, len(batches), options)
         images, targets = batches.batch(step)
-        losses = rule.step(forward, images, targets, stream(seed, "archs", step), fabric.backward)
-        _update(supernet, optimizer, rate, options.clip, fabric)
-        average.update(supernet, step)
+        losses = rule.step(computed, images, targets, stream(seed, "archs", step), fabric.backward)
+        _update(trained, optimizer, rate, options.clip, fabric)
+        average.update(network, step)
         seen += len(images) * fabric.world_size
         now = time.monotonic()
         due = now - saved > options.checkpoint_seconds
@@ -110,20 +110,35 @@ def train(
             progress(step + 1, steps, loss=figures["loss"])
             seen, since = 0, now
         if due and fabric.is_global_zero:
-            checkpoint.save(step + 1, supernet, optimizer, average)
+            checkpoint.save(step + 1, trained, optimizer, average)
             saved = time.monotonic()
-    supernet.load_state_dict(average.values)
-    path = folder / "supernet.safetensors"
+    network.load_state_dict(average.values)
+    path = folder / f"{name}.safetensors"
     if fabric.is_global_zero:
-        checkpoint.save(steps, supernet, optimizer, average)
-        save_tensors(path, supernet.state_dict(), {"steps": steps})
-    supernet.eval()
+        checkpoint.save(steps, trained, optimizer, average)
+        save_tensors(path, network.state_dict(), {"steps": steps})
+    network.eval()
     return path
 
 
-def _update(supernet: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float, fabric: Fabric) -> None:
+class _Autocast:
+    """The network in the precision of the run."""
+
+    def __init__(self, network: nn.Module, fabric: Fabric) -> None:
+        self._network, self._fabric = network, fabric
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with self._fabric.autocast():
+            return self._network(*args, **kwargs)
+
+    def pair(self, *args: Any, **kwargs: Any) -> Any:
+        with self._fabric.autocast():
+            return self._network.pair(*args, **kwargs)  # type: ignore[operator]
+
+
+def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float, fabric: Fabric) -> None:
     """One optimiser step on the gradients that the rule has added up."""
-    parameters = list(supernet.parameters())
+    parameters = list(trained.parameters())
     if fabric.world_size > 1:
         _average_gradients(parameters, fabric)
     if clip:
