@@ -40,6 +40,7 @@ class SpaceOptions:
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
     norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
 
 
 @dataclass(frozen=True)

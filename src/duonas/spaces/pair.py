@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
 from duonas.core.pair import NestedPairs, PairArch, PairSpace, Subnet
+from duonas.layers.sorting import sort_channels
 from duonas.spaces.supernet import Supernet
 
 
@@ -76,6 +77,14 @@ class PairSupernet(nn.Module):
         """The pair in plain PyTorch."""
         little, big = (self.extract(subnet) for subnet in self.pairs.subnets(pair))
         return PairNet.join(little, big, self.pairs.shared(pair))
+
+    def sort_channels(self) -> None:
+        """Bring the most important channels of both towers to the front; the largest networks compute what they did.
+
+        Blocks without the methods of ``layers.sorting`` keep their channels as they are.
+        """
+        largest = self.pairs.largest_subnets()
+        sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in largest])
 
     def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
         own = self.little is not None and subnet.role == "little" and spec.stage > subnet.split
