@@ -12,6 +12,7 @@ OpenFraction = Annotated[float, Gt(0), Lt(1)]
 Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Start = Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True)
@@ -52,13 +53,27 @@ class PairOptions:
 
 
 @dataclass(frozen=True)
+class PhaseOptions:
+    """``[train.phases]``: the part of the run after which each choice is elastic (paper D, section 4.5)."""
+
+    kernel: Start = 0.25
+    depth: Start = 0.5
+    expansion: Start = 0.75
+    width: Start = 0.75
+    resolution: Start = 0.25
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich"] = "sandwich"
+    rule: Literal["sandwich", "uniform", "progressive", "hybrid"] = "sandwich"
     epochs: Count = 30
     batch_size: Count = 128
-    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and the smallest
+    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
+    phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive
+    progressive_share: OpenFraction = 0.5  # hybrid: the part of the run that is progressive
+    then: Literal["sandwich"] = "sandwich"  # hybrid: the rule of the rest
     lr: Positive = 0.1
     schedule: Literal["cosine", "exponential"] = "cosine"
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr

@@ -71,7 +71,7 @@ class SwitchableBatchNorm(nn.Module):
 
     @torch.no_grad()
     def reorder(self, order: Tensor) -> None:
-        """Put the widest's channel ``order[i]`` at place i; a narrower norm, whose channels are others now, follows it."""
+        """Put the widest's channel ``order[i]`` at place i; the narrower norms, whose channels are others, follow."""
         state = self.extract(len(order)).state_dict()
         widest = {name: value[order] for name, value in state.items() if value.ndim}
         for width, norm in self.by_width.items():
