@@ -26,8 +26,8 @@ SCHEDULE = [
     (324, (0, 1, 3, 3)),
     (325, (0, 0, 3, 3)),
     (449, (0, 0, 3, 3)),
-    (450, (0, 0, 2, 2)),
-    (474, (0, 0, 2, 2)),
+    (450, (0, 0, 1, 1)),
+    (474, (0, 0, 1, 1)),
     (475, (0, 0, 0, 0)),
     (599, (0, 0, 0, 0)),
 ]
@@ -118,7 +118,7 @@ def test_without_elastic_channels_nothing_is_sorted(make):
 def test_the_schedule_is_an_option(make):
     space = make().pairs.space
     phases = Phases(space, PhaseOptions(kernel=0.6, depth=0.2, expansion=0.0, width=0.9))
-    assert phases.elastic(0.0) and phases.widens(0.0) and phases.least(0.0)["stage1.block0.expansion"] == 2
+    assert phases.elastic(0.0) and phases.widens(0.0) and phases.least(0.0)["stage1.block0.expansion"] == 1
     assert (phases.least(0.3)["stage1.depth"], phases.least(0.3)["stage1.block0.kernel"]) == (0, 2)
     assert (phases.least(0.6)["stage1.block0.kernel"], phases.least(0.89)["stage1.width"]) == (0, 3)
 

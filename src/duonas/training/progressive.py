@@ -17,7 +17,7 @@ from duonas.training.inplace import InPlaceDistillation
 from duonas.training.losses import label_loss
 
 CHANNELS = ("expansion", "width")  # kinds of axes by which subnets keep the leading channels only
-STEPWISE = ("depth", *CHANNELS)  # OFA opens the second largest value of these a while before the others
+STEPWISE = ("depth", *CHANNELS)  # of these the larger half of the values becomes elastic a while before the others
 FIRST_STEP = 1 / 6  # that while, as a part of the phase; in OFA 25 of 145 epochs
 
 
@@ -54,7 +54,7 @@ class Phases:
             return last
         end = min((other for other in self._starts.values() if other > start), default=1.0)
         if axis.kind in STEPWISE and done < start + FIRST_STEP * (end - start):
-            return max(0, last - 1)
+            return last // 2
         return 0
 
 

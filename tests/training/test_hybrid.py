@@ -1,42 +1,14 @@
-"""Rules by name; the uniform rule; two rules after one another."""
+"""Two rules after one another."""
 
 from __future__ import annotations
 
-from typing import get_args, get_type_hints
-
 import numpy as np
-import pytest
 import torch
 
 from duonas.core.options import TrainOptions
 from duonas.core.rng import stream
 from duonas.training.hybrid import Hybrid
-from duonas.training.losses import label_loss
 from duonas.training.rules import make_rule
-
-NAMES = get_args(get_type_hints(TrainOptions)["rule"])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_name_makes_a_rule_that_takes_a_step(make, take, name):
-    net = make("partial")
-    _, losses, _ = take(make_rule(net.pairs, TrainOptions(rule=name)), net)
-    assert torch.isfinite(losses["loss"])
-
-
-@pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
-def test_uniform_trains_one_drawn_subnet_of_each_tower_on_labels(make, take, coupling):
-    net = make(coupling)
-    rule = make_rule(net.pairs, TrainOptions(rule="uniform", label_smoothing=0.1, dropout=0.5))
-    archs = set()
-    for step in range(5):
-        watched, losses, targets = take(rule, net, step)
-        assert [subnet.role for subnet in watched.subnets] == list(net.pairs.roles)
-        for subnet, logits, mask in zip(watched.subnets, watched.logits, watched.masks, strict=True):
-            torch.testing.assert_close(losses[subnet.role], label_loss(logits, targets, 0.1))
-            assert mask is None
-            archs.add(subnet.arch)
-    assert len(archs) == 5 * len(net.pairs.roles)
 
 
 def test_hybrid_is_progressive_then_the_sandwich(make, take):
