@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import PhaseOptions, TrainOptions
+from duonas.core.options import PhaseOptions, SpaceOptions, TrainOptions
+from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.core.space import Axis, SearchSpace
+from duonas.spaces.families import family as find_family
+from duonas.spaces.pair import PairSupernet
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.progressive import Phases, Progressive
 
@@ -138,6 +142,20 @@ def test_a_kind_of_ones_own_becomes_elastic_with_the_first():
     assert phases.least(0.24) == {"colour": 2, "a.depth": 1} and not phases.elastic(0.24)
     assert phases.least(0.25) == {"colour": 0, "a.depth": 1} and phases.elastic(0.25)
     assert phases.least(0.6) == {"colour": 0, "a.depth": 0} and not phases.widens(1.0)
+
+
+def test_a_space_of_ones_own_need_not_know_how_to_sort(take):
+    """Its blocks keep their channels; those of the shipped head alone are sorted."""
+    family = find_family(f"{Path(__file__).parents[2] / 'examples' / 'own_space.py'}:FAMILY")
+    space = family.space(SpaceOptions(), 8, 4)
+    net = PairSupernet(pair_space(space), family.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), SpaceOptions()))
+    before = {name: parameter.clone() for name, parameter in net.named_parameters()}
+    rule = Progressive(net.pairs, OPTIONS)
+    assert rule.prepare(net, 75, 100)
+    moved = {name for name, parameter in net.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == {"big.blocks.head.widen.conv.weight", "big.blocks.head.classify.weight"}
+    watched, _, _ = take(rule, net, 99)
+    assert len(set(watched.subnets)) == 3
 
 
 def test_no_archs_to_draw_is_refused(make):
