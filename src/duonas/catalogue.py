@@ -35,6 +35,7 @@ LINES = {
     "sibling": "two towers with weights of their own behind one stem",
     "partial": "the stages up to a searched split are shared, then little branches off",
     "sandwich": "largest, smallest and random archs each step, with in-place distillation (BigNAS)",
+    "cotrain": "whole pairs: labels for both, big teaches little, the router and the budget in the loss",
     "uniform": "one random arch each step, on labels alone (single path one-shot)",
     "progressive": "the largest first, then kernels, depths and widths become elastic (Once-for-All)",
     "hybrid": "progressive for a part of the run, then the sandwich",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from duonas.core.options import SpaceOptions
+from duonas.core.options import LossOptions, SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
@@ -43,6 +43,25 @@ class TestSandwichSibling(TestSandwich):
 
 
 class TestSandwichPartial(TestSandwich):
+    coupling = "partial"
+
+
+class TestCotrain(TestSandwich):
+    """Every term of the loss is on, with learned weights and an adapter between features."""
+
+    name = "cotrain"
+
+    def options(self):
+        loss = LossOptions(gamma=0.5, features=0.1, cost=1.0, cost_budget=1e5, peak=1.0, peak_budget=1e5,
+                           weighting="uncertainty")  # fmt: skip
+        return replace(super().options(), loss=loss)
+
+
+class TestCotrainSibling(TestCotrain):
+    coupling = "sibling"
+
+
+class TestCotrainPartial(TestCotrain):
     coupling = "partial"
 
 

@@ -9,6 +9,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import TrainRule
+from duonas.training.cotrain import Cotrain
 from duonas.training.hybrid import Hybrid
 from duonas.training.progressive import Progressive
 from duonas.training.sandwich import Sandwich
@@ -38,6 +39,7 @@ def _hybrid(pairs: PairSpace, options: TrainOptions) -> Hybrid:
 
 RULES: dict[str, Callable[[PairSpace, TrainOptions], TrainRule]] = {
     "sandwich": Sandwich,
+    "cotrain": Cotrain,
     "uniform": Uniform,
     "progressive": Progressive,
     "hybrid": _hybrid,
