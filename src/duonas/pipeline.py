@@ -46,7 +46,7 @@ from duonas.spaces.supernet import Family
 from duonas.training.checkpoint import Checkpoint, load_tensors
 from duonas.training.loop import build_fabric
 from duonas.training.loop import train as train_supernet
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules import make_rule
 
 PROFILED = 2000  # archs drawn for the median
 
@@ -148,7 +148,7 @@ def train(job: Job, progress: Progress) -> list[Path]:
         rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
     path = train_supernet(
-        job.fresh_supernet(), batches, Sandwich(job.pairs, options), options, seed=seed, folder=job.run.folder,
+        job.fresh_supernet(), batches, make_rule(job.pairs, options), options, seed=seed, folder=job.run.folder,
         progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
     )  # fmt: skip
     return [path]

@@ -12,6 +12,7 @@ OpenFraction = Annotated[float, Gt(0), Lt(1)]
 Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Start = Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class SpaceOptions:
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
     norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,45 @@ class PairOptions:
 
 
 @dataclass(frozen=True)
+class PhaseOptions:
+    """``[train.phases]``: the part of the run after which each choice is elastic (paper D, section 4.5)."""
+
+    kernel: Start = 0.25
+    depth: Start = 0.5
+    expansion: Start = 0.75
+    width: Start = 0.75
+    resolution: Start = 0.25
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """``[train.loss]``: the terms of the pair rule ``cotrain`` (paper D, section 3.3); big's has weight 1."""
+
+    alpha: NotNegative = 1.0  # of little's label loss
+    beta: NotNegative = 1.0  # of little's distillation from big
+    gamma: NotNegative = 0.0  # of the router's loss
+    features: NotNegative = 0.0  # of the loss between what the two heads read (FitNets)
+    cost: NotNegative = 0.0  # of the expected MACs above cost_budget (NACHOS)
+    cost_budget: Positive | None = None  # in MACs
+    peak: NotNegative = 0.0  # of the dearest MACs above peak_budget (NACHOS)
+    peak_budget: Positive | None = None  # in MACs
+    weighting: Literal["fixed", "uncertainty"] = "fixed"  # uncertainty: learned on top (Kendall et al.)
+    gate_tau: OpenFraction = 0.5  # little's margin at which the soft gate of router, cost and peak is half open
+    gate_width: Positive = 0.1  # its softness
+
+
+@dataclass(frozen=True)
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich"] = "sandwich"
+    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"
     epochs: Count = 30
     batch_size: Count = 128
-    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and the smallest
+    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
+    loss: LossOptions = field(default_factory=LossOptions)  # cotrain
+    phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive
+    progressive_share: OpenFraction = 0.5  # hybrid: the part of the run that is progressive
+    then: Literal["sandwich", "cotrain"] = "sandwich"  # hybrid: the rule of the rest
     lr: Positive = 0.1
     schedule: Literal["cosine", "exponential"] = "cosine"
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr

@@ -74,6 +74,7 @@ class PairSpace(ABC):
 
     coupling: Coupling
     roles: tuple[Role, ...] = ("big", "little")  # whose weights there are
+    splits: tuple[int, ...] = (0,)  # where little may branch off
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
@@ -115,6 +116,12 @@ class PairSpace(ABC):
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
         """Little and big as subnets of the coupling's weights."""
         return Subnet(pair.little, "little", pair.split), Subnet(pair.big)
+
+    def largest_subnets(self) -> tuple[Subnet, ...]:
+        """The largest of each tower, at every split: together they use all weights."""
+        largest = self.space.largest()
+        little = [Subnet(largest, "little", split) for split in self.splits if "little" in self.roles]
+        return Subnet(largest), *little
 
     def sample_subnet(self, role: Role, rng: np.random.Generator) -> Subnet:
         """A subnet of one tower, drawn."""

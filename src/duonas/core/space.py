@@ -30,6 +30,11 @@ class Axis:
     minimum: int = 0
     stage: int = 0
 
+    @property
+    def kind(self) -> str:
+        """The last word of the name, such as ``kernel``: what the same choice is called in every block and stage."""
+        return self.name.rpartition(".")[2]
+
     def __post_init__(self) -> None:
         if not self.values:
             raise DuonasError(f"axis {self.name!r} has no values: give at least one.")
@@ -108,6 +113,10 @@ class SearchSpace(ABC):
     def sample_within(self, big: Arch, rng: np.random.Generator) -> Arch:
         """An arch contained in ``big``, every active axis drawn uniformly up to big's choice."""
         return self._build({name: int(rng.integers(big[name] + 1)) if name in big else 0 for name in self.axes})
+
+    def sample_above(self, least: Mapping[str, int], rng: np.random.Generator) -> Arch:
+        """An arch with every active axis drawn uniformly from index ``least[axis]`` up."""
+        return self._build({name: int(rng.integers(least[name], len(axis.values))) for name, axis in self.axes.items()})
 
     def mutate(self, arch: Arch, rng: np.random.Generator, p: float = 0.1) -> Arch:
         """``arch`` with each axis redrawn with probability ``p``; axes that become active are drawn."""

@@ -41,6 +41,12 @@ class SlicedBatchNorm(nn.Module):
             self.weight[:channels], self.bias[:channels], self.running_mean[:channels], self.running_var[:channels]
         )
 
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put channel ``order[i]`` at place i."""
+        for values in (self.weight, self.bias, self.running_mean, self.running_var):
+            values.copy_(values[order])
+
     def zero_weight(self) -> None:
         """Start as the zero function, so that a residual block starts as the identity (BigNAS)."""
         nn.init.zeros_(self.weight)
@@ -62,6 +68,14 @@ class SwitchableBatchNorm(nn.Module):
         norm = self.by_width[str(channels)]
         assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
         return _plain(norm.weight, norm.bias, norm.running_mean, norm.running_var)
+
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put the widest's channel ``order[i]`` at place i; the narrower norms, whose channels are others, follow."""
+        state = self.extract(len(order)).state_dict()
+        widest = {name: value[order] for name, value in state.items() if value.ndim}
+        for width, norm in self.by_width.items():
+            norm.load_state_dict({name: value[: int(width)] for name, value in widest.items()}, strict=False)
 
     def zero_weight(self) -> None:
         """Start as the zero function, at every width."""

@@ -16,6 +16,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
+from duonas.layers.elastic import KernelTransform, Shrink, centre
 from duonas.spaces.supernet import Family, Supernet
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
@@ -101,6 +102,10 @@ class MobileNetSpace(SearchSpace):
         """Channels of a stage (1, 2, ...) at a width."""
         return max(4, round(self.preset.stages[stage - 1].channels * width / 2) * 2)
 
+    def kernels(self, spec: BlockSpec) -> tuple[int, ...]:
+        """The kernels that an inverted residual block may have."""
+        return self.axes[f"{spec.name.replace('_', '.')}.kernel"].values
+
     def layer_widths(self, spec: BlockSpec) -> dict[str, list[int]]:
         """Every number of channels that each layer of a block may give, over all archs."""
         count = len(self.preset.stages)
@@ -150,14 +155,22 @@ class MobileNetSupernet(Supernet):
 
     Args:
         norm: ``"recalibrated"`` or ``"switchable"`` batch norm.
+        kernel_transform: whether smaller kernels are learned maps of the larger ones' centres, not those centres.
     """
 
     space: MobileNetSpace
 
     def __init__(
-        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, norm: str
+        self,
+        space: SearchSpace,
+        mean: Sequence[float],
+        std: Sequence[float],
+        rng: np.random.Generator,
+        norm: str,
+        kernel_transform: bool = False,
     ) -> None:
         self._norm = norm
+        self._kernel_transform = kernel_transform
         super().__init__(space, mean, std, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
@@ -165,7 +178,13 @@ class MobileNetSupernet(Supernet):
         if largest.kind == "stem":
             return ElasticStem(largest, self._norm)
         widths = self.space.layer_widths(largest)
-        return (ElasticHead if largest.kind == "head" else ElasticMBConv)(largest, widths, self._norm)
+        if largest.kind == "head":
+            return ElasticHead(largest, widths, self._norm)
+        return ElasticMBConv(largest, widths, self._norm, self._shrink(largest))
+
+    def _shrink(self, spec: BlockSpec) -> Shrink:
+        kernels = self.space.kernels(spec)
+        return KernelTransform(kernels) if self._kernel_transform and len(kernels) > 1 else centre
 
 
 def _narrowed(name: str, values: list[Any], options: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -204,7 +223,7 @@ def _preset_for(image_size: int) -> str:
 def _supernet(
     space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
 ) -> MobileNetSupernet:
-    return MobileNetSupernet(space, mean, std, rng, options.norm)
+    return MobileNetSupernet(space, mean, std, rng, options.norm, options.kernel_transform)
 
 
 FAMILY = Family(_space, _supernet)

@@ -112,8 +112,7 @@ class SpaceContract(ABC):
         """Where the space can be walked through."""
         archs = list(self.space().archs()) if self.space().size() <= 300 else []
         for pairs in self.couplings():
-            splits = getattr(pairs, "splits", (0,))
-            found = sum(pairs.contains(PairArch(a, b, split)) for a in archs for b in archs for split in splits)
+            found = sum(pairs.contains(PairArch(a, b, split)) for a in archs for b in archs for split in pairs.splits)
             assert not archs or pairs.size() == found
 
     def test_shared_blocks_are_the_same_blocks(self) -> None:

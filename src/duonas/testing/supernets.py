@@ -141,6 +141,18 @@ class SupernetContract(SpaceContract):
                     assert torch.equal(getattr(together, role), coupled(images, subnet))
                     assert torch.equal(getattr(together, role), getattr(alone, role))
 
+    def test_sorted_channels_leave_the_largest_as_they_were(self) -> None:
+        """In every tower and at every split: to rounding, since sums run in another order."""
+        images = self.images(3)
+        for coupled in self.coupled():
+            largest = coupled.pairs.largest_subnets()
+            with torch.inference_mode():
+                before = [coupled(images, subnet) for subnet in largest]
+                coupled.sort_channels()
+                for subnet, logits in zip(largest, before, strict=True):
+                    error = (coupled(images, subnet) - logits).abs().max()
+                    assert error <= 1e-4 * (1 + logits.abs().max())
+
     def test_the_ends_of_tau_are_little_and_big_exactly(self) -> None:
         """Law 2, logits and costs; law 6 at any tau between."""
         for coupled in self.coupled():
