@@ -163,7 +163,7 @@ def search(job: Job, progress: Progress) -> list[Path]:
 
 
 def pair(job: Job, progress: Progress) -> list[Path]:
-    """Extract the chosen pair and save it, batch norms recalibrated as they were in the search."""
+    """Extract the chosen pair and save it, with the norm statistics that it had in the search."""
     chosen = Front.load(job.run.front).best.pair
     folder = job.run.pair
     subnets = dict(zip(("little", "big"), job.pairs.subnets(chosen), strict=True))

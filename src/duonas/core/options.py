@@ -12,6 +12,7 @@ OpenFraction = Annotated[float, Gt(0), Lt(1)]
 Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Norm = Literal["recalibrated", "switchable", "both"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class SpaceOptions:
     name: str = "mobilenet"
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
-    norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    norm: Norm = "recalibrated"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from torch import nn
 from duonas.core.arch import Arch
 from duonas.core.block import Activation, BlockSpec, head_block, input_block, mbconv_block, stem_block
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import SpaceOptions
+from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
 from duonas.spaces.supernet import Family, Supernet
@@ -149,23 +149,23 @@ class MobileNetSupernet(Supernet):
     """The supernet over a ``MobileNetSpace``.
 
     Args:
-        norm: ``"recalibrated"`` or ``"switchable"`` batch norm.
+        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
     """
 
     space: MobileNetSpace
 
     def __init__(
-        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, norm: str
+        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, norm: Norm
     ) -> None:
-        self._norm = norm
+        self.norm = norm
         super().__init__(space, mean, std, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
         """The elastic form of a stem, inverted residual or head."""
         if largest.kind == "stem":
-            return ElasticStem(largest, self._norm)
+            return ElasticStem(largest, self.norm)
         widths = self.space.layer_widths(largest)
-        return (ElasticHead if largest.kind == "head" else ElasticMBConv)(largest, widths, self._norm)
+        return (ElasticHead if largest.kind == "head" else ElasticMBConv)(largest, widths, self.norm)
 
 
 def _narrowed(name: str, values: list[Any], options: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
+from duonas.core.options import Norm
 from duonas.core.pair import NestedPairs, PairArch, PairSpace, Subnet
 from duonas.spaces.supernet import Supernet
 
@@ -76,6 +77,15 @@ class PairSupernet(nn.Module):
         """The pair in plain PyTorch."""
         little, big = (self.extract(subnet) for subnet in self.pairs.subnets(pair))
         return PairNet.join(little, big, self.pairs.shared(pair))
+
+    @property
+    def norm(self) -> Norm:
+        """Where the norm statistics of an extracted subnet come from."""
+        return self.big.norm
+
+    def settle(self, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+        """Give an extracted subnet the norm statistics that it is used with; see ``Supernet.settle``."""
+        return self.big.settle(network, batches)
 
     def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
         own = self.little is not None and subnet.role == "little" and spec.stage > subnet.split
