@@ -21,7 +21,10 @@ class PlainSpace(SearchSpace):
     def __init__(self, image_size: int, classes: int) -> None:
         axes = []
         for stage in (1, 2):
-            axes += [Axis(f"stage{stage}.width", WIDTHS, stage=stage), Axis(f"stage{stage}.depth", (1, 2, 3), stage=stage)]
+            axes += [
+                Axis(f"stage{stage}.width", WIDTHS, stage=stage),
+                Axis(f"stage{stage}.depth", (1, 2, 3), stage=stage),
+            ]
         super().__init__("plain", axes, image_size=image_size, classes=classes)
 
     def blocks(self, arch):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
 from duonas.core.options import Norm
-from duonas.core.pair import NestedPairs, PairArch, PairSpace, Subnet
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.spaces.supernet import Supernet
 
 
@@ -30,13 +30,13 @@ class PairSupernet(nn.Module):
     Args:
         pairs: the pairs that are allowed.
         big: the supernet of the big tower.
-        little: of the little tower, over the same space; ``None`` for nested pairs.
+        little: of the little tower, over ``pairs.spaces["little"]``; ``None`` for nested pairs.
     """
 
     def __init__(self, pairs: PairSpace, big: Supernet, little: Supernet | None = None) -> None:
         super().__init__()
-        if (little is None) != isinstance(pairs, NestedPairs):
-            raise TypeError(f"{pairs.coupling} pairs have {len(pairs.roles)} tower(s).")
+        if (little is None) != (len(pairs.towers) == 1):
+            raise TypeError(f"{pairs.coupling} pairs have {len(pairs.towers)} tower(s).")
         self.pairs = pairs
         self.big = big
         self.little = little
