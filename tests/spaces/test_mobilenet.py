@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from math import prod
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from duonas.core.options import PairOptions, SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
+from duonas.recipe import parse
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 
 
@@ -161,3 +164,11 @@ def test_a_short_range_may_be_switchable():
     options = SpaceOptions(preset="cifar-small", width_range=(0.75, 1.0), divisor=4, norm="switchable")
     space = FAMILY.space(options, 32, 10)
     assert [space.channels(3, width) for width in space.axes["stage3.width"].values] == [72, 76, 80, 84, 88, 92, 96]
+
+
+def test_the_documented_recipe_is_what_it_says():
+    text = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text(encoding="utf-8")
+    recipe = parse(tomllib.loads(text.split("```toml\n")[1].split("```")[0]))
+    spaces = [FAMILY.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
+    assert [len(spaces[0].axes[f"stage{stage}.width"].values) for stage in (1, 2, 3)] == [3, 5, 10]
+    assert pair_space(spaces[0], recipe.pair.coupling, little=spaces[1]).roles == ("big", "little")

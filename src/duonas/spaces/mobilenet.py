@@ -24,7 +24,7 @@ DEPTHS = (1, 2, 3, 4)
 KERNELS = (3, 5, 7)
 EXPANSIONS = (1, 2, 4, 6)
 FEWEST_CHANNELS = 4
-MOST_SWITCHED = 8  # widths of a stage for which switchable norms still see enough training (US-Nets, section 3.3)
+MOST_SWITCHED = 8  # widths of a stage; of more, each would be trained too seldom for statistics of its own
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ class Preset:
     def channels(self, stage: int, width: float) -> int:
         """Channels of a stage (1, 2, ...) at a width."""
         fewest = -(-FEWEST_CHANNELS // self.divisor)
-        return self.divisor * max(fewest, round(self.stages[stage - 1].channels * width / self.divisor))
+        nearest_multiple = int(self.stages[stage - 1].channels * width / self.divisor + 0.5)
+        return self.divisor * max(fewest, nearest_multiple)
 
     def widths_of(self, stage: int, widths: Iterable[float]) -> tuple[float, ...]:
         """A width for every number of channels that a stage has at ``widths``, or, with a range, within that."""
@@ -89,14 +90,12 @@ class Preset:
         return replace(self, stages=tuple(replace(stage, squeeze_excite=on) for stage in self.stages))
 
     def simple(self) -> Preset:
-        """The same with ReLU everywhere and no channel attention: what any runtime and integer hardware runs well."""
-        plain = self.with_squeeze_excite(False)
-        return replace(
-            plain, activation="relu", stages=tuple(replace(stage, activation="relu") for stage in plain.stages)
-        )
+        """The same with ReLU everywhere and no channel attention, much like MobileNetV2's blocks."""
+        stages = tuple(replace(stage, activation="relu", squeeze_excite=False) for stage in self.stages)
+        return replace(self, activation="relu", stages=stages)
 
     def ranged(self, least: float, most: float) -> Preset:
-        """The same with every number of channels between two parts of a stage's (US-Nets, section 2).
+        """The same with every number of channels between two parts of a stage's (US-Nets).
 
         Raises:
             DuonasError: the first is larger than the second.
