@@ -18,9 +18,10 @@ class TestSandwich(RuleContract):
     norm = "recalibrated"
     coupling = "nested"
     pair = PairOptions()
+    depth = 2
 
     def supernet(self):
-        table = SpaceOptions(preset="digits", norm=self.norm, axes={"depth": [1, 2]})
+        table = SpaceOptions(preset="digits", norm=self.norm, axes={"depth": list(range(1, self.depth + 1))})
         space, little = (FAMILY.space(options, 8, 4) for options in (table, self.pair.little(table)))
         pairs = pair_space(space, self.coupling, little=little)
         towers = (
@@ -44,6 +45,7 @@ class TestSandwichSimpleLittle(TestSandwich):
     """Little's own blocks in big's weights."""
 
     pair = PairOptions(little_blocks="simple")
+    depth = 1
 
 
 class TestSandwichOneResolution(TestSandwich):
