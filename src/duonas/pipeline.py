@@ -76,14 +76,14 @@ class Job:
         return self._family or find_family(self.recipe.space.name)
 
     @cached_property
-    def space(self) -> SearchSpace:
-        """The search space for these images."""
-        return self.family.space(self.recipe.space, self.splits.image_size, self.splits.num_classes)
-
-    @cached_property
     def pairs(self) -> PairSpace:
         """The pairs that are allowed."""
-        return pair_space(self.space, self.recipe.pair.coupling, self.recipe.pair.splits)
+        return _pairs(self.recipe, self.family, self.splits)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space for these images."""
+        return self.pairs.space
 
     def check(self) -> None:
         """Refuse before any work what could only fail after it: a constraint that no pair meets."""
@@ -101,9 +101,10 @@ class Job:
     def fresh_supernet(self) -> PairSupernet:
         """The weights of all pairs before training."""
         towers = []
-        for role in self.pairs.roles:
+        for role in self.pairs.towers:
             rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
-            towers.append(self.family.supernet(self.space, self.splits.mean, self.splits.std, rng, self.recipe.space))
+            space, splits = self.pairs.spaces[role], self.splits
+            towers.append(self.family.supernet(space, splits.mean, splits.std, rng, self.recipe.space))
         return PairSupernet(self.pairs, *towers)
 
     @cached_property
@@ -163,7 +164,7 @@ def search(job: Job, progress: Progress) -> list[Path]:
 
 
 def pair(job: Job, progress: Progress) -> list[Path]:
-    """Extract the chosen pair and save it, batch norms recalibrated as they were in the search."""
+    """Extract the chosen pair and save it, with the norm statistics that it had in the search."""
     chosen = Front.load(job.run.front).best.pair
     folder = job.run.pair
     subnets = dict(zip(("little", "big"), job.pairs.subnets(chosen), strict=True))
@@ -299,13 +300,20 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     2,000 archs drawn by the recipe's seed.
     """
     splits = load_splits(recipe.data, recipe.seed)
-    space = (family or find_family(recipe.space.name)).space(recipe.space, splits.image_size, splits.num_classes)
-    pairs = pair_space(space, recipe.pair.coupling, recipe.pair.splits)
+    pairs = _pairs(recipe, family or find_family(recipe.space.name), splits)
+    space = pairs.space
     rng = stream(recipe.seed, "profile")
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
     figures = {name: Spread(least[name], float(np.median([d[name] for d in drawn])), most[name]) for name in least}
     return Profile(space.size(), pairs.size(), figures, _feasibility(pairs, _search_options(recipe)))
+
+
+def _pairs(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
+    """The pairs that a recipe allows for the images of ``splits``."""
+    tables = (recipe.space, recipe.pair.little(recipe.space))
+    space, little = (family.space(table, splits.image_size, splits.num_classes) for table in tables)
+    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
 
 
 def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:

@@ -49,6 +49,24 @@ class TestMobileNetEnumerable(SupernetContract):
         )
 
 
+class TestMobileNetWidthRange(SupernetContract):
+    """Every number of channels from half to all, in steps of 4: long axes, of another length in each stage."""
+
+    def supernet(self):
+        return mobilenet(8, preset="digits", width_range=(0.5, 1.0), divisor=4, axes={"depth": [1, 2]})
+
+
+class TestSimpleLittle(SupernetContract):
+    """Little without squeeze-excite and with ReLU; nested, one set of weights is used with two activations."""
+
+    def supernet(self, **options):
+        axes = {"depth": [1, 2], "width": [0.5, 1.0]}
+        return mobilenet(8, preset="digits", norm="both", axes=axes, **options or {"squeeze_excite": "on"})
+
+    def little(self):
+        return self.supernet(blocks="simple")
+
+
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])
 def test_residual_blocks_start_as_the_identity(norm):
     """BigNAS's third trick: the last norm of a residual block starts at zero."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from duonas.core.options import LossOptions, SpaceOptions
+from duonas.core.options import LossOptions, PairOptions, SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 from duonas.spaces.pair import PairSupernet
 from duonas.testing import RuleContract
+from duonas.training.resolution import OneResolution
 from duonas.training.rules import make_rule
+from duonas.training.sandwich import Sandwich
 
 AXES = {"depth": [1, 2], "width": [0.25, 0.5], "expansion": [1, 2]}
 
@@ -19,12 +21,17 @@ class TestSandwich(RuleContract):
     name = "sandwich"
     norm = "recalibrated"
     coupling = "nested"
+    pair = PairOptions()
+    depth = 2
 
     def supernet(self):
-        table = SpaceOptions(preset="digits", norm=self.norm, kernel_transform=True, axes=AXES)
-        space = FAMILY.space(table, 8, 4)
-        pairs = pair_space(space, self.coupling)
-        towers = (FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
+        axes = AXES | {"depth": list(range(1, self.depth + 1))}
+        table = SpaceOptions(preset="digits", norm=self.norm, kernel_transform=True, axes=axes)
+        space, little = (FAMILY.space(options, 8, 4) for options in (table, self.pair.little(table)))
+        pairs = pair_space(space, self.coupling, little=little)
+        towers = (
+            FAMILY.supernet(pairs.spaces[r], (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.towers
+        )
         return PairSupernet(pairs, *towers)
 
     def options(self):
@@ -40,6 +47,23 @@ class TestSandwichSwitchable(TestSandwich):
 
 class TestSandwichSibling(TestSandwich):
     coupling = "sibling"
+
+
+class TestSandwichSimpleLittle(TestSandwich):
+    """Little's own blocks in big's weights."""
+
+    pair = PairOptions(little_blocks="simple")
+    depth = 1
+
+
+class TestSandwichOneResolution(TestSandwich):
+    def supernet(self):
+        table = SpaceOptions()
+        space = MobileNetSpace(replace(PRESETS["digits"], resolutions=(6, 8)), 8, 4, {"depth": [1]})
+        return PairSupernet(pair_space(space), FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
+
+    def rule(self, pairs, options):
+        return OneResolution(Sandwich(pairs, options), pairs.space)
 
 
 class TestSandwichPartial(TestSandwich):

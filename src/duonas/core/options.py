@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 Fraction = Annotated[float, Ge(0), Le(1)]
 OpenFraction = Annotated[float, Gt(0), Lt(1)]
+Width = Annotated[float, Gt(0), Le(1)]
 Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Start = Annotated[float, Ge(0), Lt(1)]
+Norm = Literal["recalibrated", "switchable", "both"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class SpaceOptions:
     name: str = "mobilenet"
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
-    norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    width_range: tuple[Width, Width] | None = None  # every number of channels between, in place of the preset's widths
+    divisor: Count | None = None  # channels of a stage are multiples of it; default: the preset's, 2
+    squeeze_excite: Literal["preset", "on", "off"] = "preset"  # in the blocks of all stages, or of those of the preset
+    blocks: Literal["preset", "simple"] = "preset"  # simple: ReLU everywhere and no squeeze-excite
+    norm: Norm = "recalibrated"
     kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
 
 
@@ -50,6 +56,16 @@ class PairOptions:
 
     coupling: Literal["nested", "sibling", "partial"] = "nested"
     splits: tuple[Annotated[int, Ge(1)], ...] | None = None  # partial: the stages after which little may branch off
+    little_squeeze_excite: Literal["same", "on", "off"] = "same"
+    little_blocks: Literal["same", "simple"] = "same"
+
+    def little(self, space: SpaceOptions) -> SpaceOptions:
+        """What little's own blocks are made by, where big's are made by ``space``."""
+        if self.little_blocks == "simple":
+            space = replace(space, blocks="simple", squeeze_excite="preset")
+        if self.little_squeeze_excite != "same":
+            space = replace(space, squeeze_excite=self.little_squeeze_excite)
+        return space
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class TrainOptions:
     rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"
     epochs: Count = 30
     batch_size: Count = 128
+    resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
     random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
     loss: LossOptions = field(default_factory=LossOptions)  # cotrain
     phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive

@@ -139,13 +139,16 @@ class SearchSpace(ABC):
             child[name] = next((parent[name] for parent in parents if name in parent), drawn[name])
         return self._build(child)
 
+    def changed(self, arch: Arch, axis: str, index: int) -> Arch:
+        """``arch`` with another choice on one axis; an axis that becomes active starts at its smallest value."""
+        return self._build({name: arch.get(name, 0) for name in self.axes} | {axis: index})
+
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
-        """All archs that differ on one axis; an axis that becomes active starts at its smallest value."""
-        base = {name: arch.get(name, 0) for name in self.axes}
-        for name, _ in arch.choices:
+        """All archs that differ on one axis, ``changed`` there."""
+        for name, chosen in arch.choices:
             for index in range(len(self.axes[name].values)):
-                if index != arch[name]:
-                    yield self._build(base | {name: index})
+                if index != chosen:
+                    yield self.changed(arch, name, index)
 
     def archs(self) -> Iterator[Arch]:
         """Every arch once, in sorted order of their choices; for spaces small enough to walk through."""

@@ -67,25 +67,22 @@ def _resized(x: Tensor, side: int) -> Tensor:
 
 
 class ConvNorm(nn.Module):
-    """Elastic convolution, norm, activation."""
+    """Elastic convolution, norm, and the activation that each spec asks for."""
 
-    def __init__(
-        self, largest: LayerSpec, widths: Sequence[int], norm: str, activation: Activation, shrink: Shrink = centre
-    ) -> None:
+    def __init__(self, largest: LayerSpec, widths: Sequence[int], norm: str, shrink: Shrink = centre) -> None:
         super().__init__()
         self.conv = ElasticConv(largest, shrink)
         self.norm = NORMS[norm](widths)
-        self.activation = activation
 
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
         """(B, layer.in_channels, H, W) to (B, layer.out_channels, H', W')."""
-        return ACTIVATIONS[self.activation](self.norm(self.conv(x, layer)))
+        return ACTIVATIONS[layer.activation](self.norm(self.conv(x, layer)))
 
     def extract(self, layer: LayerSpec) -> nn.Sequential:
         """The same in plain layers."""
         parts = [self.conv.extract(layer), self.norm.extract(layer.out_channels)]
-        if self.activation != "none":
-            parts.append(_MODULES[self.activation]())
+        if layer.activation != "none":
+            parts.append(_MODULES[layer.activation]())
         return nn.Sequential(*parts)
 
     def input_importance(self) -> Tensor:
@@ -108,7 +105,7 @@ class ElasticStem(nn.Module):
     def __init__(self, largest: BlockSpec, norm: str) -> None:
         super().__init__()
         conv = largest["conv"]
-        self.conv = ConvNorm(conv, [conv.out_channels], norm, largest.activation)
+        self.conv = ConvNorm(conv, [conv.out_channels], norm)
 
     def forward(self, x: Tensor, spec: BlockSpec) -> Tensor:
         """(B, 3, H, W) to (B, spec.out_channels, H', W')."""
@@ -177,17 +174,16 @@ class ElasticMBConv(nn.Module):
     Args:
         largest: the block that contains all others.
         widths: every number of channels that each layer may give, for switchable norms.
-        norm: ``"recalibrated"`` or ``"switchable"``.
+        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
         shrink: how smaller depthwise kernels follow from the largest.
     """
 
     def __init__(self, largest: BlockSpec, widths: Widths, norm: str, shrink: Shrink = centre) -> None:
         super().__init__()
-        activation = largest.activation
-        self.expand = ConvNorm(largest["expand"], widths["expand"], norm, activation) if "expand" in largest else None
-        self.depthwise = ConvNorm(largest["depthwise"], widths["depthwise"], norm, activation, shrink)
+        self.expand = ConvNorm(largest["expand"], widths["expand"], norm) if "expand" in largest else None
+        self.depthwise = ConvNorm(largest["depthwise"], widths["depthwise"], norm, shrink)
         self.squeeze_excite = ElasticSqueezeExcite(largest) if largest.squeeze_excite else None
-        self.project = ConvNorm(largest["project"], widths["project"], norm, "none")
+        self.project = ConvNorm(largest["project"], widths["project"], norm)
         if largest.residual:
             self.project.norm.zero_weight()
 
@@ -249,7 +245,7 @@ class ElasticHead(nn.Module):
 
     def __init__(self, largest: BlockSpec, widths: Widths, norm: str) -> None:
         super().__init__()
-        self.widen = ConvNorm(largest["widen"], widths["widen"], norm, largest.activation)
+        self.widen = ConvNorm(largest["widen"], widths["widen"], norm)
         self.classify = ElasticLinear(largest["classify"])
 
     def forward(self, x: Tensor, spec: BlockSpec, feature_mask: Tensor | None = None) -> Tensor:

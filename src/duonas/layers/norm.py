@@ -1,4 +1,4 @@
-"""Batch norm for subnets: shared by slicing and recalibrated, or switched by width."""
+"""Batch norm for subnets: shared by slicing and recalibrated, switched by width, or both."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ ElasticNorm = SlicedBatchNorm | SwitchableBatchNorm
 NORMS: dict[str, type[SlicedBatchNorm] | type[SwitchableBatchNorm]] = {
     "recalibrated": SlicedBatchNorm,
     "switchable": SwitchableBatchNorm,
+    "both": SwitchableBatchNorm,
 }
+RECALIBRATED = ("recalibrated", "both")  # whose statistics are measured anew once a network is extracted
 
 
 def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchNorm2d:

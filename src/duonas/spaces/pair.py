@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
-from duonas.core.pair import NestedPairs, PairArch, PairSpace, Subnet
+from duonas.core.options import Norm
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.layers.sorting import sort_channels
 from duonas.spaces.supernet import Supernet
 
@@ -32,13 +33,13 @@ class PairSupernet(nn.Module):
     Args:
         pairs: the pairs that are allowed.
         big: the supernet of the big tower.
-        little: of the little tower, over the same space; ``None`` for nested pairs.
+        little: of the little tower, over ``pairs.spaces["little"]``; ``None`` for nested pairs.
     """
 
     def __init__(self, pairs: PairSpace, big: Supernet, little: Supernet | None = None) -> None:
         super().__init__()
-        if (little is None) != isinstance(pairs, NestedPairs):
-            raise TypeError(f"{pairs.coupling} pairs have {len(pairs.roles)} tower(s).")
+        if (little is None) != (len(pairs.towers) == 1):
+            raise TypeError(f"{pairs.coupling} pairs have {len(pairs.towers)} tower(s).")
         self.pairs = pairs
         self.big = big
         self.little = little
@@ -85,6 +86,15 @@ class PairSupernet(nn.Module):
         """
         largest = self.pairs.largest_subnets()
         sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in largest])
+
+    @property
+    def norm(self) -> Norm:
+        """Where the norm statistics of an extracted subnet come from."""
+        return self.big.norm
+
+    def settle(self, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+        """Give an extracted subnet the norm statistics that it is used with; see ``Supernet.settle``."""
+        return self.big.settle(network, batches)
 
     def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
         own = self.little is not None and subnet.role == "little" and spec.stage > subnet.split

@@ -23,6 +23,10 @@ class SpaceContract(ABC):
     def space(self) -> SearchSpace:
         """The space under test."""
 
+    def little_space(self) -> SearchSpace | None:
+        """The same axes with other blocks, if little is to be made of those."""
+        return None
+
     def archs(self) -> list[Arch]:
         """Samples to try the laws on, the extremes among them."""
         space = self.space()
@@ -94,7 +98,7 @@ class SpaceContract(ABC):
     def couplings(self) -> list[PairSpace]:
         """The space of pairs under every coupling that this search space can have."""
         names = [name for name in COUPLINGS if name != "partial" or self.space().stages > 1]
-        return [pair_space(self.space(), name) for name in names]
+        return [pair_space(self.space(), name, little=self.little_space()) for name in names]
 
     def test_whatever_makes_a_pair_it_is_allowed(self) -> None:
         """Under every coupling; and the pair's archs are of the space."""

@@ -12,6 +12,7 @@ from duonas.core.protocols import TrainRule
 from duonas.training.cotrain import Cotrain
 from duonas.training.hybrid import Hybrid
 from duonas.training.progressive import Progressive
+from duonas.training.resolution import OneResolution
 from duonas.training.sandwich import Sandwich
 from duonas.training.uniform import Uniform
 
@@ -28,12 +29,13 @@ def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
     """
     if options.rule not in RULES:
         raise DuonasError(f"no training rule {options.rule!r}: {nearest(options.rule, RULES)}.")
-    return RULES[options.rule](pairs, options)
+    rule = RULES[options.rule](pairs, options)
+    return OneResolution(rule, pairs.space) if options.resolution == "batch" else rule
 
 
 def _hybrid(pairs: PairSpace, options: TrainOptions) -> Hybrid:
     """Progressive shrinking, then the rule that ``[train] then`` names."""
-    then = make_rule(pairs, replace(options, rule=options.then))
+    then = make_rule(pairs, replace(options, rule=options.then, resolution="subnet"))
     return Hybrid(Progressive(pairs, options), then, options.progressive_share)
 
 
