@@ -24,6 +24,7 @@ from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images
+from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
 from duonas.measure.measure import measure as measure_bundle
@@ -151,6 +152,7 @@ def train(job: Job, progress: Progress) -> list[Path]:
         job.fresh_supernet(), batches, Sandwich(job.pairs, options), options, seed=seed, folder=job.run.folder,
         progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
     )  # fmt: skip
+    leave()  # what follows is one process's work
     return [path]
 
 
@@ -263,9 +265,11 @@ def run(
     with Run.open(Path(folder), recipe) as opened:
         job = Job(recipe, opened, family)
         job.check()
-        if supernet is not None and not opened.is_done("train"):
+        stages = STAGES[: STAGES.index(until) + 1]
+        if not opened.writes:  # the helpers of torchrun only train
+            stages = ("train",) if supernet is None else ()
+        elif supernet is not None and not opened.is_done("train"):
             _adopt(job, Path(supernet))
-        stages = STAGES[: STAGES.index(until) + 1] if opened.writes else ("train",)  # helpers of torchrun only train
         for name in stages:
             if opened.is_done(name):
                 watch.skip(name, "done before")

@@ -72,6 +72,7 @@ class TrainOptions:
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     checkpoint_seconds: Positive = 60.0
+    timeout_seconds: Positive = 600.0  # several processes: how long one waits for the others before it gives up
 
 
 @dataclass(frozen=True)

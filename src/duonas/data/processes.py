@@ -45,7 +45,7 @@ def gather(values: Tensor) -> Tensor:
     return torch.stack(found)
 
 
-def mean(values: Tensor) -> Tensor:
+def average(values: Tensor) -> Tensor:
     """The mean over all processes, with the same bits in all of them; ``values`` itself may be overwritten.
 
     Raises:
