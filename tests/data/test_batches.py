@@ -103,7 +103,7 @@ def test_processes_share_every_batch_and_vary_it_as_one_would(augment: Augment) 
 def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:
     """Parts of different sizes would weigh some images more than others."""
     arguments = {"num_classes": CLASSES, "seed": 0, "augment": Augment(), "rank": 0}
-    with pytest.raises(DuonasError, match="batch_size = 8 cannot be split evenly over 3 processes: .* is 6"):
+    with pytest.raises(DuonasError, match=r"batch_size = 8 cannot be split evenly over 3 processes: .* is 6"):
         Batches(numbered(40), 8, world=3, **arguments)
     with pytest.raises(DuonasError, match="2 images cannot be split over 3 processes"):
         Batches(numbered(2), 9, world=3, **arguments)

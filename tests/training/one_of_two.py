@@ -38,9 +38,7 @@ AXES = {"depth": [1, 2], "kernel": [3], "expansion": [1, 2]}
 def make(coupling: str, norm: str) -> PairSupernet:
     table = SpaceOptions(preset="digits", axes=AXES, norm=norm)
     pairs = pair_space(FAMILY.space(table, 8, 4), coupling)
-    towers = [
-        FAMILY.supernet(pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, role), table) for role in pairs.roles
-    ]
+    towers = [FAMILY.supernet(pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, role), table) for role in pairs.roles]
     return PairSupernet(pairs, *towers)
 
 

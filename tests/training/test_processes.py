@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -37,20 +38,16 @@ def found(tmp_path_factory):
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test",
               "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}  # fmt: skip
     command = [sys.executable, str(HERE / "one_of_two.py"), str(folder), second, *RECIPE]
-    both = [
-        subprocess.Popen(
-            command, env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        for rank in "01"
-    ]  # fmt: skip
-    try:
-        for process in both:
-            output, _ = process.communicate(timeout=600)
-            assert process.returncode == 0, output[-3000:]
-    finally:
-        for process in both:
-            process.kill()
+    with ExitStack() as stack:
+        both = []
+        for rank in "01":
+            output = stack.enter_context((folder / f"output{rank}.txt").open("w"))
+            environment = os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank}
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            both.append(stack.enter_context(process))
+            stack.callback(process.kill)
+        for rank, process in enumerate(both):
+            assert process.wait(timeout=600) == 0, (folder / f"output{rank}.txt").read_text()[-3000:]
     return folder
 
 

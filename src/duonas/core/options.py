@@ -80,7 +80,8 @@ class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
     strategy: Literal["nsga2", "random"] = "nsga2"
-    evaluations: Count = 400  # pairs tried
+    order: Literal["joint", "sequential"] = "joint"  # little and big together, or big first and then its little
+    evaluations: Count = 400  # pairs tried; sequential: half of them bigs by themselves
     population: Count = 40
     recalibration_images: Count = 2048
     batch_size: Count = 250

@@ -32,9 +32,7 @@ class _SharedBatchNorm(torch.autograd.Function):
     """One exchange of two numbers a channel forward, and one backward. (PyTorch's own runs on GPUs only.)"""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         own = torch.stack(torch.var_mean(x.float(), (0, 2, 3), correction=0))
         variances, means = gather(own).unbind(1)
         mean, var = means.mean(0), variances.mean(0) + means.var(0, correction=0)
@@ -80,9 +78,7 @@ class SlicedBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any C up to the widest."""
         c = x.shape[1]
-        return batch_norm(
-            x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c], self.training
-        )
+        return batch_norm(x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c], self.training)
 
     def extract(self, channels: int) -> nn.BatchNorm2d:
         """A plain batch norm with copies of the leading channels."""
