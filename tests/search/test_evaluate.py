@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from duonas.core.options import SearchOptions, SpaceOptions
-from duonas.core.pair import NestedPairs
+from duonas.core.pair import NestedPairs, Subnet
 from duonas.core.rng import stream
 from duonas.data.images import Images
 from duonas.search.evaluate import Evaluator
@@ -81,7 +81,7 @@ def test_a_stale_or_broken_cache_is_computed_again(change, supernet, tmp_path):
     elif change == "images":
         evaluator = make(supernet, tmp_path, options=SearchOptions(recalibration_images=16, batch_size=8))
     elif change == "arch":
-        other = supernet.space.largest()
+        other = Subnet(supernet.pairs.space.largest())
         evaluator.evaluate(other)
         (tmp_path / f"{other.id}.safetensors").replace(path)
     elif change == "bytes":
