@@ -16,7 +16,7 @@ from torch import nn
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions
-from duonas.core.pair import PairArch, PairSpace, pair_space
+from duonas.core.pair import PairArch, PairSpace, pair_space, possible_pairs
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
@@ -309,7 +309,15 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
     figures = {name: Spread(least[name], float(np.median([d[name] for d in drawn])), most[name]) for name in least}
-    return Profile(space.size(), pairs.size(), figures, _feasibility(pairs, _search_options(recipe)))
+    couplings = possible_pairs(space, recipe.pair.splits)
+    return Profile(
+        archs=space.size(),
+        couplings={name: found.size() for name, found in couplings.items()},
+        coupling=pairs.coupling,
+        splits=couplings["partial"].splits if "partial" in couplings else (),
+        figures=figures,
+        constraints=_feasibility(pairs, _search_options(recipe)),
+    )
 
 
 def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:

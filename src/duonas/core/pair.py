@@ -407,6 +407,12 @@ def pair_space(space: SearchSpace, coupling: str = "nested", splits: Sequence[in
     return COUPLINGS[coupling](space)
 
 
+def possible_pairs(space: SearchSpace, splits: Sequence[int] | None = None) -> dict[str, PairSpace]:
+    """The pairs under every coupling that a search space can have, by its name: none is partial with one stage."""
+    names = [name for name in COUPLINGS if name != "partial" or space.stages > 1]
+    return {name: pair_space(space, name, splits if name == "partial" else None) for name in names}
+
+
 def count_shared(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], split: int) -> int:
     """The number of leading blocks, in stages up to ``split``, that are the same in both archs."""
     shared = 0

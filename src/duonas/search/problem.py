@@ -89,8 +89,9 @@ class Problem:
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
         if drawn:
-            big, little = np.log([self._size(pair)[:2] for pair in drawn]).T
-            sizes = big if np.ptp(big) else little
+            sizes = np.log([self._size(pair)[0] for pair in drawn])
+            if not np.ptp(sizes):
+                sizes = np.log([self._size(pair, 0)[0] for pair in drawn])
             for aim in np.linspace(sizes.min(), sizes.max(), n):
                 found[drawn[int(np.abs(sizes - aim).argmin())]] = None
         rest = [drawn[i] for i in rng.permutation(len(drawn))]
@@ -111,9 +112,8 @@ class Problem:
         values = {ACCURACY: -trial.accuracy[index], EXPECTED: np.asarray(trial.costs[EXPECTED])[index]}
         return np.array([values.get(name, trial.costs.get(name)) for name in self.goal.objectives], dtype=float)
 
-    def _size(self, pair: PairArch) -> tuple[int, int, PairArch]:
-        little, big = (max(1, self.pricer.subnet(subnet).macs) for subnet in self.pairs.subnets(pair))
-        return big, little, pair
+    def _size(self, pair: PairArch, member: int = 1) -> tuple[int, PairArch]:
+        return max(1, self.pricer.subnet(self.pairs.subnets(pair)[member]).macs), pair
 
 
 class BigProblem(Problem):

@@ -9,7 +9,7 @@ import numpy as np
 
 from duonas.core.arch import Arch
 from duonas.core.narrowed import Alone, WithBig
-from duonas.core.pair import COUPLINGS, PairArch, PairSpace, pair_space
+from duonas.core.pair import PairArch, PairSpace, possible_pairs
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic
@@ -94,8 +94,7 @@ class SpaceContract(ABC):
 
     def couplings(self) -> list[PairSpace]:
         """The space of pairs under every coupling that this search space can have."""
-        names = [name for name in COUPLINGS if name != "partial" or self.space().stages > 1]
-        return [pair_space(self.space(), name) for name in names]
+        return list(possible_pairs(self.space()).values())
 
     def pair_spaces(self) -> list[PairSpace]:
         """The same, and of each the parts that a search of one arch at a time looks at."""
