@@ -29,12 +29,12 @@ def profile_tables(profile: Profile) -> list[Table]:
     sizes = Table(box=None, show_header=False, pad_edge=False)
     sizes.add_column()
     sizes.add_column(justify="right", overflow="fold")
-    sizes.add_column()
     sizes.add_row("archs", f"{profile.archs:,}")
     for name, pairs in profile.couplings.items():
-        after = f", after stage {' or '.join(map(str, profile.splits))}" if name == "partial" else ""
-        mine = "  [dim](the recipe's)[/dim]" if name == profile.coupling else ""
-        sizes.add_row(f"{name} pairs{after}", f"{pairs:,}", mine)
+        mine = ", the recipe's" if name == profile.coupling else ""
+        sizes.add_row(f"{name} pairs{mine}", f"{pairs:,}")
+    if profile.splits:
+        sizes.add_row("partial: a split", f"after stage {' or '.join(map(str, profile.splits))}")
     spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
     for heading in ("min", "median", "max"):
         spread.add_column(heading, justify="right")

@@ -312,8 +312,9 @@ class PartialPairs(PairSpace):
             )
         for split in splits or ():
             if not 1 <= split <= last:
+                stages = "1" if last == 1 else f"1 to {last}"
                 raise DuonasError(
-                    f"[pair] splits has {split}: little can branch off after stage 1 to {last} of this search space."
+                    f"[pair] splits has {split}: little can branch off after stage {stages} of this search space."
                 )
         self.splits = tuple(sorted(set(splits or range(1, last + 1))))
 
