@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,25 +104,29 @@ def said(folder: Path, name: str, act) -> None:
     (folder / f"{name}{os.environ['RANK']}.txt").write_text(message)
 
 
-def main(folder: Path, second_port: str) -> None:
+def join(ports: list[str], **options) -> None:
+    """Meet the other process; each time at another port, since the last one may not be free yet."""
+    os.environ["MASTER_PORT"] = ports.pop()
+    build_fabric(replace(OPTIONS, **options))
+
+
+def main(folder: Path, killed: Path, ports: list[str], recipe: list[str]) -> None:
     rank = int(os.environ["RANK"])
     if rank == 0:
         for case in CASES:
             save_tensors(folder / f"{case[0]}_start.safetensors", make(*case).state_dict(), {})
             train_once(folder / "alone" / case[0], *case)
-    build_fabric(OPTIONS)
+    join(ports)
     for case in CASES:
         network = train_once(folder / "together" / case[0], *case)
         save_tensors(folder / f"{case[0]}{rank}.safetensors", network.state_dict(), {})
     said(folder, "drift", drift)
     said(folder, "other_folder", other_folder)
-    duonas.run(duonas.load_recipe("quickstart", sys.argv[3:]), folder / "undisturbed", until="train")
-    os.environ["MASTER_PORT"] = second_port
-    build_fabric(replace(OPTIONS, timeout_seconds=4))
+    for run in (killed, folder / "undisturbed"):
+        duonas.run(duonas.load_recipe("quickstart", recipe), run, until="train")
+        join(ports, timeout_seconds=4)
     said(folder, "silence", lambda _: silence(folder))
-    with suppress(DuonasError):
-        processes.leave()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3].split(","), sys.argv[4:])

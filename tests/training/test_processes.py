@@ -31,13 +31,26 @@ def free_ports(count: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    """The folder that the two processes of one_of_two.py filled."""
+def killed(tmp_path_factory):
+    """A run under torchrun, one of whose processes was killed at its fifth step; and what torchrun said."""
+    folder = tmp_path_factory.mktemp("killed") / "run"
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    arguments = ["train", "quickstart", "--out", str(folder), *(f"--set={each}" for each in RECIPE)]
+    ended = subprocess.run(
+        [*torchrun, str(HERE / "killed_at_step.py"), "4", *arguments], capture_output=True, text=True, timeout=600,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return folder, ended, {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def found(killed, tmp_path_factory):
+    """The folder that the two processes of one_of_two.py filled; the killed run went on meanwhile."""
     folder = tmp_path_factory.mktemp("two")
-    port, second = free_ports(2)
+    ports = ",".join(free_ports(3))
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test",
-              "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}  # fmt: skip
-    command = [sys.executable, str(HERE / "one_of_two.py"), str(folder), second, *RECIPE]
+              "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}  # fmt: skip
+    command = [sys.executable, str(HERE / "one_of_two.py"), str(folder), str(killed[0]), ports, *RECIPE]
     with ExitStack() as stack:
         both = []
         for rank in "01":
@@ -89,24 +102,20 @@ def test_a_silent_process_is_not_waited_for_for_ever(found):
     assert (found / "silence0.txt").read_text().startswith("process 0 of 2 lost touch with another one")
 
 
-def torchrun(*command: str) -> subprocess.CompletedProcess[str]:
-    head = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run([*head, *command], capture_output=True, text=True, timeout=600, env=environment)
+def test_a_killed_process_stops_the_run_with_one_sentence(killed):
+    _, ended, left = killed
+    assert ended.returncode != 0
+    said = [line for line in ended.stderr.splitlines() if line.startswith("duonas: ")]
+    assert len(said) == 1, ended.stderr[-3000:]
+    assert re.match(r"duonas: (process 0 of 2 lost touch with another|stopped).* goes on from", said[0])
+    assert "checkpoint" in left and "supernet.safetensors" not in left
 
 
-def test_a_killed_process_stops_the_run_which_then_goes_on_to_the_same_bits(found, tmp_path):
-    arguments = ["train", "quickstart", "--out", str(tmp_path / "run"), *(f"--set={each}" for each in RECIPE)]
-    killed = torchrun(str(HERE / "killed_at_step.py"), "4", *arguments)
-    assert killed.returncode != 0
-    assert re.search("duonas: (process 0 of 2 lost touch|stopped).* goes on from", killed.stderr), killed.stderr[-3000:]
-    assert not (tmp_path / "run" / "supernet.safetensors").exists()
-    resumed = torchrun("-m", "duonas", *arguments)
-    assert resumed.returncode == 0, resumed.stderr[-3000:]
-    whole = (found / "undisturbed" / "supernet.safetensors").read_bytes()
-    assert (tmp_path / "run" / "supernet.safetensors").read_bytes() == whole
-    steps = [line["step"] for line in Run(tmp_path / "run").read_log("train")]
-    assert steps == list(range(1, len(steps) + 1)) and len(steps) > 4  # one of the two wrote
+def test_a_killed_run_goes_on_to_the_same_bits(killed, found):
+    resumed, whole = (run / "supernet.safetensors" for run in (killed[0], found / "undisturbed"))
+    assert resumed.read_bytes() == whole.read_bytes()
+    steps = [line["step"] for line in Run(killed[0]).read_log("train")]
+    assert steps == list(range(1, len(steps) + 1)) and len(steps) > 4  # one of the two wrote, and nothing twice
 
 
 def apart(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> dict[str, float]:
