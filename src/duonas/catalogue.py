@@ -14,6 +14,7 @@ FIELDS: dict[str, tuple[type, str]] = {
     "coupling": (PairOptions, "coupling"),
     "training rule": (TrainOptions, "rule"),
     "search strategy": (SearchOptions, "strategy"),
+    "search order": (SearchOptions, "order"),
     "router": (RouteOptions, "router"),
     "score": (RouteOptions, "score"),
 }
@@ -42,6 +43,8 @@ LINES = {
     "hybrid": "progressive for a part of the run, then the sandwich",
     "nsga2": "evolution of the Pareto set (pymoo's NSGA-II)",
     "random": "pairs drawn at random: the baseline of any search",
+    "joint": "little and big together",
+    "sequential": "big first, by itself, then the best little for it",
     "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
     "max_softmax": "the highest probability",
     "margin": "the highest probability less the second",

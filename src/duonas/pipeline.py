@@ -16,7 +16,7 @@ from torch import nn
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions
-from duonas.core.pair import PairArch, PairSpace, pair_space
+from duonas.core.pair import PairArch, PairSpace, pair_space, possible_pairs
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
@@ -24,6 +24,7 @@ from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images
+from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
 from duonas.measure.measure import measure as measure_bundle
@@ -152,6 +153,7 @@ def train(job: Job, progress: Progress) -> list[Path]:
         job.fresh_supernet(), batches, make_rule(job.pairs, options), options, seed=seed, folder=job.run.folder,
         progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
     )  # fmt: skip
+    leave()  # what follows is one process's work
     return [path]
 
 
@@ -264,9 +266,11 @@ def run(
     with Run.open(Path(folder), recipe) as opened:
         job = Job(recipe, opened, family)
         job.check()
-        if supernet is not None and not opened.is_done("train"):
+        stages = STAGES[: STAGES.index(until) + 1]
+        if not opened.writes:  # the helpers of torchrun only train
+            stages = ("train",) if supernet is None else ()
+        elif supernet is not None and not opened.is_done("train"):
             _adopt(job, Path(supernet))
-        stages = STAGES[: STAGES.index(until) + 1] if opened.writes else ("train",)  # helpers of torchrun only train
         for name in stages:
             if opened.is_done(name):
                 watch.skip(name, "done before")
@@ -306,7 +310,15 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
     figures = {name: Spread(least[name], float(np.median([d[name] for d in drawn])), most[name]) for name in least}
-    return Profile(space.size(), pairs.size(), figures, _feasibility(pairs, _search_options(recipe)))
+    couplings = possible_pairs(space, recipe.pair.splits)
+    return Profile(
+        archs=space.size(),
+        couplings={name: found.size() for name, found in couplings.items()},
+        coupling=pairs.coupling,
+        splits=couplings["partial"].splits if "partial" in couplings else (),
+        figures=figures,
+        constraints=_feasibility(pairs, _search_options(recipe)),
+    )
 
 
 def _pairs(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:

@@ -95,6 +95,8 @@ def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
     given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
     if len(given) > 1:
         raise DuonasError(f"{where}: [route] takes one of floor, budget and share, got {' and '.join(given)}.")
+    if recipe.search.order == "sequential" and recipe.search.evaluations < 2:
+        raise DuonasError(f"{where}: [search] order = 'sequential' needs two evaluations or more, got 1.")
     try:
         Goal(recipe.search.objectives, recipe.search.constraints)
     except DuonasError as error:

@@ -123,6 +123,7 @@ class TrainOptions:
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     checkpoint_seconds: Positive = 60.0
+    timeout_seconds: Positive = 600.0  # several processes: how long one waits for the others before it gives up
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
     strategy: Literal["nsga2", "random"] = "nsga2"
-    evaluations: Count = 400  # pairs tried
+    order: Literal["joint", "sequential"] = "joint"  # little and big together, or big first and then its little
+    evaluations: Count = 400  # pairs tried; sequential: half of them bigs by themselves
     population: Count = 40
     recalibration_images: Count = 2048
     batch_size: Count = 250

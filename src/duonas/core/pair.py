@@ -108,6 +108,10 @@ class PairSpace(ABC):
         """An allowed pair, drawn."""
 
     @abstractmethod
+    def sample_with(self, big: Arch, rng: np.random.Generator) -> PairArch:
+        """An allowed pair with this big, of which ``smallest_with`` must know one; its little is drawn."""
+
+    @abstractmethod
     def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
         """The nearest pair that is allowed."""
 
@@ -116,8 +120,34 @@ class PairSpace(ABC):
         """The exact number of allowed pairs (paper D, appendix E.1)."""
 
     @abstractmethod
+    def size_with(self, big: Arch) -> int:
+        """The exact number of allowed pairs with this big."""
+
+    @abstractmethod
     def smallest(self) -> Iterator[PairArch]:
         """Pairs among which, for any cost, one costs least."""
+
+    @abstractmethod
+    def _objection(self, pair: PairArch) -> str:
+        """Why a pair of archs of the space is not allowed."""
+
+    def validate(self, pair: PairArch) -> PairArch:
+        """``pair`` itself, if it is allowed.
+
+        Raises:
+            DuonasError: one of its archs is not of the space, or they do not go together; the message says why.
+        """
+        for arch in (pair.little, pair.big):
+            self.space.validate(arch)
+        if not self.contains(pair):
+            raise DuonasError(f"{pair.id} is not a {self.coupling} pair: {self._objection(pair)}.")
+        return pair
+
+    def smallest_with(self, big: Arch) -> Iterator[PairArch]:
+        """Pairs with this big among which, for any cost, one costs least; none where no little goes with it."""
+        smallest = self.space.smallest()
+        littles = dict.fromkeys((smallest, self.space.graft(big, smallest, 0)))  # the latter shares big's stem
+        return (pair for pair in (PairArch(little, big) for little in littles) if self.contains(pair))
 
     def largest(self) -> PairArch:
         """Both archs the largest; not an allowed pair where little must differ."""
@@ -204,6 +234,12 @@ class NestedPairs(PairSpace):
             if self.contains(pair):
                 return pair
 
+    def sample_with(self, big: Arch, rng: np.random.Generator) -> PairArch:
+        """A different arch drawn within big."""
+        while not self.contains(pair := PairArch(self.space.sample_within(big, rng), big)):
+            pass
+        return pair
+
     def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
         """Little cut down to what big contains; where they coincide, it takes one step down."""
         little, big = pair.little, pair.big
@@ -218,6 +254,10 @@ class NestedPairs(PairSpace):
         """All nested pairs less those of an arch with itself."""
         return self.space.nested_pairs() - self.space.size()
 
+    def size_with(self, big: Arch) -> int:
+        """All that big contains but itself."""
+        return self.space.size_within(big) - 1
+
     def smallest(self) -> Iterator[PairArch]:
         """The smallest arch under each that is one step larger."""
         smallest = self.space.smallest()
@@ -227,6 +267,18 @@ class NestedPairs(PairSpace):
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
         """Both lie in the one tower."""
         return Subnet(pair.little, self.roles[-1]), Subnet(pair.big)
+
+    def _objection(self, pair: PairArch) -> str:
+        if pair.split:
+            return f"its split is {pair.split}, but nested pairs have one tower that splits nowhere"
+        if pair.little == pair.big:
+            return "little and big are the same arch"
+        for name, axis in self.space.axes.items():
+            mine, other = pair.little.get(name, -1), pair.big.get(name, -1)
+            if mine > other:
+                more = f"more than big's {axis.values[other]}" if other >= 0 else "and big has none"
+                return f"little is not contained in big, its {name} is {axis.values[mine]} {more}"
+        return "little is not contained in big"
 
 
 class SiblingPairs(PairSpace):
@@ -246,6 +298,10 @@ class SiblingPairs(PairSpace):
         """Two archs, each drawn from the space."""
         return PairArch(self.space.sample(rng), self.space.sample(rng))
 
+    def sample_with(self, big: Arch, rng: np.random.Generator) -> PairArch:
+        """Any arch with big."""
+        return PairArch(self.space.sample(rng), big)
+
     def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
         """The same archs."""
         return PairArch(pair.little, pair.big)
@@ -254,9 +310,16 @@ class SiblingPairs(PairSpace):
         """Every arch with every arch."""
         return self.space.size() ** 2
 
+    def size_with(self, big: Arch) -> int:
+        """Every arch."""
+        return self.space.size()
+
     def smallest(self) -> Iterator[PairArch]:
         """The smallest arch in both towers."""
         yield PairArch(self.space.smallest(), self.space.smallest())
+
+    def _objection(self, pair: PairArch) -> str:
+        return f"its split is {pair.split}, but siblings share the stem alone (split 0)"
 
 
 class PartialPairs(PairSpace):
@@ -285,8 +348,9 @@ class PartialPairs(PairSpace):
             )
         for split in splits or ():
             if not 1 <= split <= last:
+                stages = "1" if last == 1 else f"1 to {last}"
                 raise DuonasError(
-                    f"[pair] splits has {split}: little can branch off after stage 1 to {last} of this search space."
+                    f"[pair] splits has {split}: little can branch off after stage {stages} of this search space."
                 )
         self.splits = tuple(sorted(set(splits or range(1, last + 1))))
 
@@ -304,6 +368,10 @@ class PartialPairs(PairSpace):
         """Two archs and a split drawn; little takes over what big chose up to there."""
         return self._joined(PairArch(self.space.sample(rng), self.space.sample(rng), self._draw(rng)))
 
+    def sample_with(self, big: Arch, rng: np.random.Generator) -> PairArch:
+        """Another end drawn for big, and the split where it begins."""
+        return self._joined(PairArch(self.space.sample(rng), big, self._draw(rng)))
+
     def sample_subnet(self, role: Role, rng: np.random.Generator) -> Subnet:
         """A subnet drawn; a little one with a split."""
         return Subnet(self.space.sample(rng), role, self._draw(rng) if role == "little" else 0)
@@ -316,13 +384,32 @@ class PartialPairs(PairSpace):
         """For every split, all beginnings times all ends of big times all ends of little."""
         return sum(self.space.size(upto=split) * self.space.size(after=split) ** 2 for split in self.splits)
 
+    def size_with(self, big: Arch) -> int:
+        """For every split, all ends of little."""
+        return sum(self.space.size(after=split) for split in self.splits)
+
     def smallest(self) -> Iterator[PairArch]:
         """The smallest arch in both towers, at every split."""
         return (PairArch(self.space.smallest(), self.space.smallest(), split) for split in self.splits)
 
+    def smallest_with(self, big: Arch) -> Iterator[PairArch]:
+        """The smallest end of little, at every split."""
+        return (self._joined(PairArch(self.space.smallest(), big, split)) for split in self.splits)
+
     def largest(self) -> PairArch:
         """Both archs the largest, little branching off as early as it may."""
         return PairArch(self.space.largest(), self.space.largest(), self.splits[0])
+
+    def _objection(self, pair: PairArch) -> str:
+        if pair.split not in self.splits:
+            splits = ", ".join(map(str, self.splits))
+            return f"its split is {pair.split}, and little may branch off after stage {splits}"
+        names = [name for name, axis in self.space.axes.items() if axis.stage <= pair.split]
+        name = next(name for name in names if pair.little.get(name, -1) != pair.big.get(name, -1))
+        mine, other = (
+            self.space.value(arch, name) if name in arch else "not there" for arch in (pair.little, pair.big)
+        )
+        return f"up to stage {pair.split} both make the same choices, but {name} is {mine} in little and {other} in big"
 
     def _joined(self, pair: PairArch) -> PairArch:
         return PairArch(self.space.graft(pair.big, pair.little, pair.split), pair.big, pair.split)
@@ -361,8 +448,16 @@ def pair_space(
     if coupling == "partial":
         return PartialPairs(space, splits, little)
     if splits:
-        raise DuonasError(f"[pair] splits is for coupling = 'partial': {coupling!r} shares the stem alone.")
+        raise DuonasError(f"[pair] splits is for coupling = 'partial': {coupling!r} pairs have no split point.")
     return COUPLINGS[coupling](space, little=little)
+
+
+def possible_pairs(
+    space: SearchSpace, splits: Sequence[int] | None = None, little: SearchSpace | None = None
+) -> dict[str, PairSpace]:
+    """The pairs under every coupling that a search space can have, by its name: none is partial with one stage."""
+    names = [name for name in COUPLINGS if name != "partial" or space.stages > 1]
+    return {name: pair_space(space, name, splits if name == "partial" else None, little) for name in names}
 
 
 def count_shared(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], split: int) -> int:

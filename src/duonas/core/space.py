@@ -221,6 +221,10 @@ class SearchSpace(ABC):
         """The exact number of pairs (little, big) with ``contains(big, little)``."""
         return prod(self._count_pairs(axis) for axis in self._children.get(None, []))
 
+    def size_within(self, big: Arch) -> int:
+        """The exact number of archs that ``big`` contains, itself among them."""
+        return prod(self._count_within(axis, big) for axis in self._children.get(None, []))
+
     def _draw(self, rng: np.random.Generator) -> dict[str, int]:
         sizes = [len(axis.values) for axis in self.axes.values()]
         return dict(zip(self.axes, map(int, rng.integers(sizes)), strict=True))
@@ -236,6 +240,14 @@ class SearchSpace(ABC):
         return sum(
             prod(self._count(child) for child in self._children.get(axis.name, []) if index >= child.minimum)
             for index in range(len(axis.values))
+        )
+
+    def _count_within(self, axis: Axis, big: Arch) -> int:
+        return sum(
+            prod(
+                self._count_within(child, big) for child in self._children.get(axis.name, []) if index >= child.minimum
+            )
+            for index in range(big[axis.name] + 1)
         )
 
     def _count_pairs(self, axis: Axis) -> int:

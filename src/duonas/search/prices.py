@@ -28,6 +28,10 @@ class Pricer:
         self.pairs, self.cost, self.router_macs = pairs, cost, router_macs
         self._subnets: dict[Subnet, Cost] = {}
 
+    def over(self, pairs: PairSpace) -> Pricer:
+        """The same prices for other pairs."""
+        return Pricer(pairs, self.cost, self.router_macs)
+
     def subnet(self, subnet: Subnet) -> Cost:
         """The cost of a whole subnet."""
         if subnet not in self._subnets:

@@ -75,8 +75,12 @@ class PairSupernet(nn.Module):
         return network.eval()
 
     def extract_pair(self, pair: PairArch) -> PairNet:
-        """The pair in plain PyTorch."""
-        little, big = (self.extract(subnet) for subnet in self.pairs.subnets(pair))
+        """The pair in plain PyTorch.
+
+        Raises:
+            DuonasError: it is not allowed; the message says why.
+        """
+        little, big = (self.extract(subnet) for subnet in self.pairs.subnets(self.pairs.validate(pair)))
         return PairNet.join(little, big, self.pairs.shared(pair))
 
     def sort_channels(self) -> None:

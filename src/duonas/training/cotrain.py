@@ -57,7 +57,8 @@ class Cotrain:
             "features": options.loss.features,
         }
         self._check_budgets()
-        self.weights = _Learned(pairs, options, [name for name, weight in self.fixed.items() if weight])
+        self._learned = _Learned(pairs, options, [name for name, weight in self.fixed.items() if weight])
+        self.weights: nn.Module = self._learned
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
         """Nothing to prepare."""
@@ -77,7 +78,7 @@ class Cotrain:
         for number, pair in enumerate(self._drawn(rng)):
             output = network.pair(images, pair, mask if number == 0 else None)
             terms = {name: term() for name, term in self._terms(pair, output, targets).items() if self.fixed[name]}
-            total = self.weights.total(terms, self.fixed)
+            total = self._learned.total(terms, self.fixed)
             backward(total)
             for name, loss in {"loss": total, **terms}.items():
                 losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
@@ -102,7 +103,7 @@ class Cotrain:
             "router": lambda: router_loss(gate[:, 0], little, big, targets),
             "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
             "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),
-            "features": lambda: feature_loss(self.weights.adapted(output), output.big_features),
+            "features": lambda: feature_loss(self._learned.adapted(output), output.big_features),
         }
 
     def _check_budgets(self) -> None:

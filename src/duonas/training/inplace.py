@@ -12,6 +12,7 @@ from torch import Tensor
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace, Subnet
 from duonas.core.protocols import Network
+from duonas.data.processes import own_rows, rank, world_size
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.rule import Stateless
 
@@ -66,5 +67,7 @@ def feature_mask(pairs: PairSpace, p: float, images: Tensor, rng: np.random.Gene
     if not p:
         return None
     head = pairs.blocks(Subnet(pairs.space.largest()))[-1]
-    kept = rng.random((len(images), head.layers[-1].in_channels), dtype=np.float32) >= p
+    # Drawn for the whole batch, of which these images are one process's part.
+    drawn = rng.random((len(images) * world_size(), head.layers[-1].in_channels), dtype=np.float32)
+    kept = own_rows(drawn, rank(), world_size()) >= p
     return torch.from_numpy(kept.astype(np.float32) / (1 - p)).to(images.device, non_blocking=True)

@@ -66,4 +66,4 @@ def feature_loss(little: Tensor, big: Tensor) -> Tensor:
 
     A larger map of big is pooled to little's size. Big gets no gradient.
     """
-    return F.mse_loss(little.float(), F.adaptive_avg_pool2d(big.detach().float(), little.shape[-2:]))
+    return F.mse_loss(little.float(), F.adaptive_avg_pool2d(big.detach().float(), (little.shape[-2], little.shape[-1])))
