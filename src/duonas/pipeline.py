@@ -258,7 +258,11 @@ def run(
     watch = progress or Silent()
     with Run.open(Path(folder), recipe) as opened:
         job = Job(recipe, opened, family)
-        job.check()
+        try:
+            job.check()
+        except DuonasError:
+            opened.forget_if_new()
+            raise
         if supernet is not None and not opened.is_done("train"):
             _adopt(job, Path(supernet))
         stages = STAGES[: STAGES.index(until) + 1] if opened.writes else ("train",)  # helpers of torchrun only train

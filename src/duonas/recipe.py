@@ -64,10 +64,14 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     path = find(recipe)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DuonasError(f"recipe {path} is not a text file in UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise DuonasError(f"recipe {path} is not valid TOML: {error}.") from error
     except OSError as error:
         raise DuonasError(f"recipe {path} cannot be read: {error.strerror or error}.") from error
+    if not tables:
+        raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
     overrides = list(overrides)
     _make_way(tables, overrides)
     for override in overrides:
@@ -164,18 +168,28 @@ def _check_keys(tables: Mapping[str, Any], where: str) -> None:
     for name, table in tables.items():
         if name not in Recipe.model_fields:
             kind = "table" if isinstance(table, Mapping) else "key"
-            raise DuonasError(f"{where} has no {kind} {name!r}: {nearest(name, Recipe.model_fields)}.")
+            raise DuonasError(f"{where} has no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
         if name == "seed":
             continue
         if not isinstance(table, Mapping):
             raise DuonasError(f"{where}: [{name}] must be a table, got {table!r}.")
-        known = [field.name for field in fields(Recipe.model_fields[name].annotation)]  # type: ignore[arg-type]
+        known = _keys(name)
         for key in table:
             if key not in known:
                 raise DuonasError(f"{where}: [{name}] has no key {key!r}: {nearest(key, known)}.")
         for key, value in _flat(table):
             if isinstance(value, float) and not math.isfinite(value):
                 raise DuonasError(f"{where}: [{name}] {key} must be a finite number, got {value}.")
+
+
+def _keys(table: str) -> list[str]:
+    return [field.name for field in fields(Recipe.model_fields[table].annotation)]  # type: ignore[arg-type]
+
+
+def _home(key: str) -> str | None:
+    """Where a key belongs that was given without its table."""
+    homes = [f"{table}.{key}" for table in Recipe.model_fields if table != "seed" and key in _keys(table)]
+    return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
 def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:

@@ -36,7 +36,7 @@ class Run(RunPaths):
         super().__init__(Path(folder))
         if not (self.folder / "recipe.toml").is_file():
             raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
-        self.writes = False
+        self.writes = self._made = False
         self._lock: IO[str] | None = None
         self._board: Any = None
         self._started: dict[str, float] = {}
@@ -59,10 +59,11 @@ class Run(RunPaths):
         _make(folder)
         lock = _take_lock(folder)
         try:
-            if not (folder / "recipe.toml").exists():
+            made = not (folder / "recipe.toml").exists()
+            if made:
                 _begin(folder, recipe)
             run = cls(folder)
-            run._lock, run.writes = lock, True
+            run._lock, run.writes, run._made = lock, True, made
             run._check_recipe(recipe)
             run._note_environment()
             drop_broken_end(run.log_file)
@@ -80,6 +81,12 @@ class Run(RunPaths):
             self._lock.close()
             self._lock = None
         self.writes = False
+
+    def forget_if_new(self) -> None:
+        """Take away what ``open`` wrote if it made the run, so that a corrected recipe can have the folder."""
+        if self.writes and self._made:
+            for name in ("recipe.toml", "stages.json", "environment.json"):
+                (self.folder / name).unlink(missing_ok=True)
 
     def __enter__(self) -> Run:
         return self
@@ -244,7 +251,8 @@ class _Reader(Run):
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         RunPaths.__init__(self, folder)
         self._recipe = recipe
-        self.writes, self._lock, self._board, self._started, self._resumed = False, None, None, {}, set()
+        self.writes, self._made, self._lock, self._board, self._started = False, False, None, None, {}
+        self._resumed = set()
 
     @property
     def recipe(self) -> Recipe:

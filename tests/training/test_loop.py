@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from dataclasses import replace
 
 import pytest
@@ -110,3 +111,22 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(tmp_path, monkeypa
     with pytest.raises(DuonasError, match="No space left on device; nothing was changed there"):
         run(tmp_path)
     assert (tmp_path / "checkpoint" / "state.safetensors").read_bytes() == before
+
+
+class Interrupted(Halves):
+    """Ctrl-C comes in the middle of a step."""
+
+    def batch(self, step):
+        if step == 7:
+            signal.raise_signal(signal.SIGINT)
+        return super().batch(step)
+
+
+def test_ctrl_c_saves_the_step_in_hand_and_resuming_gives_the_same_bits(tmp_path):
+    options = replace(OPTIONS, checkpoint_seconds=3600)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", Interrupted(), options)
+    assert load_tensors(tmp_path / "stopped" / "checkpoint" / "state.safetensors")[1]["step"] == 8
+    resumed, _ = run(tmp_path / "stopped", options=options)
+    whole, _ = run(tmp_path / "whole", options=options)
+    assert all(torch.equal(value, whole.state_dict()[name]) for name, value in resumed.state_dict().items())

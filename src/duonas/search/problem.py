@@ -36,8 +36,9 @@ class Problem:
         self.least = {name: min((figure[name] for figure in figures), default=0.0) for name in CONSTRAINTS}
         for name, limit in goal.constraints.items():
             if limit < self.least[name]:
+                kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
                 raise DuonasError(
-                    f"[search] constraint {name} = {limit:g} cannot be met: "
+                    f"[search] {kind} {name} = {limit:g} cannot be met: "
                     f"the smallest pair of the space needs {self.least[name]:,.0f}."
                 )
         self._starts = [pair for pair in smallest if self.feasible(pair)]

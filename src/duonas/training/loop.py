@@ -20,6 +20,7 @@ from duonas.core.protocols import Progress, TrainRule, silent
 from duonas.core.rng import stream
 from duonas.spaces.supernet import Supernet
 from duonas.training.checkpoint import Checkpoint, save_tensors
+from duonas.training.interrupt import PatientInterrupt
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
 
@@ -94,24 +95,28 @@ def train(
         with fabric.autocast():
             return supernet(images, arch, feature_mask)
 
-    for step in range(first, steps):
-        rate = learning_rate(step, steps, len(batches), options)
-        images, targets = batches.batch(step)
-        losses = rule.step(forward, images, targets, stream(seed, "archs", step), fabric.backward)
-        _update(supernet, optimizer, rate, options.clip, fabric)
-        average.update(supernet, step)
-        seen += len(images) * fabric.world_size
-        now = time.monotonic()
-        due = now - saved > options.checkpoint_seconds
-        if (step + 1) % every == 0 or step + 1 == steps or due:
-            figures = {name: float(value) for name, value in losses.items()}
-            _check_finite(figures["loss"], step, checkpoint.path)
-            log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=seen / (now - since), **figures)
-            progress(step + 1, steps, loss=figures["loss"])
-            seen, since = 0, now
-        if due and fabric.is_global_zero:
-            checkpoint.save(step + 1, supernet, optimizer, average)
-            saved = time.monotonic()
+    with PatientInterrupt() as interrupt:
+        for step in range(first, steps):
+            rate = learning_rate(step, steps, len(batches), options)
+            images, targets = batches.batch(step)
+            losses = rule.step(forward, images, targets, stream(seed, "archs", step), fabric.backward)
+            _update(supernet, optimizer, rate, options.clip, fabric)
+            average.update(supernet, step)
+            seen += len(images) * fabric.world_size
+            now = time.monotonic()
+            due = interrupt.wanted or now - saved > options.checkpoint_seconds
+            if (step + 1) % every == 0 or step + 1 == steps or due:
+                figures = {name: float(value) for name, value in losses.items()}
+                _check_finite(figures["loss"], step, checkpoint.path)
+                speed = seen / (now - since)
+                log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=speed, **figures)
+                progress(step + 1, steps, loss=figures["loss"])
+                seen, since = 0, now
+            if due and fabric.is_global_zero:
+                checkpoint.save(step + 1, supernet, optimizer, average)
+                saved = time.monotonic()
+            if interrupt.wanted:
+                raise KeyboardInterrupt
     supernet.load_state_dict(average.values)
     path = folder / "supernet.safetensors"
     if fabric.is_global_zero:
