@@ -18,71 +18,71 @@ NotNegative = Annotated[float, Ge(0)]
 class DataOptions:
     """``[data]``: which images, how they are split, how training images are varied."""
 
-    name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"
+    name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"  # the data set
     path: str | None = None  # folder of classes, or of Parquet shards; default: download to ~/.cache/duonas
     image_size: Count | None = None  # side in pixels; default: the data set's own
     val: OpenFraction = 0.05  # of the images that are not test
-    calib: OpenFraction = 0.05
+    calib: OpenFraction = 0.05  # likewise; the router is calibrated on it
     test: OpenFraction = 0.2  # of all images, where the data set has no test split of its own
-    crop_padding: Annotated[int, Ge(0)] = 0
-    flip: bool = False
+    crop_padding: Annotated[int, Ge(0)] = 0  # pixels of random shift; 0: off
+    flip: bool = False  # left and right, at random
     randaugment: Annotated[int, Ge(0)] = 0  # operations an image
-    magnitude: Annotated[float, Ge(0), Le(30)] = 9.0
+    magnitude: Annotated[float, Ge(0), Le(30)] = 9.0  # of those operations
     mixup: NotNegative = 0.0  # alpha of the Beta distribution; 0: off
-    cutmix: NotNegative = 0.0
+    cutmix: NotNegative = 0.0  # likewise; with both on, each batch gets one of them
 
 
 @dataclass(frozen=True)
 class SpaceOptions:
     """``[space]``: a shipped search space's name, or ``file.py:NAME`` for one's own."""
 
-    name: str = "mobilenet"
+    name: str = "mobilenet"  # a shipped space, or "file.py:NAME"
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
-    norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    norm: Literal["recalibrated", "switchable"] = "recalibrated"  # batch norm shared by all widths, or one for each
 
 
 @dataclass(frozen=True)
 class PairOptions:
     """``[pair]``: how little and big are coupled (paper D, section 3.2)."""
 
-    coupling: Literal["nested"] = "nested"
+    coupling: Literal["nested"] = "nested"  # what little and big share
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich"] = "sandwich"
-    epochs: Count = 30
-    batch_size: Count = 128
+    rule: Literal["sandwich"] = "sandwich"  # which subnets a step trains, and on what
+    epochs: Count = 30  # times that every training image is seen
+    batch_size: Count = 128  # images a step, over all processes
     random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and the smallest
-    lr: Positive = 0.1
-    schedule: Literal["cosine", "exponential"] = "cosine"
+    lr: Positive = 0.1  # the highest
+    schedule: Literal["cosine", "exponential"] = "cosine"  # how the learning rate falls
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr
-    warmup_epochs: NotNegative = 1.0
-    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    warmup_epochs: NotNegative = 1.0  # of a linear rise to lr
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9  # of SGD, with Nesterov
     weight_decay: NotNegative = 1e-4  # on the biggest only, none on norms and biases
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0  # on the biggest only
-    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0  # of the losses on labels
     temperature: Positive = 1.0  # of the in-place distillation
     clip: NotNegative = 0.0  # largest norm of the gradient; 0: no clipping
-    ema: Annotated[float, Ge(0), Lt(1)] = 0.999  # 0: off
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    checkpoint_seconds: Positive = 60.0
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.999  # decay of the averaged weights; 0: off
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the training
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # where to compute
+    checkpoint_seconds: Positive = 60.0  # between two checkpoints
 
 
 @dataclass(frozen=True)
 class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
-    strategy: Literal["nsga2", "random"] = "nsga2"
+    strategy: Literal["nsga2", "random"] = "nsga2"  # what proposes pairs
     evaluations: Count = 400  # pairs tried
-    population: Count = 40
-    recalibration_images: Count = 2048
-    batch_size: Count = 250
-    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")
+    population: Count = 40  # pairs a generation
+    recalibration_images: Count = 2048  # of the train split, for batch norm
+    batch_size: Count = 250  # images a forward pass
+    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
     constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
 
 
@@ -90,8 +90,8 @@ class SearchOptions:
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
-    router: Literal["confidence"] = "confidence"
-    score: Literal["max_softmax", "margin", "entropy"] = "margin"
+    router: Literal["confidence"] = "confidence"  # who decides which images stay little
+    score: Literal["max_softmax", "margin", "entropy"] = "margin"  # of little's probabilities
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share
@@ -102,7 +102,7 @@ class RouteOptions:
 class ExportOptions:
     """``[export]``: which ONNX files."""
 
-    opset: Annotated[int, Ge(18)] = 18
+    opset: Annotated[int, Ge(18)] = 18  # of the ONNX files
 
 
 @dataclass(frozen=True)

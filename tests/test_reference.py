@@ -1,0 +1,23 @@
+"""The page of all recipe keys says what is true now."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from duonas.recipe import Recipe
+from duonas.reference import reference
+
+PAGE = Path(__file__).parent.parent / "docs" / "recipe.md"
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE.read_text(encoding="utf-8") == reference(), "python -m duonas.reference > docs/recipe.md"
+
+
+def test_every_key_is_on_it_and_explained():
+    page = reference()
+    for name, field in Recipe.model_fields.items():
+        for option in fields(field.annotation) if name != "seed" else ():
+            row = next(line for line in page.splitlines() if line.startswith(f"| `{option.name}` |"))
+            assert len(row.split("|")[-2].strip()) > 3, row
