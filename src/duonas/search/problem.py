@@ -42,6 +42,15 @@ class Problem:
                     f"the smallest pair of the space needs {self.least[name]:,.0f}."
                 )
         self._starts = [pair for pair in smallest if self.feasible(pair)]
+        if not self._starts:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Every pair costs at least as much as one of the smallest, so where none of those will do, none will."""
+        if self.pairs.size() == 0:
+            raise DuonasError("the search space has no pair to try: widen [space.axes].")
+        limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items())
+        raise DuonasError(f"[search] no pair meets all constraints together ({limits}): relax one.")
 
     def feasible(self, pair: PairArch) -> bool:
         """Whether every constraint can be met, at the little share that costs least."""
@@ -61,9 +70,6 @@ class Problem:
             pair = self.pairs.sample(rng)
             if self.feasible(pair):
                 return pair
-        if not self._starts:
-            limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items())
-            raise DuonasError(f"[search] no pair was found that meets all constraints together ({limits}): relax one.")
         pair = self._starts[int(rng.integers(len(self._starts)))]
         for _ in range(WALK):
             step = self.pairs.mutate(pair, rng, 0.2)
@@ -77,7 +83,7 @@ class Problem:
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
         logs = np.log([self._size(pair)[0] for pair in drawn] or [1])
-        for aim in np.linspace(logs.min(), logs.max(), n):
+        for aim in np.linspace(logs.min(), logs.max(), n) if drawn else ():
             found[drawn[int(np.abs(logs - aim).argmin())]] = None
         rest = [drawn[i] for i in rng.permutation(len(drawn))]
         return list(dict.fromkeys([*found, *rest]))[:n]

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -44,6 +44,18 @@ def build_fabric(options: TrainOptions) -> Fabric:
     fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=local, num_nodes=nodes)
     fabric.launch()
     return fabric
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        DuonasError: no such device; the message says what there is.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(name, True):
+        others = ", ".join(["auto", "cpu", *(device for device, found in there.items() if found)])
+        raise DuonasError(f"[train] accelerator = {name!r}: this machine has no such device; choose from {others}.")
 
 
 def train(
@@ -113,10 +125,12 @@ def train(
                 progress(step + 1, steps, loss=figures["loss"])
                 seen, since = 0, now
             if due and fabric.is_global_zero:
+                _check_weights(supernet, average, step, checkpoint.path)
                 checkpoint.save(step + 1, supernet, optimizer, average)
                 saved = time.monotonic()
             if interrupt.wanted:
                 raise KeyboardInterrupt
+    _check_weights(supernet, average, steps - 1, checkpoint.path)
     supernet.load_state_dict(average.values)
     path = folder / "supernet.safetensors"
     if fabric.is_global_zero:
@@ -150,5 +164,16 @@ def _average_gradients(parameters: list[nn.Parameter], fabric: Fabric) -> None:
 
 def _check_finite(loss: float, step: int, checkpoint: Path) -> None:
     if not math.isfinite(loss):
-        kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
-        raise DuonasError(f"the loss is {loss} at step {step + 1}: lower [train] lr or set clip; {kept}.")
+        _stop(f"the loss is {loss}", step, checkpoint)
+
+
+def _check_weights(network: nn.Module, average: AveragedWeights, step: int, checkpoint: Path) -> None:
+    """An update can spoil the weights though the loss before it was finite: such a state must not be kept."""
+    values = [*network.state_dict().values(), *average.values.values()]
+    if not all(bool(torch.isfinite(value).all()) for value in values):
+        _stop("weights are not finite any more", step, checkpoint)
+
+
+def _stop(what: str, step: int, checkpoint: Path) -> NoReturn:
+    kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
+    raise DuonasError(f"{what} at step {step + 1}: lower [train] lr or set clip; {kept}.")
