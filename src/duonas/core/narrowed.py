@@ -36,7 +36,9 @@ class WithBig(PairSpace):
 
     def matches(self, little: np.ndarray, bigs: np.ndarray, split: int) -> np.ndarray:
         """That big alone."""
-        mask: np.ndarray = np.all(bigs == self.space.indices(self.big), axis=1) & self.pairs.matches(little, bigs, split)
+        mask: np.ndarray = np.all(bigs == self.space.indices(self.big), axis=1) & self.pairs.matches(
+            little, bigs, split
+        )
         return mask
 
     def sample(self, rng: np.random.Generator) -> PairArch:
