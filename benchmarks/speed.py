@@ -33,6 +33,7 @@ from duonas.search.factorised import Answers, recombine
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
 from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
 from duonas.training.sandwich import Sandwich
 

@@ -100,9 +100,7 @@ class LossOptions:
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = (
-        "sandwich"  # which subnets a step trains, and on what
-    )
+    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"  # what a step trains
     epochs: Count = 30  # times that every training image is seen
     batch_size: Count = 128  # images a step, over all processes
     resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
