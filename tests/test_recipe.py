@@ -53,7 +53,8 @@ def test_any_recipe_reads_back_equal(seed, preset, axes, constraints, lr, floor)
 def test_every_default_is_written_out():
     written = tomllib.loads(dumps(Recipe()))
     for field in dataclasses.fields(TrainOptions):
-        assert written["train"][field.name] == getattr(TrainOptions(), field.name)
+        default = getattr(TrainOptions(), field.name)
+        assert written["train"][field.name] == (dataclasses.asdict(default) if field.name == "phases" else default)
 
 
 def test_overrides_are_toml_and_bare_words_are_text():
@@ -111,6 +112,7 @@ def test_whole_numbers_serve_as_numbers():
     [
         ("train.epoch=3", r"recipe quickstart.toml: \[train\] has no key 'epoch': did you mean 'epochs'\?"),
         ("trian.epochs=3", r"recipe quickstart.toml has no table 'trian': did you mean 'train'\?"),
+        ("epochs=3", r"recipe quickstart.toml has no key 'epochs': did you mean train.epochs\?"),
         ("sed=3", r"recipe quickstart.toml has no key 'sed': did you mean 'seed'\?"),
         ("train.epochs=many", r"\[train\] epochs must be a whole number, got 'many'"),
         ("train.epochs=3.5", r"\[train\] epochs must be a whole number, got 3.5"),
@@ -126,9 +128,20 @@ def test_whole_numbers_serve_as_numbers():
         ("data.magnitude=31", r"\[data\] magnitude must be at most 30, got 31"),
         ("train.ema=-1", r"\[train\] ema must be at least 0, got -1"),
         ("train.rule=sandwhich", r"\[train\] rule has no choice 'sandwhich': did you mean 'sandwich'\?"),
+        ("train.phases.kernal=0.1", r"\[train.phases\] has no key 'kernal': did you mean 'kernel'\?"),
+        ("train.phases.depth=1.0", r"\[train\] phases.depth must be below 1, got 1.0"),
+        ("train.phases=0.5", r"\[train\] phases must be a table, got 0.5"),
+        ("train.progressive_share=1", r"\[train\] progressive_share must be below 1, got 1"),
+        ("train.then=progressive", r"\[train\] then has no choice 'progressive'"),
+        ("space.kernel_transform=1", r"\[space\] kernel_transform must be true or false, got 1"),
         ("space.axes=3", r"\[space\] axes must be a table, got 3"),
         ("space.axes.kernel=3", r"\[space\] axes.kernel must be a list, got 3"),
         ("space.axes.kernel=[]", r"\[space\] axes.kernel must be a list with at least one value"),
+        ("space.width_range=[0.25]", r"\[space\] width_range\[1\] must be given"),
+        ("space.width_range=[0.25, 0.5, 1]", r"\[space\] width_range must be a shorter list"),
+        ("space.width_range=[0, 1]", r"\[space\] width_range\[0\] must be above 0, got 0"),
+        ("space.divisor=0", r"\[space\] divisor must be above 0, got 0"),
+        ("pair.little_blocks=simpel", r"\[pair\] little_blocks has no choice 'simpel': did you mean 'simple'"),
         ("search.objectives=[3]", r"\[search\] objectives\[0\] must be text, got 3"),
         ("search.objectives=['speed']", r"quickstart.toml: \[search\] has no objective 'speed'"),
         ("search.constraints.peak_mac=1", r"\[search\] has no constraint 'peak_mac': did you mean 'peak_macs'\?"),
@@ -169,13 +182,15 @@ def test_a_recipe_made_in_python_is_checked_too():
         ("missing.toml", "there is no recipe file missing.toml"),
         ("empty", "folder empty is not a run: it holds no recipe.toml"),
         ("broken.toml", "recipe broken.toml is not valid TOML"),
-        ("latin.toml", "recipe latin.toml is not valid TOML"),
+        ("latin.toml", "recipe latin.toml is not a text file in UTF-8"),
+        ("blank.toml", r"recipe blank.toml is empty: it needs at least \[data\] name"),
     ],
 )
 def test_recipes_that_cannot_be_read(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.toml").write_text("[train\n")
+    (tmp_path / "blank.toml").write_text("# nothing yet\n")
     (tmp_path / "latin.toml").write_bytes("# \xe9\n".encode("latin-1"))
     with pytest.raises(DuonasError, match=message):
         load(name)

@@ -45,9 +45,9 @@ from duonas.spaces.families import family as find_family
 from duonas.spaces.pair import PairNet, PairSupernet
 from duonas.spaces.supernet import Family
 from duonas.training.checkpoint import Checkpoint, load_tensors
-from duonas.training.loop import build_fabric
+from duonas.training.loop import build_fabric, check_accelerator
 from duonas.training.loop import train as train_supernet
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules import make_rule
 
 PROFILED = 2000  # archs drawn for the median
 
@@ -68,8 +68,10 @@ class Job:
 
     @cached_property
     def splits(self) -> Splits:
-        """The images, on the host."""
-        return load_splits(self.recipe.data, self.recipe.seed)
+        """The images, on the host; the same ones as when the run began."""
+        splits = load_splits(self.recipe.data, self.recipe.seed)
+        self.run.hold_splits(splits.hashes)
+        return splits
 
     @cached_property
     def family(self) -> Family:
@@ -77,17 +79,18 @@ class Job:
         return self._family or find_family(self.recipe.space.name)
 
     @cached_property
-    def space(self) -> SearchSpace:
-        """The search space for these images."""
-        return self.family.space(self.recipe.space, self.splits.image_size, self.splits.num_classes)
-
-    @cached_property
     def pairs(self) -> PairSpace:
         """The pairs that are allowed."""
-        return pair_space(self.space, self.recipe.pair.coupling, self.recipe.pair.splits)
+        return _pairs(self.recipe, self.family, self.splits)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space for these images."""
+        return self.pairs.space
 
     def check(self) -> None:
-        """Refuse before any work what could only fail after it: a constraint that no pair meets."""
+        """Refuse before any work what could only fail after it: a missing device, a constraint that no pair meets."""
+        check_accelerator(self.recipe.train.accelerator)
         options = _search_options(self.recipe)
         Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
 
@@ -102,9 +105,10 @@ class Job:
     def fresh_supernet(self) -> PairSupernet:
         """The weights of all pairs before training."""
         towers = []
-        for role in self.pairs.roles:
+        for role in self.pairs.towers:
             rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
-            towers.append(self.family.supernet(self.space, self.splits.mean, self.splits.std, rng, self.recipe.space))
+            space, splits = self.pairs.spaces[role], self.splits
+            towers.append(self.family.supernet(space, splits.mean, splits.std, rng, self.recipe.space))
         return PairSupernet(self.pairs, *towers)
 
     @cached_property
@@ -149,7 +153,7 @@ def train(job: Job, progress: Progress) -> list[Path]:
         rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
     path = train_supernet(
-        job.fresh_supernet(), batches, Sandwich(job.pairs, options), options, seed=seed, folder=job.run.folder,
+        job.fresh_supernet(), batches, make_rule(job.pairs, options), options, seed=seed, folder=job.run.folder,
         progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
     )  # fmt: skip
     leave()  # what follows is one process's work
@@ -165,7 +169,7 @@ def search(job: Job, progress: Progress) -> list[Path]:
 
 
 def pair(job: Job, progress: Progress) -> list[Path]:
-    """Extract the chosen pair and save it, batch norms recalibrated as they were in the search."""
+    """Extract the chosen pair and save it, with the norm statistics that it had in the search."""
     chosen = Front.load(job.run.front).best.pair
     folder = job.run.pair
     subnets = dict(zip(("little", "big"), job.pairs.subnets(chosen), strict=True))
@@ -264,12 +268,16 @@ def run(
     watch = progress or Silent()
     with Run.open(Path(folder), recipe) as opened:
         job = Job(recipe, opened, family)
-        job.check()
         stages = STAGES[: STAGES.index(until) + 1]
         if not opened.writes:  # the helpers of torchrun only train
             stages = ("train",) if supernet is None else ()
-        elif supernet is not None and not opened.is_done("train"):
-            _adopt(job, Path(supernet))
+        try:
+            job.check()
+            if supernet is not None and opened.writes and not opened.is_done("train"):
+                _adopt(job, Path(supernet))
+        except DuonasError:
+            opened.forget_if_new()
+            raise
         for name in stages:
             if opened.is_done(name):
                 watch.skip(name, "done before")
@@ -288,11 +296,16 @@ def _adopt(job: Job, other: Path) -> None:
             raise DuonasError(
                 f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
             )
+    if read_json(Run(other).splits) != job.splits.hashes:
+        raise DuonasError(
+            f"{other} was trained on other images than {job.recipe.data.path or job.recipe.data.name} holds."
+        )
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     write_atomic(job.run.supernet, lambda temporary: shutil.copyfile(Run(other).supernet, temporary))
     if Run(other).logits.exists():  # what its archs answered is known too
-        shutil.copytree(Run(other).logits, job.run.logits, dirs_exist_ok=True)
+        for answer in Run(other).logits.glob("*.safetensors"):
+            write_bytes(job.run.logits / answer.name, answer.read_bytes())
     job.run.finish("train", [job.run.supernet], seconds=0.0)
 
 
@@ -303,8 +316,8 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     2,000 archs drawn by the recipe's seed.
     """
     splits = load_splits(recipe.data, recipe.seed)
-    space = (family or find_family(recipe.space.name)).space(recipe.space, splits.image_size, splits.num_classes)
-    pairs = pair_space(space, recipe.pair.coupling, recipe.pair.splits)
+    pairs = _pairs(recipe, family or find_family(recipe.space.name), splits)
+    space = pairs.space
     rng = stream(recipe.seed, "profile")
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
@@ -318,6 +331,13 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
         figures=figures,
         constraints=_feasibility(pairs, _search_options(recipe)),
     )
+
+
+def _pairs(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
+    """The pairs that a recipe allows for the images of ``splits``."""
+    tables = (recipe.space, recipe.pair.little(recipe.space))
+    space, little = (family.space(table, splits.image_size, splits.num_classes) for table in tables)
+    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
 
 
 def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:
@@ -334,7 +354,9 @@ def _search_options(recipe: Recipe) -> SearchOptions:
     """The ``[search]`` table; a routing budget is also what the pair is searched for."""
     if recipe.route.budget is None:
         return recipe.search
-    return replace(recipe.search, constraints={"expected_macs": recipe.route.budget} | dict(recipe.search.constraints))
+    limits = dict(recipe.search.constraints)
+    limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", float("inf")))
+    return replace(recipe.search, constraints=limits)
 
 
 def _save_network(path: Path, network: nn.Module) -> Path:

@@ -9,10 +9,10 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -64,10 +64,14 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     path = find(recipe)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DuonasError(f"recipe {path} is not a text file in UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise DuonasError(f"recipe {path} is not valid TOML: {error}.") from error
     except OSError as error:
         raise DuonasError(f"recipe {path} cannot be read: {error.strerror or error}.") from error
+    if not tables:
+        raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
     overrides = list(overrides)
     _make_way(tables, overrides)
     for override in overrides:
@@ -166,18 +170,32 @@ def _check_keys(tables: Mapping[str, Any], where: str) -> None:
     for name, table in tables.items():
         if name not in Recipe.model_fields:
             kind = "table" if isinstance(table, Mapping) else "key"
-            raise DuonasError(f"{where} has no {kind} {name!r}: {nearest(name, Recipe.model_fields)}.")
+            raise DuonasError(f"{where} has no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
         if name == "seed":
             continue
         if not isinstance(table, Mapping):
             raise DuonasError(f"{where}: [{name}] must be a table, got {table!r}.")
-        known = [field.name for field in fields(Recipe.model_fields[name].annotation)]  # type: ignore[arg-type]
-        for key in table:
-            if key not in known:
-                raise DuonasError(f"{where}: [{name}] has no key {key!r}: {nearest(key, known)}.")
+        _check_table(table, Recipe.model_fields[name].annotation, f"{where}: [{name}]")
         for key, value in _flat(table):
             if isinstance(value, float) and not math.isfinite(value):
                 raise DuonasError(f"{where}: [{name}] {key} must be a finite number, got {value}.")
+
+
+def _check_table(table: Mapping[str, Any], options: Any, where: str) -> None:
+    """Refuse keys that ``options`` has no field for, and those of tables inside that are options too."""
+    known = get_type_hints(options)
+    for key, value in table.items():
+        if key not in known:
+            raise DuonasError(f"{where} has no key {key!r}: {nearest(key, known)}.")
+        if is_dataclass(known[key]) and isinstance(value, Mapping):
+            _check_table(value, known[key], f"{where.removesuffix(']')}.{key}]")
+
+
+def _home(key: str) -> str | None:
+    """Where a key belongs that was given without its table."""
+    tables = {name: field.annotation for name, field in Recipe.model_fields.items() if name != "seed"}
+    homes = [f"{name}.{key}" for name, options in tables.items() if options and key in get_type_hints(options)]
+    return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
 def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:

@@ -24,11 +24,11 @@ class WithBig(PairSpace):
     """
 
     def __init__(self, pairs: PairSpace, big: Arch) -> None:
-        super().__init__(pairs.space)
+        super().__init__(pairs.space, pairs.spaces["little"])
         if not any(pairs.smallest_with(big)):
             raise DuonasError(f"no {pairs.coupling} pair has the big {big.id}: there is no smaller arch.")
         self.pairs, self.big = pairs, big
-        self.coupling, self.roles, self.splits = pairs.coupling, pairs.roles, pairs.splits
+        self.coupling, self.roles, self.splits, self.towers = pairs.coupling, pairs.roles, pairs.splits, pairs.towers
 
     def contains(self, pair: PairArch) -> bool:
         """Whether it is an allowed pair with that big."""
@@ -36,8 +36,10 @@ class WithBig(PairSpace):
 
     def matches(self, little: np.ndarray, bigs: np.ndarray, split: int) -> np.ndarray:
         """That big alone."""
-        mask: np.ndarray = np.all(bigs == self.space.indices(self.big), axis=1)
-        return mask & self.pairs.matches(little, bigs, split)
+        mask: np.ndarray = np.all(bigs == self.space.indices(self.big), axis=1) & self.pairs.matches(
+            little, bigs, split
+        )
+        return mask
 
     def sample(self, rng: np.random.Generator) -> PairArch:
         """A little drawn for that big."""

@@ -2,76 +2,127 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 Fraction = Annotated[float, Ge(0), Le(1)]
 OpenFraction = Annotated[float, Gt(0), Lt(1)]
+Width = Annotated[float, Gt(0), Le(1)]
 Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Start = Annotated[float, Ge(0), Lt(1)]
+Norm = Literal["recalibrated", "switchable", "both"]
 
 
 @dataclass(frozen=True)
 class DataOptions:
     """``[data]``: which images, how they are split, how training images are varied."""
 
-    name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"
+    name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"  # the data set
     path: str | None = None  # folder of classes, or of Parquet shards; default: download to ~/.cache/duonas
     image_size: Count | None = None  # side in pixels; default: the data set's own
     val: OpenFraction = 0.05  # of the images that are not test
-    calib: OpenFraction = 0.05
+    calib: OpenFraction = 0.05  # likewise; the router is calibrated on it
     test: OpenFraction = 0.2  # of all images, where the data set has no test split of its own
-    crop_padding: Annotated[int, Ge(0)] = 0
-    flip: bool = False
+    crop_padding: Annotated[int, Ge(0)] = 0  # pixels of random shift; 0: off
+    flip: bool = False  # left and right, at random
     randaugment: Annotated[int, Ge(0)] = 0  # operations an image
-    magnitude: Annotated[float, Ge(0), Le(30)] = 9.0
+    magnitude: Annotated[float, Ge(0), Le(30)] = 9.0  # of those operations
     mixup: NotNegative = 0.0  # alpha of the Beta distribution; 0: off
-    cutmix: NotNegative = 0.0
+    cutmix: NotNegative = 0.0  # likewise; with both on, each batch gets one of them
 
 
 @dataclass(frozen=True)
 class SpaceOptions:
     """``[space]``: a shipped search space's name, or ``file.py:NAME`` for one's own."""
 
-    name: str = "mobilenet"
+    name: str = "mobilenet"  # a shipped space, or "file.py:NAME"
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
-    norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    width_range: tuple[Width, Width] | None = None  # every number of channels between, in place of the preset's widths
+    divisor: Count | None = None  # channels of a stage are multiples of it; default: the preset's, 2
+    squeeze_excite: Literal["preset", "on", "off"] = "preset"  # in the blocks of all stages, or of those of the preset
+    blocks: Literal["preset", "simple"] = "preset"  # simple: ReLU everywhere and no squeeze-excite
+    norm: Norm = "recalibrated"  # batch norm shared by all widths, one for each, or that and recalibrated too
+    kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
 
 
 @dataclass(frozen=True)
 class PairOptions:
     """``[pair]``: how little and big are coupled (paper D, section 3.2)."""
 
-    coupling: Literal["nested", "sibling", "partial"] = "nested"
+    coupling: Literal["nested", "sibling", "partial"] = "nested"  # what little and big share
     splits: tuple[Annotated[int, Ge(1)], ...] | None = None  # partial: the stages after which little may branch off
+    little_squeeze_excite: Literal["same", "on", "off"] = "same"  # in little's own blocks
+    little_blocks: Literal["same", "simple"] = "same"  # as [space] blocks, for little's own
+
+    def little(self, space: SpaceOptions) -> SpaceOptions:
+        """What little's own blocks are made by, where big's are made by ``space``."""
+        if self.little_blocks == "simple":
+            space = replace(space, blocks="simple", squeeze_excite="preset")
+        if self.little_squeeze_excite != "same":
+            space = replace(space, squeeze_excite=self.little_squeeze_excite)
+        return space
+
+
+@dataclass(frozen=True)
+class PhaseOptions:
+    """``[train.phases]``: the part of the run after which each choice is elastic (paper D, section 4.5)."""
+
+    kernel: Start = 0.25  # likewise for each kind of axis
+    depth: Start = 0.5  # likewise
+    expansion: Start = 0.75  # likewise
+    width: Start = 0.75  # likewise
+    resolution: Start = 0.25  # likewise
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """``[train.loss]``: the terms of the pair rule ``cotrain`` (paper D, section 3.3); big's has weight 1."""
+
+    alpha: NotNegative = 1.0  # of little's label loss
+    beta: NotNegative = 1.0  # of little's distillation from big
+    gamma: NotNegative = 0.0  # of the router's loss
+    features: NotNegative = 0.0  # of the loss between what the two heads read (FitNets)
+    cost: NotNegative = 0.0  # of the expected MACs above cost_budget (NACHOS)
+    cost_budget: Positive | None = None  # in MACs
+    peak: NotNegative = 0.0  # of the dearest MACs above peak_budget (NACHOS)
+    peak_budget: Positive | None = None  # in MACs
+    weighting: Literal["fixed", "uncertainty"] = "fixed"  # uncertainty: learned on top (Kendall et al.)
+    gate_tau: OpenFraction = 0.5  # little's margin at which the soft gate of router, cost and peak is half open
+    gate_width: Positive = 0.1  # its softness
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich"] = "sandwich"
-    epochs: Count = 30
-    batch_size: Count = 128
-    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and the smallest
-    lr: Positive = 0.1
-    schedule: Literal["cosine", "exponential"] = "cosine"
+    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"  # what a step trains
+    epochs: Count = 30  # times that every training image is seen
+    batch_size: Count = 128  # images a step, over all processes
+    resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
+    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
+    loss: LossOptions = field(default_factory=LossOptions)  # cotrain
+    phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive
+    progressive_share: OpenFraction = 0.5  # hybrid: the part of the run that is progressive
+    then: Literal["sandwich", "cotrain"] = "sandwich"  # hybrid: the rule of the rest
+    lr: Positive = 0.1  # the highest
+    schedule: Literal["cosine", "exponential"] = "cosine"  # how the learning rate falls
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr
-    warmup_epochs: NotNegative = 1.0
-    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    warmup_epochs: NotNegative = 1.0  # of a linear rise to lr
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9  # of SGD, with Nesterov
     weight_decay: NotNegative = 1e-4  # on the biggest only, none on norms and biases
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0  # on the biggest only
-    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0  # of the losses on labels
     temperature: Positive = 1.0  # of the in-place distillation
     clip: NotNegative = 0.0  # largest norm of the gradient; 0: no clipping
-    ema: Annotated[float, Ge(0), Lt(1)] = 0.999  # 0: off
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    checkpoint_seconds: Positive = 60.0
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.999  # decay of the averaged weights; 0: off
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the training
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # where to compute
+    checkpoint_seconds: Positive = 60.0  # between two checkpoints
     timeout_seconds: Positive = 600.0  # several processes: how long one waits for the others before it gives up
 
 
@@ -79,13 +130,13 @@ class TrainOptions:
 class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
-    strategy: Literal["nsga2", "random"] = "nsga2"
+    strategy: Literal["nsga2", "random"] = "nsga2"  # what proposes pairs
     order: Literal["joint", "sequential"] = "joint"  # little and big together, or big first and then its little
     evaluations: Count = 400  # pairs tried; sequential: half of them bigs by themselves
-    population: Count = 40
-    recalibration_images: Count = 2048
-    batch_size: Count = 250
-    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")
+    population: Count = 40  # pairs a generation
+    recalibration_images: Count = 2048  # of the train split, for batch norm
+    batch_size: Count = 250  # images a forward pass
+    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
     constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
 
 
@@ -93,8 +144,8 @@ class SearchOptions:
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
-    router: Literal["confidence"] = "confidence"
-    score: Literal["max_softmax", "margin", "entropy"] = "margin"
+    router: Literal["confidence"] = "confidence"  # who decides which images stay little
+    score: Literal["max_softmax", "margin", "entropy"] = "margin"  # of little's probabilities
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share
@@ -105,7 +156,7 @@ class RouteOptions:
 class ExportOptions:
     """``[export]``: which ONNX files."""
 
-    opset: Annotated[int, Ge(18)] = 18
+    opset: Annotated[int, Ge(18)] = 18  # of the ONNX files
 
 
 @dataclass(frozen=True)

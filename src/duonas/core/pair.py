@@ -47,7 +47,8 @@ class Subnet:
 
     Args:
         arch: the arch.
-        role: whose weights it has. Nested pairs have one tower, big's, and both archs are subnets of that.
+        role: whose weights and blocks it has. Nested pairs have one tower, big's; both archs are big's subnets there,
+            unless little's blocks are others.
         split: a little's stages up to here have big's weights.
     """
 
@@ -70,14 +71,23 @@ class PairSpace(ABC):
 
     Args:
         space: where both archs come from.
+        little: a space with the same axes, of whose blocks little is made after the split, such as simpler ones;
+            default: the same blocks as big's.
+
+    Raises:
+        DuonasError: little's space has other axes.
     """
 
     coupling: Coupling
-    roles: tuple[Role, ...] = ("big", "little")  # whose weights there are
+    roles: tuple[Role, ...] = ("big", "little")  # of the subnets
+    towers: tuple[Role, ...] = ("big", "little")  # whose weights there are
     splits: tuple[int, ...] = (0,)  # where little may branch off
 
-    def __init__(self, space: SearchSpace) -> None:
+    def __init__(self, space: SearchSpace, little: SearchSpace | None = None) -> None:
+        if little is not None and dict(little.axes) != dict(space.axes):
+            raise DuonasError(f"little's search space {little.name!r} must have the axes of big's, {space.name!r}.")
         self.space = space
+        self.spaces: dict[Role, SearchSpace] = {"big": space, "little": little or space}
 
     @abstractmethod
     def contains(self, pair: PairArch) -> bool:
@@ -147,6 +157,12 @@ class PairSpace(ABC):
         """Little and big as subnets of the coupling's weights."""
         return Subnet(pair.little, "little", pair.split), Subnet(pair.big)
 
+    def largest_subnets(self) -> tuple[Subnet, ...]:
+        """The largest of each tower, at every split: together they use all weights."""
+        largest = self.space.largest()
+        little = [Subnet(largest, "little", split) for split in self.splits if "little" in self.roles]
+        return Subnet(largest), *little
+
     def sample_subnet(self, role: Role, rng: np.random.Generator) -> Subnet:
         """A subnet of one tower, drawn."""
         return Subnet(self.space.sample(rng), role)
@@ -162,8 +178,12 @@ class PairSpace(ABC):
         return self.repair(PairArch(little, big, a.split), rng)
 
     def blocks(self, subnet: Subnet) -> tuple[BlockSpec, ...]:
-        """What a subnet is made of."""
-        return self.space.blocks(subnet.arch)
+        """What a subnet is made of: the blocks of its role's space, but up to the split those of big's."""
+        blocks, own = self.space.blocks(subnet.arch), self.spaces[subnet.role]
+        if own is self.space:
+            return blocks
+        pairs = zip(blocks, own.blocks(subnet.arch), strict=True)
+        return tuple(mine if mine.stage > subnet.split else shared for shared, mine in pairs)
 
     def shared(self, pair: PairArch) -> int:
         """How many leading blocks the towers share.
@@ -179,10 +199,23 @@ class PairSpace(ABC):
 
 
 class NestedPairs(PairSpace):
-    """Little's weights are a subset of big's (option A): two different archs, little contained in big."""
+    """Little's weights are a subset of big's (option A): two different archs, little contained in big.
+
+    Args:
+        space: where both archs come from.
+        little: the same axes with other blocks for little.
+
+    Raises:
+        DuonasError: little's blocks need weights that big's do not have.
+    """
 
     coupling = "nested"
-    roles = ("big",)
+    towers = ("big",)
+
+    def __init__(self, space: SearchSpace, little: SearchSpace | None = None) -> None:
+        super().__init__(space, little)
+        self.roles = ("big",) if little is None else ("big", "little")
+        _check_part(self.spaces["little"].blocks(space.largest()), space.blocks(space.largest()))
 
     def contains(self, pair: PairArch) -> bool:
         """Whether little is another arch than big and contained in it."""
@@ -233,7 +266,7 @@ class NestedPairs(PairSpace):
 
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
         """Both lie in the one tower."""
-        return Subnet(pair.little), Subnet(pair.big)
+        return Subnet(pair.little, self.roles[-1]), Subnet(pair.big)
 
     def _objection(self, pair: PairArch) -> str:
         if pair.split:
@@ -295,6 +328,7 @@ class PartialPairs(PairSpace):
     Args:
         space: where both archs come from.
         splits: the split points to choose from; default: after every stage but the last.
+        little: the same axes with other blocks for little.
 
     Raises:
         DuonasError: a split point that the space does not have.
@@ -302,8 +336,10 @@ class PartialPairs(PairSpace):
 
     coupling = "partial"
 
-    def __init__(self, space: SearchSpace, splits: Sequence[int] | None = None) -> None:
-        super().__init__(space)
+    def __init__(
+        self, space: SearchSpace, splits: Sequence[int] | None = None, little: SearchSpace | None = None
+    ) -> None:
+        super().__init__(space, little)
         last = space.stages - 1
         if last < 1:
             raise DuonasError(
@@ -388,30 +424,40 @@ class PartialPairs(PairSpace):
 COUPLINGS: dict[str, type[PairSpace]] = {c.coupling: c for c in (NestedPairs, SiblingPairs, PartialPairs)}
 
 
-def pair_space(space: SearchSpace, coupling: str = "nested", splits: Sequence[int] | None = None) -> PairSpace:
+def pair_space(
+    space: SearchSpace,
+    coupling: str = "nested",
+    splits: Sequence[int] | None = None,
+    little: SearchSpace | None = None,
+) -> PairSpace:
     """The pairs of a search space under a coupling by its name.
 
     Args:
         space: where both archs come from.
         coupling: ``"nested"``, ``"sibling"`` or ``"partial"``.
         splits: the split points of ``"partial"``; default: all.
+        little: the same axes with other blocks for little; left aside where its largest arch is that of ``space``.
 
     Raises:
-        DuonasError: no such coupling, or split points that it cannot have.
+        DuonasError: no such coupling, or split points or blocks of little that it cannot have.
     """
     if coupling not in COUPLINGS:
         raise DuonasError(f"no coupling {coupling!r}: {nearest(coupling, COUPLINGS)}.")
+    if little is not None and little.blocks(little.largest()) == space.blocks(space.largest()):
+        little = None
     if coupling == "partial":
-        return PartialPairs(space, splits)
+        return PartialPairs(space, splits, little)
     if splits:
         raise DuonasError(f"[pair] splits is for coupling = 'partial': {coupling!r} pairs have no split point.")
-    return COUPLINGS[coupling](space)
+    return COUPLINGS[coupling](space, little=little)
 
 
-def possible_pairs(space: SearchSpace, splits: Sequence[int] | None = None) -> dict[str, PairSpace]:
+def possible_pairs(
+    space: SearchSpace, splits: Sequence[int] | None = None, little: SearchSpace | None = None
+) -> dict[str, PairSpace]:
     """The pairs under every coupling that a search space can have, by its name: none is partial with one stage."""
     names = [name for name in COUPLINGS if name != "partial" or space.stages > 1]
-    return {name: pair_space(space, name, splits if name == "partial" else None) for name in names}
+    return {name: pair_space(space, name, splits if name == "partial" else None, little) for name in names}
 
 
 def count_shared(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], split: int) -> int:
@@ -422,3 +468,14 @@ def count_shared(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], spli
             break
         shared += 1
     return shared
+
+
+def _check_part(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...]) -> None:
+    """Refuse a nested little with a layer that big does not have."""
+    for mine, other in zip(little, big, strict=True):
+        lacking = [layer.name for layer in mine.layers if layer.name not in other]
+        if lacking:
+            raise DuonasError(
+                f"[pair] coupling = 'nested' makes little a part of big, but little's {mine.name} has a layer "
+                f"{lacking[0]!r} that big's has not: give little fewer layers, or take 'sibling' or 'partial'."
+            )

@@ -1,13 +1,16 @@
-"""Batch norm for subnets: shared by slicing and recalibrated, or switched by width."""
+"""Batch norm for subnets: shared by slicing and recalibrated, switched by width, or both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from duonas.data.processes import average, gather, world_size
 
@@ -43,7 +46,7 @@ class _SharedBatchNorm(torch.autograd.Function):
         return F.batch_norm(x, mean, var, weight, bias, False, MOMENTUM, EPS)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, scale = ctx.saved_tensors
         wide = grad.float()
         normalised = (x.float() - _wide(mean)) * _wide(scale)
@@ -86,6 +89,12 @@ class SlicedBatchNorm(nn.Module):
             self.weight[:channels], self.bias[:channels], self.running_mean[:channels], self.running_var[:channels]
         )
 
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put channel ``order[i]`` at place i."""
+        for values in (self.weight, self.bias, self.running_mean, self.running_var):
+            values.copy_(values[order])
+
     def zero_weight(self) -> None:
         """Start as the zero function, so that a residual block starts as the identity (BigNAS)."""
         nn.init.zeros_(self.weight)
@@ -100,7 +109,7 @@ class SwitchableBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any of the widths."""
-        norm = self.by_width[str(x.shape[1])]
+        norm: Any = self.by_width[str(x.shape[1])]
         return batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, self.training)
 
     def extract(self, channels: int) -> nn.BatchNorm2d:
@@ -108,6 +117,14 @@ class SwitchableBatchNorm(nn.Module):
         norm = self.by_width[str(channels)]
         assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
         return _plain(norm.weight, norm.bias, norm.running_mean, norm.running_var)
+
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put the widest's channel ``order[i]`` at place i; the narrower norms, whose channels are others, follow."""
+        state = self.extract(len(order)).state_dict()
+        widest = {name: value[order] for name, value in state.items() if value.ndim}
+        for width, norm in self.by_width.items():
+            norm.load_state_dict({name: value[: int(width)] for name, value in widest.items()}, strict=False)
 
     def zero_weight(self) -> None:
         """Start as the zero function, at every width."""
@@ -120,7 +137,9 @@ ElasticNorm = SlicedBatchNorm | SwitchableBatchNorm
 NORMS: dict[str, type[SlicedBatchNorm] | type[SwitchableBatchNorm]] = {
     "recalibrated": SlicedBatchNorm,
     "switchable": SwitchableBatchNorm,
+    "both": SwitchableBatchNorm,
 }
+RECALIBRATED = ("recalibrated", "both")  # whose statistics are measured anew once a network is extracted
 
 
 def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchNorm2d:
@@ -153,3 +172,17 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
     for norm in norms:
         norm.momentum = MOMENTUM
     return network.eval()
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy of a plain network in eval mode whose batch norms are folded into the convolutions before them.
+
+    It answers the same to rounding, and sooner. Only neighbours in an ``nn.Sequential`` are folded.
+    """
+    copy = deepcopy(network).eval()
+    for chain in [module for module in copy.modules() if isinstance(module, nn.Sequential)]:
+        for (first, conv), (second, norm) in pairwise(list(chain.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(chain, first, fuse_conv_bn_eval(conv, norm))
+                setattr(chain, second, nn.Identity())
+    return copy

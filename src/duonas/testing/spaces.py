@@ -24,6 +24,10 @@ class SpaceContract(ABC):
     def space(self) -> SearchSpace:
         """The space under test."""
 
+    def little_space(self) -> SearchSpace | None:
+        """The same axes with other blocks, if little is to be made of those."""
+        return None
+
     def archs(self) -> list[Arch]:
         """Samples to try the laws on, the extremes among them."""
         space = self.space()
@@ -94,7 +98,7 @@ class SpaceContract(ABC):
 
     def couplings(self) -> list[PairSpace]:
         """The space of pairs under every coupling that this search space can have."""
-        return list(possible_pairs(self.space()).values())
+        return list(possible_pairs(self.space(), little=self.little_space()).values())
 
     def pair_spaces(self) -> list[PairSpace]:
         """The same, and of each the parts that a search of one arch at a time looks at."""
