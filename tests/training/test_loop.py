@@ -145,7 +145,7 @@ class Exploding(Sandwich):
         losses = super().step(forward, images, targets, rng, backward)
         self.done += 1
         if self.done == self.at:
-            backward(forward(images, self.space.smallest()).sum() * float("inf"))
+            backward(forward(images, Subnet(self.pairs.space.smallest())).sum() * float("inf"))
         return losses
 
 
@@ -153,7 +153,7 @@ class Exploding(Sandwich):
 def test_weights_that_are_not_finite_are_never_kept(at, tmp_path):
     net = supernet()
     with pytest.raises(DuonasError, match=rf"weights are not finite any more at step {at}: lower .* the last good"):
-        train(net, Halves(), Exploding(net.space, OPTIONS, at), OPTIONS, seed=0, folder=tmp_path)
+        train(net, Halves(), Exploding(net.pairs, OPTIONS, at), OPTIONS, seed=0, folder=tmp_path)
     tensors, header = load_tensors(tmp_path / "checkpoint" / "state.safetensors")
     assert header["step"] == at - 1 and all(torch.isfinite(t).all() for t in tensors.values())
     assert not (tmp_path / "supernet.safetensors").exists()
