@@ -22,8 +22,8 @@ class OneResolution:
 
     Whatever arch the rule asks for, the largest and the smallest among them, looks at the images at that resolution:
     teacher and students see the same pixels, and both towers of a pair share their stem. By itself a rule draws a
-    resolution for each subnet, and the largest keeps the largest (BigNAS). Costs in a
-    rule's loss are those of the pair that it drew.
+    resolution for each subnet, and the largest keeps the largest (BigNAS). Costs in a rule's loss
+    are those of the pair that it drew.
 
     Args:
         rule: what a step does.
