@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -88,6 +88,29 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
+class FinetuneOptions:
+    """``[finetune]``: what becomes of the pair's weights after the search (paper D, sections 4.5 and 4.6).
+
+    What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
+    """
+
+    mode: Literal["none", "joint", "scratch", "independent"] = "none"
+    epochs: Count | None = None  # joint: 5
+    batch_size: Count | None = None
+    lr: Positive | None = None  # joint: a tenth of [train] lr
+    weight_decay: NotNegative | None = None
+    alpha: NotNegative = 1.0  # joint and scratch: weight of little's cross-entropy
+    beta: NotNegative = 1.0  # joint and scratch: weight of little's distillation from big
+    temperature: Positive | None = None  # of that distillation
+
+    def over(self, train: TrainOptions) -> TrainOptions:
+        """The training loop's options: these where they are given, those of ``train`` elsewhere."""
+        if self.mode == "joint":
+            train = replace(train, epochs=5, lr=train.lr / 10)
+        return _over(train, self)
+
+
+@dataclass(frozen=True)
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
@@ -113,3 +136,24 @@ class MeasureOptions:
     latency_images: Count = 300  # single images timed
     throughput_batches: Count = 20  # batches of 64 timed
     threads: Annotated[int, Ge(0)] = 0  # of ONNX Runtime; 0: its default
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """``[baselines]``: static networks of timm to compare with; what is not given is as in ``[train]``."""
+
+    networks: tuple[str, ...] = ()  # such as mobilenetv3_small_100, mobilenetv3_large_100, efficientnet_b0
+    epochs: Count | None = None
+    batch_size: Count | None = None
+    lr: Positive | None = None
+    weight_decay: NotNegative | None = None
+
+    def over(self, train: TrainOptions) -> TrainOptions:
+        """The training loop's options: these where they are given, those of ``train`` elsewhere."""
+        return _over(train, self)
+
+
+def _over(train: TrainOptions, own: FinetuneOptions | BaselineOptions) -> TrainOptions:
+    known = {field.name for field in fields(train)}
+    given = {f.name: getattr(own, f.name) for f in fields(own) if f.name in known}
+    return replace(train, **{name: value for name, value in given.items() if value is not None})

@@ -14,7 +14,7 @@ from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.space import SearchSpace
 
-Coupling = Literal["nested", "sibling", "partial"]
+Coupling = Literal["nested", "sibling", "partial", "independent"]
 Role = Literal["big", "little"]
 
 
@@ -143,6 +143,10 @@ class PairSpace(ABC):
         little, big = map(self.blocks, self.subnets(pair))
         return count_shared(little, big, pair.split)
 
+    def parted(self) -> PairSpace:
+        """The coupling of a pair that was trained on: each tower with weights of its own behind what both share."""
+        return self
+
     def _redrawn(self, split: int, rng: np.random.Generator, p: float) -> int:
         return split
 
@@ -194,11 +198,15 @@ class NestedPairs(PairSpace):
         """Both lie in the one tower."""
         return Subnet(pair.little), Subnet(pair.big)
 
+    def parted(self) -> PairSpace:
+        """Siblings: little's weights are no part of big's any more."""
+        return SiblingPairs(self.space)
+
 
 class SiblingPairs(PairSpace):
     """Two towers with weights of their own behind one stem (option B): any two archs."""
 
-    coupling = "sibling"
+    coupling: Coupling = "sibling"
 
     def contains(self, pair: PairArch) -> bool:
         """Whether the stem alone is shared."""
@@ -223,6 +231,16 @@ class SiblingPairs(PairSpace):
     def smallest(self) -> Iterator[PairArch]:
         """The smallest arch in both towers."""
         yield PairArch(self.space.smallest(), self.space.smallest())
+
+
+class IndependentPairs(SiblingPairs):
+    """Two networks trained apart (paper D, section 4.2): nothing is shared, and each computes a stem of its own."""
+
+    coupling = "independent"
+
+    def shared(self, pair: PairArch) -> int:
+        """None."""
+        return 0
 
 
 class PartialPairs(PairSpace):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_Network = TypeVar("_Network", bound=nn.Module)
 
 EPS = 1e-5
 MOMENTUM = 0.1
@@ -85,7 +88,7 @@ def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchN
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+def recalibrate(network: _Network, batches: Iterable[Tensor]) -> _Network:
     """Replace the batch-norm statistics of a plain network by the cumulative average over ``batches``.
 
     The network is an extracted copy, so the supernet and the next candidate are untouched.

@@ -85,7 +85,7 @@ class Evaluator:
         accuracy = float((logits.argmax(1) == self.labels).mean())
         return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
 
-    def network(self, subnet: Subnet) -> nn.Module:
+    def network(self, subnet: Subnet) -> nn.Sequential:
         """The subnet in plain PyTorch with its own batch-norm statistics, in eval mode."""
         network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
         return recalibrate(network, evaluation_batches(self._pixels, self._batch_size))

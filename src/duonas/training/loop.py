@@ -43,6 +43,13 @@ def build_fabric(options: TrainOptions) -> Fabric:
     return fabric
 
 
+def one_process(options: TrainOptions) -> Fabric:
+    """The device and precision of this process by itself, whether or not ``torchrun`` started others beside it."""
+    fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=1, num_nodes=1)
+    fabric.launch()
+    return fabric
+
+
 def train(
     network: nn.Module,
     batches: TrainBatches,
@@ -161,4 +168,4 @@ def _average_gradients(parameters: list[nn.Parameter], fabric: Fabric) -> None:
 def _check_finite(loss: float, step: int, checkpoint: Path) -> None:
     if not math.isfinite(loss):
         kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
-        raise DuonasError(f"the loss is {loss} at step {step + 1}: lower [train] lr or set clip; {kept}.")
+        raise DuonasError(f"the loss is {loss} at step {step + 1}: lower lr or set [train] clip; {kept}.")
