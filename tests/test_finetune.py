@@ -16,7 +16,7 @@ from duonas.report.summary import origin, stored_params
 from duonas.routing.cascade import Cascade
 from duonas.rundir import Run
 
-QUICK = ["data.test=0.5", "train.epochs=2", "train.batch_size=64", "train.checkpoint_seconds=0.000001",
+QUICK = ["data.test=0.6", "train.epochs=2", "train.batch_size=64", "train.checkpoint_seconds=0.000001",
          "train.accelerator=cpu", "search.evaluations=6", "search.population=3", "search.recalibration_images=64",
          "measure.latency_images=2", "measure.throughput_batches=1",
          "space.axes={depth = [1], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
@@ -176,6 +176,23 @@ def test_killed_while_finetuning_is_never_killed(base, measured, tmp_path, mode,
     for stage in ("finetune", "finetune/little", "finetune/big"):
         steps = [[e["step"] for e in Run(folder).read_log(stage)] for folder in (tmp_path / "run", measured[mode])]
         assert steps[0] == sorted(set(steps[0])) and set(steps[0]) >= set(steps[1][-1:])
+
+
+def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tmp_path):
+    overrides = [*QUICK, "pair.coupling=partial", "train.epochs=1", "search.evaluations=3"]
+    image = torch.zeros(1, 3, 8, 8)
+    for mode in ("joint", "independent"):
+        recipe = duonas.load_recipe("quickstart", [*overrides, f"finetune.mode={mode}", "finetune.epochs=1"])
+        first = tmp_path / "joint"
+        folder = duonas.run(recipe, tmp_path / mode, until="route", supernet=first if first.exists() else None)
+        job = pipeline.Job(recipe, Run(folder))
+        assert pair(folder)["coupling"] == ("partial" if mode == "joint" else "independent")
+        assert job.pair.split == (1 if mode == "joint" else 0)
+        assert len(job.pair_net.stem) == pair(folder)["shared"] and bool(pair(folder)["shared"]) is (mode == "joint")
+        assert count_macs(job.pair_net, image) == job.cost.peak
+        stages = {block["stage"] for block in pair(folder)["blocks"]["big"][: pair(folder)["shared"]]}
+        assert stages == ({0, 1} if mode == "joint" else set())
+    assert pair(tmp_path / "joint")["pair"]["little"] == pair(tmp_path / "independent")["pair"]["little"]
 
 
 @pytest.mark.parametrize(

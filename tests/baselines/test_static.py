@@ -80,7 +80,8 @@ NAME = "mobilenetv3_small_050"
 RECIPE = parse(
     {
         "data": {"test": 0.8},
-        "train": {"epochs": 2, "batch_size": 96, "lr": 0.02, "accelerator": "cpu", "checkpoint_seconds": 1e-6},
+        "space": {"axes": {"depth": [1], "kernel": [3], "expansion": [1]}},
+        "train": {"epochs": 1, "batch_size": 96, "lr": 0.02, "accelerator": "cpu", "checkpoint_seconds": 1e-6},
         "search": {"recalibration_images": 64},
         "baselines": {"networks": [NAME], "epochs": 1},
     }

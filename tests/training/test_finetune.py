@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from duonas.core.errors import DuonasError
 from duonas.core.options import FinetuneOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import IndependentPairs, PairArch, pair_space
 from duonas.core.rng import stream
@@ -101,6 +102,14 @@ def test_dropout_is_the_rngs_touches_big_alone_and_leaves_no_trace():
     kept = seen[0] != 0
     assert torch.equal(seen[0][kept], 2 * seen[2][kept])
     assert 0.3 < kept[seen[2] != 0].float().mean() < 0.7
+
+
+def test_dropout_without_a_linear_classifier_is_refused():
+    net = torch.nn.Conv2d(3, 2, 1)
+    with feature_dropout(net, 0.0, stream(3)):
+        net(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(DuonasError, match="this network has none"), feature_dropout(net, 0.5, stream(3)):
+        net(torch.zeros(1, 3, 8, 8))
 
 
 @pytest.mark.parametrize("alone", [False, True])

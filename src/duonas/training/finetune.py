@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from duonas.core.errors import DuonasError
 from duonas.core.options import FinetuneOptions, TrainOptions
 from duonas.core.protocols import PairLogits
 from duonas.spaces.pair import PairNet
@@ -86,6 +87,9 @@ def feature_dropout(network: nn.Module, p: float, rng: np.random.Generator) -> I
     """Within, what enters the classifier of ``network`` (its last linear layer) is dropped with probability ``p``.
 
     The network keeps no trace of it, and the draws are ``rng``'s, so that training resumes bit for bit.
+
+    Raises:
+        DuonasError: the network has no linear layer.
     """
     if not p:
         yield
@@ -95,8 +99,10 @@ def feature_dropout(network: nn.Module, p: float, rng: np.random.Generator) -> I
         kept = rng.random(inputs[0].shape, dtype=np.float32) >= p
         return inputs[0] * torch.from_numpy(kept).to(inputs[0]) / (1 - p)
 
-    classifier = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
-    hook = classifier.register_forward_pre_hook(drop)
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if not linear:
+        raise DuonasError("dropout is for the features of a linear classifier, and this network has none: set it to 0.")
+    hook = linear[-1].register_forward_pre_hook(drop)
     try:
         yield
     finally:
