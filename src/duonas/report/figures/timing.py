@@ -75,7 +75,7 @@ def finetuning(log: list[dict[str, Any]]) -> Figure | None:
         rows = [apart["big"][at] | {role: apart[role][at]["loss"] for role in apart} for at in both]
     if not rows:
         return None
-    texts = {"big": "big on labels", "little": "little on labels"}
+    texts = {"big": "big network, on labels", "little": "little network, on labels"}
     return _losses("Loss of the pair's own training", rows, [("big", "big"), ("little", "little")], texts)
 
 
