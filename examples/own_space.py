@@ -21,7 +21,10 @@ class PlainSpace(SearchSpace):
     def __init__(self, image_size: int, classes: int) -> None:
         axes = []
         for stage in (1, 2):
-            axes += [Axis(f"stage{stage}.width", WIDTHS, stage=stage), Axis(f"stage{stage}.depth", (1, 2, 3), stage=stage)]
+            axes += [
+                Axis(f"stage{stage}.width", WIDTHS, stage=stage),
+                Axis(f"stage{stage}.depth", (1, 2, 3), stage=stage),
+            ]
         super().__init__("plain", axes, image_size=image_size, classes=classes)
 
     def blocks(self, arch):
@@ -35,8 +38,9 @@ class PlainSpace(SearchSpace):
             for index in range(depth):
                 before, stride = blocks[-1], 2 if index == 0 else 1
                 conv = LayerSpec(
-                    "conv", "conv", before.out_channels, width, 3, stride, 1, before.out_resolution, norm=True
-                )
+                    "conv", "conv", before.out_channels, width, 3, stride, 1, before.out_resolution,
+                    norm=True, activation="relu",
+                )  # fmt: skip
                 blocks.append(
                     BlockSpec(f"stage{stage}_conv{index}", stage, "plain", before.out_channels, width,
                               before.out_resolution, conv.out_resolution, 3, stride, activation="relu", layers=(conv,))
@@ -52,7 +56,7 @@ class PlainBlock(nn.Module):
 
     def __init__(self, largest: BlockSpec) -> None:
         super().__init__()
-        self.conv = ConvNorm(largest["conv"], WIDTHS, "recalibrated", "relu")
+        self.conv = ConvNorm(largest["conv"], WIDTHS, "recalibrated")
 
     def forward(self, x, spec):
         """(B, in, H, W) to (B, out, H', W')."""

@@ -57,7 +57,8 @@ class Pipeline(ModuleType):
             Feasibility("expected_macs", 2e6, True, "the smallest pair needs 400,000"),
             Feasibility("peak_memory_bytes", 512, False, "the smallest pair needs 1,024"),
         )
-        return Profile(12_345_678_901_234_567_890, 2**70, figures, limits)
+        couplings = {"nested": 2**70, "sibling": 3**50, "partial": 5**30}
+        return Profile(12_345_678_901_234_567_890, couplings, "partial", (1, 3), figures, limits)
 
 
 @pytest.fixture
@@ -127,8 +128,10 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
     result = call("profile", "quickstart", "--set", "seed=4")
     assert result.exit_code == 0, result.output
     assert pipeline.calls[0]["recipe"].seed == 4
-    for expected in ("12,345,678,901,234,567,890", f"{2**70:,}", "1.5M", "2.0 KiB", "yes", "no", "needs 1,024"):
+    sizes = ("12,345,678,901,234,567,890", f"{2**70:,}", f"{3**50:,}", f"{5**30:,}")
+    for expected in (*sizes, "1.5M", "2.0 KiB", "yes", "no", "needs 1,024"):
         assert expected in result.stdout
+    assert "partial pairs, the recipe's" in result.stdout and "after stage 1 or 3" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,7 @@ def test_without_finetuning_there_is_no_trace_of_it(base):
 
 def test_the_search_replays_so_every_mode_has_the_same_archs(base, measured):
     for folder in measured.values():
-        assert pair(folder)["pair"]["little"] == pair(base)["pair"]["little"]
-        assert pair(folder)["pair"]["big"] == pair(base)["pair"]["big"]
+        assert pair(folder)["pair"] == pair(base)["pair"]
         assert (folder / "front.json").read_bytes() == (base / "front.json").read_bytes()
 
 
@@ -187,12 +186,11 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
         folder = duonas.run(recipe, tmp_path / mode, until="route", supernet=first if first.exists() else None)
         job = pipeline.Job(recipe, Run(folder))
         assert pair(folder)["coupling"] == ("partial" if mode == "joint" else "independent")
-        assert job.pair.split == (1 if mode == "joint" else 0)
         assert len(job.pair_net.stem) == pair(folder)["shared"] and bool(pair(folder)["shared"]) is (mode == "joint")
         assert count_macs(job.pair_net, image) == job.cost.peak
         stages = {block["stage"] for block in pair(folder)["blocks"]["big"][: pair(folder)["shared"]]}
         assert stages == ({0, 1} if mode == "joint" else set())
-    assert pair(tmp_path / "joint")["pair"]["little"] == pair(tmp_path / "independent")["pair"]["little"]
+    assert pair(tmp_path / "joint")["pair"] == pair(tmp_path / "independent")["pair"]
 
 
 @pytest.mark.parametrize(

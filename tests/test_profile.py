@@ -23,6 +23,36 @@ def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
     assert set(profile.figures) == {"macs", "params", "peak_memory_bytes"}
 
 
+@pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
+def test_pairs_are_counted_exactly_for_every_coupling(coupling):
+    """Against walking through all pairs of a space that is small enough."""
+    axes = "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2], width = [0.5, 1.0]}"
+    profile = duonas.profile(duonas.load_recipe("quickstart", [axes, f"pair.coupling={coupling}"]))
+    table = SpaceOptions(
+        preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2], "width": [0.5, 1.0]}
+    )
+    space = FAMILY.space(table, 8, 10)
+    archs = list(space.archs())
+    assert profile.archs == len(archs) == 144
+    early = [[arch.get(name, -1) for name, axis in space.axes.items() if axis.stage <= 1] for arch in archs]
+    both = [(i, j) for i in range(144) for j in range(144)]
+    assert profile.couplings == {
+        "nested": sum(i != j and space.contains(archs[j], archs[i]) for i, j in both),
+        "sibling": len(both),
+        "partial": sum(early[i] == early[j] for i, j in both),
+    }
+    assert profile.pairs == profile.couplings[coupling] and profile.splits == (1,)
+
+
+def test_split_points_are_the_recipes():
+    recipe = ["space.preset=cifar-small", "data.image_size=32", "pair.coupling=partial"]
+    every, one = (
+        duonas.profile(duonas.load_recipe("quickstart", [*recipe, *splits])) for splits in ([], ["pair.splits=[2]"])
+    )
+    assert (every.splits, one.splits) == ((1, 2), (2,))
+    assert every.pairs > one.pairs and every.couplings["sibling"] == one.couplings["sibling"]
+
+
 def test_it_says_which_constraints_can_be_met():
     constraints = ["search.constraints.peak_macs=10", "search.constraints.params=1e6", "route.budget=300000"]
     found = {c.name: c for c in duonas.profile(duonas.load_recipe("quickstart", constraints)).constraints}

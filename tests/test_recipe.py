@@ -53,7 +53,8 @@ def test_any_recipe_reads_back_equal(seed, preset, axes, constraints, lr, floor)
 def test_every_default_is_written_out():
     written = tomllib.loads(dumps(Recipe()))
     for field in dataclasses.fields(TrainOptions):
-        assert written["train"][field.name] == getattr(TrainOptions(), field.name)
+        default = getattr(TrainOptions(), field.name)
+        assert written["train"][field.name] == (dataclasses.asdict(default) if field.name == "phases" else default)
 
 
 def test_overrides_are_toml_and_bare_words_are_text():
@@ -126,9 +127,20 @@ def test_whole_numbers_serve_as_numbers():
         ("data.magnitude=31", r"\[data\] magnitude must be at most 30, got 31"),
         ("train.ema=-1", r"\[train\] ema must be at least 0, got -1"),
         ("train.rule=sandwhich", r"\[train\] rule has no choice 'sandwhich': did you mean 'sandwich'\?"),
+        ("train.phases.kernal=0.1", r"\[train.phases\] has no key 'kernal': did you mean 'kernel'\?"),
+        ("train.phases.depth=1.0", r"\[train\] phases.depth must be below 1, got 1.0"),
+        ("train.phases=0.5", r"\[train\] phases must be a table, got 0.5"),
+        ("train.progressive_share=1", r"\[train\] progressive_share must be below 1, got 1"),
+        ("train.then=progressive", r"\[train\] then has no choice 'progressive'"),
+        ("space.kernel_transform=1", r"\[space\] kernel_transform must be true or false, got 1"),
         ("space.axes=3", r"\[space\] axes must be a table, got 3"),
         ("space.axes.kernel=3", r"\[space\] axes.kernel must be a list, got 3"),
         ("space.axes.kernel=[]", r"\[space\] axes.kernel must be a list with at least one value"),
+        ("space.width_range=[0.25]", r"\[space\] width_range\[1\] must be given"),
+        ("space.width_range=[0.25, 0.5, 1]", r"\[space\] width_range must be a shorter list"),
+        ("space.width_range=[0, 1]", r"\[space\] width_range\[0\] must be above 0, got 0"),
+        ("space.divisor=0", r"\[space\] divisor must be above 0, got 0"),
+        ("pair.little_blocks=simpel", r"\[pair\] little_blocks has no choice 'simpel': did you mean 'simple'"),
         ("search.objectives=[3]", r"\[search\] objectives\[0\] must be text, got 3"),
         ("search.objectives=['speed']", r"quickstart.toml: \[search\] has no objective 'speed'"),
         ("search.constraints.peak_mac=1", r"\[search\] has no constraint 'peak_mac': did you mean 'peak_macs'\?"),

@@ -22,6 +22,7 @@ FIELDS: dict[str, tuple[type, str]] = {
     "coupling": (PairOptions, "coupling"),
     "training rule": (TrainOptions, "rule"),
     "search strategy": (SearchOptions, "strategy"),
+    "search order": (SearchOptions, "order"),
     "fine-tuning": (FinetuneOptions, "mode"),
     "router": (RouteOptions, "router"),
     "score": (RouteOptions, "score"),
@@ -44,13 +45,22 @@ LINES = {
     "cifar100": "60,000 images of 32 x 32 in 100 classes; downloaded, or Parquet shards at path",
     "folder": "your own images: one subfolder a class at path",
     "recalibrated": "statistics measured anew for every subnet, on training images",
-    "switchable": "its own statistics for every width",
+    "switchable": "its own weights and statistics for every width, as they were trained",
+    "both": "its own weights for every width, statistics measured anew for every subnet",
     "nested": "little's weights are a part of big's",
+    "sibling": "two towers with weights of their own behind one stem",
+    "partial": "the stages up to a searched split are shared, then little branches off",
     "sandwich": "largest, smallest and random archs each step, with in-place distillation (BigNAS)",
+    "cotrain": "whole pairs: labels for both, big teaches little, the router and the budget in the loss",
+    "uniform": "one random arch each step, on labels alone (single path one-shot)",
+    "progressive": "the largest first, then kernels, depths and widths become elastic (Once-for-All)",
+    "hybrid": "progressive for a part of the run, then the sandwich",
     "nsga2": "evolution of the Pareto set (pymoo's NSGA-II)",
     "random": "pairs drawn at random: the baseline of any search",
+    "search order: joint": "little and big together",
+    "sequential": "big first, by itself, then the best little for it",
     "none": "the pair straight from the supernet",
-    "joint": "both networks trained on together, little on labels and on big's predictions",
+    "fine-tuning: joint": "both networks trained on together, little on labels and on big's predictions",
     "scratch": "the same from fresh weights",
     "independent": "the same two archs trained apart from fresh weights, nothing shared: the baseline of co-training",
     "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
@@ -65,7 +75,11 @@ def catalogue() -> list[tuple[str, str, str]]:
     rows = [("recipe", name, headline(name)) for name in shipped()]
     rows += [("search space", name, line) for name, line in SPACES.items()]
     rows += [("preset", name, line) for name, line in PRESETS.items()]
-    rows += [(kind, name, LINES[name]) for kind, field in FIELDS.items() for name in _choices(*field)]
+    rows += [
+        (kind, name, LINES.get(f"{kind}: {name}") or LINES[name])
+        for kind, field in FIELDS.items()
+        for name in _choices(*field)
+    ]
     return rows + [("static baseline", name, line) for name, line in BASELINES.items()]
 
 

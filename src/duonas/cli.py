@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,7 +199,8 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
 
 @contextmanager
 def _one_line_errors(stopped: str) -> Iterator[None]:
-    """A user's mistake, a full disk and Ctrl-C end with one line, not with a traceback."""
+    """A user's mistake, a full disk and Ctrl-C end with one line, not with a traceback; so does SIGTERM."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as torchrun and batch systems stop a process
     try:
         yield
     except DuonasError as error:
@@ -215,6 +217,8 @@ def _one_line_errors(stopped: str) -> Iterator[None]:
         if not isinstance(error, BundleError):
             raise
         _give_up(str(error), WRONG)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _give_up(message: str, code: int) -> NoReturn:

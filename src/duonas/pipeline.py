@@ -21,7 +21,7 @@ from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions, TrainOptions
-from duonas.core.pair import IndependentPairs, PairArch, PairSpace, Subnet, pair_space
+from duonas.core.pair import IndependentPairs, PairArch, PairSpace, Subnet, pair_space, possible_pairs
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
@@ -29,6 +29,7 @@ from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images
+from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
 from duonas.layers.init import initialise
@@ -54,7 +55,7 @@ from duonas.training.checkpoint import Checkpoint, load_tensors
 from duonas.training.finetune import Alone, Together
 from duonas.training.loop import build_fabric, one_process
 from duonas.training.loop import train as train_network
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules import make_rule
 
 PROFILED = 2000  # archs drawn for the median
 
@@ -84,14 +85,14 @@ class Job:
         return self._family or find_family(self.recipe.space.name)
 
     @cached_property
-    def space(self) -> SearchSpace:
-        """The search space for these images."""
-        return self.family.space(self.recipe.space, self.splits.image_size, self.splits.num_classes)
-
-    @cached_property
     def pairs(self) -> PairSpace:
         """The pairs that are allowed."""
-        return pair_space(self.space, self.recipe.pair.coupling, self.recipe.pair.splits)
+        return _pairs(self.recipe, self.family, self.splits)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space for these images."""
+        return self.pairs.space
 
     def check(self) -> None:
         """Refuse before any work what could only fail after it: a constraint that no pair meets."""
@@ -111,9 +112,10 @@ class Job:
     def fresh_supernet(self) -> PairSupernet:
         """The weights of all pairs before training."""
         towers = []
-        for role in self.pairs.roles:
+        for role in self.pairs.towers:
             rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
-            towers.append(self.family.supernet(self.space, self.splits.mean, self.splits.std, rng, self.recipe.space))
+            space, splits = self.pairs.spaces[role], self.splits
+            towers.append(self.family.supernet(space, splits.mean, splits.std, rng, self.recipe.space))
         return PairSupernet(self.pairs, *towers)
 
     @cached_property
@@ -141,7 +143,7 @@ class Job:
         """How the weights of the pair hang together in the end: fine-tuning parts towers that were one."""
         mode = self.recipe.finetune.mode
         if mode == "independent":
-            return IndependentPairs(self.space)
+            return IndependentPairs(self.space, self.pairs.spaces["little"])
         return self.pairs if mode == "none" else self.pairs.parted()
 
     @property
@@ -214,8 +216,10 @@ class Job:
 def train(job: Job, progress: Progress) -> list[Path]:
     """Train the supernet on the train split."""
     options = job.recipe.train
-    rule, fabric = Sandwich(job.pairs, options), build_fabric(options)
-    return [job.fit("train", job.fresh_supernet(), rule, options, job.run.supernet, fabric, progress)]
+    rule, fabric = make_rule(job.pairs, options), build_fabric(options)
+    path = job.fit("train", job.fresh_supernet(), rule, options, job.run.supernet, fabric, progress)
+    leave()  # what follows is one process's work
+    return [path]
 
 
 def search(job: Job, progress: Progress) -> list[Path]:
@@ -230,8 +234,6 @@ def pair(job: Job, progress: Progress) -> list[Path]:
     """Take the chosen pair: save what it is and, unless it is fine-tuned, its weights as the search had them."""
     mode = job.recipe.finetune.mode
     chosen = Front.load(job.run.front).best.pair
-    if mode == "independent":
-        chosen = PairArch(chosen.little, chosen.big)  # nothing is shared, up to no split
     folder = job.run.pair
     subnets = dict(zip(("little", "big"), job.pairs.subnets(chosen), strict=True))
     paths = []
@@ -269,7 +271,7 @@ def finetune(job: Job, progress: Progress) -> list[Path]:
             job.fit(f"finetune/{role}", network, rule, options, path, fabric, progress)
     else:
         path = job.run.finetune / "weights.safetensors"
-        job.fit("finetune", net, Together(net, options, table), options, path, fabric, progress)
+        job.fit("finetune", net, Together(net, options), options, path, fabric, progress)
     job.recalibrate(net)
     return _save_networks(job.run.pair, net.towers())
 
@@ -370,9 +372,11 @@ def run(
     with Run.open(Path(folder), recipe) as opened:
         job = Job(recipe, opened, family)
         job.check()
-        if supernet is not None and not opened.is_done("train"):
+        stages = STAGES[: STAGES.index(until) + 1]
+        if not opened.writes:  # the helpers of torchrun only train
+            stages = ("train",) if supernet is None else ()
+        elif supernet is not None and not opened.is_done("train"):
             _adopt(job, Path(supernet))
-        stages = STAGES[: STAGES.index(until) + 1] if opened.writes else ("train",)  # helpers of torchrun only train
         for name in stages:
             if not _is_asked_for(name, recipe):
                 watch.skip(name, "not asked for")
@@ -419,13 +423,28 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     2,000 archs drawn by the recipe's seed.
     """
     splits = load_splits(recipe.data, recipe.seed)
-    space = (family or find_family(recipe.space.name)).space(recipe.space, splits.image_size, splits.num_classes)
-    pairs = pair_space(space, recipe.pair.coupling, recipe.pair.splits)
+    pairs = _pairs(recipe, family or find_family(recipe.space.name), splits)
+    space = pairs.space
     rng = stream(recipe.seed, "profile")
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
     figures = {name: Spread(least[name], float(np.median([d[name] for d in drawn])), most[name]) for name in least}
-    return Profile(space.size(), pairs.size(), figures, _feasibility(pairs, _search_options(recipe)))
+    couplings = possible_pairs(space, recipe.pair.splits)
+    return Profile(
+        archs=space.size(),
+        couplings={name: found.size() for name, found in couplings.items()},
+        coupling=pairs.coupling,
+        splits=couplings["partial"].splits if "partial" in couplings else (),
+        figures=figures,
+        constraints=_feasibility(pairs, _search_options(recipe)),
+    )
+
+
+def _pairs(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
+    """The pairs that a recipe allows for the images of ``splits``."""
+    tables = (recipe.space, recipe.pair.little(recipe.space))
+    space, little = (family.space(table, splits.image_size, splits.num_classes) for table in tables)
+    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
 
 
 def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:

@@ -31,12 +31,22 @@ class Profile:
 
     Args:
         archs: the exact number of archs.
-        pairs: the exact number of pairs that the coupling allows.
+        couplings: the exact number of pairs under every coupling that the space can have, by its name (paper D,
+            appendix E.1).
+        coupling: the recipe's own.
+        splits: the stages after which little may branch off, where the coupling is partial.
         figures: ``macs``, ``params`` and ``peak_memory_bytes`` of the archs.
         constraints: each constraint of the recipe.
     """
 
     archs: int
-    pairs: int
+    couplings: Mapping[str, int]
+    coupling: str
+    splits: tuple[int, ...]
     figures: Mapping[str, Spread]
     constraints: tuple[Feasibility, ...] = ()
+
+    @property
+    def pairs(self) -> int:
+        """The exact number of pairs that the recipe's coupling allows."""
+        return self.couplings[self.coupling]

@@ -9,10 +9,10 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -99,6 +99,8 @@ def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
     given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
     if len(given) > 1:
         raise DuonasError(f"{where}: [route] takes one of floor, budget and share, got {' and '.join(given)}.")
+    if recipe.search.order == "sequential" and recipe.search.evaluations < 2:
+        raise DuonasError(f"{where}: [search] order = 'sequential' needs two evaluations or more, got 1.")
     try:
         Goal(recipe.search.objectives, recipe.search.constraints)
     except DuonasError as error:
@@ -173,13 +175,20 @@ def _check_keys(tables: Mapping[str, Any], where: str) -> None:
             continue
         if not isinstance(table, Mapping):
             raise DuonasError(f"{where}: [{name}] must be a table, got {table!r}.")
-        known = [field.name for field in fields(Recipe.model_fields[name].annotation)]  # type: ignore[arg-type]
-        for key in table:
-            if key not in known:
-                raise DuonasError(f"{where}: [{name}] has no key {key!r}: {nearest(key, known)}.")
+        _check_table(table, Recipe.model_fields[name].annotation, f"{where}: [{name}]")
         for key, value in _flat(table):
             if isinstance(value, float) and not math.isfinite(value):
                 raise DuonasError(f"{where}: [{name}] {key} must be a finite number, got {value}.")
+
+
+def _check_table(table: Mapping[str, Any], options: Any, where: str) -> None:
+    """Refuse keys that ``options`` has no field for, and those of tables inside that are options too."""
+    known = get_type_hints(options)
+    for key, value in table.items():
+        if key not in known:
+            raise DuonasError(f"{where} has no key {key!r}: {nearest(key, known)}.")
+        if is_dataclass(known[key]) and isinstance(value, Mapping):
+            _check_table(value, known[key], f"{where.removesuffix(']')}.{key}]")
 
 
 def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:

@@ -19,6 +19,9 @@ KINDS = {
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a table",
+    "dataclass_type": "a table",
+    "too_long": "a shorter list",
+    "missing": "given",
     "too_short": "a list with at least one value",
 }
 BOUNDS = {

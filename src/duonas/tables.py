@@ -25,12 +25,16 @@ def catalogue_table(rows: Iterable[tuple[str, str, str]]) -> Table:
 
 
 def profile_tables(profile: Profile) -> list[Table]:
-    """The number of archs and pairs, the spread of each figure, and what the constraints allow."""
+    """The number of archs, and of pairs by coupling, the spread of each figure, and what the constraints allow."""
     sizes = Table(box=None, show_header=False, pad_edge=False)
     sizes.add_column()
     sizes.add_column(justify="right", overflow="fold")
     sizes.add_row("archs", f"{profile.archs:,}")
-    sizes.add_row("pairs", f"{profile.pairs:,}")
+    for name, pairs in profile.couplings.items():
+        mine = ", the recipe's" if name == profile.coupling else ""
+        sizes.add_row(f"{name} pairs{mine}", f"{pairs:,}")
+    if profile.splits:
+        sizes.add_row("partial: a split", f"after stage {' or '.join(map(str, profile.splits))}")
     spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
     for heading in ("min", "median", "max"):
         spread.add_column(heading, justify="right")

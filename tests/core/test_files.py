@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from threading import Thread
 
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json, write_atomic, write_json
+from duonas.core.files import one_at_a_time, read_json, write_atomic, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
@@ -29,3 +30,19 @@ def test_missing_and_broken_json_are_named(tmp_path):
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(DuonasError, match=r"bad\.json is damaged"):
         read_json(tmp_path / "bad.json")
+
+
+def test_only_one_is_within_at_a_time(tmp_path):
+    order = []
+
+    def other():
+        with one_at_a_time(tmp_path / "folder" / ".lock"):
+            order.append("other")
+
+    thread = Thread(target=other)
+    with one_at_a_time(tmp_path / "folder" / ".lock"):
+        thread.start()
+        thread.join(timeout=0.2)
+        order.append("first")
+    thread.join(timeout=60)
+    assert order == ["first", "other"]

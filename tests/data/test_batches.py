@@ -86,13 +86,26 @@ def test_evaluation_goes_through_all_images_in_order(n: int, size: int) -> None:
     assert torch.equal(torch.cat([torch.zeros(0, 3, 8, 8), *parts]), pixels.float() / 255)
 
 
-def test_processes_share_every_batch_between_them():
-    images = Images(torch.arange(40 * 3, dtype=torch.uint8).view(40, 3, 1, 1), torch.arange(40))
-    one = Batches(images, 8, num_classes=40, seed=0, augment=Augment())
-    two = [Batches(images, 8, num_classes=40, seed=0, augment=Augment(), rank=rank, world=2) for rank in (0, 1)]
+@pytest.mark.parametrize("augment", AUGMENTS, ids=["none", "crop and flip", "all"])
+def test_processes_share_every_batch_and_vary_it_as_one_would(augment: Augment) -> None:
+    """Mixed with whom, cropped where, turned by what: nothing depends on how many processes there are."""
+    one = batches(40, 8, augment=augment)
+    two = [
+        Batches(numbered(40), 8, num_classes=CLASSES, seed=0, augment=augment, rank=rank, world=2) for rank in (0, 1)
+    ]
     for step in (0, 3, 7):
-        parts = [batches.batch(step)[1] for batches in two]
-        assert [len(part) for part in parts] == [4, 4]
-        assert sorted(torch.cat(parts).tolist()) == sorted(one.batch(step)[1].tolist())
-    with pytest.raises(DuonasError, match="cannot be split over 9 processes"):
-        Batches(images, 8, num_classes=40, seed=0, augment=Augment(), rank=0, world=9)
+        images, targets = one.batch(step)
+        for rank, loader in enumerate(two):
+            mine, own_targets = loader.batch(step)
+            assert torch.equal(mine, images[rank::2]) and torch.equal(own_targets, targets[rank::2])
+
+
+def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:
+    """Parts of different sizes would weigh some images more than others."""
+    arguments = {"num_classes": CLASSES, "seed": 0, "augment": Augment(), "rank": 0}
+    with pytest.raises(DuonasError, match=r"batch_size = 8 cannot be split evenly over 3 processes: .* is 6"):
+        Batches(numbered(40), 8, world=3, **arguments)
+    with pytest.raises(DuonasError, match="2 images cannot be split over 3 processes"):
+        Batches(numbered(2), 9, world=3, **arguments)
+    assert Batches(numbered(20), 9, world=3, **arguments).batch_size == 9
+    assert Batches(numbered(8), 9, world=3, **arguments).batch_size == 6

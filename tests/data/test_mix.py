@@ -6,11 +6,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duonas.data.mix import cutmix, mixup, one_hot, random_box
+from duonas.data.mix import Mixing, one_hot, random_box
 
 IMAGES = torch.rand(3, 3, 6, 8, generator=torch.Generator().manual_seed(0))
 TARGETS = one_hot(torch.tensor([0, 2, 1]), 4)
-PARTNER = torch.tensor([1, 2, 0])
+PARTNER = np.array([1, 2, 0])
+
+
+def mixed(mixing: Mixing) -> tuple[torch.Tensor, torch.Tensor]:
+    return mixing.images(IMAGES, IMAGES[mixing.partner]), mixing.targets(TARGETS, TARGETS[mixing.partner])
 
 
 def test_one_hot() -> None:
@@ -20,7 +24,7 @@ def test_one_hot() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.floats(0, 1))
 def test_mixup_blends_images_and_targets_alike(share: float) -> None:
-    images, targets = mixup(IMAGES, TARGETS, share, PARTNER)
+    images, targets = mixed(Mixing(PARTNER, share))
     assert torch.allclose(images, share * IMAGES + (1 - share) * IMAGES[PARTNER])
     assert targets[0].tolist() == pytest.approx([share, 0, 1 - share, 0])
     assert torch.allclose(targets.sum(1), torch.ones(3))
@@ -35,16 +39,25 @@ def test_a_box_lies_inside_and_is_no_larger_than_asked(height: int, width: int, 
     assert (bottom - top) * (right - left) <= area * height * width + 1e-6
 
 
-def test_cutmix_pastes_the_box_and_weighs_by_its_area() -> None:
-    images, targets = cutmix(IMAGES, TARGETS, (1, 4, 2, 8), PARTNER)
+def test_cutmix_pastes_the_box_and_nothing_else() -> None:
+    images, targets = mixed(Mixing(PARTNER, 0.625, (1, 4, 2, 8)))
     inside = torch.zeros(6, 8, dtype=torch.bool)
     inside[1:4, 2:8] = True
     assert torch.equal(images[:, :, inside], IMAGES[PARTNER][:, :, inside])
     assert torch.equal(images[:, :, ~inside], IMAGES[:, :, ~inside])
-    assert targets[0].tolist() == pytest.approx([1 - 18 / 48, 0, 18 / 48, 0])
+    assert targets[0].tolist() == pytest.approx([0.625, 0, 0.375, 0])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([0.1, 1.0, 8.0]), st.integers(0, 2**40))
+def test_cutmix_weighs_by_the_area_that_was_pasted(height: int, width: int, alpha: float, seed: int) -> None:
+    mixing = Mixing.cutmix(5, alpha, height, width, np.random.default_rng(seed))
+    assert mixing.box is not None and sorted(mixing.partner) == list(range(5))
+    pasted = mixing.images(torch.zeros(1, 3, height, width), torch.ones(1, 3, height, width)).mean()
+    assert mixing.share == pytest.approx(1 - float(pasted), abs=1e-6)
 
 
 def test_an_empty_box_changes_nothing() -> None:
-    images, targets = cutmix(IMAGES, TARGETS, (2, 2, 3, 3), PARTNER)
+    images, targets = mixed(Mixing(PARTNER, 1.0, (2, 2, 3, 3)))
     assert torch.equal(images, IMAGES)
     assert torch.equal(targets, TARGETS)

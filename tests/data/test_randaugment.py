@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duonas.data.randaugment import OPERATIONS, randaugment
+from duonas.data.randaugment import OPERATIONS, draw, randaugment
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 200, (5, 3, 16, 16), dtype=np.uint8))
 UNSIGNED = {"identity", "posterize", "solarize", "autocontrast", "equalize"}
@@ -47,7 +47,7 @@ def test_translation_moves_by_the_share_of_the_side() -> None:
 
 def test_each_image_gets_operations_of_its_own() -> None:
     same = PIXELS[:1].repeat(200, 1, 1, 1)
-    varied = randaugment(same, 1, 20.0, np.random.default_rng(0))
+    varied = randaugment(same, draw(1, len(same), np.random.default_rng(0)), 20.0)
     kinds = {image.numpy().tobytes() for image in varied}
     ways = {OPERATIONS[name](PIXELS[:1], way * 20 / 30).numpy().tobytes() for name in OPERATIONS for way in (-1, 1)}
     assert kinds == ways  # every operation was drawn, and nothing else happened
@@ -57,7 +57,9 @@ def test_each_image_gets_operations_of_its_own() -> None:
 @given(st.integers(0, 2**40), st.integers(0, 3), st.floats(0, 30))
 def test_draws_follow_the_generator(seed: int, operations: int, magnitude: float) -> None:
     before = PIXELS.clone()
-    first, again = (randaugment(PIXELS, operations, magnitude, np.random.default_rng(seed)) for _ in range(2))
+    first, again = (
+        randaugment(PIXELS, draw(operations, len(PIXELS), np.random.default_rng(seed)), magnitude) for _ in range(2)
+    )
     assert torch.equal(first, again)
     assert torch.equal(PIXELS, before)
     assert operations or torch.equal(first, PIXELS)

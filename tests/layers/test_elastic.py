@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from duonas.core.block import LayerSpec
 from duonas.core.rng import stream
 from duonas.layers.blocks import Input
-from duonas.layers.elastic import ElasticConv, ElasticLinear
+from duonas.layers.elastic import ElasticConv, ElasticLinear, KernelTransform, centre
 from duonas.layers.init import initialise
 from duonas.layers.norm import SlicedBatchNorm, SwitchableBatchNorm, recalibrate
 
@@ -24,6 +24,40 @@ def test_a_smaller_kernel_is_the_centre_and_fewer_channels_the_first():
     conv(x, small).sum().backward()
     touched = conv.weight.grad != 0
     assert touched[:3, :2, 1:4, 1:4].all() and touched.sum() == 3 * 2 * 9
+
+
+def by_hand(weight, transform, kernels):
+    """OFA's transform, channel by channel, with the matrices written out."""
+    for side in kernels:
+        matrix = torch.eye(side**2) + transform.changes[str(side)]
+        inner = [matrix @ centre(channel, side).flatten() for channel in weight[:, 0]]
+        weight = torch.stack(inner).view(-1, 1, side, side)
+    return weight
+
+
+def test_kernel_transforms_map_the_centre_of_the_next_larger_kernel():
+    transform = KernelTransform([3, 5, 7])
+    assert {name: p.shape for name, p in transform.changes.items()} == {"5": (25, 25), "3": (9, 9)}
+    weight = torch.randn(4, 1, 7, 7)
+    for kernel in (3, 5, 7):
+        assert torch.equal(transform(weight, kernel), centre(weight, kernel))  # at the start
+    with torch.no_grad():
+        for change in transform.changes.values():
+            change.normal_()
+    assert torch.equal(transform(weight, 7), weight)
+    torch.testing.assert_close(transform(weight, 5), by_hand(weight, transform, [5]))
+    torch.testing.assert_close(transform(weight, 3), by_hand(weight, transform, [5, 3]))
+
+
+def test_kernel_transforms_learn_from_the_kernels_that_use_them():
+    conv = ElasticConv(LayerSpec("d", "conv", 4, 4, kernel=7, groups=4), KernelTransform([3, 5, 7]))
+    initialise(conv, stream(0, "x"))
+    x, grads = torch.rand(2, 4, 8, 8), {}
+    for kernel in (7, 5, 3):
+        conv.zero_grad()
+        conv(x, LayerSpec("d", "conv", 4, 4, kernel, 1, 4, 8)).square().sum().backward()
+        grads[kernel] = {name for name, p in conv.shrink.changes.items() if p.grad is not None}
+    assert grads == {7: set(), 5: {"5"}, 3: {"5", "3"}}
 
 
 def test_a_narrow_linear_layer_reads_the_first_features():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from duonas.core.narrowed import Alone, WithBig
 from duonas.core.options import SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.search.goal import Goal
@@ -40,3 +41,30 @@ class TestNsga2Sibling(TestNsga2):
 
 class TestNsga2Partial(TestNsga2):
     coupling = "partial"
+
+
+class TestRandomSearchWithBig(TestRandomSearch):
+    """Littles for one big."""
+
+    def pairs(self):
+        pairs = super().pairs()
+        return WithBig(pairs, pairs.space.largest())
+
+
+class TestRandomSearchAlone(TestRandomSearch):
+    """Bigs by themselves."""
+
+    def pairs(self):
+        return Alone(super().pairs())
+
+
+class TestNsga2WithBigSibling(TestRandomSearchWithBig, TestNsga2Sibling):
+    pass
+
+
+class TestNsga2WithBigPartial(TestRandomSearchWithBig, TestNsga2Partial):
+    pass
+
+
+class TestNsga2Alone(TestRandomSearchAlone, TestNsga2):
+    pass

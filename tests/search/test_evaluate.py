@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 
 from duonas.core.options import SearchOptions, SpaceOptions
-from duonas.core.pair import NestedPairs
+from duonas.core.pair import NestedPairs, Subnet
 from duonas.core.rng import stream
 from duonas.data.images import Images
 from duonas.search.evaluate import Evaluator
@@ -25,10 +27,15 @@ def images(n, seed):
     return Images(torch.from_numpy(pixels), torch.from_numpy(rng.integers(0, 4, n)))
 
 
+def with_norm(norm):
+    table = replace(TABLE, norm=norm)
+    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table)
+    return PairSupernet(NestedPairs(net.space), net)
+
+
 @pytest.fixture
 def supernet():
-    net = FAMILY.supernet(FAMILY.space(TABLE, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), TABLE)
-    return PairSupernet(NestedPairs(net.space), net)
+    return with_norm("recalibrated")
 
 
 def make(supernet, folder, *, name="weights", val=None, options=OPTIONS):
@@ -46,6 +53,25 @@ def test_the_answer_is_that_of_the_recalibrated_network(supernet, tmp_path):
     assert result.accuracy == (result.logits.argmax(1) == evaluator.labels).mean()
     assert result.cost.macs == sum(block.macs for block in supernet.pairs.blocks(arch))
     assert not network.training
+
+
+def test_three_norms_mean_three_things(tmp_path):
+    """Trained statistics are used as they are, or measured anew; and an answer is one norm's own."""
+    seen = {}
+    for norm in ("recalibrated", "switchable", "both"):
+        net = with_norm(norm).train()
+        subnet = net.pairs.sample_subnet("big", stream(0))
+        for seed in range(3):
+            net(torch.from_numpy(stream(seed).random((8, 3, 8, 8), dtype=np.float32)), subnet)
+        evaluator = make(net.eval(), tmp_path)
+        logits = net(images(20, 2).pixels.float() / 255, subnet).detach().numpy()
+        seen[norm] = evaluator.evaluate(subnet).logits
+        assert np.allclose(seen[norm], logits, rtol=1e-4, atol=1e-5) == (norm == "switchable")
+        assert not evaluator.network(subnet).training
+    np.testing.assert_allclose(
+        seen["both"], seen["recalibrated"], rtol=1e-4, atol=1e-5
+    )  # norm weights are as they began
+    assert not np.allclose(seen["both"], seen["switchable"], rtol=1e-2)
 
 
 def test_nothing_stays_behind(supernet, tmp_path):
@@ -81,7 +107,7 @@ def test_a_stale_or_broken_cache_is_computed_again(change, supernet, tmp_path):
     elif change == "images":
         evaluator = make(supernet, tmp_path, options=SearchOptions(recalibration_images=16, batch_size=8))
     elif change == "arch":
-        other = supernet.space.largest()
+        other = Subnet(supernet.pairs.space.largest())
         evaluator.evaluate(other)
         (tmp_path / f"{other.id}.safetensors").replace(path)
     elif change == "bytes":

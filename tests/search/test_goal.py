@@ -6,6 +6,7 @@ import pytest
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import SearchOptions
+from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.search.goal import CONSTRAINTS, Goal
 from duonas.search.prices import Pricer
@@ -47,12 +48,12 @@ def test_a_constraint_below_the_smallest_pair_says_what_is_possible(name, pairs,
 def test_constraints_that_exclude_each_other_are_refused(pairs, evaluator):
     price = Pricer(pairs)
     space = pairs.space
-    least_params = min(price.arch(big).params for big in space.neighbours(space.smallest()))
-    least_macs = min(price.arch(big).macs for big in space.neighbours(space.smallest()))
+    least_params = min(price.subnet(Subnet(big)).params for big in space.neighbours(space.smallest()))
+    least_macs = min(price.subnet(Subnet(big)).macs for big in space.neighbours(space.smallest()))
     assert least_params < least_macs
     both = {"params": float(least_params), "big_macs": float(least_macs)}
     if any(
-        price.arch(big).params <= least_params and price.arch(big).macs <= least_macs
+        price.subnet(Subnet(big)).params <= least_params and price.subnet(Subnet(big)).macs <= least_macs
         for big in space.neighbours(space.smallest())
     ):
         Problem(Goal(OBJECTIVES, both), price).sample(stream(0))
@@ -65,7 +66,7 @@ def test_sampled_pairs_are_allowed_and_feasible_however_rare(pairs):
     price = Pricer(pairs)
     rng = stream(1)
     sizes = sorted(price.figures(pairs.sample(rng))["big_macs"] for _ in range(100))
-    least = min(price.arch(big).macs for big in pairs.space.neighbours(pairs.space.smallest()))
+    least = min(price.subnet(Subnet(big)).macs for big in pairs.space.neighbours(pairs.space.smallest()))
     assert sizes[0] > 1.3 * least
     for limit in (1.3 * least, sizes[10], sizes[-1] * 2):
         problem = Problem(Goal(OBJECTIVES, {"big_macs": limit}), price)
@@ -77,7 +78,7 @@ def test_sampled_pairs_are_allowed_and_feasible_however_rare(pairs):
 def test_a_first_generation_is_spread_over_the_sizes(pairs):
     price = Pricer(pairs)
     spread = Problem(Goal(OBJECTIVES, {}), price).spread(20, stream(2))
-    sizes = sorted(price.arch(pair.big).macs for pair in spread)
+    sizes = sorted(price.subnet(Subnet(pair.big)).macs for pair in spread)
     assert len(set(spread)) == len(spread) == 20 and all(map(pairs.contains, spread))
-    assert sizes[-1] == price.arch(pairs.space.largest()).macs
+    assert sizes[-1] == price.subnet(Subnet(pairs.space.largest())).macs
     assert sizes[-1] / sizes[0] > 10

@@ -28,7 +28,7 @@ def test_every_point_of_the_front_is_true(result, pairs, evaluator):
     assert result.front.points
     for point in result.front.points[::5]:
         assert pairs.contains(point.pair)
-        little, big = (evaluator.evaluate(arch).logits for arch in (point.pair.little, point.pair.big))
+        little, big = (evaluator.evaluate(subnet).logits for subnet in pairs.subnets(point.pair))
         stays = keeps_little(scores(Confidence("margin"), little), point.tau)
         answer = np.where(stays, little.argmax(1), big.argmax(1))
         assert point.accuracy == (answer == evaluator.labels).mean() and point.little_share == stays.mean()

@@ -91,7 +91,7 @@ def test_constraints_hold_for_all_that_is_asked_and_nothing_is_asked_twice(name,
 def test_a_search_ends_when_the_space_does(name, evaluator):
     pairs = small_pairs(width=[1.0], depth=[1], expansion=[1, 2])
     assert pairs.size() == 5
-    evaluator.space = pairs.space
+    evaluator.pairs = pairs
     result = search(pairs, evaluator, SearchOptions(strategy=name, evaluations=100, population=10), "margin", 0)
     assert len(result.trials) == 5 and len(result.archs) == 4
     assert result.front.scored_pairs == 5

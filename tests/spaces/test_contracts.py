@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
@@ -27,6 +28,11 @@ class TestMobileNetSwitchable(SupernetContract):
         return mobilenet(8, preset="digits", norm="switchable", axes={"depth": [1, 2]})
 
 
+class TestMobileNetKernelTransform(SupernetContract):
+    def supernet(self):
+        return mobilenet(8, preset="digits", kernel_transform=True, axes={"depth": [1, 2]})
+
+
 class TestMobileNetTwoResolutions(SupernetContract):
     """Squeeze-excite, and pairs whose towers look at different resolutions and so share nothing."""
 
@@ -43,6 +49,24 @@ class TestMobileNetEnumerable(SupernetContract):
         )
 
 
+class TestMobileNetWidthRange(SupernetContract):
+    """Every number of channels from half to all, in steps of 4: long axes, of another length in each stage."""
+
+    def supernet(self):
+        return mobilenet(8, preset="digits", width_range=(0.5, 1.0), divisor=4, axes={"depth": [1, 2]})
+
+
+class TestSimpleLittle(SupernetContract):
+    """Little without squeeze-excite and with ReLU; nested, one set of weights is used with two activations."""
+
+    def supernet(self, **options):
+        axes = {"depth": [1, 2], "width": [0.5, 1.0]}
+        return mobilenet(8, preset="digits", norm="both", axes=axes, **options or {"squeeze_excite": "on"})
+
+    def little(self):
+        return self.supernet(blocks="simple")
+
+
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])
 def test_residual_blocks_start_as_the_identity(norm):
     """BigNAS's third trick: the last norm of a residual block starts at zero."""
@@ -57,3 +81,22 @@ def test_switchable_norms_have_statistics_of_their_own_at_each_width():
     net = mobilenet(8, preset="digits", norm="switchable")
     widths = {p.num_features for n, p in net.blocks["stage1_block0"].named_modules() if "depthwise.norm.by_width." in n}
     assert widths == {16, 32, 64, 96}  # stem 16 times expansion 1, 2, 4, 6
+
+
+def test_kernel_transforms_start_as_the_plain_crop():
+    plain, learned = (mobilenet(8, preset="digits", kernel_transform=on).eval() for on in (False, True))
+    images = torch.rand(3, 3, 8, 8)
+    for i in range(4):
+        arch = plain.space.sample(stream(0, i))
+        assert torch.equal(plain(images, arch), learned(images, arch))
+
+
+def test_kernel_transforms_are_there_where_a_depthwise_kernel_is_elastic():
+    def transforms(**axes):
+        state = mobilenet(8, preset="digits", kernel_transform=True, axes={"depth": [2], **axes}).state_dict()
+        return {name.split("changes.")[0]: state[name].shape for name in state if "changes" in name}
+
+    blocks = {f"blocks.stage{s}_block{b}.depthwise.conv.shrink." for s in (1, 2) for b in (0, 1)}
+    assert transforms(kernel=[3]) == {}
+    assert transforms(kernel=[5, 7]) == dict.fromkeys(blocks, (25, 25))
+    assert transforms(kernel=[3, 7]) == dict.fromkeys(blocks, (9, 9))

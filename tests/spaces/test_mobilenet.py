@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
+from math import prod
+from pathlib import Path
+
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions
+from duonas.core.options import PairOptions, SpaceOptions
+from duonas.core.pair import pair_space
+from duonas.core.rng import stream
 from duonas.costs.counting import analytic
+from duonas.recipe import parse
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 
 
@@ -47,3 +54,121 @@ def test_narrowing_keeps_the_order_and_refuses_what_is_not_there():
         FAMILY.space(SpaceOptions(preset="cifar", axes={"kernal": [3]}), 32, 10)
     with pytest.raises(DuonasError, match="no preset 'cifr': did you mean 'cifar'"):
         FAMILY.space(SpaceOptions(preset="cifr"), 32, 10)
+
+
+def test_a_range_is_every_number_of_channels_between():
+    space = FAMILY.space(SpaceOptions(preset="cifar-small", width_range=(0.25, 1.0)), 32, 10)
+    channels = [[space.channels(s, w) for w in space.axes[f"stage{s}.width"].values] for s in (1, 2, 3)]
+    assert channels == [list(range(6, 25, 2)), list(range(12, 49, 2)), list(range(24, 97, 2))]
+    four = FAMILY.space(SpaceOptions(preset="cifar-small"), 32, 10)
+    assert space.size() * 4**3 == four.size() * prod(map(len, channels))
+    assert space.blocks(space.largest()) == four.blocks(four.largest())
+    assert space.blocks(space.smallest()) == four.blocks(four.smallest())
+
+
+def test_on_a_long_axis_mutation_goes_anywhere_and_neighbours_everywhere():
+    space = FAMILY.space(SpaceOptions(preset="cifar-small", width_range=(0.25, 1.0)), 32, 10)
+    arch, rng = space.smallest(), stream(0, "mutate")
+    drawn = {space.mutate(arch, rng, 0.5)["stage3.width"] for _ in range(400)}
+    assert drawn == set(range(37))
+    assert len({n["stage3.width"] for n in space.neighbours(arch)}) == 37
+
+
+@pytest.mark.parametrize("divisor", [1, 3, 4, 8])
+def test_a_divisor_rounds_channels_and_counts_no_network_twice(divisor):
+    """With 8, three quarters and a half of 24 channels are both 16."""
+    options = SpaceOptions(preset="cifar-small", divisor=divisor, axes={"depth": [1], "kernel": [3], "expansion": [2]})
+    space = FAMILY.space(options, 32, 10)
+    networks = {space.blocks(arch) for arch in space.archs()}
+    assert len(networks) == space.size() == (3 * 4 * 4 if divisor == 8 else 4**3)
+    for network in networks:
+        assert all(block.out_channels % divisor == 0 for block in network if block.kind == "mbconv")
+
+
+def test_squeeze_excite_and_simple_blocks():
+    def largest(**options):
+        space = FAMILY.space(SpaceOptions(preset="imagenet", **options), 224, 10)
+        return space.blocks(space.largest())[1:]
+
+    assert all(block.squeeze_excite for block in largest(squeeze_excite="on")[1:-1])
+    assert not any(block.squeeze_excite for block in largest(squeeze_excite="off"))
+    as_shipped, simple = largest(), largest(blocks="simple")
+    assert len({block.squeeze_excite for block in as_shipped[1:-1]}) == 2
+    assert {block.activation for block in as_shipped} == {"relu", "hswish"}
+    assert {(block.activation, block.squeeze_excite) for block in simple} == {("relu", False)}
+    assert {layer.activation for block in simple for layer in block.layers} == {"relu", "none"}
+    assert [b.out_channels for b in simple] == [b.out_channels for b in as_shipped]
+
+
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        (PairOptions(), ("preset", "on")),
+        (PairOptions(little_squeeze_excite="off"), ("preset", "off")),
+        (PairOptions(little_blocks="simple"), ("simple", "preset")),
+        (PairOptions(little_blocks="simple", little_squeeze_excite="off"), ("simple", "off")),
+    ],
+)
+def test_little_is_made_by_bigs_table_but_for_its_own_choices(pair, expected):
+    little = pair.little(SpaceOptions(preset="cifar", squeeze_excite="on"))
+    assert (little.blocks, little.squeeze_excite) == expected and little.preset == "cifar"
+
+
+def differing(coupling, little="off", big="on"):
+    spaces = [FAMILY.space(SpaceOptions(preset="cifar", squeeze_excite=choice), 32, 10) for choice in (big, little)]
+    return pair_space(spaces[0], coupling, little=spaces[1])
+
+
+@pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
+def test_littles_own_blocks_begin_after_the_split(coupling):
+    pairs = differing(coupling)
+    for i in range(20):
+        pair = pairs.sample(stream(0, i))
+        little, big = map(pairs.blocks, pairs.subnets(pair))
+        assert all(block.squeeze_excite for block in big if block.kind == "mbconv")
+        assert all(b.squeeze_excite == (b.stage <= pair.split) for b in little if b.kind == "mbconv")
+
+
+def test_a_nested_little_with_its_own_blocks_is_a_subnet_of_its_own():
+    pairs = differing("nested")
+    assert pairs.towers == ("big",) and pairs.roles == ("big", "little")
+    little, big = pairs.subnets(pairs.sample(stream(0)))
+    assert (little.role, big.role) == ("little", "big") and little.id != pairs.subnets(pairs.sample(stream(0)))[1].id
+    same = differing("nested", little="on")
+    assert same.roles == ("big",) and {s.role for s in same.subnets(same.sample(stream(0)))} == {"big"}
+
+
+def test_a_nested_little_needs_nothing_that_big_lacks():
+    with pytest.raises(DuonasError, match="little's stage1_block0 has a layer 'squeeze' that big's has not"):
+        differing("nested", little="on", big="off")
+    assert differing("sibling", little="on", big="off").roles == ("big", "little")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"width_range": (0.25, 1.0), "norm": "switchable"}, "37 widths of stage3 are too many for"),
+        ({"width_range": (0.25, 1.0), "norm": "both"}, "use norm = 'recalibrated'"),
+        ({"width_range": (1.0, 0.5)}, "width_range goes from small to large: got 1 to 0.5"),
+        ({"width_range": (0.5, 1.0), "axes": {"width": [0.5]}}, r"both width_range and axes\.width: give one of them"),
+        ({"divisor": 16}, r"divisor = 16 does not divide .* \(24, 48, 96\): choose from 1, 2, 3, 4, 6, 8, 12, 24"),
+        ({"blocks": "simple", "squeeze_excite": "on"}, "simple blocks have no squeeze-excite"),
+    ],
+)
+def test_what_does_not_go_together_is_one_sentence(options, message):
+    with pytest.raises(DuonasError, match=message):
+        FAMILY.space(SpaceOptions(preset="cifar-small", **options), 32, 10)
+
+
+def test_a_short_range_may_be_switchable():
+    options = SpaceOptions(preset="cifar-small", width_range=(0.75, 1.0), divisor=4, norm="switchable")
+    space = FAMILY.space(options, 32, 10)
+    assert [space.channels(3, width) for width in space.axes["stage3.width"].values] == [72, 76, 80, 84, 88, 92, 96]
+
+
+def test_the_documented_recipe_is_what_it_says():
+    text = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text(encoding="utf-8")
+    recipe = parse(tomllib.loads(text.split("```toml\n")[1].split("```")[0]))
+    spaces = [FAMILY.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
+    assert [len(spaces[0].axes[f"stage{stage}.width"].values) for stage in (1, 2, 3)] == [3, 5, 10]
+    assert pair_space(spaces[0], recipe.pair.coupling, little=spaces[1]).roles == ("big", "little")

@@ -1,29 +1,44 @@
-"""Every training rule passes the contract suite."""
+"""Every training rule passes the contract suite, under every coupling."""
 
 from __future__ import annotations
 
-from duonas.core.options import SpaceOptions
+from dataclasses import replace
+
+from duonas.core.options import LossOptions, PairOptions, SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 from duonas.spaces.pair import PairSupernet
 from duonas.testing import RuleContract
+from duonas.training.resolution import OneResolution
+from duonas.training.rules import make_rule
 from duonas.training.sandwich import Sandwich
+
+AXES = {"depth": [1, 2], "width": [0.25, 0.5], "expansion": [1, 2]}
 
 
 class TestSandwich(RuleContract):
+    name = "sandwich"
     norm = "recalibrated"
     coupling = "nested"
+    pair = PairOptions()
+    depth = 2
 
     def supernet(self):
-        table = SpaceOptions(preset="digits", norm=self.norm, axes={"depth": [1, 2]})
-        space = FAMILY.space(table, 8, 4)
-        pairs = pair_space(space, self.coupling)
-        towers = (FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
+        axes = AXES | {"depth": list(range(1, self.depth + 1))}
+        table = SpaceOptions(preset="digits", norm=self.norm, kernel_transform=True, axes=axes)
+        space, little = (FAMILY.space(options, 8, 4) for options in (table, self.pair.little(table)))
+        pairs = pair_space(space, self.coupling, little=little)
+        towers = (
+            FAMILY.supernet(pairs.spaces[r], (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.towers
+        )
         return PairSupernet(pairs, *towers)
 
+    def options(self):
+        return replace(super().options(), rule=self.name)
+
     def rule(self, pairs, options):
-        return Sandwich(pairs, options)
+        return make_rule(pairs, options)
 
 
 class TestSandwichSwitchable(TestSandwich):
@@ -34,5 +49,85 @@ class TestSandwichSibling(TestSandwich):
     coupling = "sibling"
 
 
+class TestSandwichSimpleLittle(TestSandwich):
+    """Little's own blocks in big's weights."""
+
+    pair = PairOptions(little_blocks="simple")
+    depth = 1
+
+
+class TestSandwichOneResolution(TestSandwich):
+    def supernet(self):
+        table = SpaceOptions()
+        space = MobileNetSpace(replace(PRESETS["digits"], resolutions=(6, 8)), 8, 4, {"depth": [1]})
+        return PairSupernet(pair_space(space), FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
+
+    def rule(self, pairs, options):
+        return OneResolution(Sandwich(pairs, options), pairs.space)
+
+
 class TestSandwichPartial(TestSandwich):
+    coupling = "partial"
+
+
+class TestCotrain(TestSandwich):
+    """Every term of the loss is on, with learned weights and an adapter between features."""
+
+    name = "cotrain"
+
+    def options(self):
+        loss = LossOptions(gamma=0.5, features=0.1, cost=1.0, cost_budget=1e5, peak=1.0, peak_budget=1e5,
+                           weighting="uncertainty")  # fmt: skip
+        return replace(super().options(), loss=loss)
+
+
+class TestCotrainSibling(TestCotrain):
+    coupling = "sibling"
+
+
+class TestCotrainPartial(TestCotrain):
+    coupling = "partial"
+
+
+class TestUniform(TestSandwich):
+    name = "uniform"
+
+
+class TestUniformSibling(TestUniform):
+    coupling = "sibling"
+
+
+class TestUniformPartial(TestUniform):
+    coupling = "partial"
+
+
+class TestProgressive(TestSandwich):
+    """Kernels open at step 2, depths at 4, widths at 6, in two steps."""
+
+    name = "progressive"
+
+
+class TestProgressiveSwitchable(TestProgressive):
+    norm = "switchable"
+
+
+class TestProgressiveSibling(TestProgressive):
+    coupling = "sibling"
+
+
+class TestProgressivePartial(TestProgressive):
+    coupling = "partial"
+
+
+class TestHybrid(TestSandwich):
+    """Kernels open at step 1, depths at 2, widths at 3; the sandwich begins at 4."""
+
+    name = "hybrid"
+
+
+class TestHybridSibling(TestHybrid):
+    coupling = "sibling"
+
+
+class TestHybridPartial(TestHybrid):
     coupling = "partial"

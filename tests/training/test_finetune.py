@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import FinetuneOptions, SpaceOptions, TrainOptions
+from duonas.core.options import FinetuneOptions, LossOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import IndependentPairs, PairArch, pair_space
 from duonas.core.rng import stream
 from duonas.costs.counting import pair_cost
@@ -60,7 +60,7 @@ def gradients(net, rule):
 
 
 def together(net, **weights):
-    return Together(net, replace(OPTIONS, dropout=0.0), FinetuneOptions(mode="joint", **weights))
+    return Together(net, replace(OPTIONS, dropout=0.0, loss=LossOptions(**weights)))
 
 
 def test_the_loss_is_the_weighted_sum_and_gets_the_gradients_of_its_terms():
@@ -154,11 +154,13 @@ def test_what_independent_networks_cost_is_what_runs():
 
 
 def test_options_that_are_not_given_are_those_of_train():
-    train_options = TrainOptions(epochs=40, lr=0.2, batch_size=64, temperature=4.0, dropout=0.3)
+    loss = LossOptions(alpha=0.7, beta=0.2)
+    train_options = TrainOptions(epochs=40, lr=0.2, batch_size=64, temperature=4.0, dropout=0.3, loss=loss)
     assert FinetuneOptions(mode="independent").over(train_options) == train_options
     assert FinetuneOptions(mode="scratch", epochs=3, lr=0.5).over(train_options) == replace(
         train_options, epochs=3, lr=0.5
     )
-    joint = FinetuneOptions(mode="joint", temperature=1.0).over(train_options)
-    assert joint == replace(train_options, epochs=5, lr=pytest.approx(0.02), temperature=1.0)
+    joint = FinetuneOptions(mode="joint", temperature=1.0, beta=3.0).over(train_options)
+    loss = replace(train_options.loss, beta=3.0)
+    assert joint == replace(train_options, epochs=5, lr=pytest.approx(0.02), temperature=1.0, loss=loss)
     assert FinetuneOptions(mode="joint", lr=0.3, epochs=7).over(train_options).lr == 0.3

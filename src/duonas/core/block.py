@@ -14,7 +14,7 @@ Activation = Literal["relu", "hswish", "none"]
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A convolution or linear layer, with the norm that follows it."""
+    """A convolution or linear layer, with the norm and the activation that follow it."""
 
     name: str
     kind: Literal["conv", "linear"]
@@ -26,6 +26,7 @@ class LayerSpec:
     in_resolution: int = 1  # side of the square feature map that enters
     norm: bool = False
     bias: bool = False
+    activation: Activation = "none"
 
     @property
     def out_resolution(self) -> int:
@@ -114,7 +115,8 @@ def input_block(image_size: int, resolution: int) -> BlockSpec:
 
 def stem_block(channels: int, resolution: int, *, stride: int, activation: Activation) -> BlockSpec:
     """A 3 x 3 convolution from the image."""
-    conv = LayerSpec("conv", "conv", 3, channels, kernel=3, stride=stride, in_resolution=resolution, norm=True)
+    conv = LayerSpec("conv", "conv", 3, channels, kernel=3, stride=stride, in_resolution=resolution, norm=True,
+                     activation=activation)  # fmt: skip
     return BlockSpec("stem", 0, "stem", 3, channels, resolution, conv.out_resolution, 3, stride,
                      activation=activation, layers=(conv,))  # fmt: skip
 
@@ -139,8 +141,10 @@ def mbconv_block(
     hidden = in_channels * expansion
     layers = []
     if expansion > 1:
-        layers.append(LayerSpec("expand", "conv", in_channels, hidden, in_resolution=resolution, norm=True))
-    depthwise = LayerSpec("depthwise", "conv", hidden, hidden, kernel, stride, hidden, resolution, norm=True)
+        layers.append(LayerSpec("expand", "conv", in_channels, hidden, in_resolution=resolution, norm=True,
+                                activation=activation))  # fmt: skip
+    depthwise = LayerSpec("depthwise", "conv", hidden, hidden, kernel, stride, hidden, resolution, norm=True,
+                          activation=activation)  # fmt: skip
     layers.append(depthwise)
     side = depthwise.out_resolution
     if squeeze_excite:
@@ -157,7 +161,8 @@ def head_block(
     stage: int, in_channels: int, features: int, classes: int, resolution: int, *, activation: Activation
 ) -> BlockSpec:
     """Widen 1 x 1, average over the map, classify."""
-    widen = LayerSpec("widen", "conv", in_channels, features, in_resolution=resolution, norm=True)
+    widen = LayerSpec("widen", "conv", in_channels, features, in_resolution=resolution, norm=True,
+                      activation=activation)  # fmt: skip
     classify = LayerSpec("classify", "linear", features, classes, bias=True)
     return BlockSpec("head", stage, "head", in_channels, classes, resolution, 1, activation=activation,
                      layers=(widen, classify))  # fmt: skip

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,20 @@ def write_bytes(path: Path, data: bytes) -> Path:
 def write_json(path: Path, value: Any) -> Path:
     """Write ``value`` to ``path`` as indented JSON, atomically."""
     return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Within, no other process of this machine is within the same: it waits. (Windows has no such lock.)"""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except ImportError:
+            pass
+        yield
 
 
 def read_json(path: Path) -> Any:

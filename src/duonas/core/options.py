@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 Fraction = Annotated[float, Ge(0), Le(1)]
 OpenFraction = Annotated[float, Gt(0), Lt(1)]
+Width = Annotated[float, Gt(0), Le(1)]
 Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Start = Annotated[float, Ge(0), Lt(1)]
+Norm = Literal["recalibrated", "switchable", "both"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,12 @@ class SpaceOptions:
     name: str = "mobilenet"
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
-    norm: Literal["recalibrated", "switchable"] = "recalibrated"
+    width_range: tuple[Width, Width] | None = None  # every number of channels between, in place of the preset's widths
+    divisor: Count | None = None  # channels of a stage are multiples of it; default: the preset's, 2
+    squeeze_excite: Literal["preset", "on", "off"] = "preset"  # in the blocks of all stages, or of those of the preset
+    blocks: Literal["preset", "simple"] = "preset"  # simple: ReLU everywhere and no squeeze-excite
+    norm: Norm = "recalibrated"
+    kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
 
 
 @dataclass(frozen=True)
@@ -48,16 +56,59 @@ class PairOptions:
 
     coupling: Literal["nested", "sibling", "partial"] = "nested"
     splits: tuple[Annotated[int, Ge(1)], ...] | None = None  # partial: the stages after which little may branch off
+    little_squeeze_excite: Literal["same", "on", "off"] = "same"
+    little_blocks: Literal["same", "simple"] = "same"
+
+    def little(self, space: SpaceOptions) -> SpaceOptions:
+        """What little's own blocks are made by, where big's are made by ``space``."""
+        if self.little_blocks == "simple":
+            space = replace(space, blocks="simple", squeeze_excite="preset")
+        if self.little_squeeze_excite != "same":
+            space = replace(space, squeeze_excite=self.little_squeeze_excite)
+        return space
+
+
+@dataclass(frozen=True)
+class PhaseOptions:
+    """``[train.phases]``: the part of the run after which each choice is elastic (paper D, section 4.5)."""
+
+    kernel: Start = 0.25
+    depth: Start = 0.5
+    expansion: Start = 0.75
+    width: Start = 0.75
+    resolution: Start = 0.25
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """``[train.loss]``: the terms of the pair rule ``cotrain`` (paper D, section 3.3); big's has weight 1."""
+
+    alpha: NotNegative = 1.0  # of little's label loss
+    beta: NotNegative = 1.0  # of little's distillation from big
+    gamma: NotNegative = 0.0  # of the router's loss
+    features: NotNegative = 0.0  # of the loss between what the two heads read (FitNets)
+    cost: NotNegative = 0.0  # of the expected MACs above cost_budget (NACHOS)
+    cost_budget: Positive | None = None  # in MACs
+    peak: NotNegative = 0.0  # of the dearest MACs above peak_budget (NACHOS)
+    peak_budget: Positive | None = None  # in MACs
+    weighting: Literal["fixed", "uncertainty"] = "fixed"  # uncertainty: learned on top (Kendall et al.)
+    gate_tau: OpenFraction = 0.5  # little's margin at which the soft gate of router, cost and peak is half open
+    gate_width: Positive = 0.1  # its softness
 
 
 @dataclass(frozen=True)
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich"] = "sandwich"
+    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"
     epochs: Count = 30
     batch_size: Count = 128
-    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and the smallest
+    resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
+    random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
+    loss: LossOptions = field(default_factory=LossOptions)  # cotrain
+    phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive
+    progressive_share: OpenFraction = 0.5  # hybrid: the part of the run that is progressive
+    then: Literal["sandwich", "cotrain"] = "sandwich"  # hybrid: the rule of the rest
     lr: Positive = 0.1
     schedule: Literal["cosine", "exponential"] = "cosine"
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr
@@ -72,6 +123,7 @@ class TrainOptions:
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     checkpoint_seconds: Positive = 60.0
+    timeout_seconds: Positive = 600.0  # several processes: how long one waits for the others before it gives up
 
 
 @dataclass(frozen=True)
@@ -79,7 +131,8 @@ class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
     strategy: Literal["nsga2", "random"] = "nsga2"
-    evaluations: Count = 400  # pairs tried
+    order: Literal["joint", "sequential"] = "joint"  # little and big together, or big first and then its little
+    evaluations: Count = 400  # pairs tried; sequential: half of them bigs by themselves
     population: Count = 40
     recalibration_images: Count = 2048
     batch_size: Count = 250
@@ -99,15 +152,15 @@ class FinetuneOptions:
     batch_size: Count | None = None
     lr: Positive | None = None  # joint: a tenth of [train] lr
     weight_decay: NotNegative | None = None
-    alpha: NotNegative = 1.0  # joint and scratch: weight of little's cross-entropy
-    beta: NotNegative = 1.0  # joint and scratch: weight of little's distillation from big
+    alpha: NotNegative | None = None  # joint and scratch: weight of little's label loss; default: [train.loss] alpha
+    beta: NotNegative | None = None  # joint and scratch: of little's distillation from big; default: [train.loss] beta
     temperature: Positive | None = None  # of that distillation
 
     def over(self, train: TrainOptions) -> TrainOptions:
         """The training loop's options: these where they are given, those of ``train`` elsewhere."""
         if self.mode == "joint":
             train = replace(train, epochs=5, lr=train.lr / 10)
-        return _over(train, self)
+        return replace(_over(train, self), loss=_over(train.loss, self))
 
 
 @dataclass(frozen=True)
@@ -153,7 +206,11 @@ class BaselineOptions:
         return _over(train, self)
 
 
-def _over(train: TrainOptions, own: FinetuneOptions | BaselineOptions) -> TrainOptions:
-    known = {field.name for field in fields(train)}
-    given = {f.name: getattr(own, f.name) for f in fields(own) if f.name in known}
-    return replace(train, **{name: value for name, value in given.items() if value is not None})
+_Table = TypeVar("_Table", TrainOptions, LossOptions)
+
+
+def _over(table: _Table, own: FinetuneOptions | BaselineOptions) -> _Table:
+    """``table`` with what ``own`` gives for its keys."""
+    known = {each.name for each in fields(table)}
+    given = {each.name: getattr(own, each.name) for each in fields(own) if each.name in known}
+    return replace(table, **{name: value for name, value in given.items() if value is not None})

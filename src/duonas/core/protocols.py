@@ -34,7 +34,7 @@ class CostModel(Protocol):
 
 
 class PairLogits(Protocol):
-    """Logits (B, K) of both towers and what the shared blocks gave."""
+    """Logits (B, K) of both towers, what the shared blocks gave, and what each head read (B, C, H, W)."""
 
     @property
     def little(self) -> Tensor: ...
@@ -44,6 +44,12 @@ class PairLogits(Protocol):
 
     @property
     def stem(self) -> Tensor: ...
+
+    @property
+    def little_features(self) -> Tensor: ...
+
+    @property
+    def big_features(self) -> Tensor: ...
 
 
 class Network(Protocol):

@@ -30,6 +30,11 @@ class Axis:
     minimum: int = 0
     stage: int = 0
 
+    @property
+    def kind(self) -> str:
+        """The last word of the name, such as ``kernel``: what the same choice is called in every block and stage."""
+        return self.name.rpartition(".")[2]
+
     def __post_init__(self) -> None:
         if not self.values:
             raise DuonasError(f"axis {self.name!r} has no values: give at least one.")
@@ -109,6 +114,10 @@ class SearchSpace(ABC):
         """An arch contained in ``big``, every active axis drawn uniformly up to big's choice."""
         return self._build({name: int(rng.integers(big[name] + 1)) if name in big else 0 for name in self.axes})
 
+    def sample_above(self, least: Mapping[str, int], rng: np.random.Generator) -> Arch:
+        """An arch with every active axis drawn uniformly from index ``least[axis]`` up."""
+        return self._build({name: int(rng.integers(least[name], len(axis.values))) for name, axis in self.axes.items()})
+
     def mutate(self, arch: Arch, rng: np.random.Generator, p: float = 0.1) -> Arch:
         """``arch`` with each axis redrawn with probability ``p``; axes that become active are drawn."""
         drawn = self._draw(rng)
@@ -130,13 +139,16 @@ class SearchSpace(ABC):
             child[name] = next((parent[name] for parent in parents if name in parent), drawn[name])
         return self._build(child)
 
+    def changed(self, arch: Arch, axis: str, index: int) -> Arch:
+        """``arch`` with another choice on one axis; an axis that becomes active starts at its smallest value."""
+        return self._build({name: arch.get(name, 0) for name in self.axes} | {axis: index})
+
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
-        """All archs that differ on one axis; an axis that becomes active starts at its smallest value."""
-        base = {name: arch.get(name, 0) for name in self.axes}
-        for name, _ in arch.choices:
+        """All archs that differ on one axis, ``changed`` there."""
+        for name, chosen in arch.choices:
             for index in range(len(self.axes[name].values)):
-                if index != arch[name]:
-                    yield self._build(base | {name: index})
+                if index != chosen:
+                    yield self.changed(arch, name, index)
 
     def archs(self) -> Iterator[Arch]:
         """Every arch once, in sorted order of their choices; for spaces small enough to walk through."""
@@ -209,6 +221,10 @@ class SearchSpace(ABC):
         """The exact number of pairs (little, big) with ``contains(big, little)``."""
         return prod(self._count_pairs(axis) for axis in self._children.get(None, []))
 
+    def size_within(self, big: Arch) -> int:
+        """The exact number of archs that ``big`` contains, itself among them."""
+        return prod(self._count_within(axis, big) for axis in self._children.get(None, []))
+
     def _draw(self, rng: np.random.Generator) -> dict[str, int]:
         sizes = [len(axis.values) for axis in self.axes.values()]
         return dict(zip(self.axes, map(int, rng.integers(sizes)), strict=True))
@@ -224,6 +240,14 @@ class SearchSpace(ABC):
         return sum(
             prod(self._count(child) for child in self._children.get(axis.name, []) if index >= child.minimum)
             for index in range(len(axis.values))
+        )
+
+    def _count_within(self, axis: Axis, big: Arch) -> int:
+        return sum(
+            prod(
+                self._count_within(child, big) for child in self._children.get(axis.name, []) if index >= child.minimum
+            )
+            for index in range(big[axis.name] + 1)
         )
 
     def _count_pairs(self, axis: Axis) -> int:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from duonas.core.options import DataOptions
 from duonas.data.images import to_device, to_float
-from duonas.data.mix import cutmix, mixup, one_hot, random_box
+from duonas.data.mix import Mixing, one_hot
 
 
 @dataclass(frozen=True)
@@ -44,43 +44,60 @@ class Augment:
         return cls(**{field.name: getattr(options, field.name) for field in fields(cls)})
 
     def __call__(
-        self, pixels: Tensor, labels: Tensor, num_classes: int, rng: np.random.Generator
+        self,
+        pixels: Tensor,
+        labels: Tensor,
+        num_classes: int,
+        rng: np.random.Generator,
+        rows: np.ndarray | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Vary a batch.
+        """Vary a batch, or some rows of it: an image becomes the same whichever others are asked for.
 
         Args:
-            pixels: (B, 3, H, W) uint8; left as it is.
+            pixels: (B, 3, H, W) uint8, of the whole batch; left as it is.
             labels: (B,) int64.
             num_classes: K, the length of soft targets.
-            rng: where all draws come from.
+            rng: where all draws come from; always those for the whole batch.
+            rows: (M,) of the batch; default: all.
 
         Returns:
-            Images (B, 3, H, W) float32 in [0, 1], channels last; targets (B,) int64, or (B, K) float32 that sum to 1.
+            Images (M, 3, H, W) float32 in [0, 1], channels last; targets (M,) int64, or (M, K) float32 that sum to 1.
         """
-        batch = pixels.shape[0]
+        rows = np.arange(len(pixels)) if rows is None else rows
+        mixing = self._draw_mixing(pixels, rng)
+        if mixing is None:
+            return to_float(self._vary(pixels, rows, rng)), _select(labels, rows)
+        # A partner may be any image of the batch; it is varied as where it is an image of its own.
+        chosen, place = np.unique(np.concatenate([rows, mixing.partner[rows]]), return_inverse=True)
+        varied = self._vary(pixels, chosen, rng)
+        targets = one_hot(_select(labels, chosen), num_classes)
+        own, partners = np.split(place, 2)
+        images = mixing.images(to_float(_select(varied, own)), to_float(_select(varied, partners)))
+        return images, mixing.targets(_select(targets, own), _select(targets, partners))
+
+    def _draw_mixing(self, pixels: Tensor, rng: np.random.Generator) -> Mixing | None:
+        batch, _, height, width = pixels.shape
+        kinds = [name for name in ("mixup", "cutmix") if getattr(self, name)]
+        if not kinds:
+            return None
+        if kinds[rng.integers(len(kinds))] == "mixup":
+            return Mixing.mixup(batch, self.mixup, rng)
+        return Mixing.cutmix(batch, self.cutmix, height, width, rng)
+
+    def _vary(self, pixels: Tensor, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+        """The rows of (B, 3, H, W) uint8, each varied by what is drawn for it."""
+        batch = len(pixels)
+        pixels = _select(pixels, rows)
         if self.crop_padding:
-            top, left = rng.integers(0, 2 * self.crop_padding + 1, (2, batch))
+            top, left = rng.integers(0, 2 * self.crop_padding + 1, (2, batch))[:, rows]
             pixels = crop(pixels, self.crop_padding, top, left)
         if self.flip:
-            pixels = mirror(pixels, rng.random(batch) < 0.5)
+            pixels = mirror(pixels, (rng.random(batch) < 0.5)[rows])
         if self.randaugment:
-            from duonas.data.randaugment import randaugment  # here, because importing torchvision takes seconds
+            from duonas.data.randaugment import draw, randaugment  # here, because importing torchvision takes seconds
 
-            pixels = randaugment(pixels, self.randaugment, self.magnitude, rng)
-        return self._mix(to_float(pixels), labels, num_classes, rng)
-
-    def _mix(self, images: Tensor, labels: Tensor, num_classes: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        alphas = {name: alpha for name, alpha in (("mixup", self.mixup), ("cutmix", self.cutmix)) if alpha}
-        if not alphas:
-            return images, labels
-        name = list(alphas)[rng.integers(len(alphas))]
-        share = rng.beta(alphas[name], alphas[name])
-        partner = to_device(rng.permutation(images.shape[0]), images.device)
-        targets = one_hot(labels, num_classes)
-        if name == "mixup":
-            return mixup(images, targets, share, partner)
-        height, width = images.shape[-2:]
-        return cutmix(images, targets, random_box(height, width, 1 - share, rng), partner)
+            pixels = randaugment(pixels, draw(self.randaugment, batch, rng)[..., rows], self.magnitude)
+        return pixels
 
 
 def crop(pixels: Tensor, padding: int, top: np.ndarray, left: np.ndarray) -> Tensor:
@@ -103,3 +120,7 @@ def mirror(pixels: Tensor, mirrored: np.ndarray) -> Tensor:
     """Mirror left to right those images of (B, 3, H, W) where ``mirrored`` (B,) is true."""
     chosen = to_device(mirrored, pixels.device)[:, None, None, None]
     return torch.where(chosen, pixels.flip(3), pixels)
+
+
+def _select(values: Tensor, rows: np.ndarray) -> Tensor:
+    return values.index_select(0, to_device(rows, values.device))

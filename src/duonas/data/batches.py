@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.data.augment import Augment
 from duonas.data.images import Images, to_device, to_float
+from duonas.data.processes import own_rows
 
 
 class Batches:
     """Training batches without end, shuffled anew every epoch; ``batch(step)`` depends on nothing but the arguments.
+
+    However many processes there are, together they see the images that one process would see, varied as it would.
 
     Args:
         images: the train split, on the device where batches are wanted.
@@ -22,8 +26,11 @@ class Batches:
         num_classes: length of the soft targets of mixup and cutmix.
         seed: of the order and the augmentation.
         augment: how images are varied.
-        rank: of this process; each takes its own part of every batch.
+        rank: of this process; each takes its own rows of every batch.
         world: how many processes there are.
+
+    Raises:
+        DuonasError: there are no images, or a batch cannot be split evenly over the processes.
     """
 
     def __init__(
@@ -39,10 +46,16 @@ class Batches:
     ) -> None:
         if len(images) == 0:
             raise DuonasError("there are no images to make batches of.")
+        if len(images) < world:
+            raise DuonasError(f"{len(images)} images cannot be split over {world} processes.")
+        if batch_size % world:
+            below = batch_size // world * world
+            raise DuonasError(
+                f"[train] batch_size = {batch_size} cannot be split evenly over {world} processes: "
+                f"the nearest that can is {below or world}."
+            )
         self.images = images
-        self.batch_size = min(batch_size, len(images))
-        if self.batch_size < world:
-            raise DuonasError(f"a batch of {self.batch_size} images cannot be split over {world} processes.")
+        self.batch_size = min(batch_size, len(images) // world * world)
         self.num_classes = num_classes
         self.seed = seed
         self.augment = augment
@@ -57,16 +70,16 @@ class Batches:
         """The batch of a step, counted from 0 over all epochs.
 
         Returns:
-            Images (B, 3, H, W) float32, and targets: labels (B,) int64, or (B, K) float32 under mixup or cutmix.
+            Images (B, 3, H, W) float32, and targets: labels (B,) int64, or (B, K) float32 under mixup or cutmix; B is
+            this process's part of the batch.
         """
         epoch, place = divmod(step, len(self))
         if epoch != self._order[0]:
             self._order = (epoch, self._shuffled(epoch))
-        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size][self.rank :: self.world]
+        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
         pixels, labels = self.images.pixels.index_select(0, chosen), self.images.labels.index_select(0, chosen)
-        return self.augment(
-            pixels, labels, self.num_classes, stream(self.seed, "augment", step * self.world + self.rank)
-        )
+        rows = own_rows(np.arange(self.batch_size), self.rank, self.world)
+        return self.augment(pixels, labels, self.num_classes, stream(self.seed, "augment", step), rows)
 
     def _shuffled(self, epoch: int) -> Tensor:
         order = stream(self.seed, "order", epoch).permutation(len(self.images))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import torch
 
 from duonas.core.errors import DuonasError
+from duonas.core.files import one_at_a_time
 from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_all
 from duonas.data.images import Images, Source
@@ -115,7 +116,8 @@ def _download(name: str, root: Path) -> Source:
 
     dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
     try:
-        train, test = (dataset(str(root), train=part, download=True) for part in (True, False))
+        with one_at_a_time(root / ".lock"):  # the first of several processes downloads, the others find it there
+            train, test = (dataset(str(root), train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError) as error:  # no network, a damaged archive, a full disk
         reason = str(error).strip().rstrip(".") or type(error).__name__
         raise DuonasError(

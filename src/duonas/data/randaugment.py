@@ -25,17 +25,20 @@ MAX_BITS = 4  # taken away by posterize
 Operation = Callable[[Tensor, float], Tensor]
 
 
-def randaugment(pixels: Tensor, operations: int, magnitude: float, rng: np.random.Generator) -> Tensor:
-    """Vary (B, 3, H, W) uint8: to every image ``operations`` drawn ones, each way (brighter, darker) equally likely."""
-    names = list(OPERATIONS)
-    drawn = rng.integers(len(names), size=(operations, pixels.shape[0]))
-    signs = rng.choice([-1, 1], size=drawn.shape)
+def draw(operations: int, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """What each of B images gets: numbers of operations and their ways, 1 or -1 (brighter, darker), (2, N, B)."""
+    numbers = rng.integers(len(OPERATIONS), size=(operations, batch))
+    return np.stack([numbers, rng.choice([-1, 1], size=numbers.shape)])
+
+
+def randaugment(pixels: Tensor, drawn: np.ndarray, magnitude: float) -> Tensor:
+    """Vary (B, 3, H, W) uint8 by what was drawn for them, (2, N, B), at a magnitude from 0 to 30."""
     strength = magnitude / MAX_MAGNITUDE
     pixels = pixels.clone()
-    for chosen, sign in zip(drawn, signs, strict=True):
-        for number, name in enumerate(names):
+    for chosen, sign in zip(*drawn, strict=True):
+        for number, operation in enumerate(OPERATIONS.values()):
             for way in (-1, 1):
-                _apply(pixels, OPERATIONS[name], way * strength, np.flatnonzero((chosen == number) & (sign == way)))
+                _apply(pixels, operation, way * strength, np.flatnonzero((chosen == number) & (sign == way)))
     return pixels
 
 

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import Activation, BlockSpec, LayerSpec
-from duonas.layers.elastic import ElasticConv, ElasticLinear
+from duonas.layers.elastic import ElasticConv, ElasticLinear, Shrink, centre
 from duonas.layers.norm import NORMS
+from duonas.layers.sorting import by_importance
 
 Widths = Mapping[str, Sequence[int]]  # for each layer of a block, every number of channels that it may give
 
@@ -66,24 +67,36 @@ def _resized(x: Tensor, side: int) -> Tensor:
 
 
 class ConvNorm(nn.Module):
-    """Elastic convolution, norm, activation."""
+    """Elastic convolution, norm, and the activation that each spec asks for."""
 
-    def __init__(self, largest: LayerSpec, widths: Sequence[int], norm: str, activation: Activation) -> None:
+    def __init__(self, largest: LayerSpec, widths: Sequence[int], norm: str, shrink: Shrink = centre) -> None:
         super().__init__()
-        self.conv = ElasticConv(largest)
+        self.conv = ElasticConv(largest, shrink)
         self.norm = NORMS[norm](widths)
-        self.activation = activation
 
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
         """(B, layer.in_channels, H, W) to (B, layer.out_channels, H', W')."""
-        return ACTIVATIONS[self.activation](self.norm(self.conv(x, layer)))
+        return ACTIVATIONS[layer.activation](self.norm(self.conv(x, layer)))
 
     def extract(self, layer: LayerSpec) -> nn.Sequential:
         """The same in plain layers."""
         parts = [self.conv.extract(layer), self.norm.extract(layer.out_channels)]
-        if self.activation != "none":
-            parts.append(_MODULES[self.activation]())
+        if layer.activation != "none":
+            parts.append(_MODULES[layer.activation]())
         return nn.Sequential(*parts)
+
+    def input_importance(self) -> Tensor:
+        """The L1 norm of the weights that read each input channel (C,)."""
+        return self.conv.input_importance()
+
+    def reorder_inputs(self, order: Tensor) -> None:
+        """Put input channel ``order[i]`` at place i."""
+        self.conv.reorder_inputs(order)
+
+    def reorder_outputs(self, order: Tensor) -> None:
+        """Put output channel ``order[i]`` at place i."""
+        self.conv.reorder_outputs(order)
+        self.norm.reorder(order)
 
 
 class ElasticStem(nn.Module):
@@ -92,7 +105,7 @@ class ElasticStem(nn.Module):
     def __init__(self, largest: BlockSpec, norm: str) -> None:
         super().__init__()
         conv = largest["conv"]
-        self.conv = ConvNorm(conv, [conv.out_channels], norm, largest.activation)
+        self.conv = ConvNorm(conv, [conv.out_channels], norm)
 
     def forward(self, x: Tensor, spec: BlockSpec) -> Tensor:
         """(B, 3, H, W) to (B, spec.out_channels, H', W')."""
@@ -131,6 +144,17 @@ class ElasticSqueezeExcite(nn.Module):
         """The same in plain layers."""
         return SqueezeExcite(self.squeeze.extract(spec["squeeze"]), self.excite.extract(spec["excite"]))
 
+    def sort_inside(self) -> None:
+        """The squeezed channels, by the weights that read them."""
+        order = by_importance(self.excite.input_importance())
+        self.squeeze.reorder_outputs(order)
+        self.excite.reorder_inputs(order)
+
+    def reorder(self, order: Tensor) -> None:
+        """Put channel ``order[i]`` at place i."""
+        self.squeeze.reorder_inputs(order)
+        self.excite.reorder_outputs(order)
+
 
 class Residual(nn.Module):
     """``x + body(x)`` in plain layers."""
@@ -150,16 +174,16 @@ class ElasticMBConv(nn.Module):
     Args:
         largest: the block that contains all others.
         widths: every number of channels that each layer may give, for switchable norms.
-        norm: ``"recalibrated"`` or ``"switchable"``.
+        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
+        shrink: how smaller depthwise kernels follow from the largest.
     """
 
-    def __init__(self, largest: BlockSpec, widths: Widths, norm: str) -> None:
+    def __init__(self, largest: BlockSpec, widths: Widths, norm: str, shrink: Shrink = centre) -> None:
         super().__init__()
-        activation = largest.activation
-        self.expand = ConvNorm(largest["expand"], widths["expand"], norm, activation) if "expand" in largest else None
-        self.depthwise = ConvNorm(largest["depthwise"], widths["depthwise"], norm, activation)
+        self.expand = ConvNorm(largest["expand"], widths["expand"], norm) if "expand" in largest else None
+        self.depthwise = ConvNorm(largest["depthwise"], widths["depthwise"], norm, shrink)
         self.squeeze_excite = ElasticSqueezeExcite(largest) if largest.squeeze_excite else None
-        self.project = ConvNorm(largest["project"], widths["project"], norm, "none")
+        self.project = ConvNorm(largest["project"], widths["project"], norm)
         if largest.residual:
             self.project.norm.zero_weight()
 
@@ -183,13 +207,45 @@ class ElasticMBConv(nn.Module):
         body.append(self.project.extract(spec["project"]))
         return Residual(body) if spec.residual else body
 
+    def sort_inside(self) -> None:
+        """The expanded channels, by the weights of the projection that reads them (OFA, section 3)."""
+        if self.expand:
+            self._reorder_hidden(by_importance(self.project.input_importance()))
+        if self.squeeze_excite:
+            self.squeeze_excite.sort_inside()
+
+    def input_importance(self) -> Tensor:
+        """The L1 norm of the weights that read each input channel (C,)."""
+        if self.expand:
+            return self.expand.input_importance()
+        return self.depthwise.conv.weight.detach().abs().sum((1, 2, 3))
+
+    def reorder_inputs(self, order: Tensor) -> None:
+        """Put input channel ``order[i]`` at place i; where nothing expands them, they are the hidden ones too."""
+        if self.expand:
+            self.expand.reorder_inputs(order)
+        else:
+            self._reorder_hidden(order)
+
+    def reorder_outputs(self, order: Tensor) -> None:
+        """Put output channel ``order[i]`` at place i."""
+        self.project.reorder_outputs(order)
+
+    def _reorder_hidden(self, order: Tensor) -> None:
+        if self.expand:
+            self.expand.reorder_outputs(order)
+        self.depthwise.reorder_outputs(order)
+        if self.squeeze_excite:
+            self.squeeze_excite.reorder(order)
+        self.project.reorder_inputs(order)
+
 
 class ElasticHead(nn.Module):
     """Widen 1 x 1, average over the map, classify."""
 
     def __init__(self, largest: BlockSpec, widths: Widths, norm: str) -> None:
         super().__init__()
-        self.widen = ConvNorm(largest["widen"], widths["widen"], norm, largest.activation)
+        self.widen = ConvNorm(largest["widen"], widths["widen"], norm)
         self.classify = ElasticLinear(largest["classify"])
 
     def forward(self, x: Tensor, spec: BlockSpec, feature_mask: Tensor | None = None) -> Tensor:
@@ -203,3 +259,17 @@ class ElasticHead(nn.Module):
         """The same in plain layers."""
         pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         return nn.Sequential(self.widen.extract(spec["widen"]), pool, self.classify.extract(spec["classify"]))
+
+    def sort_inside(self) -> None:
+        """The features, by the weights of the classifier that reads them."""
+        order = by_importance(self.classify.input_importance())
+        self.widen.reorder_outputs(order)
+        self.classify.reorder_inputs(order)
+
+    def input_importance(self) -> Tensor:
+        """The L1 norm of the weights that read each input channel (C,)."""
+        return self.widen.input_importance()
+
+    def reorder_inputs(self, order: Tensor) -> None:
+        """Put input channel ``order[i]`` at place i."""
+        self.widen.reorder_inputs(order)

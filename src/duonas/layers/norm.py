@@ -1,18 +1,61 @@
-"""Batch norm for subnets: shared by slicing and recalibrated, or switched by width."""
+"""Batch norm for subnets: shared by slicing and recalibrated, switched by width, or both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_Network = TypeVar("_Network", bound=nn.Module)
+from duonas.data.processes import average, gather, world_size
 
 EPS = 1e-5
 MOMENTUM = 0.1
+
+
+def batch_norm(
+    x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor, training: bool
+) -> Tensor:
+    """Batch norm of (B, C, H, W); in training, by the statistics of the images of all processes.
+
+    So the running statistics are the same in all of them too, and weights do not depend on how many there are.
+    """
+    if training and world_size() > 1:
+        out: Tensor = _SharedBatchNorm.apply(x, running_mean, running_var, weight, bias)
+        return out
+    return F.batch_norm(x, running_mean, running_var, weight, bias, training, MOMENTUM, EPS)
+
+
+class _SharedBatchNorm(torch.autograd.Function):
+    """One exchange of two numbers a channel forward, and one backward. (PyTorch's own runs on GPUs only.)"""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        own = torch.stack(torch.var_mean(x.float(), (0, 2, 3), correction=0))
+        variances, means = gather(own).unbind(1)
+        mean, var = means.mean(0), variances.mean(0) + means.var(0, correction=0)
+        count = x.numel() // x.shape[1] * len(means)
+        running_mean.lerp_(mean, MOMENTUM)
+        running_var.lerp_(var * count / max(1, count - 1), MOMENTUM)
+        ctx.save_for_backward(x, weight, mean, (var + EPS).rsqrt())
+        return F.batch_norm(x, mean, var, weight, bias, False, MOMENTUM, EPS)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, scale = ctx.saved_tensors
+        wide = grad.float()
+        normalised = (x.float() - _wide(mean)) * _wide(scale)
+        grad_bias, grad_weight = wide.sum((0, 2, 3)), (wide * normalised).sum((0, 2, 3))
+        # What all processes' losses lose by a shift of the mean and by a stretch of the deviation.
+        shift, stretch = average(torch.stack([grad_bias, grad_weight])) * (x.shape[1] / x.numel())
+        grad_x = (wide - _wide(shift) - normalised * _wide(stretch)) * _wide(weight * scale)
+        return grad_x.to(x.dtype), None, None, grad_weight, grad_bias
+
+
+def _wide(values: Tensor) -> Tensor:
+    return values[:, None, None]
 
 
 class SlicedBatchNorm(nn.Module):
@@ -35,14 +78,19 @@ class SlicedBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any C up to the widest."""
         c = x.shape[1]
-        return F.batch_norm(x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c],
-                            self.training, MOMENTUM, EPS)  # fmt: skip
+        return batch_norm(x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c], self.training)
 
     def extract(self, channels: int) -> nn.BatchNorm2d:
         """A plain batch norm with copies of the leading channels."""
         return _plain(
             self.weight[:channels], self.bias[:channels], self.running_mean[:channels], self.running_var[:channels]
         )
+
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put channel ``order[i]`` at place i."""
+        for values in (self.weight, self.bias, self.running_mean, self.running_var):
+            values.copy_(values[order])
 
     def zero_weight(self) -> None:
         """Start as the zero function, so that a residual block starts as the identity (BigNAS)."""
@@ -58,13 +106,22 @@ class SwitchableBatchNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any of the widths."""
-        return self.by_width[str(x.shape[1])](x)
+        norm: Any = self.by_width[str(x.shape[1])]
+        return batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, self.training)
 
     def extract(self, channels: int) -> nn.BatchNorm2d:
         """A plain batch norm with copies of that width's weights and statistics."""
         norm = self.by_width[str(channels)]
         assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
         return _plain(norm.weight, norm.bias, norm.running_mean, norm.running_var)
+
+    @torch.no_grad()
+    def reorder(self, order: Tensor) -> None:
+        """Put the widest's channel ``order[i]`` at place i; the narrower norms, whose channels are others, follow."""
+        state = self.extract(len(order)).state_dict()
+        widest = {name: value[order] for name, value in state.items() if value.ndim}
+        for width, norm in self.by_width.items():
+            norm.load_state_dict({name: value[: int(width)] for name, value in widest.items()}, strict=False)
 
     def zero_weight(self) -> None:
         """Start as the zero function, at every width."""
@@ -77,7 +134,9 @@ ElasticNorm = SlicedBatchNorm | SwitchableBatchNorm
 NORMS: dict[str, type[SlicedBatchNorm] | type[SwitchableBatchNorm]] = {
     "recalibrated": SlicedBatchNorm,
     "switchable": SwitchableBatchNorm,
+    "both": SwitchableBatchNorm,
 }
+RECALIBRATED = ("recalibrated", "both")  # whose statistics are measured anew once a network is extracted
 
 
 def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchNorm2d:
@@ -88,7 +147,7 @@ def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchN
 
 
 @torch.no_grad()
-def recalibrate(network: _Network, batches: Iterable[Tensor]) -> _Network:
+def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
     """Replace the batch-norm statistics of a plain network by the cumulative average over ``batches``.
 
     The network is an extracted copy, so the supernet and the next candidate are untouched.

@@ -21,7 +21,6 @@ from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
-from duonas.layers.norm import recalibrate
 from duonas.spaces.pair import PairSupernet
 
 
@@ -43,7 +42,7 @@ class SubnetResult:
 
 
 class Evaluator:
-    """Extracts a subnet, recalibrates its batch norms on train images, and asks it about the val split.
+    """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about the val split.
 
     Nothing stays behind in the supernet. An answer is cached as ``folder/<subnet.id>.safetensors`` with a fingerprint
     of all it depends on; a stale or broken file is computed again.
@@ -73,7 +72,8 @@ class Evaluator:
         self._pixels = recalibration_pixels[: options.recalibration_images]
         self._batch_size, self._cost = options.batch_size, cost
         self.labels: np.ndarray = val.labels.cpu().numpy()
-        self._fingerprint = _fingerprint(fingerprint, options.batch_size, self._pixels, val.pixels, val.labels)
+        name = f"{fingerprint}/{supernet.norm}"
+        self._fingerprint = _fingerprint(name, options.batch_size, self._pixels, val.pixels, val.labels)
 
     def evaluate(self, subnet: Subnet) -> SubnetResult:
         """The subnet's answers, from the cache where they are there."""
@@ -86,9 +86,10 @@ class Evaluator:
         return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
 
     def network(self, subnet: Subnet) -> nn.Sequential:
-        """The subnet in plain PyTorch with its own batch-norm statistics, in eval mode."""
+        """The subnet in plain PyTorch with the batch-norm statistics that it is used with, in eval mode."""
         network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
-        return recalibrate(network, evaluation_batches(self._pixels, self._batch_size))
+        self.supernet.settle(network, evaluation_batches(self._pixels, self._batch_size))
+        return network
 
     @torch.inference_mode()
     def logits(self, network: nn.Module) -> np.ndarray:

@@ -94,7 +94,7 @@ def front(points: Points, table: PriceTable, goal: Goal, scored_pairs: int) -> F
     figures = np.column_stack([-points.accuracy, *(points.figures[name] for name in costs)]).astype(float)
     kept = nondominated(figures)
     kept = kept[np.lexsort([-points.accuracy[kept], points.figures[EXPECTED][kept]])]
-    choice = int(most_accurate(figures[kept]) if goal.constraints else knee(figures[kept]))
+    choice = (most_accurate if goal.constraints else knee)(figures[kept])
     thin = np.unique(np.append(np.linspace(0, len(kept) - 1, min(MOST - 1, len(kept))).round().astype(int), choice))
     return Front(
         objectives=goal.objectives,

@@ -11,6 +11,7 @@ ACCURACY, EXPECTED = "accuracy", "expected_macs"
 PAIR_FIGURES = ("peak_macs", "params", "peak_memory_bytes")  # the same at every threshold
 OBJECTIVES = (ACCURACY, EXPECTED, *PAIR_FIGURES)
 CONSTRAINTS = (EXPECTED, *PAIR_FIGURES, "little_macs", "big_macs")
+OF_BIG = (*PAIR_FIGURES, "big_macs")  # the constraints that a big can break, whatever its little
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,10 @@ class Pricer:
         self.pairs, self.cost, self.router_macs = pairs, cost, router_macs
         self._subnets: dict[Subnet, Cost] = {}
 
+    def over(self, pairs: PairSpace) -> Pricer:
+        """The same prices for other pairs."""
+        return Pricer(pairs, self.cost, self.router_macs)
+
     def subnet(self, subnet: Subnet) -> Cost:
         """The cost of a whole subnet."""
         if subnet not in self._subnets:
@@ -54,7 +58,7 @@ class Pricer:
     def params(self, pair: PairArch) -> int:
         """The weights to store: of nested pairs big's, else both towers' and the shared ones once."""
         little, big = self.pairs.subnets(pair)
-        if little.role == "big":
+        if len(self.pairs.towers) == 1:
             return self.subnet(big).params
         shared = self.cost(self.pairs.blocks(big)[: self.pairs.shared(pair)]).params
         return self.subnet(little).params + self.subnet(big).params - shared
@@ -141,7 +145,7 @@ class PriceTable:
         return self._big & self._pairs.matches(self._choices[little], self._choices, self.subnets[little].split)
 
     def _stored(self, little: int, bigs: np.ndarray, shared: np.ndarray) -> np.ndarray:
-        if self.subnets[little].role == "big":
+        if len(self._pairs.towers) == 1:
             return self._params[bigs]  # nested: little's weights are among them
         return self._params[little] + self._params[bigs] - self._stem_params[bigs, shared]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from duonas.core.errors import DuonasError
-from duonas.core.pair import PairArch
+from duonas.core.narrowed import Alone
+from duonas.core.pair import PairArch, PairSpace
 from duonas.core.trial import Trial
 from duonas.search.goal import ACCURACY, CONSTRAINTS, EXPECTED, Goal
 from duonas.search.prices import Pricer
@@ -24,14 +25,16 @@ class Problem:
     ``least`` holds the least that any pair costs, by the constraint's name.
 
     Raises:
-        DuonasError: a constraint that no pair of the space meets; the message says what is possible.
+        DuonasError: there is no pair, or a constraint that no pair meets; the message says what is possible.
     """
 
     def __init__(self, goal: Goal, pricer: Pricer) -> None:
         self.goal, self.pricer, self.pairs = goal, pricer, pricer.pairs
         smallest = list(self.pairs.smallest())
-        figures = [pricer.figures(pair) for pair in smallest]
-        self.least = {name: min((figure[name] for figure in figures), default=0.0) for name in CONSTRAINTS}
+        if not smallest:
+            raise DuonasError("the search space has no pair to try: widen [space.axes].")
+        figures = [self.figures(pair) for pair in smallest]
+        self.least = {name: min(figure[name] for figure in figures) for name in CONSTRAINTS}
         for name, limit in goal.constraints.items():
             if limit < self.least[name]:
                 raise DuonasError(
@@ -40,12 +43,20 @@ class Problem:
                 )
         self._starts = [pair for pair in smallest if self.feasible(pair)]
 
+    def over(self, pairs: PairSpace) -> Problem:
+        """The same goal with other pairs."""
+        return Problem(self.goal, self.pricer.over(pairs))
+
+    def figures(self, pair: PairArch) -> dict[str, float]:
+        """What is held against the constraints, by their names."""
+        return self.pricer.figures(pair)
+
     def feasible(self, pair: PairArch) -> bool:
         """Whether every constraint can be met, at the little share that costs least."""
         constraints = self.goal.constraints
         if not constraints:
             return True
-        figures = self.pricer.figures(pair)
+        figures = self.figures(pair)
         return all(figures[name] <= limit for name, limit in constraints.items())
 
     def sample(self, rng: np.random.Generator) -> PairArch:
@@ -68,15 +79,21 @@ class Problem:
         return pair
 
     def spread(self, n: int, rng: np.random.Generator) -> list[PairArch]:
-        """``n`` or fewer different feasible pairs, evenly spread over the sizes of big; the extremes first."""
+        """``n`` or fewer different feasible pairs, the extremes first, then evenly spread over the sizes of big.
+
+        Where all have the same big, over those of little.
+        """
         space = self.pairs.space
         widest = self.pairs.repair(PairArch(space.smallest(), space.largest()), rng)
         ends = [*self._starts[:1], widest]
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
-        logs = np.log([self._size(pair)[0] for pair in drawn] or [1])
-        for aim in np.linspace(logs.min(), logs.max(), n):
-            found[drawn[int(np.abs(logs - aim).argmin())]] = None
+        if drawn:
+            sizes = np.log([self._size(pair)[0] for pair in drawn])
+            if not np.ptp(sizes):
+                sizes = np.log([self._size(pair, 0)[0] for pair in drawn])
+            for aim in np.linspace(sizes.min(), sizes.max(), n):
+                found[drawn[int(np.abs(sizes - aim).argmin())]] = None
         rest = [drawn[i] for i in rng.permutation(len(drawn))]
         return list(dict.fromkeys([*found, *rest]))[:n]
 
@@ -95,5 +112,26 @@ class Problem:
         values = {ACCURACY: -trial.accuracy[index], EXPECTED: np.asarray(trial.costs[EXPECTED])[index]}
         return np.array([values.get(name, trial.costs.get(name)) for name in self.goal.objectives], dtype=float)
 
-    def _size(self, pair: PairArch) -> tuple[int, PairArch]:
-        return max(1, self.pricer.subnet(self.pairs.subnets(pair)[1]).macs), pair
+    def _size(self, pair: PairArch, member: int = 1) -> tuple[int, PairArch]:
+        return max(1, self.pricer.subnet(self.pairs.subnets(pair)[member]).macs), pair
+
+
+class BigProblem(Problem):
+    """The bigs of a problem, each judged by itself; a big is feasible if some pair with it is.
+
+    Args:
+        problem: of pairs.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._whole = problem
+        super().__init__(problem.goal, problem.pricer.over(Alone(problem.pairs)))
+
+    def figures(self, pair: PairArch) -> dict[str, float]:
+        """The least that pairs with this big cost."""
+        found = [self._whole.figures(partnered) for partnered in self._whole.pairs.smallest_with(pair.big)]
+        return {name: min(figures[name] for figures in found) for name in CONSTRAINTS}
+
+    def feasible(self, pair: PairArch) -> bool:
+        """Whether it has a little with which every constraint can be met."""
+        return any(self._whole.feasible(partnered) for partnered in self._whole.pairs.smallest_with(pair.big))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
-from duonas.core.errors import DuonasError
 from duonas.core.files import write_atomic
 from duonas.core.options import SearchOptions
 from duonas.core.pair import PairArch, PairSpace, Subnet
@@ -27,6 +26,7 @@ from duonas.search.factorised import Answers, recombine
 from duonas.search.front import Front, front
 from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
 from duonas.search.nsga2 import Nsga2
+from duonas.search.order import ORDERS
 from duonas.search.prices import Pricer, PriceTable
 from duonas.search.problem import Problem
 from duonas.search.random import RandomSearch
@@ -44,7 +44,7 @@ class Evaluates(Protocol):
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A pair that was tried, at its most accurate threshold within the constraints."""
+    """A pair that was tried, at its most accurate threshold within the constraints; a big alone is its own little."""
 
     number: int
     little: str
@@ -109,7 +109,7 @@ def search(
     progress: Progress = silent,
     cost: CostModel = analytic,
 ) -> SearchResult:
-    """Try ``options.evaluations`` pairs, then score all pairs of the evaluated archs at all thresholds.
+    """Try ``options.evaluations`` pairs in ``options.order``, then score all pairs of the evaluated archs.
 
     A search resumes by replay: the strategy asks the same again and the evaluator answers from its cache.
 
@@ -128,26 +128,48 @@ def search(
     router = Confidence(score)
     goal = Goal(tuple(options.objectives), dict(options.constraints))
     pricer = Pricer(pairs, cost, router.macs)
-    problem = Problem(goal, pricer)
-    bench = Bench(evaluator, router, pricer)
-    strategy = make_strategy(problem, options, seed)
-    rows: list[TrialRow] = []
-    best = 0.0
-    while asked := strategy.ask(min(options.population, options.evaluations - len(rows))):
-        trials = []
-        for candidate in asked:
-            trials.append(bench.trial(candidate))
-            rows.append(bench.row(len(rows), trials[-1], problem))
-            best = max(best, rows[-1].accuracy)
-            progress(len(rows), options.evaluations, accuracy=best)
-        strategy.tell(trials)
-        if len(rows) >= options.evaluations:
-            break
-    if not rows:
-        raise DuonasError("the search space has no pair to try: widen [space.axes].")
-    table = PriceTable(pricer, bench.subnets)
-    points, scored = recombine(table, bench.answers(), goal)
-    return SearchResult(front(points, table, goal, scored), tuple(rows), bench.arch_rows())
+    explorer = Explorer(Bench(evaluator, router), options, seed, progress)
+    ORDERS[options.order](Problem(goal, pricer), options.evaluations, explorer)
+    table = PriceTable(pricer, explorer.bench.subnets)
+    points, scored = recombine(table, explorer.bench.answers(), goal)
+    return SearchResult(front(points, table, goal, scored), tuple(explorer.rows), explorer.bench.arch_rows())
+
+
+class Explorer:
+    """Lets a strategy loose on a problem, or on one problem after another.
+
+    Args:
+        bench: evaluates.
+        options: the ``[search]`` table.
+        seed: of the strategy.
+        progress: told after each pair, with the best accuracy so far.
+    """
+
+    def __init__(self, bench: Bench, options: SearchOptions, seed: int, progress: Progress) -> None:
+        self.bench = bench
+        self.rows: list[TrialRow] = []
+        self._options, self._seed, self._progress = options, seed, progress
+        self._best = 0.0
+
+    def __call__(self, problem: Problem, evaluations: int) -> list[Trial]:
+        """Try at most so many pairs, fewer where the problem has no more."""
+        strategy = make_strategy(problem, replace(self._options, evaluations=evaluations), self._seed)
+        trials: list[Trial] = []
+        while len(trials) < evaluations:
+            asked = strategy.ask(min(self._options.population, evaluations - len(trials)))
+            if not asked:
+                break
+            told = [self._try(candidate, problem) for candidate in asked]
+            strategy.tell(told)
+            trials += told
+        return trials
+
+    def _try(self, candidate: Candidate, problem: Problem) -> Trial:
+        trial = self.bench.trial(candidate, problem.pricer)
+        self.rows.append(self.bench.row(len(self.rows), trial, problem))
+        self._best = max(self._best, self.rows[-1].accuracy)
+        self._progress(len(self.rows), self._options.evaluations, accuracy=self._best)
+        return trial
 
 
 class Bench:
@@ -156,11 +178,10 @@ class Bench:
     Args:
         evaluator: answers for one subnet at a time.
         router: scores little's logits.
-        pricer: prices pairs.
     """
 
-    def __init__(self, evaluator: Evaluates, router: Confidence, pricer: Pricer) -> None:
-        self._evaluator, self._router, self._pricer = evaluator, router, pricer
+    def __init__(self, evaluator: Evaluates, router: Confidence) -> None:
+        self._evaluator, self._router = evaluator, router
         self._correct: dict[Subnet, np.ndarray] = {}
         self._score: dict[Subnet, np.ndarray] = {}
         self._rows: dict[Subnet, ArchRow] = {}
@@ -183,22 +204,22 @@ class Bench:
             price.macs, price.params, price.peak_memory_bytes, result.accuracy,
         )  # fmt: skip
 
-    def trial(self, candidate: Candidate) -> Trial:
-        """A pair's whole trade-off curve."""
+    def trial(self, candidate: Candidate, pricer: Pricer) -> Trial:
+        """A pair's whole trade-off curve, with the costs of ``pricer``."""
         pair = candidate.pair
-        little, big = self._pricer.pairs.subnets(pair)
+        little, big = pricer.pairs.subnets(pair)
         self.evaluate(little)
         self.evaluate(big)
         curve = sweep(self._score[little], self._correct[little], self._correct[big])
-        figures = self._pricer.figures(pair)
+        figures = pricer.figures(pair)
         costs: dict[str, Any] = {name: figures[name] for name in PAIR_FIGURES}
-        costs[EXPECTED] = self._pricer.parts(pair).expected(curve.little_share)
+        costs[EXPECTED] = pricer.parts(pair).expected(curve.little_share)
         return Trial(pair, curve.little_share, curve.accuracy, costs)
 
     def row(self, number: int, trial: Trial, problem: Problem) -> TrialRow:
         """A trial at its best."""
         index = problem.point(trial)
-        little, big = (self._rows[subnet] for subnet in self._pricer.pairs.subnets(trial.pair))
+        little, big = (self._rows[subnet] for subnet in problem.pairs.subnets(trial.pair))
         return TrialRow(
             number, little.arch, big.arch, little.accuracy, big.accuracy, float(trial.little_share[index]),
             float(trial.accuracy[index]), float(np.asarray(trial.costs[EXPECTED])[index]),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,18 @@ from torch import nn
 from duonas.core.arch import Arch
 from duonas.core.block import Activation, BlockSpec, head_block, input_block, mbconv_block, stem_block
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import SpaceOptions
+from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
+from duonas.layers.elastic import KernelTransform, Shrink, centre
 from duonas.spaces.supernet import Family, Supernet
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 DEPTHS = (1, 2, 3, 4)
 KERNELS = (3, 5, 7)
 EXPANSIONS = (1, 2, 4, 6)
+FEWEST_CHANNELS = 4
+MOST_SWITCHED = 8  # widths of a stage; of more, each would be trained too seldom for statistics of its own
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,23 @@ class Stage:
 
 @dataclass(frozen=True)
 class Preset:
-    """A network's outline for one image size; ``head`` is the ratio of head features to the last stage's channels."""
+    """A network's outline for one image size.
+
+    Args:
+        image_size: side in pixels.
+        stem: channels of the stem.
+        stem_stride: its stride.
+        stages: at their widest.
+        head: the ratio of head features to the last stage's channels.
+        resolutions: sides that images may be resized to.
+        depths: numbers of blocks of a stage.
+        kernels: sides of the depthwise kernels.
+        expansions: ratios of a block's hidden channels to those that enter.
+        widths: parts of a stage's channels.
+        width_range: takes their place: every number of channels between two parts.
+        divisor: numbers of channels in a stage are multiples of it.
+        activation: of stem and head.
+    """
 
     image_size: int
     stem: int
@@ -48,6 +68,57 @@ class Preset:
     kernels: tuple[int, ...] = KERNELS
     expansions: tuple[int, ...] = EXPANSIONS
     widths: tuple[float, ...] = WIDTHS
+    width_range: tuple[float, float] | None = None
+    divisor: int = 2
+    activation: Activation = "hswish"
+
+    def channels(self, stage: int, width: float) -> int:
+        """Channels of a stage (1, 2, ...) at a width."""
+        fewest = -(-FEWEST_CHANNELS // self.divisor)
+        nearest_multiple = int(self.stages[stage - 1].channels * width / self.divisor + 0.5)
+        return self.divisor * max(fewest, nearest_multiple)
+
+    def widths_of(self, stage: int, widths: Iterable[float]) -> tuple[float, ...]:
+        """A width for every number of channels that a stage has at ``widths``, or, with a range, within that."""
+        if self.width_range:
+            least, most = (self.channels(stage, width) for width in self.width_range)
+            widest = self.stages[stage - 1].channels
+            return tuple(round(channels / widest, 4) for channels in range(least, most + 1, self.divisor))
+        return tuple({self.channels(stage, width): width for width in widths}.values())
+
+    def with_squeeze_excite(self, on: bool) -> Preset:
+        """The same with channel attention in the blocks of all stages, or of none."""
+        return replace(self, stages=tuple(replace(stage, squeeze_excite=on) for stage in self.stages))
+
+    def simple(self) -> Preset:
+        """The same with ReLU everywhere and no channel attention, much like MobileNetV2's blocks."""
+        stages = tuple(replace(stage, activation="relu", squeeze_excite=False) for stage in self.stages)
+        return replace(self, activation="relu", stages=stages)
+
+    def ranged(self, least: float, most: float) -> Preset:
+        """The same with every number of channels between two parts of a stage's (US-Nets).
+
+        Raises:
+            DuonasError: the first is larger than the second.
+        """
+        if least > most:
+            raise DuonasError(f"[space] width_range goes from small to large: got {least:g} to {most:g}.")
+        return replace(self, width_range=(least, most))
+
+    def divided(self, divisor: int) -> Preset:
+        """The same with numbers of channels that are multiples of ``divisor``.
+
+        Raises:
+            DuonasError: the widest stages' are not.
+        """
+        common = gcd(*(stage.channels for stage in self.stages))
+        if common % divisor:
+            possible = ", ".join(str(n) for n in range(1, common + 1) if common % n == 0)
+            raise DuonasError(
+                f"[space] divisor = {divisor} does not divide the stages' channels "
+                f"({', '.join(str(stage.channels) for stage in self.stages)}): choose from {possible}."
+            )
+        return replace(self, divisor=divisor)
 
 
 PRESETS = {
@@ -90,7 +161,7 @@ class MobileNetSpace(SearchSpace):
         for name, values in (narrow or {}).items():
             options[name] = _narrowed(name, values, options)
         self.preset = preset
-        super().__init__("mobilenet", _axes(len(preset.stages), options), image_size=image_size, classes=classes)
+        super().__init__("mobilenet", _axes(preset, options), image_size=image_size, classes=classes)
         self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
 
     def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
@@ -99,7 +170,11 @@ class MobileNetSpace(SearchSpace):
 
     def channels(self, stage: int, width: float) -> int:
         """Channels of a stage (1, 2, ...) at a width."""
-        return max(4, round(self.preset.stages[stage - 1].channels * width / 2) * 2)
+        return self.preset.channels(stage, width)
+
+    def kernels(self, spec: BlockSpec) -> tuple[int, ...]:
+        """The kernels that an inverted residual block may have."""
+        return self.axes[f"{spec.name.replace('_', '.')}.kernel"].values
 
     def layer_widths(self, spec: BlockSpec) -> dict[str, list[int]]:
         """Every number of channels that each layer of a block may give, over all archs."""
@@ -118,7 +193,7 @@ class MobileNetSpace(SearchSpace):
 
     def _make_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
         side = self.value(arch, "resolution")
-        stem = stem_block(self.preset.stem, side, stride=self.preset.stem_stride, activation="hswish")
+        stem = stem_block(self.preset.stem, side, stride=self.preset.stem_stride, activation=self.preset.activation)
         blocks = [input_block(self.image_size, side), stem]
         for number, stage in enumerate(self.preset.stages, 1):
             width = self.channels(number, self.value(arch, f"stage{number}.width"))
@@ -141,7 +216,7 @@ class MobileNetSpace(SearchSpace):
         last = blocks[-1]
         features = last.out_channels * self.preset.head
         blocks.append(head_block(len(self.preset.stages) + 1, last.out_channels, features, self.classes,
-                                 last.out_resolution, activation="hswish"))  # fmt: skip
+                                 last.out_resolution, activation=self.preset.activation))  # fmt: skip
         return tuple(blocks)
 
 
@@ -149,23 +224,37 @@ class MobileNetSupernet(Supernet):
     """The supernet over a ``MobileNetSpace``.
 
     Args:
-        norm: ``"recalibrated"`` or ``"switchable"`` batch norm.
+        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
+        kernel_transform: whether smaller kernels are learned maps of the larger ones' centres, not those centres.
     """
 
     space: MobileNetSpace
 
     def __init__(
-        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, norm: str
+        self,
+        space: SearchSpace,
+        mean: Sequence[float],
+        std: Sequence[float],
+        rng: np.random.Generator,
+        norm: Norm,
+        kernel_transform: bool = False,
     ) -> None:
-        self._norm = norm
+        self.norm = norm
+        self._kernel_transform = kernel_transform
         super().__init__(space, mean, std, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
         """The elastic form of a stem, inverted residual or head."""
         if largest.kind == "stem":
-            return ElasticStem(largest, self._norm)
+            return ElasticStem(largest, self.norm)
         widths = self.space.layer_widths(largest)
-        return (ElasticHead if largest.kind == "head" else ElasticMBConv)(largest, widths, self._norm)
+        if largest.kind == "head":
+            return ElasticHead(largest, widths, self.norm)
+        return ElasticMBConv(largest, widths, self.norm, self._shrink(largest))
+
+    def _shrink(self, spec: BlockSpec) -> Shrink:
+        kernels = self.space.kernels(spec)
+        return KernelTransform(kernels) if self._kernel_transform and len(kernels) > 1 else centre
 
 
 def _narrowed(name: str, values: list[Any], options: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -177,11 +266,12 @@ def _narrowed(name: str, values: list[Any], options: dict[str, tuple[Any, ...]])
     return tuple(value for value in options[name] if value in values)
 
 
-def _axes(stages: int, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
+def _axes(preset: Preset, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
     axes = [Axis("resolution", options["resolution"])]
-    for stage in range(1, stages + 1):
+    for stage in range(1, len(preset.stages) + 1):
         depth = f"stage{stage}.depth"
-        axes += [Axis(name, options[name.split(".")[1]], stage=stage) for name in (f"stage{stage}.width", depth)]
+        axes.append(Axis(f"stage{stage}.width", preset.widths_of(stage, options["width"]), stage=stage))
+        axes.append(Axis(depth, options["depth"], stage=stage))
         for block in range(max(options["depth"])):
             # The index of the smallest depth that has this block.
             minimum = next(i for i, d in enumerate(options["depth"]) if d > block)
@@ -194,7 +284,39 @@ def _space(options: SpaceOptions, image_size: int, classes: int) -> MobileNetSpa
     name = options.preset or _preset_for(image_size)
     if name not in PRESETS:
         raise DuonasError(f"search space 'mobilenet' has no preset {name!r}: {nearest(name, PRESETS)}.")
-    return MobileNetSpace(PRESETS[name], image_size, classes, options.axes)
+    space = MobileNetSpace(_varied(PRESETS[name], options), image_size, classes, options.axes)
+    _check_switchable(space, options.norm)
+    return space
+
+
+def _varied(preset: Preset, options: SpaceOptions) -> Preset:
+    """The preset with what the ``[space]`` table changes in it."""
+    if options.blocks == "simple":
+        if options.squeeze_excite == "on":
+            raise DuonasError(
+                "simple blocks have no squeeze-excite: take one of blocks = 'simple' and squeeze-excite on."
+            )
+        preset = preset.simple()
+    if options.squeeze_excite != "preset":
+        preset = preset.with_squeeze_excite(options.squeeze_excite == "on")
+    if options.divisor:
+        preset = preset.divided(options.divisor)
+    if options.width_range:
+        if "width" in options.axes:
+            raise DuonasError("[space] has both width_range and axes.width: give one of them.")
+        preset = preset.ranged(*options.width_range)
+    return preset
+
+
+def _check_switchable(space: MobileNetSpace, norm: Norm) -> None:
+    widths = {name: len(axis.values) for name, axis in space.axes.items() if name.endswith(".width")}
+    name = max(widths, key=lambda axis: widths[axis])
+    if norm != "recalibrated" and widths[name] > MOST_SWITCHED:
+        raise DuonasError(
+            f"[space] norm = {norm!r} trains a batch norm for every width, which {widths[name]} widths of "
+            f"{name.split('.')[0]} are too many for (at most {MOST_SWITCHED}): use norm = 'recalibrated', a larger "
+            f"divisor, or single widths."
+        )
 
 
 def _preset_for(image_size: int) -> str:
@@ -204,7 +326,7 @@ def _preset_for(image_size: int) -> str:
 def _supernet(
     space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
 ) -> MobileNetSupernet:
-    return MobileNetSupernet(space, mean, std, rng, options.norm)
+    return MobileNetSupernet(space, mean, std, rng, options.norm, options.kernel_transform)
 
 
 FAMILY = Family(_space, _supernet)

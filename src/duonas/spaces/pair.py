@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
-from duonas.core.pair import NestedPairs, PairArch, PairSpace, Subnet
+from duonas.core.options import Norm
+from duonas.core.pair import PairArch, PairSpace, Subnet
+from duonas.layers.sorting import sort_channels
 from duonas.spaces.supernet import Supernet
 
 
 class PairOutput(NamedTuple):
-    """Logits (B, K) of both towers and what the shared blocks gave."""
+    """Logits (B, K) of both towers, what the shared blocks gave, and what each head read (B, C, H, W)."""
 
     little: Tensor
     big: Tensor
     stem: Tensor
+    little_features: Tensor
+    big_features: Tensor
 
 
 class PairSupernet(nn.Module):
@@ -30,13 +34,13 @@ class PairSupernet(nn.Module):
     Args:
         pairs: the pairs that are allowed.
         big: the supernet of the big tower.
-        little: of the little tower, over the same space; ``None`` for nested pairs.
+        little: of the little tower, over ``pairs.spaces["little"]``; ``None`` for nested pairs.
     """
 
     def __init__(self, pairs: PairSpace, big: Supernet, little: Supernet | None = None) -> None:
         super().__init__()
-        if (little is None) != isinstance(pairs, NestedPairs):
-            raise TypeError(f"{pairs.coupling} pairs have {len(pairs.roles)} tower(s).")
+        if (little is None) != (len(pairs.towers) == 1):
+            raise TypeError(f"{pairs.coupling} pairs have {len(pairs.towers)} tower(s).")
         self.pairs = pairs
         self.big = big
         self.little = little
@@ -47,7 +51,7 @@ class PairSupernet(nn.Module):
 
     def forward(self, x: Tensor, subnet: Subnet, feature_mask: Tensor | None = None) -> Tensor:
         """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) is for the features."""
-        return self._classified(x, subnet, self.pairs.blocks(subnet), feature_mask)
+        return self._classified(x, subnet, self.pairs.blocks(subnet), feature_mask)[0]
 
     def pair(self, x: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> PairOutput:
         """Both towers' logits for images (B, 3, H, W) in [0, 1]; shared blocks run once. The mask is for big."""
@@ -55,11 +59,9 @@ class PairSupernet(nn.Module):
         shared = self.pairs.shared(pair)
         blocks = self.pairs.blocks(big)
         stem = self._run(x, big, blocks[:shared])
-        return PairOutput(
-            self._classified(stem, little, self.pairs.blocks(little)[shared:]),
-            self._classified(stem, big, blocks[shared:], feature_mask),
-            stem,
-        )
+        little_logits, little_features = self._classified(stem, little, self.pairs.blocks(little)[shared:])
+        big_logits, big_features = self._classified(stem, big, blocks[shared:], feature_mask)
+        return PairOutput(little_logits, big_logits, stem, little_features, big_features)
 
     def extract(self, subnet: Subnet) -> nn.Sequential:
         """The subnet in plain PyTorch, one child a block, with its own weights and norm statistics, in eval mode.
@@ -74,9 +76,30 @@ class PairSupernet(nn.Module):
         return network.eval()
 
     def extract_pair(self, pair: PairArch) -> PairNet:
-        """The pair in plain PyTorch."""
-        little, big = (self.extract(subnet) for subnet in self.pairs.subnets(pair))
+        """The pair in plain PyTorch.
+
+        Raises:
+            DuonasError: it is not allowed; the message says why.
+        """
+        little, big = (self.extract(subnet) for subnet in self.pairs.subnets(self.pairs.validate(pair)))
         return PairNet.join(little, big, self.pairs.shared(pair))
+
+    def sort_channels(self) -> None:
+        """Bring the most important channels of both towers to the front; the largest networks compute what they did.
+
+        Blocks without the methods of ``layers.sorting`` keep their channels as they are.
+        """
+        largest = self.pairs.largest_subnets()
+        sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in largest])
+
+    @property
+    def norm(self) -> Norm:
+        """Where the norm statistics of an extracted subnet come from."""
+        return self.big.norm
+
+    def settle(self, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+        """Give an extracted subnet the norm statistics that it is used with; see ``Supernet.settle``."""
+        return self.big.settle(network, batches)
 
     def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
         own = self.little is not None and subnet.role == "little" and spec.stage > subnet.split
@@ -89,10 +112,10 @@ class PairSupernet(nn.Module):
 
     def _classified(
         self, x: Tensor, subnet: Subnet, specs: Sequence[BlockSpec], feature_mask: Tensor | None = None
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         *body, head = specs
-        logits: Tensor = self._block(subnet, head)(self._run(x, subnet, body), head, feature_mask)
-        return logits
+        features = self._run(x, subnet, body)
+        return self._block(subnet, head)(features, head, feature_mask), features
 
 
 class PairNet(nn.Module):
@@ -110,7 +133,8 @@ class PairNet(nn.Module):
     def forward(self, x: Tensor) -> PairOutput:
         """Both towers' logits (B, K) for images (B, 3, H, W) in [0, 1]."""
         stem = self.stem(x)
-        return PairOutput(self.little(stem), self.big(stem), stem)
+        little, big = self.little[:-1](stem), self.big[:-1](stem)
+        return PairOutput(self.little[-1](little), self.big[-1](big), stem, little, big)
 
     def towers(self) -> dict[str, nn.Sequential]:
         """Little and big as whole networks, block by block under their names, sharing modules with this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,16 +11,18 @@ from torch import Tensor, nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
-from duonas.core.options import SpaceOptions
+from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import SearchSpace
 from duonas.layers.blocks import ElasticInput
 from duonas.layers.init import initialise
+from duonas.layers.norm import RECALIBRATED, recalibrate
 
 
 class Supernet(nn.Module):
     """A chain of elastic blocks. The arch is an argument: there is no active subnet to set and forget.
 
-    A family of networks subclasses this with ``build``.
+    A family of networks subclasses this with ``build``, and says in ``norm`` where the norm statistics of an extracted
+    network come from: ``"switchable"`` norms keep what they trained, those of the others are measured anew.
 
     Args:
         space: the search space; its largest arch contains all others.
@@ -28,6 +30,8 @@ class Supernet(nn.Module):
         std: likewise.
         rng: where the first weights come from.
     """
+
+    norm: Norm = "recalibrated"
 
     def __init__(
         self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator
@@ -60,6 +64,15 @@ class Supernet(nn.Module):
             block: Any = self.blocks[spec.name]
             network.add_module(spec.name, block.extract(spec))
         return network.eval()
+
+    def settle(self, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+        """Give what ``extract`` made the norm statistics that it is used with, by ``norm``; changed in place.
+
+        Args:
+            network: extracted.
+            batches: training images, each (B, 3, H, W) in [0, 1], to measure them on.
+        """
+        return recalibrate(network, batches) if self.norm in RECALIBRATED else network.eval()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from duonas.core.arch import Arch
-from duonas.core.pair import COUPLINGS, PairArch, PairSpace, pair_space
+from duonas.core.narrowed import Alone, WithBig
+from duonas.core.pair import PairArch, PairSpace, possible_pairs
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic
@@ -22,6 +23,10 @@ class SpaceContract(ABC):
     @abstractmethod
     def space(self) -> SearchSpace:
         """The space under test."""
+
+    def little_space(self) -> SearchSpace | None:
+        """The same axes with other blocks, if little is to be made of those."""
+        return None
 
     def archs(self) -> list[Arch]:
         """Samples to try the laws on, the extremes among them."""
@@ -93,18 +98,22 @@ class SpaceContract(ABC):
 
     def couplings(self) -> list[PairSpace]:
         """The space of pairs under every coupling that this search space can have."""
-        names = [name for name in COUPLINGS if name != "partial" or self.space().stages > 1]
-        return [pair_space(self.space(), name) for name in names]
+        return list(possible_pairs(self.space(), little=self.little_space()).values())
+
+    def pair_spaces(self) -> list[PairSpace]:
+        """The same, and of each the parts that a search of one arch at a time looks at."""
+        whole = self.couplings()
+        bigs = [WithBig(pairs, pairs.sample(stream(13, "big")).big) for pairs in whole]
+        return [*whole, *bigs, *(Alone(pairs) for pairs in whole)]
 
     def test_whatever_makes_a_pair_it_is_allowed(self) -> None:
         """Under every coupling; and the pair's archs are of the space."""
-        for pairs in self.couplings():
+        for pairs in self.pair_spaces():
             rng = stream(5, "x")
             for _ in range(SAMPLES):
                 a, b = pairs.sample(rng), pairs.sample(rng)
                 for pair in (a, pairs.mutate(a, rng, 0.3), pairs.crossover(a, b, rng), *pairs.smallest()):
-                    assert pairs.contains(pair) and PairArch.from_json(pair.to_json()) == pair
-                    assert pairs.space.validate(pair.little) and pairs.space.validate(pair.big)
+                    assert pairs.validate(pair) == PairArch.from_json(pair.to_json()) == pair
                     little, big = map(pairs.space.indices, (pair.little, pair.big))
                     assert pairs.matches(little, big[None], pair.split).tolist() == [True]
 
@@ -112,13 +121,19 @@ class SpaceContract(ABC):
         """Where the space can be walked through."""
         archs = list(self.space().archs()) if self.space().size() <= 300 else []
         for pairs in self.couplings():
-            splits = getattr(pairs, "splits", (0,))
-            found = sum(pairs.contains(PairArch(a, b, split)) for a in archs for b in archs for split in splits)
-            assert not archs or pairs.size() == found
+            found = {big: self.count_with(pairs, big, archs) for big in archs}
+            assert not archs or pairs.size() == sum(found.values())
+            assert all(pairs.size_with(big) == number for big, number in found.items())
+            assert all(any(pairs.smallest_with(big)) == (number > 0) for big, number in found.items())
+            assert not archs or Alone(pairs).size() == sum(number > 0 for number in found.values())
+
+    def count_with(self, pairs: PairSpace, big: Arch, archs: list[Arch]) -> int:
+        """How many pairs with one big there are, by walking through them."""
+        return sum(pairs.contains(PairArch(little, big, split)) for little in archs for split in pairs.splits)
 
     def test_shared_blocks_are_the_same_blocks(self) -> None:
         """What two towers share is equal in both, and it is all of the stages up to the split."""
-        for pairs in self.couplings():
+        for pairs in self.pair_spaces():
             for i in range(SAMPLES):
                 pair = pairs.sample(stream(12, i))
                 little, big = map(pairs.blocks, pairs.subnets(pair))

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from duonas.core.pair import PairArch
+from duonas.core.pair import PairArch, Role
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
@@ -37,13 +37,22 @@ class SupernetContract(SpaceContract):
     def supernet(self) -> Supernet:
         """The supernet under test, with fresh weights; equal at every call."""
 
+    def little(self) -> Supernet | None:
+        """The same axes over other blocks, if little is to be made of those."""
+        return None
+
     def space(self) -> SearchSpace:
         """The supernet's own space."""
         return self.supernet().space
 
-    def trained(self) -> Supernet:
-        """The supernet after its running statistics and weights have left their start."""
-        supernet = self.supernet().train()
+    def little_space(self) -> SearchSpace | None:
+        """The space of little's own blocks."""
+        little = self.little()
+        return little.space if little else None
+
+    def trained(self, role: Role = "big") -> Supernet:
+        """The supernet of a role after its running statistics and weights have left their start."""
+        supernet = ((role == "little" and self.little()) or self.supernet()).train()
         with torch.no_grad():
             for parameter in supernet.parameters():
                 parameter.add_(torch.from_numpy(stream(6, *parameter.shape).normal(0, 0.1, parameter.shape)).float())
@@ -59,7 +68,7 @@ class SupernetContract(SpaceContract):
     def coupled(self) -> Iterator[PairSupernet]:
         """The trained weights under every coupling."""
         for pairs in self.couplings():
-            yield PairSupernet(pairs, *(self.trained() for _ in pairs.roles)).eval()
+            yield PairSupernet(pairs, *map(self.trained, pairs.towers)).eval()
 
     def pair_net(self, coupled: PairSupernet) -> tuple[PairArch, PairNet]:
         """An allowed pair and its extracted, recalibrated networks."""
@@ -109,7 +118,7 @@ class SupernetContract(SpaceContract):
                 torch.testing.assert_close(plain(images)[2:3], plain(images[2:3]), rtol=1e-4, atol=1e-5)
 
     def test_a_pair_in_the_supernet_equals_its_two_subnets(self) -> None:
-        """Shared blocks run once and change nothing."""
+        """Shared blocks run once and change nothing; each subnet costs what its blocks say."""
         images = self.images(3)
         for coupled in self.coupled():
             for i in range(4):
@@ -118,6 +127,20 @@ class SupernetContract(SpaceContract):
                 for role, subnet in zip(("little", "big"), coupled.pairs.subnets(pair), strict=True):
                     assert torch.equal(getattr(together, role), coupled(images, subnet))
                     assert torch.equal(getattr(together, role), getattr(alone, role))
+                    cost = analytic(coupled.pairs.blocks(subnet))
+                    assert count_macs(coupled.extract(subnet), images) == 3 * cost.macs
+
+    def test_sorted_channels_leave_the_largest_as_they_were(self) -> None:
+        """In every tower and at every split: to rounding, since sums run in another order."""
+        images = self.images(3)
+        for coupled in self.coupled():
+            largest = coupled.pairs.largest_subnets()
+            with torch.inference_mode():
+                before = [coupled(images, subnet) for subnet in largest]
+                coupled.sort_channels()
+                for subnet, logits in zip(largest, before, strict=True):
+                    error = (coupled(images, subnet) - logits).abs().max()
+                    assert error <= 1e-4 * (1 + logits.abs().max())
 
     def test_the_ends_of_tau_are_little_and_big_exactly(self) -> None:
         """Law 2, logits and costs; law 6 at any tau between."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import FinetuneOptions, TrainOptions
+from duonas.core.options import TrainOptions
 from duonas.core.protocols import PairLogits
 from duonas.spaces.pair import PairNet
 from duonas.training.losses import distillation_loss, label_loss
@@ -25,13 +25,12 @@ class Together(Stateless):
 
     Args:
         net: the pair that is trained.
-        options: the training loop's.
-        finetune: the ``[finetune]`` table, for alpha and beta.
+        options: the training loop's; its ``loss`` has alpha and beta.
     """
 
-    def __init__(self, net: PairNet, options: TrainOptions, finetune: FinetuneOptions) -> None:
+    def __init__(self, net: PairNet, options: TrainOptions) -> None:
         super().__init__()
-        self.net, self.options, self.finetune = net, options, finetune
+        self.net, self.options = net, options
 
     def step(
         self,
@@ -42,13 +41,13 @@ class Together(Stateless):
         backward: Callable[[Tensor], None],
     ) -> dict[str, Tensor]:
         """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name."""
-        options, weights = self.options, self.finetune
+        options = self.options
         with feature_dropout(self.net.big, options.dropout, rng):
             logits: PairLogits = network(images)
         big = label_loss(logits.big, targets, options.label_smoothing)
         little = label_loss(logits.little, targets, options.label_smoothing)
         taught = distillation_loss(logits.little, logits.big, options.temperature)
-        loss = big + weights.alpha * little + weights.beta * taught
+        loss = big + options.loss.alpha * little + options.loss.beta * taught
         backward(loss)
         losses = {"loss": loss, "big": big, "little": little, "distillation": taught}
         return {name: value.detach() for name, value in losses.items()}

@@ -6,20 +6,24 @@ import math
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
 from duonas.core.protocols import Progress, TrainRule, silent
 from duonas.core.rng import stream
+from duonas.data import processes
 from duonas.training.checkpoint import Checkpoint, save_tensors
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
+from duonas.training.replicas import check_replicas
 
 LOGS_PER_EPOCH = 50
 
@@ -37,8 +41,12 @@ class TrainBatches(Protocol):
 def build_fabric(options: TrainOptions) -> Fabric:
     """The device, precision and processes of a run: one process, or those that ``torchrun`` started."""
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    nodes = int(os.environ.get("WORLD_SIZE", local)) // local
-    fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=local, num_nodes=nodes)
+    world = int(os.environ.get("WORLD_SIZE", local))
+    strategy = DDPStrategy(timeout=timedelta(seconds=options.timeout_seconds)) if world > 1 else "auto"
+    fabric = Fabric(
+        accelerator=options.accelerator, precision=options.precision, strategy=strategy,
+        devices=local, num_nodes=world // local,
+    )  # fmt: skip
     fabric.launch()
     return fabric
 
@@ -65,7 +73,9 @@ def train(
 ) -> Path:
     """Train ``network`` in place, resuming from ``folder/checkpoint`` where there is one.
 
-    On a CPU a run that was killed and started again ends with the same bits as one that was not.
+    On a CPU a run that was killed and started again ends with the same bits as one that was not. Several processes give
+    the weights that one would, but for rounding: each step they average their gradients, and 50 times an epoch, as well
+    as before anything is saved, they make sure that they still have the same weights.
 
     Args:
         network: a ``PairSupernet``, or whatever else the rule can train.
@@ -83,7 +93,8 @@ def train(
         The path of the trained weights (the averaged ones, where ``ema`` is on).
 
     Raises:
-        DuonasError: the loss is not finite any more; the last good checkpoint stays.
+        DuonasError: the loss is not finite any more, or the processes' weights differ, or one of them is gone; the last
+            good checkpoint stays.
     """
     keep_freed_memory()
     fabric = fabric or build_fabric(options)
@@ -97,6 +108,7 @@ def train(
     every = max(1, len(batches) // LOGS_PER_EPOCH)
     saved = since = time.monotonic()
     seen = 0
+    check_replicas(trained, first)
 
     for step in range(first, steps):
         if rule.prepare(network, step, steps):
@@ -105,20 +117,22 @@ def train(
         rate = learning_rate(step, steps, len(batches), options)
         images, targets = batches.batch(step)
         losses = rule.step(computed, images, targets, stream(seed, "archs", step), fabric.backward)
-        _update(trained, optimizer, rate, options.clip, fabric)
+        _update(trained, optimizer, rate, options.clip)
         average.update(network, step)
-        seen += len(images) * fabric.world_size
+        seen += len(images) * processes.world_size()
+        if (step + 1) % every and step + 1 < steps:
+            continue
+        # All processes come here at the same steps, and nothing reaches a file that they do not agree on.
+        figures = _figures(losses)
+        _check_finite(figures["loss"], step, checkpoint.path)
+        check_replicas(trained, step + 1)
         now = time.monotonic()
-        due = now - saved > options.checkpoint_seconds
-        if (step + 1) % every == 0 or step + 1 == steps or due:
-            figures = {name: float(value) for name, value in losses.items()}
-            _check_finite(figures["loss"], step, checkpoint.path)
-            log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=seen / (now - since), **figures)
-            progress(step + 1, steps, loss=figures["loss"])
-            seen, since = 0, now
-        if due and fabric.is_global_zero:
+        log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=seen / (now - since), **figures)
+        progress(step + 1, steps, loss=figures["loss"])
+        if fabric.is_global_zero and now - saved > options.checkpoint_seconds:
             checkpoint.save(step + 1, trained, optimizer, average)
             saved = time.monotonic()
+        seen, since = 0, now
     network.load_state_dict(average.values)
     path = folder / f"{name}.safetensors"
     if fabric.is_global_zero:
@@ -143,11 +157,11 @@ class _Autocast:
             return self._network.pair(*args, **kwargs)  # type: ignore[operator]
 
 
-def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float, fabric: Fabric) -> None:
+def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float) -> None:
     """One optimiser step on the gradients that the rule has added up."""
     parameters = list(trained.parameters())
-    if fabric.world_size > 1:
-        _average_gradients(parameters, fabric)
+    if processes.world_size() > 1:
+        _average_gradients(parameters)
     if clip:
         nn.utils.clip_grad_norm_(parameters, clip)
     for group in optimizer.param_groups:
@@ -156,13 +170,22 @@ def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, c
     optimizer.zero_grad()
 
 
-def _average_gradients(parameters: list[nn.Parameter], fabric: Fabric) -> None:
-    """Mean gradients over all processes, in one exchange; a weight that no subnet used here counts as zero."""
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    mean = fabric.all_reduce(torch.cat([gradient.flatten() for gradient in gradients]), reduce_op="mean")
-    assert isinstance(mean, Tensor)
-    for parameter, part in zip(parameters, mean.split([p.numel() for p in parameters]), strict=True):
+def _average_gradients(parameters: list[nn.Parameter]) -> None:
+    """Mean gradients over all processes, in one exchange.
+
+    All processes draw the same subnets, so in each the same weights have gradients; the optimiser leaves the others
+    alone, as it does in a lone process.
+    """
+    used = [(p, p.grad) for p in parameters if p.grad is not None]
+    mean = processes.average(torch.cat([gradient.flatten() for _, gradient in used]))
+    for (parameter, _), part in zip(used, mean.split([p.numel() for p, _ in used]), strict=True):
         parameter.grad = part.view_as(parameter)
+
+
+def _figures(losses: dict[str, Tensor]) -> dict[str, float]:
+    """Losses by name, of the whole batch."""
+    values = processes.average(torch.stack([value.float() for value in losses.values()])).tolist()
+    return dict(zip(losses, values, strict=True))
 
 
 def _check_finite(loss: float, step: int, checkpoint: Path) -> None:

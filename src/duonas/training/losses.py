@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,3 +19,51 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0
     """
     soft = F.softmax(teacher.detach().float() / temperature, dim=1)
     return F.cross_entropy(student.float() / temperature, soft) * temperature**2
+
+
+def soft_gate(little: Tensor, tau: float, width: float) -> Tensor:
+    """The chance that an image stays little and that it goes on to big, (B, 2), from little's logits (B, K).
+
+    A sigmoid of little's margin over ``tau``, so that the decision has a gradient; ``width`` is its softness.
+    """
+    two = little.float().softmax(1).topk(2, dim=1).values
+    keep = torch.sigmoid((two[:, 0] - two[:, 1] - tau) / width)
+    return torch.stack([keep, 1 - keep], dim=1)
+
+
+def router_loss(keep: Tensor, little: Tensor, big: Tensor, targets: Tensor) -> Tensor:
+    """Mean binary cross-entropy of the gate (B,) with the oracle: go on only where little is wrong and big is right."""
+    classes = targets if targets.ndim == 1 else targets.argmax(1)
+    hard = (little.argmax(1) != classes) & (big.argmax(1) == classes)
+    return F.binary_cross_entropy(keep.float().clamp(0, 1), (~hard).float())
+
+
+def cost_loss(probabilities: Tensor, costs: Tensor, budget: float) -> Tensor:
+    """How far the expected cost is above a budget, as a fraction of the dearest exit's distance (NACHOS, ``L_cost``).
+
+    Args:
+        probabilities: (B, E) of leaving at each exit.
+        costs: (E,) of an image that leaves there, in MACs.
+        budget: in MACs.
+    """
+    expected = probabilities.mean(0) @ costs
+    return F.relu(expected - budget) / (costs[-1] - budget).abs().clamp(min=1)
+
+
+def peak_loss(probabilities: Tensor, costs: Tensor, peak: float) -> Tensor:
+    """How far the exits that images take are above the most that one image may cost (NACHOS, ``L_peak``).
+
+    Args:
+        probabilities: (B, E) of leaving at each exit.
+        costs: (E,) in MACs.
+        peak: in MACs.
+    """
+    return probabilities.mean(0) @ (F.relu(costs - peak) / peak)
+
+
+def feature_loss(little: Tensor, big: Tensor) -> Tensor:
+    """Mean squared error of little's adapted features with big's, (B, C, H, W) each (FitNets, section 2.2).
+
+    A larger map of big is pooled to little's size. Big gets no gradient.
+    """
+    return F.mse_loss(little.float(), F.adaptive_avg_pool2d(big.detach().float(), (little.shape[-2], little.shape[-1])))

@@ -12,6 +12,11 @@ from duonas.report.words import TIMES, count, percent, shorten
 
 ROW, HEAD, SHADES = 38, 34, 6
 Block = dict[str, Any]
+COUPLINGS = {
+    "nested": "In the supernet, little's weights are a part of big's.",
+    "sibling": "Behind the stem each has a tower of its own.",
+    "partial": "Little branches off after stage {split}; from there on each has a tower of its own.",
+}
 
 
 def rows(little: list[Block], big: list[Block]) -> list[tuple[Block | None, Block | None]]:
@@ -59,6 +64,8 @@ def architectures(pair: dict[str, Any]) -> Figure:
         "A bar's length grows with the root of its channels, its height and shade with its MACs; "
         f"little does {percent(work, 0)} of big's work, {common_part}."
     )
+    if coupling := COUPLINGS.get(pair.get("coupling", "")):
+        caption += " " + coupling.format(split=pair["pair"].get("split"))
     keys = [Key("box", "little", "little"), Key("box", "big", "big")]
     if shared:
         keys.append(Key("box", "shared", "shared, computed once"))

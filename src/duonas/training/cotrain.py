@@ -1,0 +1,153 @@
+"""The pair rule: big and little trained together, with the router's decision in the loss (paper D, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from duonas.core.errors import DuonasError
+from duonas.core.options import TrainOptions
+from duonas.core.pair import PairArch, PairSpace, Subnet
+from duonas.core.protocols import Network, PairLogits
+from duonas.costs.counting import pair_cost
+from duonas.training.inplace import feature_mask
+from duonas.training.losses import (
+    cost_loss,
+    distillation_loss,
+    feature_loss,
+    label_loss,
+    peak_loss,
+    router_loss,
+    soft_gate,
+)
+
+Term = Callable[[], Tensor]
+
+
+class Cotrain:
+    """Each step trains the largest pair, a smallest pair and sampled pairs, each on the weighted sum of
+
+    ``CE(big)``, ``alpha CE(little)``, ``beta KD(little, big)``, ``gamma L_router``, NACHOS' ``L_cost`` and ``L_peak``,
+    and a FitNets-style loss between the features that the two heads read. A term whose weight is 0 is not computed.
+
+    The largest nested pair is the largest arch with a little one step below it. Dropout touches the largest pair's big
+    alone.
+
+    Args:
+        pairs: where pairs are drawn.
+        options: the ``[train]`` table.
+
+    Raises:
+        DuonasError: a budget that is missing, or below what the smallest pair costs.
+    """
+
+    def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
+        self.pairs, self.options = pairs, options
+        self.fixed = {
+            "big": 1.0,
+            "little": options.loss.alpha,
+            "distillation": options.loss.beta,
+            "router": options.loss.gamma,
+            "cost": options.loss.cost,
+            "peak": options.loss.peak,
+            "features": options.loss.features,
+        }
+        self._check_budgets()
+        self._learned = _Learned(pairs, options, [name for name, weight in self.fixed.items() if weight])
+        self.weights: nn.Module = self._learned
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """Nothing to prepare."""
+        return False
+
+    def step(
+        self,
+        network: Network,
+        images: Tensor,
+        targets: Tensor,
+        rng: np.random.Generator,
+        backward: Callable[[Tensor], None],
+    ) -> dict[str, Tensor]:
+        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name, unweighted."""
+        mask = feature_mask(self.pairs, self.options.dropout, images, rng)
+        losses: dict[str, Tensor] = {}
+        for number, pair in enumerate(self._drawn(rng)):
+            output = network.pair(images, pair, mask if number == 0 else None)
+            terms = {name: term() for name, term in self._terms(pair, output, targets).items() if self.fixed[name]}
+            total = self._learned.total(terms, self.fixed)
+            backward(total)
+            for name, loss in {"loss": total, **terms}.items():
+                losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
+        return losses
+
+    def _drawn(self, rng: np.random.Generator) -> Iterator[PairArch]:
+        yield self.pairs.repair(self.pairs.largest(), rng)
+        smallest = list(self.pairs.smallest())
+        yield smallest[int(rng.integers(len(smallest)))]
+        for _ in range(self.options.random_archs):
+            yield self.pairs.sample(rng)
+
+    def _terms(self, pair: PairArch, output: PairLogits, targets: Tensor) -> dict[str, Term]:
+        options, little, big = self.options, output.little, output.big
+        gate = soft_gate(little, options.loss.gate_tau, options.loss.gate_width)
+        cost = pair_cost(self.pairs, pair)
+        exits = torch.tensor([cost.least, cost.peak], device=little.device, dtype=torch.float32)
+        return {
+            "big": lambda: label_loss(big, targets, options.label_smoothing),
+            "little": lambda: label_loss(little, targets, options.label_smoothing),
+            "distillation": lambda: distillation_loss(little, big, options.temperature),
+            "router": lambda: router_loss(gate[:, 0], little, big, targets),
+            "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
+            "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),
+            "features": lambda: feature_loss(self._learned.adapted(output), output.big_features),
+        }
+
+    def _check_budgets(self) -> None:
+        costs = [pair_cost(self.pairs, pair) for pair in self.pairs.smallest()]
+        for name, least in (("cost", min(c.least for c in costs)), ("peak", min(c.peak for c in costs))):
+            budget = getattr(self.options.loss, f"{name}_budget")
+            if not self.fixed[name]:
+                continue
+            if budget is None:
+                raise DuonasError(f"[train.loss] {name} needs {name}_budget, in MACs: at least {least:,.0f}.")
+            if budget < least:
+                raise DuonasError(
+                    f"[train.loss] {name}_budget = {budget:g} is below what the smallest pair needs: {least:,.0f} MACs."
+                )
+
+
+class _Learned(nn.Module):
+    """What the rule itself learns: log-variances of its terms, and the adapter of little's features.
+
+    Args:
+        pairs: give the channels that the heads read.
+        options: the ``[train]`` table.
+        names: of the terms that count.
+    """
+
+    def __init__(self, pairs: PairSpace, options: TrainOptions, names: list[str]) -> None:
+        super().__init__()
+        self._names = names
+        learned = options.loss.weighting == "uncertainty"
+        self.log_variances = nn.Parameter(torch.zeros(len(names))) if learned else None
+        channels = pairs.blocks(Subnet(pairs.space.largest()))[-1].in_channels
+        # It starts as the identity: little's first channels are to become big's first channels.
+        self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if options.loss.features else None
+
+    def total(self, terms: dict[str, Tensor], fixed: dict[str, float]) -> Tensor:
+        """The weighted sum, by uncertainty ``exp(-s) L + s / 2`` with a learned s (Kendall et al., section 3)."""
+        if self.log_variances is None:
+            return torch.stack([fixed[name] * loss for name, loss in terms.items()]).sum()
+        parts = zip((terms[name] for name in self._names), self.log_variances, strict=True)
+        weighted = [torch.exp(-s) * loss + s / 2 for loss, s in parts]
+        return torch.stack([fixed[name] * part for name, part in zip(self._names, weighted, strict=True)]).sum()
+
+    def adapted(self, output: PairLogits) -> Tensor:
+        """Little's features (B, C, H, W) as big's channels, by a 1 x 1 convolution that serves every width."""
+        assert self.adapter is not None
+        little, big = output.little_features, output.big_features
+        return F.conv2d(little, self.adapter[: big.shape[1], : little.shape[1]])

@@ -1,0 +1,73 @@
+"""In-place distillation: the largest network teaches the others in the very step that it learns in (US-Nets, 3.3)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duonas.core.options import TrainOptions
+from duonas.core.pair import PairSpace, Subnet
+from duonas.core.protocols import Network
+from duonas.data.processes import own_rows, rank, world_size
+from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.rule import Stateless
+
+
+class InPlaceDistillation(Stateless, ABC):
+    """Each step trains big's largest network on labels; it teaches whichever students a subclass draws.
+
+    Weight decay (in the optimiser, where the largest covers all weights) and dropout touch the largest only.
+
+    Args:
+        pairs: where archs are drawn.
+        options: the ``[train]`` table.
+    """
+
+    def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
+        super().__init__()
+        self.pairs = pairs
+        self.options = options
+
+    @abstractmethod
+    def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
+        """The other subnets of a step; the losses of those with the same name are added up."""
+
+    def student_loss(self, logits: Tensor, soft: Tensor, targets: Tensor) -> Tensor:
+        """What a student with logits (B, K) learns from the teacher's (B, K), and from the targets where it does."""
+        return distillation_loss(logits, soft, self.options.temperature)
+
+    def step(
+        self,
+        network: Network,
+        images: Tensor,
+        targets: Tensor,
+        rng: np.random.Generator,
+        backward: Callable[[Tensor], None],
+    ) -> dict[str, Tensor]:
+        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name."""
+        mask = feature_mask(self.pairs, self.options.dropout, images, rng)
+        teacher = network(images, Subnet(self.pairs.space.largest()), mask)
+        loss = label_loss(teacher, targets, self.options.label_smoothing)
+        backward(loss)
+        losses = {"largest": loss.detach()}
+        soft = teacher.detach()
+        for name, subnet in self.students(rng):
+            loss = self.student_loss(network(images, subnet), soft, targets)
+            backward(loss)
+            losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
+        return {"loss": torch.stack(list(losses.values())).sum(), **losses}
+
+
+def feature_mask(pairs: PairSpace, p: float, images: Tensor, rng: np.random.Generator) -> Tensor | None:
+    """Dropout of the largest arch's features as a mask (B, F), or ``None`` at p = 0."""
+    if not p:
+        return None
+    head = pairs.blocks(Subnet(pairs.space.largest()))[-1]
+    # Drawn for the whole batch, of which these images are one process's part.
+    drawn = rng.random((len(images) * world_size(), head.layers[-1].in_channels), dtype=np.float32)
+    kept = own_rows(drawn, rank(), world_size()) >= p
+    return torch.from_numpy(kept.astype(np.float32) / (1 - p)).to(images.device, non_blocking=True)

@@ -1,0 +1,74 @@
+"""One resolution for all subnets of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from torch import Tensor, nn
+
+from duonas.core.arch import Arch
+from duonas.core.errors import DuonasError
+from duonas.core.pair import PairArch, Subnet
+from duonas.core.protocols import Network, PairLogits, TrainRule
+from duonas.core.space import SearchSpace
+
+AXIS = "resolution"
+
+
+class OneResolution:
+    """Any rule, with one resolution for all subnets of a step, drawn uniformly (Once-for-All's elastic resolution).
+
+    Whatever arch the rule asks for, the largest and the smallest among them, looks at the images at that resolution:
+    teacher and students see the same pixels, and both towers of a pair share their stem. By itself a rule draws a
+    resolution for each subnet, and the largest keeps the largest (BigNAS).
+
+    Args:
+        rule: what a step does.
+        space: where its archs come from.
+
+    Raises:
+        DuonasError: the space has no resolution to choose.
+    """
+
+    def __init__(self, rule: TrainRule, space: SearchSpace) -> None:
+        if AXIS not in space.axes:
+            raise DuonasError(
+                f"[train] resolution = 'batch' needs an axis {AXIS!r}, which search space {space.name!r} does not have."
+            )
+        self.weights: nn.Module = rule.weights
+        self._rule, self._space = rule, space
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """What the rule prepares."""
+        return self._rule.prepare(network, step, steps)
+
+    def step(
+        self,
+        network: Network,
+        images: Tensor,
+        targets: Tensor,
+        rng: np.random.Generator,
+        backward: Callable[[Tensor], None],
+    ) -> dict[str, Tensor]:
+        """The rule's step at one resolution; images (B, 3, H, W), classes (B,) or probabilities (B, K)."""
+        index = int(rng.integers(len(self._space.axes[AXIS].values)))
+        return self._rule.step(_AtResolution(network, self._space, index), images, targets, rng, backward)
+
+
+class _AtResolution:
+    """A network that looks at one resolution, whatever an arch says."""
+
+    def __init__(self, network: Network, space: SearchSpace, index: int) -> None:
+        self._network, self._space, self._index = network, space, index
+
+    def __call__(self, images: Tensor, subnet: Subnet, feature_mask: Tensor | None = None) -> Tensor:
+        return self._network(images, replace(subnet, arch=self._at(subnet.arch)), feature_mask)
+
+    def pair(self, images: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> PairLogits:
+        pair = replace(pair, little=self._at(pair.little), big=self._at(pair.big))
+        return self._network.pair(images, pair, feature_mask)
+
+    def _at(self, arch: Arch) -> Arch:
+        return self._space.changed(arch, AXIS, self._index)

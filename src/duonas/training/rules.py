@@ -1,0 +1,48 @@
+"""The training rules by the names that recipes give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.options import TrainOptions
+from duonas.core.pair import PairSpace
+from duonas.core.protocols import TrainRule
+from duonas.training.cotrain import Cotrain
+from duonas.training.hybrid import Hybrid
+from duonas.training.progressive import Progressive
+from duonas.training.resolution import OneResolution
+from duonas.training.sandwich import Sandwich
+from duonas.training.uniform import Uniform
+
+
+def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
+    """The rule that ``[train] rule`` names.
+
+    Args:
+        pairs: where archs and pairs are drawn.
+        options: the ``[train]`` table.
+
+    Raises:
+        DuonasError: no such rule, or options that it cannot keep for any of these pairs.
+    """
+    if options.rule not in RULES:
+        raise DuonasError(f"no training rule {options.rule!r}: {nearest(options.rule, RULES)}.")
+    rule = RULES[options.rule](pairs, options)
+    return OneResolution(rule, pairs.space) if options.resolution == "batch" else rule
+
+
+def _hybrid(pairs: PairSpace, options: TrainOptions) -> Hybrid:
+    """Progressive shrinking, then the rule that ``[train] then`` names."""
+    then = make_rule(pairs, replace(options, rule=options.then, resolution="subnet"))
+    return Hybrid(Progressive(pairs, options), then, options.progressive_share)
+
+
+RULES: dict[str, Callable[[PairSpace, TrainOptions], TrainRule]] = {
+    "sandwich": Sandwich,
+    "cotrain": Cotrain,
+    "uniform": Uniform,
+    "progressive": Progressive,
+    "hybrid": _hybrid,
+}

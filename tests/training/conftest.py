@@ -1,0 +1,56 @@
+"""A small supernet under any coupling, and what a rule does with it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from duonas.core.options import SpaceOptions
+from duonas.core.pair import pair_space
+from duonas.core.rng import stream
+from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairSupernet
+
+
+class Watched:
+    """A network that remembers the subnets that ran, their logits and their dropout."""
+
+    def __init__(self, net):
+        self.net, self.subnets, self.logits, self.masks = net, [], [], []
+
+    def __call__(self, images, subnet, feature_mask=None):
+        logits = self.net(images, subnet, feature_mask)
+        self.subnets.append(subnet)
+        self.logits.append(logits.detach())
+        self.masks.append(feature_mask)
+        return logits
+
+
+@pytest.fixture
+def make():
+    """A pair supernet from the coupling and the ``[space]`` table."""
+
+    def made(coupling="nested", splits=None, **options):
+        table = SpaceOptions(**{"preset": "digits", "axes": {"depth": [1, 2, 3]}} | options)
+        space = FAMILY.space(table, 8, 4)
+        pairs = pair_space(space, coupling, splits)
+        towers = (FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
+        return PairSupernet(pairs, *towers).train()
+
+    return made
+
+
+@pytest.fixture
+def take():
+    """One step of a rule, prepared, at ``step`` of ``steps``: the watched network and the losses."""
+
+    def taken(rule, net, step=0, steps=100):
+        watched = Watched(net)
+        rng = stream(0, "batch", step)
+        images = torch.from_numpy(rng.random((6, 3, 8, 8))).float()
+        targets = torch.from_numpy(rng.integers(0, 4, 6))
+        rule.prepare(net, step, steps)
+        losses = rule.step(watched, images, targets, stream(0, "archs", step), lambda loss: loss.backward())
+        return watched, losses, targets
+
+    return taken
