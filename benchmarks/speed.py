@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from duonas.core.options import SearchOptions, SpaceOptions, TrainOptions
-from duonas.core.pair import PairSpace
+from duonas.core.pair import NestedPairs, Subnet
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
@@ -33,6 +33,7 @@ from duonas.search.factorised import Answers, recombine
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
 from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
 from duonas.training.sandwich import Sandwich
 
@@ -56,7 +57,8 @@ def build(depth: int = 3) -> PairSupernet:
     """The supernet of the ``cifar10-cpu`` recipe, at a depth."""
     axes = {"depth": list(range(1, depth + 1)), "kernel": [3, 5], "expansion": [1, 2, 4]}
     options = SpaceOptions(preset="cifar-small", axes=axes)
-    return FAMILY.supernet(FAMILY.space(options, 32, 10), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), options)
+    net = FAMILY.supernet(FAMILY.space(options, 32, 10), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), options)
+    return PairSupernet(NestedPairs(net.space), net)
 
 
 def batch(n: int = BATCH) -> tuple[torch.Tensor, torch.Tensor]:
@@ -74,10 +76,11 @@ def training_step(repeats: int, depth: int = 3) -> dict[str, float]:
     options = TrainOptions()
     images, targets = batch()
     rng = stream(0, "archs", 0)
-    archs = [supernet.space.largest(), supernet.space.smallest(), *(supernet.space.sample(rng) for _ in range(2))]
+    space = supernet.pairs.space
+    archs = [Subnet(a) for a in (space.largest(), space.smallest(), space.sample(rng), space.sample(rng))]
     plain = [supernet.extract(arch).to(memory_format=torch.channels_last).train() for arch in archs]
     optimizers = [_sgd(network) for network in plain]
-    optimizer, rule = _sgd(supernet), Sandwich(supernet.space, options)
+    optimizer, rule = _sgd(supernet), Sandwich(supernet.pairs, options)
 
     def ours() -> None:
         rule.step(supernet, images, targets, stream(0, "archs", 0), lambda loss: loss.backward())
@@ -106,7 +109,7 @@ def evaluation(repeats: int, images: int = 2000) -> dict[str, float]:
     supernet = build().eval()
     pixels = torch.from_numpy(stream(0, "pixels").integers(0, 256, (2 * images, 3, 32, 32), dtype=np.uint8))
     labels = torch.zeros(images, dtype=torch.int64)
-    arch = supernet.space.sample(stream(3, "arch"))
+    arch = Subnet(supernet.pairs.space.sample(stream(3, "arch")))
     options = SearchOptions(recalibration_images=images, batch_size=250)
     with tempfile.TemporaryDirectory() as folder:
         evaluator = Evaluator(supernet, pixels[:images], Images(pixels[images:], labels), Path(folder), options, "x")
@@ -127,11 +130,11 @@ def evaluation(repeats: int, images: int = 2000) -> dict[str, float]:
 
 def pair_scoring(archs: int, images: int = 2500) -> dict[str, float]:
     """All nested pairs of ``archs`` evaluated archs at all thresholds, per second."""
-    space = build().space
-    pairs = PairSpace(space)
+    pairs = build().pairs
+    space = pairs.space
     pricer = Pricer(pairs, analytic, 0)
     rng = stream(0, "answers")
-    chosen = sorted({space.sample_within(space.sample(rng), rng) for _ in range(archs)})
+    chosen = sorted({Subnet(space.sample_within(space.sample(rng), rng)) for _ in range(archs)})
     answers = Answers(
         (rng.random((len(chosen), images)) < 0.8).astype(np.int8), rng.random((len(chosen), images), dtype=np.float32)
     )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import duonas
 from duonas import pipeline
@@ -95,6 +101,21 @@ def test_killed_in_any_stage_and_run_again_is_never_killed(whole, tmp_path, stag
     assert contents(folder) == contents(whole)
 
 
+def test_a_killed_process_and_another_one_after_it_leave_the_same_files(whole, tmp_path):
+    """Law 8 with SIGKILL, and law 9 from process to process."""
+    folder = tmp_path / "run"
+    code = f"import duonas; duonas.run(duonas.load_recipe('quickstart', {QUICK!r}), {str(folder)!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": "7"})
+    while not (folder / "checkpoint" / "state.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (folder / "checkpoint" / ".state.safetensors.abc.part").write_bytes(b"half of it")
+    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    assert contents(folder) == contents(whole)
+
+
 class _Interrupt:
     """A progress that is interrupted at its second report, or at its first where there is but one."""
 
@@ -150,6 +171,48 @@ def test_another_run_can_use_the_same_supernet(whole, tmp_path):
     assert read_json(folder / "measure.json")["routed"]["expected_macs"] <= 1.2 * 400_000
     with pytest.raises(DuonasError, match=r"another \[train\]"):
         duonas.run(duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"]), tmp_path / "other", supernet=whole)
+
+
+def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"])
+    with pytest.raises(DuonasError, match=r"another \[train\]"):
+        duonas.run(recipe, tmp_path / "other", supernet=whole)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == [".lock"]
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path):
+    """Else what was trained on could be tested on."""
+    rng = np.random.default_rng(0)
+
+    def add(*names):
+        for label in ("a", "b"):
+            (tmp_path / "images" / label).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(
+                    tmp_path / "images" / label / f"{name}.png"
+                )
+
+    add(*range(40))
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "data.name=folder", f"data.path={tmp_path / 'images'}",
+                                               "data.image_size=8", "train.epochs=1"])  # fmt: skip
+    duonas.run(recipe, tmp_path / "run", until="train")
+    add("later")
+    with pytest.raises(DuonasError, match=r"the data changed since .* began"):
+        duonas.run(recipe, tmp_path / "run")
+    with pytest.raises(DuonasError, match=r"was trained on other images"):
+        duonas.run(recipe, tmp_path / "next", supernet=tmp_path / "run")
+
+
+def test_a_tighter_budget_than_the_recipes_own_constraint_is_searched_for():
+    recipe = duonas.load_recipe("quickstart", ["search.constraints.expected_macs=400000", "route.budget=200000"])
+    assert pipeline._search_options(recipe).constraints["expected_macs"] == 200_000
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path):
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(DuonasError, match=rf"accelerator = '{missing}': this machine has no such device; choose from"):
+        duonas.run(duonas.load_recipe("quickstart", [f"train.accelerator={missing}"]), tmp_path / "run")
+    assert not (tmp_path / "run" / "recipe.toml").exists()
 
 
 def test_a_damaged_export_is_noticed(whole, tmp_path):

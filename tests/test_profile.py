@@ -67,3 +67,11 @@ def test_what_cannot_be_met_is_refused_before_any_training(tmp_path):
     ):
         duonas.run(recipe, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_after_an_impossible_constraint_the_same_folder_takes_the_corrected_recipe(tmp_path):
+    with pytest.raises(DuonasError, match=r"constraint \(or \[route\] budget\) expected_macs = 10 cannot be met"):
+        duonas.run(duonas.load_recipe("quickstart", ["route.budget=10"]), tmp_path / "run")
+    assert not (tmp_path / "run" / "recipe.toml").exists()
+    with pytest.raises(DuonasError, match="peak_macs = 10 cannot be met"):
+        duonas.run(duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"]), tmp_path / "run")

@@ -26,10 +26,10 @@ def test_lines_come_now_and_then_with_time_left_and_figures():
             report(done, 40, loss=1 / done, val_accuracy=0.5)
     assert said == [
         "train: started",
-        "train: 10 of 40, 30 s left, loss 0.1, val accuracy 50.0 %",
-        "train: 20 of 40, 20 s left, loss 0.05, val accuracy 50.0 %",
-        "train: 30 of 40, 10 s left, loss 0.03333, val accuracy 50.0 %",
-        "train: 40 of 40, 0 s left, loss 0.025, val accuracy 50.0 %",
+        "train: 10 of 40 steps, 30 s left, loss 0.1, val accuracy 50.0 %",
+        "train: 20 of 40 steps, 20 s left, loss 0.05, val accuracy 50.0 %",
+        "train: 30 of 40 steps, 10 s left, loss 0.03333, val accuracy 50.0 %",
+        "train: 40 of 40 steps, 0 s left, loss 0.025, val accuracy 50.0 %",
         "train: done in 40 s, loss 0.025, val accuracy 50.0 %",
     ]
 

@@ -54,7 +54,9 @@ def test_every_default_is_written_out():
     written = tomllib.loads(dumps(Recipe()))
     for field in dataclasses.fields(TrainOptions):
         default = getattr(TrainOptions(), field.name)
-        assert written["train"][field.name] == (dataclasses.asdict(default) if field.name == "phases" else default)
+        if dataclasses.is_dataclass(default):
+            default = {key: value for key, value in dataclasses.asdict(default).items() if value is not None}
+        assert written["train"][field.name] == default
 
 
 def test_overrides_are_toml_and_bare_words_are_text():
@@ -112,6 +114,7 @@ def test_whole_numbers_serve_as_numbers():
     [
         ("train.epoch=3", r"recipe quickstart.toml: \[train\] has no key 'epoch': did you mean 'epochs'\?"),
         ("trian.epochs=3", r"recipe quickstart.toml has no table 'trian': did you mean 'train'\?"),
+        ("epochs=3", r"recipe quickstart.toml has no key 'epochs': did you mean train.epochs or finetune.epochs or"),
         ("sed=3", r"recipe quickstart.toml has no key 'sed': did you mean 'seed'\?"),
         ("train.epochs=many", r"\[train\] epochs must be a whole number, got 'many'"),
         ("train.epochs=3.5", r"\[train\] epochs must be a whole number, got 3.5"),
@@ -181,13 +184,15 @@ def test_a_recipe_made_in_python_is_checked_too():
         ("missing.toml", "there is no recipe file missing.toml"),
         ("empty", "folder empty is not a run: it holds no recipe.toml"),
         ("broken.toml", "recipe broken.toml is not valid TOML"),
-        ("latin.toml", "recipe latin.toml is not valid TOML"),
+        ("latin.toml", "recipe latin.toml is not a text file in UTF-8"),
+        ("blank.toml", r"recipe blank.toml is empty: it needs at least \[data\] name"),
     ],
 )
 def test_recipes_that_cannot_be_read(tmp_path, monkeypatch, name, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.toml").write_text("[train\n")
+    (tmp_path / "blank.toml").write_text("# nothing yet\n")
     (tmp_path / "latin.toml").write_bytes("# \xe9\n".encode("latin-1"))
     with pytest.raises(DuonasError, match=message):
         load(name)

@@ -21,14 +21,13 @@ WRONG = 2
 
 app = typer.Typer(
     name="duonas",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""One supernet, a big/little pair of image classifiers found in it, a router between them, one ONNX file.
 
-    [bold]duonas run quickstart[/bold] does all of it on handwritten digits in under three minutes.
+    [bold]duonas run quickstart[/bold] does all of it on handwritten digits in about a minute.
 
     Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder and
     is not done twice: after Ctrl-C or a crash the same command goes on where it stopped.""",
@@ -54,12 +53,15 @@ SupernetOption = Annotated[
 
 
 @app.callback(invoke_without_command=True)
-def _duonas(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _duonas(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     if version:
         import duonas
 
         typer.echo(f"duonas {duonas.__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -186,6 +188,9 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
         recipe = load(name, overrides or ())
         folder = out or default_folder(name)
         console = _console()
+        if is_main_process():
+            what = f"{recipe.data.name} images, {recipe.space.name} space, {recipe.pair.coupling} pairs: {folder}"
+            console.print(what, markup=False, highlight=False, soft_wrap=True)
         from duonas import pipeline  # after the recipe is known to be sound: this loads torch
 
         progress = watch(console) if is_main_process() else Silent()

@@ -53,7 +53,7 @@ from duonas.spaces.pair import PairNet, PairSupernet
 from duonas.spaces.supernet import Family
 from duonas.training.checkpoint import Checkpoint, load_tensors
 from duonas.training.finetune import Alone, Together
-from duonas.training.loop import build_fabric, one_process
+from duonas.training.loop import build_fabric, check_accelerator, one_process
 from duonas.training.loop import train as train_network
 from duonas.training.rules import make_rule
 
@@ -76,8 +76,10 @@ class Job:
 
     @cached_property
     def splits(self) -> Splits:
-        """The images, on the host."""
-        return load_splits(self.recipe.data, self.recipe.seed)
+        """The images, on the host; the same ones as when the run began."""
+        splits = load_splits(self.recipe.data, self.recipe.seed)
+        self.run.hold_splits(splits.hashes)
+        return splits
 
     @cached_property
     def family(self) -> Family:
@@ -95,7 +97,8 @@ class Job:
         return self.pairs.space
 
     def check(self) -> None:
-        """Refuse before any work what could only fail after it: a constraint that no pair meets."""
+        """Refuse before any work what could only fail after it: a missing device, a constraint that no pair meets."""
+        check_accelerator(self.recipe.train.accelerator)
         options = _search_options(self.recipe)
         Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
         if self.recipe.baselines.networks:
@@ -371,12 +374,16 @@ def run(
     watch = progress or Silent()
     with Run.open(Path(folder), recipe) as opened:
         job = Job(recipe, opened, family)
-        job.check()
         stages = STAGES[: STAGES.index(until) + 1]
         if not opened.writes:  # the helpers of torchrun only train
             stages = ("train",) if supernet is None else ()
-        elif supernet is not None and not opened.is_done("train"):
-            _adopt(job, Path(supernet))
+        try:
+            job.check()
+            if supernet is not None and opened.writes and not opened.is_done("train"):
+                _adopt(job, Path(supernet))
+        except DuonasError:
+            opened.forget_if_new()
+            raise
         for name in stages:
             if not _is_asked_for(name, recipe):
                 watch.skip(name, "not asked for")
@@ -405,14 +412,20 @@ def _adopt(job: Job, other: Path) -> None:
             raise DuonasError(
                 f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
             )
+    if read_json(Run(other).splits) != job.splits.hashes:
+        raise DuonasError(
+            f"{other} was trained on other images than {job.recipe.data.path or job.recipe.data.name} holds."
+        )
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     write_atomic(job.run.supernet, lambda temporary: shutil.copyfile(Run(other).supernet, temporary))
     if Run(other).logits.exists():  # what its archs answered is known too
-        shutil.copytree(Run(other).logits, job.run.logits, dirs_exist_ok=True)
-    alike = replace(theirs.baselines, networks=()) == replace(job.recipe.baselines, networks=())
-    if alike and Run(other).baseline_weights.exists():  # static networks go on from where they are there
-        shutil.copytree(Run(other).baseline_weights, job.run.baseline_weights, dirs_exist_ok=True)
+        for answer in Run(other).logits.glob("*.safetensors"):
+            write_bytes(job.run.logits / answer.name, answer.read_bytes())
+    if replace(theirs.baselines, networks=()) == replace(job.recipe.baselines, networks=()):
+        known = Run(other).baseline_weights  # static networks go on from where they are there
+        for state in known.rglob("*.safetensors"):
+            write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
     job.run.finish("train", [job.run.supernet], seconds=0.0)
 
 
@@ -461,7 +474,9 @@ def _search_options(recipe: Recipe) -> SearchOptions:
     """The ``[search]`` table; a routing budget is also what the pair is searched for."""
     if recipe.route.budget is None:
         return recipe.search
-    return replace(recipe.search, constraints={"expected_macs": recipe.route.budget} | dict(recipe.search.constraints))
+    limits = dict(recipe.search.constraints)
+    limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", float("inf")))
+    return replace(recipe.search, constraints=limits)
 
 
 def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 20.0
+UNITS = {"train": " steps", "search": " pairs", "measure": " images"}
 
 
 class StageProgress(Protocol):
@@ -76,7 +77,7 @@ class Lines:
             if now - written >= self._every:
                 written = now
                 left = f", {format_seconds(pace.left)} left" if pace.left is not None else ""
-                self._write(f"{name}: {done:,} of {total:,}{left}{latest}")
+                self._write(f"{name}: {done:,} of {total:,}{UNITS.get(name, '')}{left}{latest}")
 
         yield report
         self._write(f"{name}: done in {format_seconds(self._clock() - start)}{latest}")

@@ -68,10 +68,14 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     path = find(recipe)
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise DuonasError(f"recipe {path} is not a text file in UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
         raise DuonasError(f"recipe {path} is not valid TOML: {error}.") from error
     except OSError as error:
         raise DuonasError(f"recipe {path} cannot be read: {error.strerror or error}.") from error
+    if not tables:
+        raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
     overrides = list(overrides)
     _make_way(tables, overrides)
     for override in overrides:
@@ -170,7 +174,7 @@ def _check_keys(tables: Mapping[str, Any], where: str) -> None:
     for name, table in tables.items():
         if name not in Recipe.model_fields:
             kind = "table" if isinstance(table, Mapping) else "key"
-            raise DuonasError(f"{where} has no {kind} {name!r}: {nearest(name, Recipe.model_fields)}.")
+            raise DuonasError(f"{where} has no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
         if name == "seed":
             continue
         if not isinstance(table, Mapping):
@@ -189,6 +193,13 @@ def _check_table(table: Mapping[str, Any], options: Any, where: str) -> None:
             raise DuonasError(f"{where} has no key {key!r}: {nearest(key, known)}.")
         if is_dataclass(known[key]) and isinstance(value, Mapping):
             _check_table(value, known[key], f"{where.removesuffix(']')}.{key}]")
+
+
+def _home(key: str) -> str | None:
+    """Where a key belongs that was given without its table."""
+    tables = {name: field.annotation for name, field in Recipe.model_fields.items() if name != "seed"}
+    homes = [f"{name}.{key}" for name, options in tables.items() if options and key in get_type_hints(options)]
+    return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
 def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:

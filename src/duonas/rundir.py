@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -36,7 +37,7 @@ class Run(RunPaths):
         super().__init__(Path(folder))
         if not (self.folder / "recipe.toml").is_file():
             raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
-        self.writes = False
+        self.writes = self._made = False
         self._lock: IO[str] | None = None
         self._boards: dict[str, Any] = {}
         self._started: dict[str, float] = {}
@@ -59,10 +60,12 @@ class Run(RunPaths):
         _make(folder)
         lock = _take_lock(folder)
         try:
-            if not (folder / "recipe.toml").exists():
+            made = not (folder / "recipe.toml").exists()
+            if made:
                 _begin(folder, recipe)
             run = cls(folder)
-            run._lock, run.writes = lock, True
+            run._lock, run.writes, run._made = lock, True, made
+            _sweep(folder)
             run._check_recipe(recipe)
             run._note_environment()
             drop_broken_end(run.log_file)
@@ -80,6 +83,29 @@ class Run(RunPaths):
             self._lock.close()
             self._lock = None
         self.writes = False
+
+    def hold_splits(self, hashes: Mapping[str, str]) -> None:
+        """Note the splits' hashes where the run is new.
+
+        Raises:
+            DuonasError: the run began with other images, so what was trained on could now be tested on.
+        """
+        if self.splits.exists():
+            known = read_json(self.splits)
+            changed = [name for name in hashes if known.get(name) != hashes[name]]
+            if changed:
+                raise DuonasError(
+                    f"the data changed since {self.folder} began (its {changed[0]} split is another one): put the old "
+                    "images back, or start a new run with --out."
+                )
+        elif self.writes:
+            write_json(self.splits, dict(hashes))
+
+    def forget_if_new(self) -> None:
+        """Take away what ``open`` wrote if it made the run, so that a corrected recipe can have the folder."""
+        if self.writes and self._made:
+            for name in ("recipe.toml", "stages.json", "environment.json", "splits.json"):
+                (self.folder / name).unlink(missing_ok=True)
 
     def __enter__(self) -> Run:
         return self
@@ -104,8 +130,7 @@ class Run(RunPaths):
     def stages(self) -> dict[str, dict[str, Any]]:
         """Stage name to ``{"files": {path: SHA-256}, "seconds", "figures", "finished"}`` of what is done."""
         path = self.folder / "stages.json"
-        found: dict[str, dict[str, Any]] = read_json(path)["stages"] if path.exists() else {}
-        return found
+        return _stored_stages(path)["stages"] if path.exists() else {}
 
     def is_done(self, stage: str) -> bool:
         """Whether ``stage`` and all its files are there.
@@ -205,7 +230,7 @@ class Run(RunPaths):
         stages = self.folder / "stages.json"
         if not stages.exists():
             self._write_stages({})
-        elif read_json(stages)["recipe"] != checksum(self.folder / "recipe.toml"):
+        elif _stored_stages(stages)["recipe"] != checksum(self.folder / "recipe.toml"):
             raise DuonasError(
                 f"{self.folder / 'recipe.toml'} was edited after its run began, so what is done may not fit it; "
                 f"start a new run of it: duonas run {self.folder / 'recipe.toml'} --out OTHER."
@@ -246,11 +271,19 @@ class _Reader(Run):
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         RunPaths.__init__(self, folder)
         self._recipe = recipe
-        self.writes, self._lock, self._boards, self._started, self._resumed = False, None, {}, {}, set()
+        self.writes, self._made, self._lock, self._boards, self._started = False, False, None, {}, {}
+        self._resumed = set()
 
     @property
     def recipe(self) -> Recipe:
         return self._recipe
+
+
+def _stored_stages(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    if not isinstance(found, dict) or not {"recipe", "stages"} <= found.keys():
+        raise DuonasError(f"{path} is damaged: it does not say which stages are done; start a new run with --out.")
+    return found
 
 
 def _make(folder: Path) -> None:
@@ -264,6 +297,15 @@ def _make(folder: Path) -> None:
         raise DuonasError(f"cannot make a run in {folder}: {error.strerror or error}.") from error
     if strangers and "recipe.toml" not in strangers:
         raise DuonasError(f"{folder} is not empty and not a run (it holds {strangers[0]}): give another with --out.")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process had half written under temporary names."""
+    for path in list(folder.rglob(".*.part")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _begin(folder: Path, recipe: Recipe) -> None:

@@ -26,6 +26,11 @@ class RunPaths:
         return self.folder / "tensorboard"
 
     @property
+    def splits(self) -> Path:
+        """The hashes of the data splits that the run began with."""
+        return self.folder / "splits.json"
+
+    @property
     def supernet(self) -> Path:
         """The trained weights."""
         return self.folder / "supernet.safetensors"

@@ -81,7 +81,8 @@ def test_no_images_no_batches() -> None:
 def test_evaluation_goes_through_all_images_in_order(n: int, size: int) -> None:
     pixels = numbered(n).pixels
     parts = list(evaluation_batches(pixels, size))
-    assert all(len(part) == size for part in parts[:-1])
+    sizes = [len(part) for part in parts]
+    assert max(sizes, default=0) <= size and max(sizes, default=0) - min(sizes, default=0) <= 1
     assert all(part.is_contiguous(memory_format=torch.channels_last) for part in parts)
     assert torch.equal(torch.cat([torch.zeros(0, 3, 8, 8), *parts]), pixels.float() / 255)
 

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from duonas.core.block import LayerSpec
 from duonas.core.rng import stream
+from duonas.data.batches import evaluation_batches
 from duonas.layers.blocks import Input
 from duonas.layers.elastic import ElasticConv, ElasticLinear, KernelTransform, centre
 from duonas.layers.init import initialise
@@ -93,6 +94,12 @@ def test_recalibration_equals_statistics_over_all_images_at_once():
     recalibrate(network, iter(batches))
     torch.testing.assert_close(network[0].running_mean, torch.cat(batches).mean((0, 2, 3)))
     assert not network.training and network[0].momentum == 0.1
+
+
+def test_recalibration_weighs_every_image_alike_whatever_the_batch_size():
+    pixels = torch.randint(0, 256, (512, 3, 4, 4), dtype=torch.uint8)
+    network = recalibrate(torch.nn.Sequential(torch.nn.BatchNorm2d(3)), evaluation_batches(pixels, 250))
+    torch.testing.assert_close(network[0].running_mean, (pixels / 255).mean((0, 2, 3)), rtol=1e-3, atol=0)
 
 
 def test_initial_weights_follow_the_seed_and_not_the_global_state():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import SearchOptions
-from duonas.core.pair import Subnet
+from duonas.core.options import SearchOptions, SpaceOptions
+from duonas.core.pair import NestedPairs, Subnet
 from duonas.core.rng import stream
 from duonas.search.goal import CONSTRAINTS, Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
 from duonas.search.search import search
+from duonas.spaces.mobilenet import FAMILY
 
 OBJECTIVES = ("accuracy", "expected_macs")
 
@@ -82,3 +83,18 @@ def test_a_first_generation_is_spread_over_the_sizes(pairs):
     assert len(set(spread)) == len(spread) == 20 and all(map(pairs.contains, spread))
     assert sizes[-1] == price.subnet(Subnet(pairs.space.largest())).macs
     assert sizes[-1] / sizes[0] > 10
+
+
+@pytest.mark.parametrize("name", ["peak_macs", "params", "big_macs"])
+def test_a_constraint_that_leaves_one_pair_finds_it(name, pairs, evaluator):
+    least = Problem(Goal(OBJECTIVES, {}), Pricer(pairs)).least[name]
+    options = SearchOptions(constraints={name: least}, evaluations=4, population=4)
+    result = search(pairs, evaluator, options, "margin", 0)
+    assert all(getattr(trial, name, least) <= least for trial in result.trials) and result.trials
+
+
+def test_a_space_without_a_pair_is_refused_at_once():
+    axes = {"width": [1.0], "depth": [1], "kernel": [3], "expansion": [1], "resolution": [8]}
+    alone = NestedPairs(FAMILY.space(SpaceOptions(preset="digits", axes=axes), 8, 4))
+    with pytest.raises(DuonasError, match=r"no pair to try: widen \[space.axes\]"):
+        Problem(Goal(OBJECTIVES, {}), Pricer(alone))

@@ -34,3 +34,25 @@ def test_a_file_without_the_name_says_what_is_near(tmp_path):
     (tmp_path / "mine.py").write_text("FAMILLY = 1\n")
     with pytest.raises(DuonasError, match="did you mean 'FAMILLY'"):
         family(f"{tmp_path / 'mine.py'}:FAMILY")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("own.txt", "FAMILY = 1", r"own\.txt is not a Python file: its name must end in \.py"),
+        ("own.py", "FAMILY = (", r"own\.py cannot be loaded: SyntaxError"),
+        ("own.py", "import nothing_of_that_name", r"own\.py cannot be loaded: ModuleNotFoundError: .*nothing_of_that"),
+    ],
+)
+def test_a_file_that_cannot_be_loaded_says_why(file, text, message, tmp_path):
+    (tmp_path / file).write_text(text)
+    with pytest.raises(DuonasError, match=message):
+        family(f"{tmp_path / file}:FAMILY")
+
+
+def test_a_file_may_define_dataclasses(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Own:\n    x: int\nFAMILY = Own(3)\n"
+    )
+    assert family(f"{tmp_path / 'own.py'}:FAMILY").x == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from dataclasses import replace
 
 import pytest
@@ -71,7 +72,7 @@ def test_it_learns_and_tells_how_it_goes(tmp_path):
 
 
 def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path):
-    with pytest.raises(DuonasError, match=r"the loss is nan at step 11: lower lr or set \[train\] clip; the last good"):
+    with pytest.raises(DuonasError, match=r"the loss is nan at step 11: lower \[train\] lr or set clip; the last good"):
         run(tmp_path, Halves(poison=10))
     tensors, header = load_tensors(tmp_path / "checkpoint" / "state.safetensors")
     assert header["step"] == 10 and all(torch.isfinite(t).all() for t in tensors.values())
@@ -89,7 +90,7 @@ def test_a_truncated_checkpoint_is_named(tmp_path):
 def test_a_checkpoint_of_another_supernet_is_refused(tmp_path):
     run(tmp_path)
     other = supernet(depth=[2])
-    with pytest.raises(DuonasError, match="belongs to another network"):
+    with pytest.raises(DuonasError, match="belongs to another supernet"):
         train(other, Halves(), Sandwich(other.pairs, OPTIONS), OPTIONS, seed=0, folder=tmp_path)
 
 
@@ -112,3 +113,47 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_checkpoint(tmp_path, monkeypa
     with pytest.raises(DuonasError, match="No space left on device; nothing was changed there"):
         run(tmp_path)
     assert (tmp_path / "checkpoint" / "state.safetensors").read_bytes() == before
+
+
+class Interrupted(Halves):
+    """Ctrl-C comes in the middle of a step."""
+
+    def batch(self, step):
+        if step == 7:
+            signal.raise_signal(signal.SIGINT)
+        return super().batch(step)
+
+
+def test_ctrl_c_saves_the_step_in_hand_and_resuming_gives_the_same_bits(tmp_path):
+    options = replace(OPTIONS, checkpoint_seconds=3600)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "stopped", Interrupted(), options)
+    assert load_tensors(tmp_path / "stopped" / "checkpoint" / "state.safetensors")[1]["step"] == 8
+    resumed, _ = run(tmp_path / "stopped", options=options)
+    whole, _ = run(tmp_path / "whole", options=options)
+    assert all(torch.equal(value, whole.state_dict()[name]) for name, value in resumed.state_dict().items())
+
+
+class Exploding(Sandwich):
+    """The loss of a step is finite, but the gradient is not."""
+
+    def __init__(self, pairs, options, at):
+        super().__init__(pairs, options)
+        self.at, self.done = at, 0
+
+    def step(self, forward, images, targets, rng, backward):
+        losses = super().step(forward, images, targets, rng, backward)
+        self.done += 1
+        if self.done == self.at:
+            backward(forward(images, Subnet(self.pairs.space.smallest())).sum() * float("inf"))
+        return losses
+
+
+@pytest.mark.parametrize("at", [5, 40])
+def test_weights_that_are_not_finite_are_never_kept(at, tmp_path):
+    net = supernet()
+    with pytest.raises(DuonasError, match=rf"weights are not finite any more at step {at}: lower .* the last good"):
+        train(net, Halves(), Exploding(net.pairs, OPTIONS, at), OPTIONS, seed=0, folder=tmp_path)
+    tensors, header = load_tensors(tmp_path / "checkpoint" / "state.safetensors")
+    assert header["step"] == at - 1 and all(torch.isfinite(t).all() for t in tensors.values())
+    assert not (tmp_path / "supernet.safetensors").exists()

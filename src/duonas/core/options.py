@@ -21,32 +21,32 @@ Norm = Literal["recalibrated", "switchable", "both"]
 class DataOptions:
     """``[data]``: which images, how they are split, how training images are varied."""
 
-    name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"
+    name: Literal["digits", "cifar10", "cifar100", "folder"] = "digits"  # the data set
     path: str | None = None  # folder of classes, or of Parquet shards; default: download to ~/.cache/duonas
     image_size: Count | None = None  # side in pixels; default: the data set's own
     val: OpenFraction = 0.05  # of the images that are not test
-    calib: OpenFraction = 0.05
+    calib: OpenFraction = 0.05  # likewise; the router is calibrated on it
     test: OpenFraction = 0.2  # of all images, where the data set has no test split of its own
-    crop_padding: Annotated[int, Ge(0)] = 0
-    flip: bool = False
+    crop_padding: Annotated[int, Ge(0)] = 0  # pixels of random shift; 0: off
+    flip: bool = False  # left and right, at random
     randaugment: Annotated[int, Ge(0)] = 0  # operations an image
-    magnitude: Annotated[float, Ge(0), Le(30)] = 9.0
+    magnitude: Annotated[float, Ge(0), Le(30)] = 9.0  # of those operations
     mixup: NotNegative = 0.0  # alpha of the Beta distribution; 0: off
-    cutmix: NotNegative = 0.0
+    cutmix: NotNegative = 0.0  # likewise; with both on, each batch gets one of them
 
 
 @dataclass(frozen=True)
 class SpaceOptions:
     """``[space]``: a shipped search space's name, or ``file.py:NAME`` for one's own."""
 
-    name: str = "mobilenet"
+    name: str = "mobilenet"  # a shipped space, or "file.py:NAME"
     preset: str | None = None  # default: by the images' size
     axes: dict[str, Annotated[list[Any], MinLen(1)]] = field(default_factory=dict)  # narrows the preset's axes
     width_range: tuple[Width, Width] | None = None  # every number of channels between, in place of the preset's widths
     divisor: Count | None = None  # channels of a stage are multiples of it; default: the preset's, 2
     squeeze_excite: Literal["preset", "on", "off"] = "preset"  # in the blocks of all stages, or of those of the preset
     blocks: Literal["preset", "simple"] = "preset"  # simple: ReLU everywhere and no squeeze-excite
-    norm: Norm = "recalibrated"
+    norm: Norm = "recalibrated"  # batch norm shared by all widths, one for each, or that and recalibrated too
     kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
 
 
@@ -54,10 +54,10 @@ class SpaceOptions:
 class PairOptions:
     """``[pair]``: how little and big are coupled (paper D, section 3.2)."""
 
-    coupling: Literal["nested", "sibling", "partial"] = "nested"
+    coupling: Literal["nested", "sibling", "partial"] = "nested"  # what little and big share
     splits: tuple[Annotated[int, Ge(1)], ...] | None = None  # partial: the stages after which little may branch off
-    little_squeeze_excite: Literal["same", "on", "off"] = "same"
-    little_blocks: Literal["same", "simple"] = "same"
+    little_squeeze_excite: Literal["same", "on", "off"] = "same"  # in little's own blocks
+    little_blocks: Literal["same", "simple"] = "same"  # as [space] blocks, for little's own
 
     def little(self, space: SpaceOptions) -> SpaceOptions:
         """What little's own blocks are made by, where big's are made by ``space``."""
@@ -72,11 +72,11 @@ class PairOptions:
 class PhaseOptions:
     """``[train.phases]``: the part of the run after which each choice is elastic (paper D, section 4.5)."""
 
-    kernel: Start = 0.25
-    depth: Start = 0.5
-    expansion: Start = 0.75
-    width: Start = 0.75
-    resolution: Start = 0.25
+    kernel: Start = 0.25  # likewise for each kind of axis
+    depth: Start = 0.5  # likewise
+    expansion: Start = 0.75  # likewise
+    width: Start = 0.75  # likewise
+    resolution: Start = 0.25  # likewise
 
 
 @dataclass(frozen=True)
@@ -100,29 +100,29 @@ class LossOptions:
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"
-    epochs: Count = 30
-    batch_size: Count = 128
+    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"  # what a step trains
+    epochs: Count = 30  # times that every training image is seen
+    batch_size: Count = 128  # images a step, over all processes
     resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
     random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
     loss: LossOptions = field(default_factory=LossOptions)  # cotrain
     phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive
     progressive_share: OpenFraction = 0.5  # hybrid: the part of the run that is progressive
     then: Literal["sandwich", "cotrain"] = "sandwich"  # hybrid: the rule of the rest
-    lr: Positive = 0.1
-    schedule: Literal["cosine", "exponential"] = "cosine"
+    lr: Positive = 0.1  # the highest
+    schedule: Literal["cosine", "exponential"] = "cosine"  # how the learning rate falls
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr
-    warmup_epochs: NotNegative = 1.0
-    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9
+    warmup_epochs: NotNegative = 1.0  # of a linear rise to lr
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.9  # of SGD, with Nesterov
     weight_decay: NotNegative = 1e-4  # on the biggest only, none on norms and biases
     dropout: Annotated[float, Ge(0), Lt(1)] = 0.0  # on the biggest only
-    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0  # of the losses on labels
     temperature: Positive = 1.0  # of the in-place distillation
     clip: NotNegative = 0.0  # largest norm of the gradient; 0: no clipping
-    ema: Annotated[float, Ge(0), Lt(1)] = 0.999  # 0: off
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    checkpoint_seconds: Positive = 60.0
+    ema: Annotated[float, Ge(0), Lt(1)] = 0.999  # decay of the averaged weights; 0: off
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the training
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"  # where to compute
+    checkpoint_seconds: Positive = 60.0  # between two checkpoints
     timeout_seconds: Positive = 600.0  # several processes: how long one waits for the others before it gives up
 
 
@@ -130,13 +130,13 @@ class TrainOptions:
 class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
-    strategy: Literal["nsga2", "random"] = "nsga2"
+    strategy: Literal["nsga2", "random"] = "nsga2"  # what proposes pairs
     order: Literal["joint", "sequential"] = "joint"  # little and big together, or big first and then its little
     evaluations: Count = 400  # pairs tried; sequential: half of them bigs by themselves
-    population: Count = 40
-    recalibration_images: Count = 2048
-    batch_size: Count = 250
-    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")
+    population: Count = 40  # pairs a generation
+    recalibration_images: Count = 2048  # of the train split, for batch norm
+    batch_size: Count = 250  # images a forward pass
+    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
     constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
 
 
@@ -147,14 +147,14 @@ class FinetuneOptions:
     What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
     """
 
-    mode: Literal["none", "joint", "scratch", "independent"] = "none"
-    epochs: Count | None = None  # joint: 5
-    batch_size: Count | None = None
-    lr: Positive | None = None  # joint: a tenth of [train] lr
-    weight_decay: NotNegative | None = None
-    alpha: NotNegative | None = None  # joint and scratch: weight of little's label loss; default: [train.loss] alpha
-    beta: NotNegative | None = None  # joint and scratch: of little's distillation from big; default: [train.loss] beta
-    temperature: Positive | None = None  # of that distillation
+    mode: Literal["none", "joint", "scratch", "independent"] = "none"  # independent: little and big trained apart
+    epochs: Count | None = None  # default: 5 for joint, else as in [train]
+    batch_size: Count | None = None  # default: as in [train]
+    lr: Positive | None = None  # default: a tenth of [train] lr for joint, else as in [train]
+    weight_decay: NotNegative | None = None  # default: as in [train]
+    alpha: NotNegative | None = None  # joint, scratch: weight of little's label loss; default: [train.loss] alpha
+    beta: NotNegative | None = None  # joint, scratch: of little's distillation from big; default: [train.loss] beta
+    temperature: Positive | None = None  # of that distillation; default: as in [train]
 
     def over(self, train: TrainOptions) -> TrainOptions:
         """The training loop's options: these where they are given, those of ``train`` elsewhere."""
@@ -167,8 +167,8 @@ class FinetuneOptions:
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
-    router: Literal["confidence"] = "confidence"
-    score: Literal["max_softmax", "margin", "entropy"] = "margin"
+    router: Literal["confidence"] = "confidence"  # who decides which images stay little
+    score: Literal["max_softmax", "margin", "entropy"] = "margin"  # of little's probabilities
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share
@@ -179,7 +179,7 @@ class RouteOptions:
 class ExportOptions:
     """``[export]``: which ONNX files."""
 
-    opset: Annotated[int, Ge(18)] = 18
+    opset: Annotated[int, Ge(18)] = 18  # of the ONNX files
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,13 @@ class MeasureOptions:
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """``[baselines]``: static networks of timm to compare with; what is not given is as in ``[train]``."""
+    """``[baselines]``: static networks of timm, trained by the same loop, to compare the pair with."""
 
     networks: tuple[str, ...] = ()  # such as mobilenetv3_small_100, mobilenetv3_large_100, efficientnet_b0
-    epochs: Count | None = None
-    batch_size: Count | None = None
-    lr: Positive | None = None
-    weight_decay: NotNegative | None = None
+    epochs: Count | None = None  # default: as in [train]
+    batch_size: Count | None = None  # default: as in [train]
+    lr: Positive | None = None  # default: as in [train]
+    weight_decay: NotNegative | None = None  # default: as in [train]
 
     def over(self, train: TrainOptions) -> TrainOptions:
         """The training loop's options: these where they are given, those of ``train`` elsewhere."""

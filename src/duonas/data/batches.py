@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
@@ -87,6 +89,9 @@ class Batches:
 
 
 def evaluation_batches(pixels: Tensor, batch_size: int) -> Iterator[Tensor]:
-    """All of (N, 3, H, W) uint8 in order, in float batches; the last may be smaller, and N = 0 gives none."""
-    for start in range(0, pixels.shape[0], batch_size):
-        yield to_float(pixels[start : start + batch_size])
+    """All of (N, 3, H, W) uint8 in order, in float batches of at most ``batch_size``; N = 0 gives none.
+
+    Their sizes differ by one at most, so that a mean over batches, as recalibration takes it, is one over images.
+    """
+    for part in torch.tensor_split(pixels, math.ceil(len(pixels) / batch_size)) if len(pixels) else ():
+        yield to_float(part)

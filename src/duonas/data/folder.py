@@ -57,7 +57,10 @@ def _decode(
 def _subfolders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    try:
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    except OSError as error:
+        raise DuonasError(f"cannot read the folder {folder}: {error.strerror or error}.") from error
 
 
 def _classes(folder: Path) -> tuple[str, ...]:

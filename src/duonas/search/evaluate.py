@@ -21,6 +21,7 @@ from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
+from duonas.layers.norm import folded
 from duonas.spaces.pair import PairSupernet
 
 
@@ -94,7 +95,8 @@ class Evaluator:
     @torch.inference_mode()
     def logits(self, network: nn.Module) -> np.ndarray:
         """A network's logits (N, K) float32 on the val split."""
-        answers = [network(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
+        fast = folded(network)
+        answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
         return torch.cat(answers).numpy()
 
     def _label(self, subnet: Subnet) -> dict[str, str]:

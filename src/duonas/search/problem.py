@@ -37,11 +37,19 @@ class Problem:
         self.least = {name: min(figure[name] for figure in figures) for name in CONSTRAINTS}
         for name, limit in goal.constraints.items():
             if limit < self.least[name]:
+                kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
                 raise DuonasError(
-                    f"[search] constraint {name} = {limit:g} cannot be met: "
+                    f"[search] {kind} {name} = {limit:g} cannot be met: "
                     f"the smallest pair of the space needs {self.least[name]:,.0f}."
                 )
         self._starts = [pair for pair in smallest if self.feasible(pair)]
+        if not self._starts:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Every pair costs at least as much as one of the smallest, so where none of those will do, none will."""
+        limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items())
+        raise DuonasError(f"[search] no pair meets all constraints together ({limits}): relax one.")
 
     def over(self, pairs: PairSpace) -> Problem:
         """The same goal with other pairs."""
@@ -69,9 +77,6 @@ class Problem:
             pair = self.pairs.sample(rng)
             if self.feasible(pair):
                 return pair
-        if not self._starts:
-            limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items())
-            raise DuonasError(f"[search] no pair was found that meets all constraints together ({limits}): relax one.")
         pair = self._starts[int(rng.integers(len(self._starts)))]
         for _ in range(WALK):
             step = self.pairs.mutate(pair, rng, 0.2)

@@ -15,7 +15,7 @@ from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
 from duonas.costs.hooks import count_macs
-from duonas.layers.norm import recalibrate
+from duonas.layers.norm import folded, recalibrate
 from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import Confidence
 from duonas.spaces.pair import PairNet, PairSupernet
@@ -108,6 +108,17 @@ class SupernetContract(SpaceContract):
         for (name, a), b in zip(once.state_dict().items(), twice.state_dict().values(), strict=True):
             if "running" in name:
                 torch.testing.assert_close(a, b)
+
+    def test_folding_the_norms_changes_no_answer(self) -> None:
+        """To rounding; the network itself stays as it was."""
+        supernet, images = self.trained(), self.images(3)
+        for arch in self.archs()[:4]:
+            plain = recalibrate(supernet.extract(arch), [self.images(32)])
+            before = copy.deepcopy(plain.state_dict())
+            fast = folded(plain)
+            with torch.inference_mode():
+                torch.testing.assert_close(fast(images), plain(images), rtol=1e-3, atol=1e-4)
+            assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
 
     def test_no_mate_in_the_batch_matters(self) -> None:
         """In eval, a row's logits are the same alone and in company (to rounding)."""

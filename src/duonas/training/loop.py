@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -21,6 +21,7 @@ from duonas.core.protocols import Progress, TrainRule, silent
 from duonas.core.rng import stream
 from duonas.data import processes
 from duonas.training.checkpoint import Checkpoint, save_tensors
+from duonas.training.interrupt import PatientInterrupt
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
 from duonas.training.replicas import check_replicas
@@ -56,6 +57,18 @@ def one_process(options: TrainOptions) -> Fabric:
     fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=1, num_nodes=1)
     fabric.launch()
     return fabric
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        DuonasError: no such device; the message says what there is.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(name, True):
+        others = ", ".join(["auto", "cpu", *(device for device, found in there.items() if found)])
+        raise DuonasError(f"[train] accelerator = {name!r}: this machine has no such device; choose from {others}.")
 
 
 def train(
@@ -110,33 +123,43 @@ def train(
     seen = 0
     check_replicas(trained, first)
 
-    for step in range(first, steps):
-        if rule.prepare(network, step, steps):
-            optimizer.state.clear()
-            average = AveragedWeights(network, options.ema)
-        rate = learning_rate(step, steps, len(batches), options)
-        images, targets = batches.batch(step)
-        losses = rule.step(computed, images, targets, stream(seed, "archs", step), fabric.backward)
-        _update(trained, optimizer, rate, options.clip)
-        average.update(network, step)
-        seen += len(images) * processes.world_size()
-        if (step + 1) % every and step + 1 < steps:
-            continue
-        # All processes come here at the same steps, and nothing reaches a file that they do not agree on.
-        figures = _figures(losses)
-        _check_finite(figures["loss"], step, checkpoint.path)
-        check_replicas(trained, step + 1)
-        now = time.monotonic()
-        log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=seen / (now - since), **figures)
-        progress(step + 1, steps, loss=figures["loss"])
-        if fabric.is_global_zero and now - saved > options.checkpoint_seconds:
-            checkpoint.save(step + 1, trained, optimizer, average)
-            saved = time.monotonic()
-        seen, since = 0, now
+    def keep(done: int) -> None:
+        _check_weights(network, average, done - 1, checkpoint.path)
+        if fabric.is_global_zero:
+            checkpoint.save(done, trained, optimizer, average)
+
+    with PatientInterrupt() as interrupt:
+        for step in range(first, steps):
+            if rule.prepare(network, step, steps):
+                optimizer.state.clear()
+                average = AveragedWeights(network, options.ema)
+            rate = learning_rate(step, steps, len(batches), options)
+            images, targets = batches.batch(step)
+            losses = rule.step(computed, images, targets, stream(seed, "archs", step), fabric.backward)
+            _update(trained, optimizer, rate, options.clip)
+            average.update(network, step)
+            seen += len(images) * processes.world_size()
+            if interrupt.wanted:
+                keep(step + 1)
+                raise KeyboardInterrupt
+            if (step + 1) % every and step + 1 < steps:
+                continue
+            # All processes come here at the same steps, and nothing reaches a file that they do not agree on.
+            figures = _figures(losses)
+            _check_finite(figures["loss"], step, checkpoint.path)
+            check_replicas(trained, step + 1)
+            now = time.monotonic()
+            speed = seen / (now - since)
+            log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=speed, **figures)
+            progress(step + 1, steps, loss=figures["loss"])
+            if now - saved > options.checkpoint_seconds and step + 1 < steps:
+                keep(step + 1)
+                saved = time.monotonic()
+            seen, since = 0, now
+    keep(steps)
     network.load_state_dict(average.values)
     path = folder / f"{name}.safetensors"
     if fabric.is_global_zero:
-        checkpoint.save(steps, trained, optimizer, average)
         save_tensors(path, network.state_dict(), {"steps": steps})
     network.eval()
     return path
@@ -190,5 +213,16 @@ def _figures(losses: dict[str, Tensor]) -> dict[str, float]:
 
 def _check_finite(loss: float, step: int, checkpoint: Path) -> None:
     if not math.isfinite(loss):
-        kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
-        raise DuonasError(f"the loss is {loss} at step {step + 1}: lower lr or set [train] clip; {kept}.")
+        _stop(f"the loss is {loss}", step, checkpoint)
+
+
+def _check_weights(network: nn.Module, average: AveragedWeights, step: int, checkpoint: Path) -> None:
+    """An update can spoil the weights though the loss before it was finite: such a state must not be kept."""
+    values = [*network.state_dict().values(), *average.values.values()]
+    if not all(bool(torch.isfinite(value).all()) for value in values):
+        _stop("weights are not finite any more", step, checkpoint)
+
+
+def _stop(what: str, step: int, checkpoint: Path) -> NoReturn:
+    kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
+    raise DuonasError(f"{what} at step {step + 1}: lower lr or set [train] clip; {kept}.")
