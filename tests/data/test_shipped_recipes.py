@@ -14,7 +14,7 @@ from duonas.rundir import Run
 
 
 class TwoSteps(Silent):
-    """Stops training as Ctrl-C would, after its second step."""
+    """Stops training as Ctrl-C would, at the second report."""
 
     def stage(self, name):
         return self
@@ -47,5 +47,5 @@ def test_two_steps_of_every_shipped_recipe(name, make_shard, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         duonas.run(recipe, tmp_path / "run", progress=TwoSteps())
     lines = Run(tmp_path / "run").read_log("train")
-    assert [line["step"] for line in lines] == [1, 2] and all(np.isfinite(line["loss"]) for line in lines)
+    assert len(lines) == 2 and lines[1]["step"] >= 2 and all(np.isfinite(line["loss"]) for line in lines)
     assert read_json(tmp_path / "run" / "stages.json")["stages"] == {}
