@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "pymoo", "lightning_fabric")
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "pymoo", "lightning_fabric", "timm")
 
 
 def loaded_by(code: str, *args: str) -> set[str]:

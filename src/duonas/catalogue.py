@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_type_hints
 
-from duonas.core.options import DataOptions, PairOptions, RouteOptions, SearchOptions, SpaceOptions, TrainOptions
+from duonas.core.options import (
+    DataOptions,
+    FinetuneOptions,
+    PairOptions,
+    RouteOptions,
+    SearchOptions,
+    SpaceOptions,
+    TrainOptions,
+)
 from duonas.recipe import headline, shipped
 
 # Where the allowed names of a kind stand: options and the field whose Literal lists them.
@@ -15,6 +23,7 @@ FIELDS: dict[str, tuple[type, str]] = {
     "training rule": (TrainOptions, "rule"),
     "search strategy": (SearchOptions, "strategy"),
     "search order": (SearchOptions, "order"),
+    "fine-tuning": (FinetuneOptions, "mode"),
     "router": (RouteOptions, "router"),
     "score": (RouteOptions, "score"),
 }
@@ -24,6 +33,11 @@ PRESETS = {
     "cifar-small": "32 x 32 images, strides early: 1 to 15M MACs",
     "cifar": "32 x 32 images: 5 to 100M MACs",
     "imagenet": "224 x 224 images, MobileNetV3-Large's outline",
+}
+BASELINES = {
+    "mobilenetv3_small_100": "MobileNetV3-Small, with a stem for small images",
+    "mobilenetv3_large_100": "MobileNetV3-Large, likewise",
+    "efficientnet_b0": "EfficientNet-B0, likewise; any other of timm's convolutional classifiers by its name",
 }
 LINES = {
     "digits": "1,797 handwritten digits of 8 x 8, bundled with scikit-learn",
@@ -43,8 +57,12 @@ LINES = {
     "hybrid": "progressive for a part of the run, then the sandwich",
     "nsga2": "evolution of the Pareto set (pymoo's NSGA-II)",
     "random": "pairs drawn at random: the baseline of any search",
-    "joint": "little and big together",
+    "search order: joint": "little and big together",
     "sequential": "big first, by itself, then the best little for it",
+    "none": "the pair straight from the supernet",
+    "fine-tuning: joint": "both networks trained on together, little on labels and on big's predictions",
+    "scratch": "the same from fresh weights",
+    "independent": "the same two archs trained apart from fresh weights, nothing shared: the baseline of co-training",
     "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
     "max_softmax": "the highest probability",
     "margin": "the highest probability less the second",
@@ -57,7 +75,12 @@ def catalogue() -> list[tuple[str, str, str]]:
     rows = [("recipe", name, headline(name)) for name in shipped()]
     rows += [("search space", name, line) for name, line in SPACES.items()]
     rows += [("preset", name, line) for name, line in PRESETS.items()]
-    return rows + [(kind, name, LINES[name]) for kind, field in FIELDS.items() for name in _choices(*field)]
+    rows += [
+        (kind, name, LINES.get(f"{kind}: {name}") or LINES[name])
+        for kind, field in FIELDS.items()
+        for name in _choices(*field)
+    ]
+    return rows + [("static baseline", name, line) for name, line in BASELINES.items()]
 
 
 def _choices(options: type, field: str) -> tuple[Any, ...]:

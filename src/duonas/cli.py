@@ -29,8 +29,8 @@ app = typer.Typer(
 
     [bold]duonas run quickstart[/bold] does all of it on handwritten digits in about a minute.
 
-    Each stage (train, search, pair, route, export, measure, report) writes to the run's folder and is not done twice:
-    after Ctrl-C or a crash the same command goes on where it stopped.""",
+    Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder and
+    is not done twice: after Ctrl-C or a crash the same command goes on where it stopped.""",
 )
 
 RecipeArgument = Annotated[
@@ -111,11 +111,22 @@ def train(recipe: RecipeArgument, out: OutOption = None, override: SetOption = N
 def search(
     recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
 ) -> None:
-    """Go up to the search, and extract the pair that it chose.
+    """Go up to the search, and take the pair that it chose.
 
     [dim]duonas search cifar10-cpu --out runs/small --set search.constraints.peak_macs=4e6 --supernet runs/mine[/dim]
     """
     _carry_out(recipe, out, override, supernet, until="pair")
+
+
+@app.command()
+def finetune(
+    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+) -> None:
+    """Go up to training the chosen pair on, as finetune.mode says: jointly, from scratch, or each network apart.
+
+    [dim]duonas finetune runs/mine --set finetune.mode=independent --supernet runs/mine --out runs/apart[/dim]
+    """
+    _carry_out(recipe, out, override, supernet, until="finetune")
 
 
 @app.command()
@@ -153,7 +164,7 @@ def report(
 
 @app.command(name="list")
 def list_() -> None:
-    """What there is: recipes, data sets, spaces, presets, rules, strategies, routers, scores."""
+    """What there is: recipes, data sets, spaces, presets, rules, strategies, routers, scores, baselines."""
     with _one_line_errors("stopped"):
         from duonas.catalogue import catalogue
         from duonas.tables import catalogue_table

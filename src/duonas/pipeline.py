@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from safetensors.torch import load_file, save
 from torch import nn
 
+from duonas.baselines.static import check_networks, measure_static, static_network
+from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_atomic, write_bytes, write_json
-from duonas.core.options import SearchOptions
-from duonas.core.pair import PairArch, PairSpace, pair_space, possible_pairs
-from duonas.core.protocols import Progress
+from duonas.core.options import SearchOptions, TrainOptions
+from duonas.core.pair import IndependentPairs, PairArch, PairSpace, Subnet, pair_space, possible_pairs
+from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
@@ -27,6 +32,8 @@ from duonas.data.images import Images
 from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
+from duonas.layers.init import initialise
+from duonas.layers.norm import recalibrate
 from duonas.measure.measure import measure as measure_bundle
 from duonas.profiling import Feasibility, Profile, Spread
 from duonas.progress import Silent, StageProgress
@@ -45,8 +52,9 @@ from duonas.spaces.families import family as find_family
 from duonas.spaces.pair import PairNet, PairSupernet
 from duonas.spaces.supernet import Family
 from duonas.training.checkpoint import Checkpoint, load_tensors
-from duonas.training.loop import build_fabric, check_accelerator
-from duonas.training.loop import train as train_supernet
+from duonas.training.finetune import Alone, Together
+from duonas.training.loop import build_fabric, check_accelerator, one_process
+from duonas.training.loop import train as train_network
 from duonas.training.rules import make_rule
 
 PROFILED = 2000  # archs drawn for the median
@@ -93,6 +101,8 @@ class Job:
         check_accelerator(self.recipe.train.accelerator)
         options = _search_options(self.recipe)
         Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
+        if self.recipe.baselines.networks:
+            check_networks(self.recipe.baselines.networks)
 
     @cached_property
     def device(self) -> torch.device:
@@ -132,30 +142,85 @@ class Job:
         return PairArch.from_json(read_json(self.run.pair / "pair.json")["pair"])
 
     @cached_property
+    def outcome(self) -> PairSpace:
+        """How the weights of the pair hang together in the end: fine-tuning parts towers that were one."""
+        mode = self.recipe.finetune.mode
+        if mode == "independent":
+            return IndependentPairs(self.space, self.pairs.spaces["little"])
+        return self.pairs if mode == "none" else self.pairs.parted()
+
+    @property
+    def subnets(self) -> dict[str, Subnet]:
+        """The pair's two networks by role, as they lie in the supernet."""
+        return dict(zip(("little", "big"), self.pairs.subnets(self.pair), strict=True))
+
+    @property
+    def cost(self) -> PairCost:
+        """What the pair costs, part by part, in MACs."""
+        return pair_cost(self.outcome, self.pair)
+
+    @cached_property
     def pair_net(self) -> PairNet:
-        """The pair's networks, with the weights that the pair stage saved."""
-        towers = []
-        for role, subnet in zip(("little", "big"), self.pairs.subnets(self.pair), strict=True):
-            network = self.supernet.extract(subnet)
+        """The pair's networks, with the weights that were saved in ``pair/``."""
+        networks = {role: self.supernet.extract(subnet) for role, subnet in self.subnets.items()}
+        for role, network in networks.items():
             network.load_state_dict(load_file(self.run.pair / f"{role}.safetensors"))
-            towers.append(network.to(self.device))
-        return PairNet.join(towers[0], towers[1], self.pairs.shared(self.pair))
+            network.to(self.device)
+        return self.joined(networks)
+
+    def untuned_pair(self) -> PairNet:
+        """The pair before fine-tuning: as the supernet has it for ``joint``, else with fresh weights."""
+        if self.recipe.finetune.mode == "joint":
+            return self.joined({role: self.evaluator.network(subnet) for role, subnet in self.subnets.items()})
+        supernet = self.fresh_supernet()
+        networks = {role: supernet.extract(subnet) for role, subnet in self.subnets.items()}
+        for role, network in networks.items():
+            initialise(network, stream(self.recipe.seed, "finetune", role))
+        return self.joined(networks)
+
+    def joined(self, networks: Mapping[str, nn.Sequential]) -> PairNet:
+        """Little and big as a pair that computes once what both share."""
+        return PairNet.join(networks["little"], networks["big"], self.outcome.shared(self.pair))
+
+    def fit(
+        self,
+        stage: str,
+        network: nn.Module,
+        rule: TrainRule,
+        options: TrainOptions,
+        path: Path,
+        fabric: Fabric,
+        progress: Progress,
+    ) -> Path:
+        """Train a network on the train split, on from the checkpoint beside ``path``, which gets its weights.
+
+        Args:
+            stage: what its lines in the log are called.
+        """
+        seed = self.recipe.seed
+        self.run.truncate_log(Checkpoint(path.parent / "checkpoint" / "state.safetensors").steps, stage)
+        batches = Batches(
+            self.splits.train.to(fabric.device), options.batch_size, num_classes=self.splits.num_classes,
+            seed=seed, augment=Augment.from_options(self.recipe.data),
+            rank=fabric.global_rank, world=fabric.world_size,
+        )  # fmt: skip
+        return train_network(
+            network, batches, rule, options, seed=seed, folder=path.parent, name=path.stem,
+            progress=progress, log=lambda **figures: self.run.log(stage, **figures), fabric=fabric,
+        )  # fmt: skip
+
+    def recalibrate(self, network: nn.Module) -> None:
+        """Give a network the batch-norm statistics of plain training images, as the search gives its subnets."""
+        options = self.recipe.search
+        pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
+        recalibrate(network.to(self.device), evaluation_batches(pixels, options.batch_size))
 
 
 def train(job: Job, progress: Progress) -> list[Path]:
     """Train the supernet on the train split."""
-    options, seed = job.recipe.train, job.recipe.seed
-    fabric = build_fabric(options)
-    job.run.truncate_log(Checkpoint(job.run.checkpoint / "state.safetensors").steps)
-    batches = Batches(
-        job.splits.train.to(fabric.device), options.batch_size, num_classes=job.splits.num_classes,
-        seed=seed, augment=Augment.from_options(job.recipe.data),
-        rank=fabric.global_rank, world=fabric.world_size,
-    )  # fmt: skip
-    path = train_supernet(
-        job.fresh_supernet(), batches, make_rule(job.pairs, options), options, seed=seed, folder=job.run.folder,
-        progress=progress, log=lambda **figures: job.run.log("train", **figures), fabric=fabric,
-    )  # fmt: skip
+    options = job.recipe.train
+    rule, fabric = make_rule(job.pairs, options), build_fabric(options)
+    path = job.fit("train", job.fresh_supernet(), rule, options, job.run.supernet, fabric, progress)
     leave()  # what follows is one process's work
     return [path]
 
@@ -169,27 +234,49 @@ def search(job: Job, progress: Progress) -> list[Path]:
 
 
 def pair(job: Job, progress: Progress) -> list[Path]:
-    """Extract the chosen pair and save it, with the norm statistics that it had in the search."""
+    """Take the chosen pair: save what it is and, unless it is fine-tuned, its weights as the search had them."""
+    mode = job.recipe.finetune.mode
     chosen = Front.load(job.run.front).best.pair
     folder = job.run.pair
     subnets = dict(zip(("little", "big"), job.pairs.subnets(chosen), strict=True))
-    networks = {role: job.evaluator.network(subnet) for role, subnet in subnets.items()}
-    paths = [_save_network(folder / f"{role}.safetensors", network) for role, network in networks.items()]
+    paths = []
+    if mode == "none":
+        networks = {role: job.evaluator.network(subnet) for role, subnet in subnets.items()}
+        paths = _save_networks(folder, networks)
     blocks = {role: job.pairs.blocks(subnet) for role, subnet in subnets.items()}
     costs = {role: analytic(parts) for role, parts in blocks.items()}
-    description = {
+    description: dict[str, Any] = {
         "pair": chosen.to_json(),
-        "coupling": job.pairs.coupling,
-        "shared": job.pairs.shared(chosen),
+        "coupling": job.outcome.coupling,
+        "shared": job.outcome.shared(chosen),
         "blocks": {role: [block.to_json() for block in parts] for role, parts in blocks.items()},
-        "cost": asdict(pair_cost(job.pairs, chosen)),
+        "cost": asdict(pair_cost(job.outcome, chosen)),
         "params": {role: cost.params for role, cost in costs.items()},
         "peak_memory_bytes": {role: cost.peak_memory_bytes for role, cost in costs.items()},
         "num_classes": job.space.classes,
         "image_size": job.space.image_size,
     }
+    if mode != "none":
+        description["finetune"] = mode
     progress(1, 1)
     return [*paths, write_json(folder / "pair.json", description)]
+
+
+def finetune(job: Job, progress: Progress) -> list[Path]:
+    """Train the chosen pair on, on the train split: both networks together, or each apart from the other."""
+    table = job.recipe.finetune
+    options = table.over(job.recipe.train)
+    fabric, net = one_process(options), job.untuned_pair()
+    if table.mode == "independent":
+        for role, network in net.towers().items():
+            rule = Alone(network, options if role == "big" else replace(options, dropout=0.0))
+            path = job.run.finetune / role / "weights.safetensors"
+            job.fit(f"finetune/{role}", network, rule, options, path, fabric, progress)
+    else:
+        path = job.run.finetune / "weights.safetensors"
+        job.fit("finetune", net, Together(net, options), options, path, fabric, progress)
+    job.recalibrate(net)
+    return _save_networks(job.run.pair, net.towers())
 
 
 def route(job: Job, progress: Progress) -> list[Path]:
@@ -198,7 +285,7 @@ def route(job: Job, progress: Progress) -> list[Path]:
     outputs = _outputs(job.pair_net, calib, job.recipe.search.batch_size)
     policy = calibrate(
         outputs[0], outputs[1], calib.labels.cpu().numpy(), options=job.recipe.route,
-        cost=pair_cost(job.pairs, job.pair), image_size=job.splits.image_size, seed=job.recipe.seed,
+        cost=job.cost, image_size=job.splits.image_size, seed=job.recipe.seed,
         class_names=job.splits.class_names, splits=job.splits.hashes,
     )  # fmt: skip
     progress(1, 1)
@@ -216,10 +303,27 @@ def export(job: Job, progress: Progress) -> list[Path]:
 def measure(job: Job, progress: Progress) -> list[Path]:
     """Measure the bundle on the test split, once."""
     measure_bundle(
-        job.run.folder, job.pair_net.cpu(), test=job.splits.test, cost=pair_cost(job.pairs, job.pair),
-        options=job.recipe.measure, progress=progress,
+        job.run.folder, job.pair_net.cpu(), test=job.splits.test, cost=job.cost, options=job.recipe.measure,
+        progress=progress,
     )  # fmt: skip
     return [job.run.measure, job.run.test_outputs, job.run.examples]
+
+
+def baselines(job: Job, progress: Progress) -> list[Path]:
+    """Train static networks on the train split, and measure each on the test split, once."""
+    table, splits = job.recipe.baselines, job.splits
+    options = table.over(job.recipe.train)
+    fabric, test = one_process(options), splits.test.to(job.device)
+    results = []
+    for name in dict.fromkeys(table.networks):
+        rng = stream(job.recipe.seed, "baselines", name)
+        network = static_network(name, splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
+        path = job.run.baseline_weights / name / "weights.safetensors"
+        job.fit(f"baselines/{name}", network, Alone(network, options), options, path, fabric, progress)
+        job.recalibrate(network)
+        results.append(asdict(measure_static(name, network, test, options.epochs)))
+    found = {"networks": results, "test_images": len(test), "timm": version("timm")}
+    return [write_json(job.run.baselines, found)]
 
 
 def report(job: Job, progress: Progress) -> list[Path]:
@@ -234,9 +338,11 @@ _STAGES: dict[str, Stage] = {
     "train": train,
     "search": search,
     "pair": pair,
+    "finetune": finetune,
     "route": route,
     "export": export,
     "measure": measure,
+    "baselines": baselines,
     "report": report,
 }
 
@@ -279,6 +385,9 @@ def run(
             opened.forget_if_new()
             raise
         for name in stages:
+            if not _is_asked_for(name, recipe):
+                watch.skip(name, "not asked for")
+                continue
             if opened.is_done(name):
                 watch.skip(name, "done before")
                 continue
@@ -286,6 +395,13 @@ def run(
             with watch.stage(name) as told:
                 opened.finish(name, _STAGES[name](job, told))
     return Path(folder)
+
+
+def _is_asked_for(stage: str, recipe: Recipe) -> bool:
+    """Whether the recipe has work for a stage; most always have."""
+    if stage == "finetune":
+        return recipe.finetune.mode != "none"
+    return stage != "baselines" or bool(recipe.baselines.networks)
 
 
 def _adopt(job: Job, other: Path) -> None:
@@ -306,6 +422,10 @@ def _adopt(job: Job, other: Path) -> None:
     if Run(other).logits.exists():  # what its archs answered is known too
         for answer in Run(other).logits.glob("*.safetensors"):
             write_bytes(job.run.logits / answer.name, answer.read_bytes())
+    if replace(theirs.baselines, networks=()) == replace(job.recipe.baselines, networks=()):
+        known = Run(other).baseline_weights  # static networks go on from where they are there
+        for state in known.rglob("*.safetensors"):
+            write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
     job.run.finish("train", [job.run.supernet], seconds=0.0)
 
 
@@ -359,9 +479,13 @@ def _search_options(recipe: Recipe) -> SearchOptions:
     return replace(recipe.search, constraints=limits)
 
 
-def _save_network(path: Path, network: nn.Module) -> Path:
-    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    return write_bytes(path, save(state))
+def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path]:
+    """Write ``<name>.safetensors`` for each network."""
+    paths = []
+    for name, network in networks.items():
+        state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+        paths.append(write_bytes(folder / f"{name}.safetensors", save(state)))
+    return paths
 
 
 @torch.inference_mode()

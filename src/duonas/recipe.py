@@ -19,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import (
+    BaselineOptions,
     DataOptions,
     ExportOptions,
+    FinetuneOptions,
     MeasureOptions,
     PairOptions,
     RouteOptions,
@@ -45,9 +47,11 @@ class Recipe(BaseModel):
     pair: PairOptions = Field(default_factory=PairOptions)
     train: TrainOptions = Field(default_factory=TrainOptions)
     search: SearchOptions = Field(default_factory=SearchOptions)
+    finetune: FinetuneOptions = Field(default_factory=FinetuneOptions)
     route: RouteOptions = Field(default_factory=RouteOptions)
     export: ExportOptions = Field(default_factory=ExportOptions)
     measure: MeasureOptions = Field(default_factory=MeasureOptions)
+    baselines: BaselineOptions = Field(default_factory=BaselineOptions)
 
 
 def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:

@@ -17,7 +17,7 @@ from duonas.recipe import Recipe, dumps, first_difference, load, parse, to_table
 from duonas.runlog import append_line, drop_after, drop_broken_end, read_lines
 from duonas.runpaths import RunPaths
 
-STAGES = ("train", "search", "pair", "route", "export", "measure", "report")
+STAGES = ("train", "search", "pair", "finetune", "route", "export", "measure", "baselines", "report")
 
 
 class Run(RunPaths):
@@ -39,7 +39,7 @@ class Run(RunPaths):
             raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
         self.writes = self._made = False
         self._lock: IO[str] | None = None
-        self._board: Any = None
+        self._boards: dict[str, Any] = {}
         self._started: dict[str, float] = {}
         self._resumed: set[str] = set()
 
@@ -76,9 +76,9 @@ class Run(RunPaths):
 
     def close(self) -> None:
         """Let go of the folder."""
-        if self._board is not None:
-            self._board.close()
-            self._board = None
+        for board in self._boards.values():
+            board.close()
+        self._boards.clear()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -207,7 +207,7 @@ class Run(RunPaths):
         if step is not None:
             for name, value in figures.items():
                 if name != "step" and isinstance(value, int | float):
-                    self._tensorboard(step).add_scalar(f"{stage}/{name}", value, step)
+                    self._tensorboard(stage, step).add_scalar(f"{stage}/{name}", value, step)
 
     def read_log(self, stage: str | None = None) -> list[dict[str, Any]]:
         """The entries of ``log.jsonl``, oldest first; of one stage where it is given."""
@@ -254,13 +254,15 @@ class Run(RunPaths):
         path = Path(file)
         return (path.relative_to(self.folder) if path.is_relative_to(self.folder) else path).as_posix()
 
-    def _tensorboard(self, step: int) -> Any:
-        if self._board is None:
+    def _tensorboard(self, stage: str, step: int) -> Any:
+        if stage not in self._boards:
             from torch.utils.tensorboard import SummaryWriter
 
-            # Purging hides what a killed run had written past the step that is resumed.
-            self._board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step)
-        return self._board
+            # Purging hides what a killed run had written past the step that is resumed, in all of a folder: so a stage
+            # that counts its steps from 1 again has a folder of its own.
+            folder = self.tensorboard if stage == "train" else self.tensorboard / stage
+            self._boards[stage] = SummaryWriter(str(folder), purge_step=step)
+        return self._boards[stage]
 
 
 class _Reader(Run):
@@ -269,7 +271,7 @@ class _Reader(Run):
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         RunPaths.__init__(self, folder)
         self._recipe = recipe
-        self.writes, self._made, self._lock, self._board, self._started = False, False, None, None, {}
+        self.writes, self._made, self._lock, self._boards, self._started = False, False, None, {}, {}
         self._resumed = set()
 
     @property
@@ -299,7 +301,7 @@ def _make(folder: Path) -> None:
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed process had half written under temporary names."""
-    for path in [*folder.glob(".*.part"), *folder.glob("*/.*.part")]:
+    for path in list(folder.rglob(".*.part")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

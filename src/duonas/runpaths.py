@@ -66,6 +66,11 @@ class RunPaths:
         return self.folder / "pair"
 
     @property
+    def finetune(self) -> Path:
+        """Folder of the state of the pair's own training."""
+        return self.folder / "finetune"
+
+    @property
     def export(self) -> Path:
         """Folder of the ONNX files and their policy."""
         return self.folder / "export"
@@ -84,6 +89,16 @@ class RunPaths:
     def examples(self) -> Path:
         """Easy and hard images."""
         return self.folder / "examples.json"
+
+    @property
+    def baselines(self) -> Path:
+        """What the static networks reached on the test split."""
+        return self.folder / "baselines.json"
+
+    @property
+    def baseline_weights(self) -> Path:
+        """Folder of the static networks, one subfolder each."""
+        return self.folder / "baselines"
 
     @property
     def report(self) -> Path:

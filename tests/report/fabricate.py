@@ -113,6 +113,7 @@ def fabricate(
     _write_search(folder, rng, cost, right)
     _write_examples(folder, rng, arrays, score, is_little)
     _write_story(folder, rng)
+    _write_baselines(folder, cost, right)
     assert 0 <= share <= 1
     return folder
 
@@ -175,6 +176,17 @@ def _write_search(folder: Path, rng: np.random.Generator, cost: PairCost, right:
     write_json(folder / "front.json", {"objectives": ["accuracy", "expected_macs", "peak_macs"], "constraints": {},
                                        "points": points,
                                        "chosen": 14, "evaluated_archs": 120, "scored_pairs": 3210})  # fmt: skip
+
+
+def _write_baselines(folder: Path, cost: PairCost, right: Any) -> None:
+    """One within the picture's reach, one far beyond it."""
+    static = (("mobilenetv3_small_100", -0.01, 1.5), ("efficientnet_b0", 0.02, 9))
+    best = float(right["big"].mean())
+    networks = [
+        {"name": name, "accuracy": best + more, "macs": int(cost.peak * times), "params": 1_500_000, "epochs": 30}
+        for name, more, times in static
+    ]
+    write_json(folder / "baselines.json", {"networks": networks, "test_images": 2000, "timm": "1.0.31"})
 
 
 def _write_examples(

@@ -38,7 +38,7 @@ def test_no_run_at_all(tmp_path: Path) -> None:
 def test_a_missing_file_is_named_where_it_is_missed(run: Path, name: str) -> None:
     (run / name).unlink()
     page = write_report(run).read_text()
-    optional = {"archs.parquet", "trials.parquet", "environment.json", "stages.json"}
+    optional = {"archs.parquet", "trials.parquet", "environment.json", "stages.json", "baselines.json"}
     if name in optional:
         assert 'class="missing"' not in page
     else:

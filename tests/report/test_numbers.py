@@ -11,7 +11,8 @@ from duonas.report import examples, summary
 from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import class_rows
 from duonas.report.figures.sensitivity import slope
-from duonas.report.figures.tradeoff import as_line, thin
+from duonas.report.figures.timing import finetuning
+from duonas.report.figures.tradeoff import as_line, thin, tradeoff
 from duonas.report.files import RunFiles, read_run
 from duonas.report.words import THIN
 from duonas.routing.threshold import sweep
@@ -118,3 +119,35 @@ def test_thinning_keeps_both_ends() -> None:
     kept = thin(values, 50)
     assert kept[0] == 0 and kept[-1] == 999 and len(kept) <= 52 and (np.diff(kept) > 0).all()
     assert len(thin(np.empty(0), 5)) == 0
+
+
+def test_static_baselines_within_reach_are_drawn_and_the_others_named(files: RunFiles) -> None:
+    assert files.outputs is not None and files.cost is not None
+    plot = tradeoff(files, files.outputs, files.cost)
+    near, far = files["baselines.json"]["networks"]
+    assert near["macs"] <= 3 * files.cost.peak < far["macs"]
+    assert near["name"] in plot.wide and far["name"] not in plot.wide
+    assert far["name"] in plot.caption and near["name"] not in plot.caption
+    assert [row[0] for row in summary.baseline_table(files["baselines.json"])] == [near["name"], far["name"]]
+
+
+def test_the_report_says_where_the_weights_come_from_and_how_many_there_are(files: RunFiles) -> None:
+    pair = files["pair/pair.json"]
+    little, big = pair["params"]["little"], pair["params"]["big"]
+    assert "a part of big's" in summary.origin(pair) and summary.stored_params(pair) == big
+    stem = sum(block["params"] for block in pair["blocks"]["big"][:2])
+    joint = pair | {"coupling": "sibling", "finetune": "joint"}
+    assert "trained on together" in summary.origin(joint) and summary.stored_params(joint) == little + big - stem
+    apart = pair | {"coupling": "independent", "finetune": "independent", "shared": 0}
+    assert "apart from the other" in summary.origin(apart) and summary.stored_params(apart) == little + big
+
+
+def test_fine_tuning_has_a_curve_of_its_own_whether_together_or_apart() -> None:
+    def lines(stage: str, **losses: float) -> list[dict[str, float | str]]:
+        return [{"stage": stage, "step": n, "epoch": n / 2, "lr": 0.1, "loss": 9.0 / n} | losses for n in (1, 2, 3)]
+
+    together = finetuning(lines("train") + lines("finetune", big=0.25, little=0.75))
+    apart = finetuning(lines("finetune/little") + lines("finetune/big"))
+    assert together is not None and "0.250 for the big network and 0.750 for the little" in together.caption
+    assert apart is not None and "3.00 for the big network and 3.00 for the little" in apart.caption
+    assert finetuning(lines("train")) is None

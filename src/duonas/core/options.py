@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -141,6 +141,29 @@ class SearchOptions:
 
 
 @dataclass(frozen=True)
+class FinetuneOptions:
+    """``[finetune]``: what becomes of the pair's weights after the search (paper D, sections 4.5 and 4.6).
+
+    What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
+    """
+
+    mode: Literal["none", "joint", "scratch", "independent"] = "none"  # independent: little and big trained apart
+    epochs: Count | None = None  # default: 5 for joint, else as in [train]
+    batch_size: Count | None = None  # default: as in [train]
+    lr: Positive | None = None  # default: a tenth of [train] lr for joint, else as in [train]
+    weight_decay: NotNegative | None = None  # default: as in [train]
+    alpha: NotNegative | None = None  # joint, scratch: weight of little's label loss; default: [train.loss] alpha
+    beta: NotNegative | None = None  # joint, scratch: of little's distillation from big; default: [train.loss] beta
+    temperature: Positive | None = None  # of that distillation; default: as in [train]
+
+    def over(self, train: TrainOptions) -> TrainOptions:
+        """The training loop's options: these where they are given, those of ``train`` elsewhere."""
+        if self.mode == "joint":
+            train = replace(train, epochs=5, lr=train.lr / 10)
+        return replace(_over(train, self), loss=_over(train.loss, self))
+
+
+@dataclass(frozen=True)
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
@@ -166,3 +189,28 @@ class MeasureOptions:
     latency_images: Count = 300  # single images timed
     throughput_batches: Count = 20  # batches of 64 timed
     threads: Annotated[int, Ge(0)] = 0  # of ONNX Runtime; 0: its default
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """``[baselines]``: static networks of timm, trained by the same loop, to compare the pair with."""
+
+    networks: tuple[str, ...] = ()  # such as mobilenetv3_small_100, mobilenetv3_large_100, efficientnet_b0
+    epochs: Count | None = None  # default: as in [train]
+    batch_size: Count | None = None  # default: as in [train]
+    lr: Positive | None = None  # default: as in [train]
+    weight_decay: NotNegative | None = None  # default: as in [train]
+
+    def over(self, train: TrainOptions) -> TrainOptions:
+        """The training loop's options: these where they are given, those of ``train`` elsewhere."""
+        return _over(train, self)
+
+
+_Table = TypeVar("_Table", TrainOptions, LossOptions)
+
+
+def _over(table: _Table, own: FinetuneOptions | BaselineOptions) -> _Table:
+    """``table`` with what ``own`` gives for its keys."""
+    known = {each.name for each in fields(table)}
+    given = {each.name: getattr(own, each.name) for each in fields(own) if each.name in known}
+    return replace(table, **{name: value for name, value in given.items() if value is not None})

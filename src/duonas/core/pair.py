@@ -14,7 +14,7 @@ from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.space import SearchSpace
 
-Coupling = Literal["nested", "sibling", "partial"]
+Coupling = Literal["nested", "sibling", "partial", "independent"]
 Role = Literal["big", "little"]
 
 
@@ -194,6 +194,10 @@ class PairSpace(ABC):
         little, big = map(self.blocks, self.subnets(pair))
         return count_shared(little, big, pair.split)
 
+    def parted(self) -> PairSpace:
+        """The coupling of a pair that was trained on: each tower with weights of its own behind what both share."""
+        return self
+
     def _redrawn(self, split: int, rng: np.random.Generator, p: float) -> int:
         return split
 
@@ -280,11 +284,15 @@ class NestedPairs(PairSpace):
                 return f"little is not contained in big, its {name} is {axis.values[mine]} {more}"
         return "little is not contained in big"
 
+    def parted(self) -> PairSpace:
+        """Siblings: little's weights are no part of big's any more."""
+        return SiblingPairs(self.space, self.spaces["little"])
+
 
 class SiblingPairs(PairSpace):
     """Two towers with weights of their own behind one stem (option B): any two archs."""
 
-    coupling = "sibling"
+    coupling: Coupling = "sibling"
 
     def contains(self, pair: PairArch) -> bool:
         """Whether the stem alone is shared."""
@@ -320,6 +328,27 @@ class SiblingPairs(PairSpace):
 
     def _objection(self, pair: PairArch) -> str:
         return f"its split is {pair.split}, but siblings share the stem alone (split 0)"
+
+
+class IndependentPairs(SiblingPairs):
+    """Two networks trained apart (paper D, section 4.2): nothing is shared, and each computes a stem of its own.
+
+    The split of a pair says no more than where it was found: of which blocks its little is made.
+    """
+
+    coupling = "independent"
+
+    def contains(self, pair: PairArch) -> bool:
+        """Any two archs."""
+        return True
+
+    def matches(self, little: np.ndarray, bigs: np.ndarray, split: int) -> np.ndarray:
+        """All of them."""
+        return np.full(len(bigs), True)
+
+    def shared(self, pair: PairArch) -> int:
+        """None."""
+        return 0
 
 
 class PartialPairs(PairSpace):

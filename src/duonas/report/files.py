@@ -21,7 +21,7 @@ WRITTEN_BY = {
     "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "log.jsonl": "train",
     "archs.parquet": "search", "trials.parquet": "search", "front.json": "search",
     "pair/pair.json": "pair", "pair/policy.json": "route",
-    "test_outputs.safetensors": "measure", "examples.json": "measure",
+    "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",
 }  # fmt: skip
 
 

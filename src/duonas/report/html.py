@@ -23,7 +23,7 @@ from duonas.report.figures.classes import per_class
 from duonas.report.figures.scores import histogram
 from duonas.report.figures.search import front
 from duonas.report.figures.sensitivity import sensitivity
-from duonas.report.figures.timing import latency, training
+from duonas.report.figures.timing import finetuning, latency, training
 from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
 from duonas.report.words import whole
@@ -81,6 +81,7 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "certainty": part(lambda: summary.certainty(outputs), OUTPUTS),
         "tradeoff": part(lambda: tradeoff(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
         "price": part(lambda: summary.price(run.cost), PAIR),  # type: ignore[arg-type]
+        "baselines": part(lambda: summary.baseline_table(run["baselines.json"]), "baselines.json"),
         "front": part(lambda: front(found, run["trials.parquet"]), "front.json"),
         "histogram": part(lambda: histogram(run, outputs), OUTPUTS),
         "outcomes": part(lambda: summary.outcomes(outputs), OUTPUTS),
@@ -89,9 +90,11 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "sensitivity": part(lambda: sensitivity(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
         "examples": part(lambda: examples.groups(run, run["examples.json"]), "examples.json"),
         "blocks": part(lambda: architectures(pair), PAIR),
+        "origin": part(lambda: summary.origin(pair), PAIR),
         "pair_table": part(lambda: summary.pair_table(pair), PAIR),
         "latency": part(lambda: latency(run.measure)),
         "training": part(lambda: training(run["log.jsonl"]), "log.jsonl"),
+        "finetuning": part(lambda: finetuning(run["log.jsonl"]), "log.jsonl"),
         "tables": part(lambda: provenance.tables(run)),
         "recipe": part(lambda: run["recipe.toml"], "recipe.toml"),
     }

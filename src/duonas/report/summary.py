@@ -133,6 +133,36 @@ def price(cost: PairCost) -> str:
     )
 
 
+def origin(pair: dict[str, Any]) -> str:
+    """Where the pair's weights come from, and how many there are."""
+    stored = count(stored_params(pair), "params")
+    if pair["coupling"] == "nested":
+        return f"Both come straight from the supernet; little's weights are a part of big's {stored}."
+    ways = {
+        "none": "Both come straight from the supernet.",
+        "joint": "Both come from the supernet and were then trained on together.",
+        "scratch": "Both were trained together from fresh weights.",
+        "independent": "Both were trained from fresh weights, each apart from the other.",
+    }
+    return f"{ways[pair.get('finetune', 'none')]} Together they have {stored}, shared ones counted once."
+
+
+def stored_params(pair: dict[str, Any]) -> int:
+    """How many different weights a pair has: of nested ones big's, else both networks', shared ones counted once."""
+    little, big = (int(pair["params"][role]) for role in ("little", "big"))
+    if pair["coupling"] == "nested":
+        return big
+    return little + big - sum(int(block["params"]) for block in pair["blocks"]["big"][: pair["shared"]])
+
+
+def baseline_table(found: dict[str, Any]) -> list[list[str]]:
+    """Rows: static network, accuracy, MACs, params, epochs."""
+    return [
+        [row["name"], percent(row["accuracy"]), count(row["macs"]), count(row["params"]), whole(row["epochs"])]
+        for row in found["networks"]
+    ]
+
+
 def pair_table(pair: dict[str, Any]) -> list[list[str]]:
     """Rows: network, blocks, MACs, params, weights in float32, peak activation memory."""
     rows = []

@@ -86,10 +86,11 @@ class Evaluator:
         accuracy = float((logits.argmax(1) == self.labels).mean())
         return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
 
-    def network(self, subnet: Subnet) -> nn.Module:
+    def network(self, subnet: Subnet) -> nn.Sequential:
         """The subnet in plain PyTorch with the batch-norm statistics that it is used with, in eval mode."""
         network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
-        return self.supernet.settle(network, evaluation_batches(self._pixels, self._batch_size))
+        self.supernet.settle(network, evaluation_batches(self._pixels, self._batch_size))
+        return network
 
     @torch.inference_mode()
     def logits(self, network: nn.Module) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -136,5 +137,7 @@ class PairNet(nn.Module):
         return PairOutput(self.little[-1](little), self.big[-1](big), stem, little, big)
 
     def towers(self) -> dict[str, nn.Sequential]:
-        """Little and big as whole networks, sharing modules with this one."""
-        return {role: nn.Sequential(*self.stem, *getattr(self, role)) for role in ("little", "big")}
+        """Little and big as whole networks, block by block under their names, sharing modules with this one."""
+        stem = list(self.stem.named_children())
+        rest = {role: list(getattr(self, role).named_children()) for role in ("little", "big")}
+        return {role: nn.Sequential(OrderedDict([*stem, *blocks])) for role, blocks in rest.items()}

@@ -10,10 +10,11 @@ The laws are those of the design: what is extracted equals the supernet, counts 
 batch-mates, the same seed gives the same result.
 """
 
+from duonas.costs.hooks import count_macs
 from duonas.testing.routers import RouterContract
 from duonas.testing.rules import RuleContract
 from duonas.testing.spaces import SpaceContract
 from duonas.testing.strategies import StrategyContract
-from duonas.testing.supernets import SupernetContract, count_macs
+from duonas.testing.supernets import SupernetContract
 
 __all__ = ["RouterContract", "RuleContract", "SpaceContract", "StrategyContract", "SupernetContract", "count_macs"]

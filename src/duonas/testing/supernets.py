@@ -14,35 +14,13 @@ from duonas.core.pair import PairArch, Role
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
+from duonas.costs.hooks import count_macs
 from duonas.layers.norm import folded, recalibrate
 from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import Confidence
 from duonas.spaces.pair import PairNet, PairSupernet
 from duonas.spaces.supernet import Supernet
 from duonas.testing.spaces import SpaceContract
-
-
-def count_macs(network: nn.Module, images: Tensor) -> int:
-    """Multiply-accumulates of the convolutions and linear layers that really run on images (N, 3, H, W), in all."""
-    total = 0
-
-    def convolution(module: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        total += output.numel() * module.weight[0].numel()
-
-    def linear(module: nn.Linear, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        total += output.numel() * module.in_features
-
-    hooks = [m.register_forward_hook(convolution) for m in network.modules() if isinstance(m, nn.Conv2d)]
-    hooks += [m.register_forward_hook(linear) for m in network.modules() if isinstance(m, nn.Linear)]
-    try:
-        with torch.inference_mode():
-            network(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return total
 
 
 def between(scores: Tensor) -> float:

@@ -77,7 +77,7 @@ class Checkpoint:
                     optimizer.state[parameter]["momentum_buffer"] = momentum[name].to(parameter.device)
             return int(header["step"])
         except (KeyError, RuntimeError) as error:
-            raise DuonasError(f"{self.path} belongs to another supernet; delete it to train from the start.") from error
+            raise DuonasError(f"{self.path} belongs to another network; delete it to train from the start.") from error
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

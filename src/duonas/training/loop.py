@@ -52,6 +52,13 @@ def build_fabric(options: TrainOptions) -> Fabric:
     return fabric
 
 
+def one_process(options: TrainOptions) -> Fabric:
+    """The device and precision of this process by itself, whether or not ``torchrun`` started others beside it."""
+    fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=1, num_nodes=1)
+    fabric.launch()
+    return fabric
+
+
 def check_accelerator(name: str) -> None:
     """Refuse a device that is not there.
 
@@ -218,4 +225,4 @@ def _check_weights(network: nn.Module, average: AveragedWeights, step: int, chec
 
 def _stop(what: str, step: int, checkpoint: Path) -> NoReturn:
     kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
-    raise DuonasError(f"{what} at step {step + 1}: lower [train] lr or set clip; {kept}.")
+    raise DuonasError(f"{what} at step {step + 1}: lower lr or set [train] clip; {kept}.")

@@ -56,13 +56,37 @@ def _row(role: str, times: dict[str, float], top: float, axis: Scale) -> Markup:
 
 def training(log: list[dict[str, Any]]) -> Figure | None:
     """Loss of the largest and the smallest arch over epochs; ``None`` where nothing was logged."""
-    steps = (row for row in log if row.get("stage") == "train" and {"epoch", "loss"} <= row.keys())
-    rows = [row for _, row in sorted({row["epoch"]: row for row in steps}.items())]  # a resumed run repeats some steps
+    rows = _steps(log, "train")
     if not rows:
         return None
     lines = [(name, key) for name, key in (("big", "largest"), ("little", "smallest")) if key in rows[-1]] or [
         ("routed", "loss")
     ]
+    texts = {"loss": "loss", "largest": "largest subnet", "smallest": "smallest subnet, taught by the largest"}
+    return _losses("Loss", rows, lines, texts)
+
+
+def finetuning(log: list[dict[str, Any]]) -> Figure | None:
+    """Loss of big and little on the labels over the epochs of fine-tuning; ``None`` where there was none."""
+    rows = _steps(log, "finetune")
+    if not rows:  # trained apart: two logs side by side
+        apart = {role: {row["epoch"]: row for row in _steps(log, f"finetune/{role}")} for role in ("big", "little")}
+        both = sorted(apart["big"].keys() & apart["little"].keys())
+        rows = [apart["big"][at] | {role: apart[role][at]["loss"] for role in apart} for at in both]
+    if not rows:
+        return None
+    texts = {"big": "big network, on labels", "little": "little network, on labels"}
+    return _losses("Loss of the pair's own training", rows, [("big", "big"), ("little", "little")], texts)
+
+
+def _steps(log: list[dict[str, Any]], stage: str) -> list[dict[str, Any]]:
+    """The training steps that a stage logged, by epoch; a resumed run repeats some."""
+    steps = (row for row in log if row.get("stage") == stage and {"epoch", "loss"} <= row.keys())
+    return [row for _, row in sorted({row["epoch"]: row for row in steps}.items())]
+
+
+def _losses(title: str, rows: list[dict[str, Any]], lines: list[tuple[str, str]], texts: dict[str, str]) -> Figure:
+    """A line for each (colour, key of the rows)."""
     epochs = np.array([row["epoch"] for row in rows], dtype=float)
     values = {key: np.array([row.get(key, np.nan) for row in rows], dtype=float) for _, key in lines}
     kept = thin(epochs, 500)
@@ -74,24 +98,23 @@ def training(log: list[dict[str, Any]]) -> Figure | None:
         hover = thin(epochs[kept], 120)
         marks = [[(values[key][kept[i]], name) for name, key in lines] for i in hover]
         return canvas(
-            width, 340, "Training loss over epochs",
+            width, 340, f"{title} over epochs",
             plot.axes("Epoch", "Loss (nats)", tick, tick),
             join(plot.line(epochs[kept], values[key][kept], name) for name, key in lines),
-            plot.strips([epochs[kept[i]] for i in hover], marks, [_train_tip(rows[kept[i]]) for i in hover]),
+            plot.strips([epochs[kept[i]] for i in hover], marks, [_tip(rows[kept[i]], lines) for i in hover]),
         )  # fmt: skip
 
-    texts = {"loss": "loss", "largest": "largest subnet", "smallest": "smallest subnet, taught by the largest"}
     speed = [row["images_per_s"] for row in rows if row.get("images_per_s")]
     ends = " and ".join(f"{number(float(values[key][-1]))} for the {texts[key].split(',')[0]}" for _, key in lines)
     caption = f"After {tick(round(epochs[-1], 2))} epochs the loss is {ends}"
     caption += f", at a median of {whole(float(np.median(speed)))} images a second." if speed else "."
-    return figure("Loss", draw, caption, tuple(Key("line", name, texts[key]) for name, key in lines))
+    return figure(title, draw, caption, tuple(Key("line", name, texts[key]) for name, key in lines))
 
 
-def _train_tip(row: dict[str, Any]) -> str:
+def _tip(row: dict[str, Any], lines: list[tuple[str, str]]) -> str:
     parts = [
         f"epoch {number(row['epoch'])}, step {row.get('step', NOTHING)}",
-        *(f"{key} {number(row[key])}" for key in ("loss", "largest", "smallest") if key in row),
+        *(f"{key} {number(row[key])}" for key in dict.fromkeys(["loss", *(key for _, key in lines)]) if key in row),
     ]
     parts += [f"learning rate {number(row['lr'])}"] if "lr" in row else []
     parts += [f"{whole(row['images_per_s'])} images/s"] if row.get("images_per_s") else []

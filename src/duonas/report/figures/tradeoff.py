@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -23,6 +24,9 @@ def thin(values: np.ndarray, most: int) -> np.ndarray:
         return np.empty(0, dtype=int)
     wanted = np.searchsorted(values, np.linspace(values[0], values[-1], most))
     return np.unique(np.concatenate([[0], np.minimum(wanted, len(values) - 1), [len(values) - 1]]))
+
+
+REACH = 3  # times the pair's peak: a baseline that costs more is named, not drawn, or it would squash the curve
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,10 @@ def tradeoff(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:
     oracle = as_line(oracle_curve(outputs.little_right, outputs.big_right), cost)
     ends = [float(outputs.little_right.mean()), float(outputs.big_right.mean())]
     statics = _statics(run)
+    near, far = _baselines(run, REACH * cost.peak)
     low, high = min(ends), float(oracle.accuracy.max())
-    x = span([cost.least, cost.peak, run.measure["big"]["macs"]], pad=0.08, floor=0)
-    y = span([low - 0.35 * (high - low), high], pad=0.12, floor=0, ceiling=1)
+    x = span([cost.least, cost.peak, run.measure["big"]["macs"], *(one.macs for one in near)], pad=0.08, floor=0)
+    y = span([low - 0.35 * (high - low), high, *(one.accuracy for one in near)], pad=0.12, floor=0, ceiling=1)
     inside = np.array([x[0] <= row.macs <= x[1] and y[0] <= row.accuracy <= y[1] for row in statics], dtype=bool)
 
     shown = [statics[i] for i in every(inside, 400)]
@@ -63,7 +68,7 @@ def tradeoff(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:
             plot.line([cost.least, cost.peak], ends, "random"), plot.line(oracle.macs, oracle.accuracy, "oracle"),
             plot.line(routed.macs, routed.accuracy, "routed"), _hover(plot, routed),
             join(plot.dot(one.macs, one.accuracy, "static", one.tip, 3.5) for one in shown),
-            _marks(plot, run),
+            join(_named(plot, one) for one in near), _marks(plot, run),
         )  # fmt: skip
 
     left_out = int((~inside).sum())
@@ -77,6 +82,8 @@ def tradeoff(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:
     )
     if left_out:
         caption += f" {left_out} of {len(statics)} static subnets lie outside the picture."
+    for one in far:
+        caption += f" Beyond the picture: {one.name} with {percent(one.accuracy)} for {count(one.macs, 'MACs')}."
     keys = [
         Key("line", "routed", "routed, every threshold"), Key("ring", "routed", "chosen threshold"),
         Key("dot", "little", "little alone"),
@@ -84,6 +91,8 @@ def tradeoff(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:
     ]  # fmt: skip
     if statics:
         keys.append(Key("dot", "static", "static subnets (val accuracy)"))
+    if near:
+        keys.append(Key("dot", "baseline", "static baselines"))
     return figure("Accuracy against work", draw, caption, tuple(keys))
 
 
@@ -95,11 +104,32 @@ def every(mask: np.ndarray, most: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Static:
-    """A subnet of the supernet on its own, with its val accuracy."""
+    """A network on its own: a subnet with its val accuracy, or a baseline with its test accuracy."""
 
+    name: str
     macs: float
     accuracy: float
     tip: str
+
+
+def _baselines(run: RunFiles, most: float) -> tuple[list[Static], list[Static]]:
+    """The static networks that cost at most so many MACs, and the others."""
+    found = (run["baselines.json"] or {}).get("networks", ())
+    rows = [Static(row["name"], row["macs"], row["accuracy"], _baseline_tip(row)) for row in found]
+    return [row for row in rows if row.macs <= most], [row for row in rows if row.macs > most]
+
+
+def _baseline_tip(row: dict[str, Any]) -> str:
+    size = f"{count(row['macs'], 'MACs')}\n{count(row['params'], 'params')}"
+    return f"{row['name']}, static\naccuracy {percent(row['accuracy'])}\n{size}\n{row['epochs']} epochs"
+
+
+def _named(plot: Frame, one: Static) -> Markup:
+    """A dot with its name, written towards the middle of the plot."""
+    low, high = plot.x.domain
+    dx, anchor = (-10, "end") if one.macs > (low + high) / 2 else (10, "start")
+    dot = plot.dot(one.macs, one.accuracy, "baseline", one.tip, 5.5)
+    return join([dot, plot.note(one.macs, one.accuracy, one.name, "baseline", anchor, dx, -8)])
 
 
 def _statics(run: RunFiles) -> list[Static]:
@@ -107,6 +137,7 @@ def _statics(run: RunFiles) -> list[Static]:
     rows = zip(table["arch"], table["macs"], table["params"], table["accuracy"], strict=True)
     return [
         Static(
+            arch,
             macs,
             accuracy,
             f"static subnet {arch}\nval accuracy {percent(accuracy)}\n{count(macs, 'MACs')}\n{count(params, 'params')}",

@@ -1,0 +1,1 @@
+"""What a routed pair is compared with."""
