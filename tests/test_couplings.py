@@ -89,7 +89,7 @@ def test_a_budget_below_the_smallest_pair_says_what_is_possible(coupling, budget
     settings = [f"--set=pair.coupling={coupling}", f"--set={AXES}"]
     result = call("run", "quickstart", "--out", tmp_path / "run", f"--set={budget}", *settings)
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
-    needed = "constraint expected_macs = 1000 cannot be met: the smallest pair of the space needs "
+    needed = "constraint (or [route] budget) expected_macs = 1000 cannot be met: the smallest pair of the space needs "
     assert needed in result.stderr and not (tmp_path / "run" / "checkpoint").exists()
     least = int(result.stderr.rstrip(".\n").rpartition(" ")[2].replace(",", ""))
     found = duonas.profile(
