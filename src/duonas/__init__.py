@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from duonas.compare import compare
     from duonas.core.arch import Arch
     from duonas.core.errors import DuonasError
     from duonas.core.pair import PairArch, PairSpace
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from duonas.recipe import Recipe
     from duonas.recipe import load as load_recipe
     from duonas.spaces.supernet import Family, Supernet
+    from duonas.study import load_study
 
 __version__ = "0.1.0"
 
@@ -30,7 +32,9 @@ _HOMES = {
     "Recipe": "recipe:Recipe",
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "spaces.supernet:Supernet",
+    "compare": "compare:compare",
     "load_recipe": "recipe:load",
+    "load_study": "study:load_study",
     "profile": "pipeline:profile",
     "run": "pipeline:run",
 }
@@ -46,7 +50,9 @@ __all__ = [
     "Recipe",
     "SearchSpace",
     "Supernet",
+    "compare",
     "load_recipe",
+    "load_study",
     "profile",
     "run",
 ]

@@ -162,6 +162,36 @@ def report(
     _carry_out(recipe, out, override, supernet, until="report")
 
 
+@app.command()
+def compare(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A .toml file: variants of a recipe, and seeds.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the runs go. Default: runs/STUDY.")
+    ] = None,
+    override: SetOption = None,
+) -> None:
+    """Run all variants of a study for all its seeds: one table and one page.
+
+    [dim]duonas compare study.toml[/dim]  killed? the same again: it goes on
+    """
+    with _one_line_errors("stopped; the same command goes on from here"):
+        from duonas.study import load_study
+
+        loaded = load_study(study, override or ())
+        console = _console()
+        runs = len(loaded.variants) * len(loaded.seeds)
+        folder = out or Path("runs") / study.stem
+        console.print(f"{len(loaded.variants)} variants, {runs} runs: {folder}", markup=False, soft_wrap=True)
+        from duonas.compare import compare as compare_all
+        from duonas.core.files import read_json
+        from duonas.progress import watch
+        from duonas.tables import comparison_table
+
+        page = compare_all(loaded, folder, watch(console))
+        console.print("", comparison_table(read_json(page.with_suffix(".json"))), "", sep="\n")
+        console.print(f"comparison: {page}", markup=False, highlight=False, soft_wrap=True)
+
+
 @app.command(name="list")
 def list_() -> None:
     """What there is: recipes, data sets, spaces, presets, rules, strategies, routers, scores, baselines."""

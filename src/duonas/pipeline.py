@@ -44,6 +44,7 @@ from duonas.routing.route import calibrate
 from duonas.rundir import STAGES, Run
 from duonas.search.evaluate import Evaluator
 from duonas.search.front import Front
+from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
@@ -67,17 +68,19 @@ class Job:
         recipe: what to do.
         run: where.
         family: the kind of network, where it is not the recipe's own.
+        splits: the recipe's images, where they were read before.
     """
 
-    def __init__(self, recipe: Recipe, run: Run, family: Family | None = None) -> None:
+    def __init__(self, recipe: Recipe, run: Run, family: Family | None = None, splits: Splits | None = None) -> None:
         self.recipe = recipe
         self.run = run
         self._family = family
+        self._splits = splits
 
     @cached_property
     def splits(self) -> Splits:
         """The images, on the host; the same ones as when the run began."""
-        splits = load_splits(self.recipe.data, self.recipe.seed)
+        splits = self._splits or load_splits(self.recipe.data, self.recipe.seed)
         self.run.hold_splits(splits.hashes)
         return splits
 
@@ -97,10 +100,13 @@ class Job:
         return self.pairs.space
 
     def check(self) -> None:
-        """Refuse before any work what could only fail after it: a missing device, a constraint that no pair meets."""
+        """Refuse before any work what could only fail after it: a missing device, a budget that no pair keeps."""
         check_accelerator(self.recipe.train.accelerator)
+        make_rule(self.pairs, self.recipe.train)
         options = _search_options(self.recipe)
-        Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
+        problem = Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
+        if options.pair is not None:
+            Given(problem, options.pair)
         if self.recipe.baselines.networks:
             check_networks(self.recipe.baselines.networks)
 
@@ -355,6 +361,7 @@ def run(
     supernet: Path | str | None = None,
     progress: StageProgress | None = None,
     family: Family | None = None,
+    splits: Splits | None = None,
 ) -> Path:
     """Do every stage up to ``until`` that is not done yet, and return the run directory.
 
@@ -365,6 +372,7 @@ def run(
         supernet: another run directory whose trained supernet is used instead of training one.
         progress: told how every stage goes; silent by default.
         family: a kind of network of one's own, where the recipe does not name it.
+        splits: the recipe's images, where several runs share them; read by default.
 
     Raises:
         DuonasError: something in the recipe, the data or the run directory cannot be used.
@@ -373,7 +381,7 @@ def run(
         raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
     watch = progress or Silent()
     with Run.open(Path(folder), recipe) as opened:
-        job = Job(recipe, opened, family)
+        job = Job(recipe, opened, family, splits)
         stages = STAGES[: STAGES.index(until) + 1]
         if not opened.writes:  # the helpers of torchrun only train
             stages = ("train",) if supernet is None else ()

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -78,8 +78,8 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
     overrides = list(overrides)
     _make_way(tables, overrides)
-    for override in overrides:
-        _override(tables, override)
+    for text in overrides:
+        override(tables, text)
     return parse(tables, path.name)
 
 
@@ -105,6 +105,8 @@ def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
         raise DuonasError(f"{where}: [route] takes one of floor, budget and share, got {' and '.join(given)}.")
     if recipe.search.order == "sequential" and recipe.search.evaluations < 2:
         raise DuonasError(f"{where}: [search] order = 'sequential' needs two evaluations or more, got 1.")
+    if recipe.search.order == "sequential" and recipe.search.pair is not None:
+        raise DuonasError(f"{where}: [search] order = 'sequential' has nothing to search where [search.pair] is given.")
     try:
         Goal(recipe.search.objectives, recipe.search.constraints)
     except DuonasError as error:
@@ -191,8 +193,14 @@ def _check_table(table: Mapping[str, Any], options: Any, where: str) -> None:
     for key, value in table.items():
         if key not in known:
             raise DuonasError(f"{where} has no key {key!r}: {nearest(key, known)}.")
-        if is_dataclass(known[key]) and isinstance(value, Mapping):
-            _check_table(value, known[key], f"{where.removesuffix(']')}.{key}]")
+        inner = inner_table(known[key])
+        if inner is not None and isinstance(value, Mapping):
+            _check_table(value, inner, f"{where.removesuffix(']')}.{key}]")
+
+
+def inner_table(hint: Any) -> Any:
+    """The options of a key that is a table inside a table, optional or not; ``None`` for other keys."""
+    return next((each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each)), None)
 
 
 def _home(key: str) -> str | None:
@@ -211,7 +219,8 @@ def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
             route.pop(target, None)
 
 
-def _override(tables: dict[str, Any], text: str) -> None:
+def override(tables: dict[str, Any], text: str) -> None:
+    """Put ``"table.key=value"`` into the tables; an empty value takes the key out."""
     path, equals, value = text.partition("=")
     *parents, key = (part.strip() for part in path.split("."))
     if not equals or not all((*parents, key)):

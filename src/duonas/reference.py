@@ -6,12 +6,12 @@ import inspect
 import re
 import types
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from duonas.recipe import Recipe
+from duonas.recipe import Recipe, inner_table
 
 INTRODUCTION = """\
 # Every key of a recipe
@@ -44,8 +44,9 @@ def _table(name: str) -> str:
 def _rows(options: Any, prefix: str = "") -> Iterator[tuple[str, str, str, str]]:
     hints, comments = get_type_hints(options, include_extras=True), _comments(options)
     for field in fields(options):
-        if is_dataclass(hints[field.name]):
-            yield from _rows(hints[field.name], f"{field.name}.")
+        inner = inner_table(hints[field.name])
+        if inner is not None:
+            yield from _rows(inner, f"{field.name}.")
         else:
             yield f"`{prefix}{field.name}`", _kind(hints[field.name]), _default(field), comments.get(field.name, "")
 

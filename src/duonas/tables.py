@@ -66,6 +66,23 @@ def summary_table(measured: dict[str, Any]) -> Table:
     return table
 
 
+def comparison_table(found: dict[str, Any]) -> Table:
+    """Mean accuracy of each variant of a study, with the deviation over its seeds."""
+    table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
+    for heading in ("little", "routed", "big", "expected MACs"):
+        table.add_column(heading, justify="right")
+    for variant in found["variants"]:
+        figures = variant["figures"]
+        cells = [_spread(figures[role]) for role in ("little", "routed", "big")]
+        table.add_row(escape(variant["name"]), *cells, count(figures["expected_macs"]["mean"]))
+    return table
+
+
+def _spread(figure: dict[str, Any]) -> str:
+    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.2f}"
+    return f"{100 * figure['mean']:.2f}{deviation} %"
+
+
 def words(name: str) -> str:
     """``peak_memory_bytes`` as ``peak memory``, ``expected_macs`` as ``expected MACs``."""
     return name.removesuffix("_bytes").replace("_", " ").replace("macs", "MACs")

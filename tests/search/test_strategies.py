@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from duonas.core.options import SearchOptions, SpaceOptions
+from duonas.core.errors import DuonasError
+from duonas.core.options import GivenPair, SearchOptions, SpaceOptions
 from duonas.core.pair import NestedPairs
+from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer
@@ -95,3 +97,35 @@ def test_a_search_ends_when_the_space_does(name, evaluator):
     result = search(pairs, evaluator, SearchOptions(strategy=name, evaluations=100, population=10), "margin", 0)
     assert len(result.trials) == 5 and len(result.archs) == 4
     assert result.front.scored_pairs == 5
+
+
+def given_pairs():
+    options = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3, 5]})
+    return NestedPairs(FAMILY.space(options, 8, 4))
+
+
+def test_a_given_pair_is_asked_once_and_named_by_kind_or_by_axis():
+    pairs = given_pairs()
+    given = GivenPair(little={"width": 0.5, "depth": 1, "stage2.depth": 2}, big={"kernel": 5})
+    strategy = Given(Problem(GOAL, Pricer(pairs)), given)
+    (candidate,) = strategy.ask(3)
+    assert strategy.ask(3) == []
+    value = pairs.space.value
+    assert [value(candidate.pair.little, f"stage{n}.depth") for n in (1, 2)] == [1, 2]
+    assert [value(candidate.pair.little, f"stage{n}.width") for n in (1, 2)] == [0.5, 0.5]
+    assert candidate.pair.big == pairs.space.largest()
+
+
+@pytest.mark.parametrize(
+    ("given", "goal", "message"),
+    [
+        (GivenPair(), GOAL, "is not a nested pair"),
+        (GivenPair(little={"width": 1.0}, big={"width": 0.5}), GOAL, "is not a nested pair"),
+        (GivenPair(little={"widht": 1.0}), GOAL, "no axis 'widht'"),
+        (GivenPair(little={"width": 0.51}), GOAL, "has no value 0.51: choose from"),
+        (GivenPair(little={"depth": 1}), Goal(GOAL.objectives, {"peak_macs": 1e6}), r"\[search.pair\] does not meet"),
+    ],
+)
+def test_a_given_pair_that_cannot_be_is_refused(given, goal, message):
+    with pytest.raises(DuonasError, match=message):
+        Given(Problem(goal, Pricer(given_pairs())), given)

@@ -13,7 +13,15 @@ from duonas.costs.counting import pair_cost
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet
 from duonas.training.cotrain import Cotrain
-from duonas.training.losses import cost_loss, distillation_loss, feature_loss, peak_loss, router_loss, soft_gate
+from duonas.training.losses import (
+    cost_loss,
+    distillation_loss,
+    feature_loss,
+    gate_logit,
+    peak_loss,
+    router_loss,
+    soft_gate,
+)
 
 COSTS = torch.tensor([1e6, 3e6, 8e6])
 
@@ -115,10 +123,10 @@ def test_the_cost_loss_makes_little_surer_where_the_budget_is_tight():
     little = net.pairs.space.smallest()
     assert pair_cost(net.pairs, next(net.pairs.smallest())).least <= 1e5
     logits = torch.randn(8, 4, requires_grad=True)
-    gate = soft_gate(logits, options.loss.gate_tau, options.loss.gate_width)
+    gate = soft_gate(gate_logit(logits, options.loss.gate_tau, options.loss.gate_width))
     cost_loss(gate, torch.tensor([1e4, 1e6]), 1e5).backward()
     with torch.no_grad():
-        after = soft_gate(logits - 0.5 * logits.grad, options.loss.gate_tau, options.loss.gate_width)
+        after = soft_gate(gate_logit(logits - 0.5 * logits.grad, options.loss.gate_tau, options.loss.gate_width))
     assert after[:, 0].mean() > gate[:, 0].mean() and little in net.pairs.space.archs()
 
 
@@ -126,11 +134,13 @@ def test_the_router_learns_to_go_on_only_where_little_is_wrong_and_big_is_right(
     classes = torch.tensor([0, 0, 0, 0])
     right, wrong = torch.tensor([9.0, 0.0]), torch.tensor([0.0, 9.0])
     little, big = torch.stack([right, right, wrong, wrong]), torch.stack([right, wrong, right, wrong])
-    ideal = torch.tensor([1.0, 1.0, 0.0, 1.0])
-    assert router_loss(ideal, little, big, classes) == 0
-    assert router_loss(1 - ideal, little, big, classes) > 10
+    ideal = torch.tensor([99.0, 99.0, -99.0, 99.0], requires_grad=True)
+    assert router_loss(ideal, little, big, classes) < 1e-6
+    wrong_way = (-ideal).detach().requires_grad_()
+    router_loss(wrong_way, little, big, classes).backward()
+    assert torch.equal(wrong_way.grad.sign(), -ideal.sign())  # sure and wrong: it still learns
     soft = torch.nn.functional.one_hot(classes, 2).float()
-    assert router_loss(ideal, little, big, soft) == 0
+    assert router_loss(ideal, little, big, soft) < 1e-6
 
 
 def test_features_are_compared_at_littles_size_and_teach_little_alone():
@@ -151,6 +161,14 @@ def test_learned_weights_find_each_terms_own_size():
         optimizer.step()
     found = torch.exp(-rule.weights.log_variances.detach())
     torch.testing.assert_close(found, 1 / (2 * torch.stack(list(terms.values()))), rtol=1e-2, atol=1e-3)
+
+
+def test_a_budget_that_is_kept_is_no_uncertainty_to_learn():
+    loss = LossOptions(cost=1.0, cost_budget=1e9, weighting="uncertainty")
+    _, rule, _, _ = step(TrainOptions(loss=loss))
+    terms = {name: torch.tensor(1.0) for name in ("big", "little", "distillation")} | {"cost": torch.tensor(0.0)}
+    assert len(rule.weights.log_variances) == 3
+    assert rule.weights.total(terms, rule.fixed) == 3  # each s starts at 0
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,18 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
+class GivenPair:
+    """``[search.pair]``: the pair to take instead of searching one; an axis that is not named is at its largest.
+
+    A value is for an axis (``"stage1.depth" = 2``) or for every axis of a kind (``depth = 2``).
+    """
+
+    little: dict[str, Any] = field(default_factory=dict)  # such as { width = 0.5, depth = 1 }
+    big: dict[str, Any] = field(default_factory=dict)  # likewise; default: the largest arch
+    split: Annotated[int, Ge(0)] = 0  # partial: the stage after which little branches off
+
+
+@dataclass(frozen=True)
 class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
@@ -138,6 +150,7 @@ class SearchOptions:
     batch_size: Count = 250  # images a forward pass
     objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
     constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
+    pair: GivenPair | None = None  # takes the place of the search
 
 
 @dataclass(frozen=True)

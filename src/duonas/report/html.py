@@ -1,17 +1,11 @@
-"""The page: figures and words put into the template, with style and script inside."""
+"""The report of a run: figures and words put into its template."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_text
@@ -26,6 +20,7 @@ from duonas.report.figures.sensitivity import sensitivity
 from duonas.report.figures.timing import finetuning, latency, training
 from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
+from duonas.report.page import render_page
 from duonas.report.words import whole
 
 OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/policy.json"
@@ -42,8 +37,6 @@ class Part:
 def write_report(run_folder: Path) -> Path:
     """Write ``report.html`` from the files of a run directory, and from nothing else.
 
-    The page is one file: no request leaves it, and its content security policy forbids any script but its own.
-
     Raises:
         DuonasError: the run was not measured yet, or a file is damaged; nothing is written then.
     """
@@ -53,14 +46,10 @@ def write_report(run_folder: Path) -> Path:
 
 def render(run: RunFiles) -> str:
     """The whole page as text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    script = _asset("tooltip.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = environment.from_string(_asset("template.html.j2"))
     measured = run.measure
     try:
-        return page.render(
-            name=run.folder.resolve().name, style=Markup(_asset("style.css")), script=Markup(script), digest=digest,
+        return render_page(
+            "report.html.j2", run.folder.resolve().name,
             headline=summary.headline(measured), tiles=summary.tiles(measured),
             test_images=whole(measured["test_images"]),
             latency_table=summary.latency_table(measured), ideal=summary.ideal(measured), **_parts(run),
@@ -120,7 +109,3 @@ def _lacking(names: str, error: KeyError) -> DuonasError:
     return DuonasError(
         f"the report cannot be written: {names} lacks {error.args[0]!r}; was it written by another version?"
     )
-
-
-def _asset(name: str) -> str:
-    return (package_files("duonas.report") / name).read_text(encoding="utf-8")

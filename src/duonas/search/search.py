@@ -24,6 +24,7 @@ from duonas.routing.threshold import sweep
 from duonas.search.evaluate import SubnetResult
 from duonas.search.factorised import Answers, recombine
 from duonas.search.front import Front, front
+from duonas.search.given import Given
 from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.order import ORDERS
@@ -94,7 +95,9 @@ class SearchResult:
 
 
 def make_strategy(problem: Problem, options: SearchOptions, seed: int) -> Strategy:
-    """The strategy that ``options`` name."""
+    """The strategy that ``options`` name, or the pair that they give."""
+    if options.pair is not None:
+        return Given(problem, options.pair)
     if options.strategy == "random":
         return RandomSearch(problem, seed)
     return Nsga2(problem, min(options.population, options.evaluations), seed)

@@ -19,6 +19,7 @@ from duonas.training.losses import (
     cost_loss,
     distillation_loss,
     feature_loss,
+    gate_logit,
     label_loss,
     peak_loss,
     router_loss,
@@ -26,6 +27,7 @@ from duonas.training.losses import (
 )
 
 Term = Callable[[], Tensor]
+BUDGETED = ("cost", "peak")  # 0 where the budget is kept, so no uncertainty to learn: its weight would grow for ever
 
 
 class Cotrain:
@@ -93,14 +95,15 @@ class Cotrain:
 
     def _terms(self, pair: PairArch, output: PairLogits, targets: Tensor) -> dict[str, Term]:
         options, little, big = self.options, output.little, output.big
-        gate = soft_gate(little, options.loss.gate_tau, options.loss.gate_width)
+        logit = gate_logit(little, options.loss.gate_tau, options.loss.gate_width)
+        gate = soft_gate(logit)
         cost = pair_cost(self.pairs, pair)
         exits = torch.tensor([cost.least, cost.peak], device=little.device, dtype=torch.float32)
         return {
             "big": lambda: label_loss(big, targets, options.label_smoothing),
             "little": lambda: label_loss(little, targets, options.label_smoothing),
             "distillation": lambda: distillation_loss(little, big, options.temperature),
-            "router": lambda: router_loss(gate[:, 0], little, big, targets),
+            "router": lambda: router_loss(logit, little, big, targets),
             "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
             "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),
             "features": lambda: feature_loss(self._learned.adapted(output), output.big_features),
@@ -131,20 +134,19 @@ class _Learned(nn.Module):
 
     def __init__(self, pairs: PairSpace, options: TrainOptions, names: list[str]) -> None:
         super().__init__()
-        self._names = names
+        self._uncertain = [name for name in names if name not in BUDGETED]
         learned = options.loss.weighting == "uncertainty"
-        self.log_variances = nn.Parameter(torch.zeros(len(names))) if learned else None
+        self.log_variances = nn.Parameter(torch.zeros(len(self._uncertain))) if learned else None
         channels = pairs.blocks(Subnet(pairs.space.largest()))[-1].in_channels
         # It starts as the identity: little's first channels are to become big's first channels.
         self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if options.loss.features else None
 
     def total(self, terms: dict[str, Tensor], fixed: dict[str, float]) -> Tensor:
         """The weighted sum, by uncertainty ``exp(-s) L + s / 2`` with a learned s (Kendall et al., section 3)."""
-        if self.log_variances is None:
-            return torch.stack([fixed[name] * loss for name, loss in terms.items()]).sum()
-        parts = zip((terms[name] for name in self._names), self.log_variances, strict=True)
-        weighted = [torch.exp(-s) * loss + s / 2 for loss, s in parts]
-        return torch.stack([fixed[name] * part for name, part in zip(self._names, weighted, strict=True)]).sum()
+        if self.log_variances is not None:
+            weighted = zip(self._uncertain, self.log_variances, strict=True)
+            terms = terms | {name: torch.exp(-s) * terms[name] + s / 2 for name, s in weighted}
+        return torch.stack([fixed[name] * loss for name, loss in terms.items()]).sum()
 
     def adapted(self, output: PairLogits) -> Tensor:
         """Little's features (B, C, H, W) as big's channels, by a 1 x 1 convolution that serves every width."""

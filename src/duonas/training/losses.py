@@ -21,21 +21,28 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0
     return F.cross_entropy(student.float() / temperature, soft) * temperature**2
 
 
-def soft_gate(little: Tensor, tau: float, width: float) -> Tensor:
-    """The chance that an image stays little and that it goes on to big, (B, 2), from little's logits (B, K).
+def gate_logit(little: Tensor, tau: float, width: float) -> Tensor:
+    """How sure the soft gate is that an image stays little, as a logit (B,), from little's logits (B, K).
 
-    A sigmoid of little's margin over ``tau``, so that the decision has a gradient; ``width`` is its softness.
+    Little's margin over ``tau``, so that the decision has a gradient; ``width`` is its softness.
     """
     two = little.float().softmax(1).topk(2, dim=1).values
-    keep = torch.sigmoid((two[:, 0] - two[:, 1] - tau) / width)
-    return torch.stack([keep, 1 - keep], dim=1)
+    return (two[:, 0] - two[:, 1] - tau) / width
 
 
-def router_loss(keep: Tensor, little: Tensor, big: Tensor, targets: Tensor) -> Tensor:
-    """Mean binary cross-entropy of the gate (B,) with the oracle: go on only where little is wrong and big is right."""
+def soft_gate(logit: Tensor) -> Tensor:
+    """The chance that an image stays little and that it goes on to big, (B, 2), from the gate's logits (B,)."""
+    return torch.stack([torch.sigmoid(logit), torch.sigmoid(-logit)], dim=1)
+
+
+def router_loss(logit: Tensor, little: Tensor, big: Tensor, targets: Tensor) -> Tensor:
+    """Mean binary cross-entropy of the gate (B,) with the oracle: go on only where little is wrong and big is right.
+
+    From logits, so that a gate that is wrong and sure still gets a gradient.
+    """
     classes = targets if targets.ndim == 1 else targets.argmax(1)
     hard = (little.argmax(1) != classes) & (big.argmax(1) == classes)
-    return F.binary_cross_entropy(keep.float().clamp(0, 1), (~hard).float())
+    return F.binary_cross_entropy_with_logits(logit.float(), (~hard).float())
 
 
 def cost_loss(probabilities: Tensor, costs: Tensor, budget: float) -> Tensor:

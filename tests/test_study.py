@@ -1,0 +1,71 @@
+"""Studies: what a file says, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from duonas.core.errors import DuonasError
+from duonas.study import load_study
+
+STUDY = """
+title = "Does it?"
+base = "quickstart"
+seeds = [0, 2]
+conclusion = "It does."
+
+[recipe]
+train.epochs = 3
+search.pair.little = { width = 0.5 }
+
+[variants.plain]
+
+[variants."trained apart"]
+supernet = "plain"
+finetune.mode = "independent"
+"""
+
+
+def written(tmp_path, text=STUDY):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_variants_are_the_base_with_changes(tmp_path):
+    study = load_study(written(tmp_path), ["train.lr=0.3"])
+    assert (study.name, study.title, study.seeds, study.conclusion) == ("mine", "Does it?", (0, 2), "It does.")
+    plain, apart = (variant.recipe(2) for variant in study.variants)
+    assert plain.seed == 2 and plain.train.epochs == 3 and plain.train.lr == 0.3 and plain.data.name == "digits"
+    assert plain.finetune.mode == "none" and apart.finetune.mode == "independent"
+    assert plain.train == apart.train and plain.search == apart.search
+    assert [variant.supernet for variant in study.variants] == [None, "plain"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "seeds = [0, 2]",
+            "seeds = [1, 1]",
+            r"seeds must be different whole numbers such as \[0, 1, 2\], got \[1, 1\]",
+        ),
+        ("seeds = [0, 2]", "seeds = []", "seeds must be different whole numbers"),
+        ("seeds = [0, 2]", "seed = 3", "has no key 'seed': did you mean 'seeds'"),
+        ('supernet = "plain"', 'supernet = "plan"', "takes the supernet of 'plan'.*did you mean 'plain'"),
+        ('supernet = "plain"', 'supernet = "trained apart"', "which is no variant that trains one"),
+        ("train.epochs = 3", "train.epoch = 3", r"of variant 'plain': \[train\] has no key 'epoch'"),
+        ('base = "quickstart"', 'base = "quickstar"', "did you mean 'quickstart'"),
+        ("[variants.plain]", "[variants", "cannot be read"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(tmp_path, old, new, message):
+    assert old in STUDY
+    with pytest.raises(DuonasError, match=message):
+        load_study(written(tmp_path, STUDY.replace(old, new)))
+
+
+def test_a_study_of_nothing_is_refused(tmp_path):
+    with pytest.raises(DuonasError, match="compares nothing"):
+        load_study(written(tmp_path, 'base = "quickstart"'))
+    with pytest.raises(DuonasError, match="there is no study file"):
+        load_study(tmp_path / "none.toml")
