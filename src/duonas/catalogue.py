@@ -24,7 +24,6 @@ FIELDS: dict[str, tuple[type, str]] = {
     "search strategy": (SearchOptions, "strategy"),
     "search order": (SearchOptions, "order"),
     "fine-tuning": (FinetuneOptions, "mode"),
-    "router": (RouteOptions, "router"),
     "score": (RouteOptions, "score"),
 }
 SPACES = {"mobilenet": "MobileNetV3-style inverted residuals: width, depth, kernel, expansion, resolution"}
@@ -33,6 +32,9 @@ PRESETS = {
     "cifar-small": "32 x 32 images, strides early: 1 to 15M MACs",
     "cifar": "32 x 32 images: 5 to 100M MACs",
     "imagenet": "224 x 224 images, MobileNetV3-Large's outline",
+}
+ROUTERS = {
+    "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
 }
 BASELINES = {
     "mobilenetv3_small_100": "MobileNetV3-Small, with a stem for small images",
@@ -63,10 +65,12 @@ LINES = {
     "fine-tuning: joint": "both networks trained on together, little on labels and on big's predictions",
     "scratch": "the same from fresh weights",
     "independent": "the same two archs trained apart from fresh weights, nothing shared: the baseline of co-training",
-    "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
     "max_softmax": "the highest probability",
     "margin": "the highest probability less the second",
     "entropy": "how far the probabilities are from even",
+    "logit_margin": "the highest logit less the second",
+    "energy": "the logarithm of the sum of the exponentiated logits",
+    "best": "the one with the largest area under the trade-off curve, on calib",
 }
 
 
@@ -80,6 +84,7 @@ def catalogue() -> list[tuple[str, str, str]]:
         for kind, field in FIELDS.items()
         for name in _choices(*field)
     ]
+    rows += [("router", name, line) for name, line in ROUTERS.items()]
     return rows + [("static baseline", name, line) for name, line in BASELINES.items()]
 
 

@@ -28,7 +28,6 @@ from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
-from duonas.data.images import Images
 from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
@@ -41,6 +40,9 @@ from duonas.recipe import Recipe
 from duonas.report.html import write_report
 from duonas.routing.policy import Policy
 from duonas.routing.route import calibrate
+from duonas.routing.routed import observe
+from duonas.routing.router import Router
+from duonas.routing.routers import make_router
 from duonas.rundir import STAGES, Run
 from duonas.search.evaluate import Evaluator
 from duonas.search.front import Front
@@ -107,6 +109,10 @@ class Job:
         problem = Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
         if options.pair is not None:
             Given(problem, options.pair)
+        if self.router.position == "stem" and self.recipe.finetune.mode == "independent":
+            raise DuonasError(
+                "[route] position = 'stem' needs a stem that both networks share: independent ones have none."
+            )
         if self.recipe.baselines.networks:
             check_networks(self.recipe.baselines.networks)
 
@@ -164,6 +170,11 @@ class Job:
     def cost(self) -> PairCost:
         """What the pair costs, part by part, in MACs."""
         return pair_cost(self.outcome, self.pair)
+
+    @property
+    def router(self) -> Router:
+        """The router that the recipe asks for, not fitted yet."""
+        return make_router(self.recipe.route)
 
     @cached_property
     def pair_net(self) -> PairNet:
@@ -288,9 +299,10 @@ def finetune(job: Job, progress: Progress) -> list[Path]:
 def route(job: Job, progress: Progress) -> list[Path]:
     """Calibrate the router and choose its threshold on the calib split."""
     calib = job.splits.calib.to(job.device)
-    outputs = _outputs(job.pair_net, calib, job.recipe.search.batch_size)
+    router = job.router
+    batches = evaluation_batches(calib.pixels, job.recipe.search.batch_size)
     policy = calibrate(
-        outputs[0], outputs[1], calib.labels.cpu().numpy(), options=job.recipe.route,
+        router, observe(job.pair_net, router, batches, calib.labels), options=job.recipe.route,
         cost=job.cost, image_size=job.splits.image_size, seed=job.recipe.seed,
         class_names=job.splits.class_names, splits=job.splits.hashes,
     )  # fmt: skip
@@ -309,9 +321,8 @@ def export(job: Job, progress: Progress) -> list[Path]:
 def measure(job: Job, progress: Progress) -> list[Path]:
     """Measure the bundle on the test split, once."""
     measure_bundle(
-        job.run.folder, job.pair_net.cpu(), test=job.splits.test, cost=job.cost, options=job.recipe.measure,
-        progress=progress,
-    )  # fmt: skip
+        job.run.folder, job.pair_net.cpu(), test=job.splits.test, options=job.recipe.measure, progress=progress
+    )
     return [job.run.measure, job.run.test_outputs, job.run.examples]
 
 
@@ -494,11 +505,3 @@ def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path
         state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         paths.append(write_bytes(folder / f"{name}.safetensors", save(state)))
     return paths
-
-
-@torch.inference_mode()
-def _outputs(net: PairNet, images: Images, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (N, K) of little and big."""
-    answers = [net(batch) for batch in evaluation_batches(images.pixels, batch_size)]
-    little, big = (torch.cat([getattr(answer, role) for answer in answers]).float().cpu() for role in ("little", "big"))
-    return little.numpy(), big.numpy()

@@ -10,6 +10,9 @@ from duonas.core.cost import PairCost
 from duonas.core.options import ExportOptions, RouteOptions
 from duonas.deploy.bundle import export_bundle
 from duonas.routing.route import calibrate
+from duonas.routing.routed import Observed
+from duonas.routing.router import Answers
+from duonas.routing.routers import make_router
 from duonas.spaces.pair import PairNet
 
 CLASSES, SIDE = 5, 12
@@ -68,8 +71,10 @@ def make_policy(net: PairNet, score: str = "margin"):
         out = net(torch.from_numpy(make_images(400, seed=1)).float() / 255)
     labels = out.big.argmax(1).numpy()
     cost = PairCost(stem=1000, router=0, little=500, big=9000)
+    options = RouteOptions(share=0.6, score=score)
+    observed = Observed(out.little, Answers(out.little.numpy(), out.big.numpy(), labels))
     return calibrate(
-        out.little.numpy(), out.big.numpy(), labels, options=RouteOptions(share=0.6, score=score), cost=cost,
+        make_router(options), observed, options=options, cost=cost,
         image_size=SIDE, seed=0, class_names=("a", "b", "<c>", "d", "é"),
     )  # fmt: skip
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from duonas.deploy.onnx import _Function, export_module
-from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import SCORES, Confidence
+from duonas.routing.routed import RoutedPair
 
 NAMES = ("dynamic.onnx", "little.onnx", "big.onnx")
 INF = float("inf")
@@ -89,11 +89,11 @@ def test_decisions_are_those_of_pytorch(exported, sessions, floats):
     """Law 4, on 3,000 images at 9 thresholds."""
     net, policy, _ = exported
     with torch.inference_mode():
-        score = Cascade(net, policy.router)(torch.from_numpy(floats), 0.0).score.numpy()
+        score = RoutedPair(net, policy.router)(torch.from_numpy(floats), 0.0).score.numpy()
     differing = 0
     for tau in [policy.tau, *np.quantile(score, np.linspace(0.1, 0.9, 8))]:
         with torch.inference_mode():
-            expected = Cascade(net, policy.router)(torch.from_numpy(floats), float(np.float32(tau)))
+            expected = RoutedPair(net, policy.router)(torch.from_numpy(floats), float(np.float32(tau)))
         logits, scores, is_little = route(sessions["dynamic.onnx"], floats, tau)
         differs = is_little != expected.is_little.numpy()
         assert (np.abs(scores[differs] - tau) < 1e-4).all()

@@ -111,7 +111,7 @@ def test_the_device_needs_but_two_files(copy, images):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 9}, "version 1: its version is 9"),
+        ({"version": 9}, "version 2: its version is 9"),
         ({"table": []}, "damaged: .*table is empty"),
         ({"table": [{"tau": 1}]}, "damaged: KeyError"),
         ({"tau": "much"}, "damaged: ValueError"),

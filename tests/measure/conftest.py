@@ -11,6 +11,9 @@ from duonas.data.images import Images
 from duonas.deploy.bundle import export_bundle
 from duonas.measure.measure import measure
 from duonas.routing.route import calibrate
+from duonas.routing.routed import Observed
+from duonas.routing.router import Answers
+from duonas.routing.routers import make_router
 from duonas.spaces.pair import PairNet
 
 COST = PairCost(stem=1000, router=0, little=500, big=9000)
@@ -44,8 +47,10 @@ def measured(tmp_path_factory):
     labels = torch.where(torch.arange(700) % 8 > 1, out.big.argmax(1), (out.big.argmax(1) + 1) % 4)
     labels = torch.where(torch.arange(700) % 8 > 3, out.little.argmax(1), labels)
     calib, test = slice(0, None, 2), slice(1, None, 2)  # with strides, as a subset may have them
+    options = RouteOptions(share=0.6)
+    answers = Answers(out.little[calib].numpy(), out.big[calib].numpy(), labels[calib].numpy())
     policy = calibrate(
-        out.little[calib].numpy(), out.big[calib].numpy(), labels[calib].numpy(), options=RouteOptions(share=0.6),
+        make_router(options), Observed(out.little[calib], answers), options=options,
         cost=COST, image_size=6, seed=0, class_names=("a", "b", "c", "d"),
     )  # fmt: skip
     export_bundle(net, policy, folder / "export", ExportOptions())
@@ -54,7 +59,6 @@ def measured(tmp_path_factory):
         folder,
         net,
         test=images,
-        cost=COST,
         options=OPTIONS,
         progress=lambda done, total, **_: told.append((done, total)),
     )

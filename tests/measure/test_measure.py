@@ -72,7 +72,7 @@ def test_an_empty_test_split_is_refused(measured, tmp_path):
     _, net, _, images, _, _ = measured
     empty = Images(images.pixels[:0], images.labels[:0])
     with pytest.raises(DuonasError, match="test split is empty"):
-        measure(tmp_path, net, test=empty, cost=None, options=None)
+        measure(tmp_path, net, test=empty, options=None)
     assert not list(tmp_path.iterdir())
 
 

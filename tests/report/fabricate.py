@@ -100,10 +100,11 @@ def fabricate(
     }  # fmt: skip
     write_json(folder / "pair/pair.json", pair)
     policy = {
-        "version": 1,
+        "version": 2,
         "router": {
             "kind": "confidence", "score": "margin", "position": "after_little", "temperature": temperature["little"],
         },
+        "little_temperature": temperature["little"],
         "big_temperature": temperature["big"], "tau": shown["tau"], "choice": {"floor": 0.9}, "table": [],
         "costs": vars(cost),
         "splits": {name: f"{rng.integers(1 << 62):016x}" * 4 for name in ("train", "val", "calib", "test")},

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from duonas.routing.confidence import Confidence
+import pytest
+
+from duonas.core.options import RouteOptions
+from duonas.routing.confidence import SCORES
+from duonas.routing.routers import make_router
 from duonas.testing import RouterContract
 
 
-class TestMargin(RouterContract):
+@pytest.fixture(autouse=True, params=[*SCORES, "best"])
+def score(request):
+    return request.param
+
+
+class TestConfidence(RouterContract):
+    @pytest.fixture(autouse=True)
+    def _options(self, score):
+        self.options = RouteOptions(score=score)
+
     def router(self):
-        return Confidence("margin", 1.7)
-
-
-class TestMaxSoftmax(RouterContract):
-    def router(self):
-        return Confidence("max_softmax", 0.8)
-
-
-class TestEntropy(RouterContract):
-    def router(self):
-        return Confidence("entropy")
+        return make_router(self.options)

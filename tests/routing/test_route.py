@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
@@ -14,6 +15,9 @@ from duonas.core.options import RouteOptions
 from duonas.core.rng import stream
 from duonas.routing.policy import Policy
 from duonas.routing.route import calibrate, choose, halves, scores
+from duonas.routing.routed import Observed
+from duonas.routing.router import Answers
+from duonas.routing.routers import make_router
 from duonas.routing.threshold import sweep
 
 COST = PairCost(stem=50, router=0, little=100, big=1000)
@@ -29,10 +33,15 @@ def answers(n=2000, seed=0):
     return little.astype(np.float32), big.astype(np.float32), labels
 
 
+def fitted(little, big, labels, options, seed=0, **more):
+    """The policy of a confidence router for these answers."""
+    observed = Observed(torch.from_numpy(little), Answers(little, big, labels))
+    return calibrate(make_router(options), observed, options=options, cost=COST, image_size=8, seed=seed, **more)
+
+
 def policy(options=None, seed=0, **changes):
-    little, big, labels = answers()
-    return calibrate(little, big, labels, options=options or RouteOptions(), cost=COST, image_size=8, seed=seed,
-                     class_names=("a", "b", "c", "d"), splits={"calib": "00ff"}, **changes)  # fmt: skip
+    return fitted(*answers(), options or RouteOptions(), seed, class_names=("a", "b", "c", "d"),
+                  splits={"calib": "00ff"}, **changes)  # fmt: skip
 
 
 def test_the_halves_are_disjoint_whole_and_seeded():
@@ -49,11 +58,11 @@ def test_temperature_and_tau_come_from_different_images():
     fitting, choosing = halves(len(labels), 0)
     poisoned = labels.copy()
     poisoned[choosing] = (poisoned[choosing] + 1) % 4
-    other = calibrate(little, big, poisoned, options=RouteOptions(share=0.5), cost=COST, image_size=8, seed=0)
+    other = fitted(little, big, poisoned, RouteOptions(share=0.5))
     assert other.router == base.router and other.big_temperature == base.big_temperature
     poisoned = labels.copy()
     poisoned[fitting] = (poisoned[fitting] + 1) % 4
-    other = calibrate(little, big, poisoned, options=RouteOptions(), cost=COST, image_size=8, seed=0)
+    other = fitted(little, big, poisoned, RouteOptions())
     assert other.router != base.router
 
 
@@ -106,8 +115,8 @@ def test_infinite_thresholds_are_strings_in_strict_json(tau, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 1"),
-        ({"router": {"kind": "oracle", "score": "margin", "position": "after_little", "temperature": 1}}, "oracle"),
+        ({"version": 1}, "version 2"),
+        ({"router": {"kind": "confidenc", "score": "margin", "position": "after_little"}}, "did you mean 'confidence'"),
         ({"router": {"kind": "confidence", "score": "margn", "position": "after_little", "temperature": 1}}, "margin"),
         ({"tau": "high"}, "damaged"),
         ({"tau": float("nan")}, "damaged"),

@@ -12,8 +12,7 @@ from scipy.stats import binom
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.routing.confidence import keeps_little
-from duonas.routing.threshold import clopper_pearson, steps, sweep
+from duonas.routing.threshold import clopper_pearson, keeps_little, steps, sweep
 
 COST = PairCost(stem=5, router=1, little=10, big=100)
 

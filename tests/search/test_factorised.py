@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from duonas.core.pareto import nondominated
 from duonas.core.rng import stream
-from duonas.routing.confidence import keeps_little
-from duonas.routing.threshold import steps, sweep
+from duonas.routing.threshold import keeps_little, steps, sweep
 from duonas.search.factorised import Answers, best_within, recombine
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceRow, PriceTable

@@ -14,6 +14,7 @@ Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Start = Annotated[float, Ge(0), Lt(1)]
+ConfidenceScore = Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"]
 Norm = Literal["recalibrated", "switchable", "both"]
 
 
@@ -180,8 +181,11 @@ class FinetuneOptions:
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
-    router: Literal["confidence"] = "confidence"  # who decides which images stay little
-    score: Literal["max_softmax", "margin", "entropy"] = "margin"  # of little's probabilities
+    router: str = "confidence"  # who decides which images stay little
+    position: Literal["auto", "input", "stem", "after_little"] = "auto"  # what it decides by; auto: the router's own
+    score: Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"] = (
+        "margin"  # of little's logits
+    )
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share

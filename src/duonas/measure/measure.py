@@ -12,7 +12,6 @@ import onnxruntime
 import torch
 from safetensors.numpy import save
 
-from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_bytes, write_json
 from duonas.core.options import MeasureOptions
@@ -23,8 +22,9 @@ from duonas.deploy.runtime import Bundle
 from duonas.measure.accuracy import Outputs, accuracies, calibration, per_class, routing
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
-from duonas.routing.confidence import keeps_little
 from duonas.routing.policy import Policy
+from duonas.routing.routed import observe
+from duonas.routing.threshold import keeps_little
 from duonas.spaces.pair import PairNet
 
 EVALUATION_BATCH = 250
@@ -35,7 +35,6 @@ def measure(
     pair_net: PairNet,
     *,
     test: Images,
-    cost: PairCost,
     options: MeasureOptions,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -49,7 +48,6 @@ def measure(
         folder: the run directory.
         pair_net: the pair in plain PyTorch.
         test: the test split.
-        cost: of the pair's parts, in MACs.
         options: the ``[measure]`` table.
         progress: told as the timing goes on.
 
@@ -68,7 +66,7 @@ def measure(
     pixels = test.pixels.cpu().numpy()
     agreement = compare(Bundle.load(bundle), outputs, pixels)
     speed = latency(bundle, pixels, outputs.is_little, policy.tau, options, progress)
-    figures = _figures(pair_net, policy, outputs, cost, speed)
+    figures = _figures(pair_net, policy, outputs, speed)
     figures |= {"onnx": agreement, "environment": _environment(options)}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, pixels))
@@ -79,15 +77,11 @@ def measure(
 @torch.inference_mode()
 def evaluate(pair_net: PairNet, policy: Policy, images: Images) -> Outputs:
     """Both towers on every image, in PyTorch and eval mode, and how the policy routes."""
-    training = pair_net.training
-    pair_net.eval()
-    answers = [pair_net(batch) for batch in evaluation_batches(images.pixels, EVALUATION_BATCH)]
-    pair_net.train(training)
-    little = torch.cat([answer.little for answer in answers]).float().cpu()
-    big = torch.cat([answer.big for answer in answers]).float().cpu()
-    score = policy.router.score(little)
+    batches = evaluation_batches(images.pixels, EVALUATION_BATCH)
+    described, answers = observe(pair_net, policy.router, batches, images.labels)
+    score = policy.router.judge(described)
     is_little = keeps_little(score, policy.tau)
-    return Outputs(*(values.numpy() for values in (little, big, score, is_little, images.labels.cpu())))
+    return Outputs(answers.little, answers.big, score.numpy(), is_little.numpy(), answers.labels)
 
 
 def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, Any]:
@@ -101,11 +95,10 @@ def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, A
     }
 
 
-def _figures(
-    pair_net: PairNet, policy: Policy, outputs: Outputs, cost: PairCost, speed: dict[str, Any]
-) -> dict[str, Any]:
+def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
+    cost = policy.costs
     accuracy, share = accuracies(outputs), outputs.little_share
-    calibrated = calibration(outputs, policy.router.temperature)
+    calibrated = calibration(outputs, policy.little_temperature)
     alone = {
         role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": _params(pair_net, role)}
         for role, rest in (("little", cost.little), ("big", cost.big))

@@ -71,9 +71,10 @@ class RunFiles:
 
     @cached_property
     def cost(self) -> PairCost | None:
-        """The pair's cost in MACs, part by part."""
-        pair = self["pair/pair.json"]
-        return None if pair is None else PairCost(**pair["cost"])
+        """The pair's cost in MACs, part by part, its router's among them where it has one already."""
+        pair, policy = self["pair/pair.json"], self["pair/policy.json"]
+        cost = pair and (policy["costs"] if policy else pair["cost"])
+        return PairCost(**cost) if cost else None
 
     @property
     def tau(self) -> float:

@@ -90,7 +90,7 @@ def _parts(run: RunFiles) -> dict[str, Part]:
 
 
 def _calibrations(outputs: Any, policy: dict[str, Any]) -> list[Figure]:
-    temperatures = {"little": policy["router"]["temperature"], "big": policy["big_temperature"]}
+    temperatures = {"little": policy["little_temperature"], "big": policy["big_temperature"]}
     return [calibration(role, outputs, float(value)) for role, value in temperatures.items()]
 
 

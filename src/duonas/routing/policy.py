@@ -13,10 +13,11 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.routing.confidence import Confidence
+from duonas.routing.router import Router
+from duonas.routing.routers import read_router, write_router
 from duonas.routing.threshold import Curve
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,13 @@ class Policy:
     """A router, its threshold, and the table from which another one can be taken on the device.
 
     Args:
-        router: gives the score.
+        router: gives the score; the file holds its weights, so that nothing can go astray.
         tau: a row stays little where ``score >= tau``.
         choice: how tau was chosen, such as ``{"floor": 0.9}``.
         table: trade-offs by rising little share, tau's own among them.
         costs: the pair's parts in MACs.
-        big_temperature: what big's logits are divided by for calibrated probabilities.
+        little_temperature: what little's logits are divided by for calibrated probabilities.
+        big_temperature: likewise.
         num_classes: K.
         image_size: side of the square images, in pixels.
         class_names: (K,), or empty.
@@ -48,13 +50,14 @@ class Policy:
         onnx: file name to SHA-256 of the files this policy belongs to; filled at export.
     """
 
-    router: Confidence
+    router: Router
     tau: float
     choice: Mapping[str, float]
     table: tuple[Row, ...]
     costs: PairCost
     num_classes: int
     image_size: int
+    little_temperature: float = 1.0
     big_temperature: float = 1.0
     class_names: tuple[str, ...] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
@@ -66,15 +69,10 @@ class Policy:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which ``from_json`` makes an equal policy; infinite tau as ``"inf"`` and ``"-inf"``."""
-        router = self.router
         return {
             "version": VERSION,
-            "router": {
-                "kind": router.name,
-                "score": router.function,
-                "position": router.position,
-                "temperature": router.temperature,
-            },
+            "router": write_router(self.router),
+            "little_temperature": self.little_temperature,
             "big_temperature": self.big_temperature,
             "tau": _written(self.tau),
             "choice": dict(self.choice),
@@ -98,17 +96,15 @@ class Policy:
         if version != VERSION:
             raise DuonasError(f"not a policy of version {VERSION}: its version is {version!r}.")
         try:
-            kind, position = value["router"]["kind"], value["router"]["position"]
-            if (kind, position) != (Confidence.name, Confidence.position):
-                raise DuonasError(f"this version cannot route by {kind!r} {position!r}, only confidence after_little.")
             return cls(
-                router=Confidence(value["router"]["score"], float(value["router"]["temperature"])),
+                router=read_router(value["router"]),
                 tau=_number(value["tau"]),
                 choice={str(name): float(x) for name, x in value["choice"].items()},
                 table=tuple(Row(**{name: _number(x) for name, x in row.items()}) for row in value["table"]),
                 costs=PairCost(**value["costs"]),
                 num_classes=int(value["num_classes"]),
                 image_size=int(value["image_size"]),
+                little_temperature=float(value["little_temperature"]),
                 big_temperature=float(value["big_temperature"]),
                 class_names=tuple(map(str, value["class_names"])),
                 splits=dict(value["splits"]),

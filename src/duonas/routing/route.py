@@ -1,4 +1,4 @@
-"""From a pair's answers on the calib split to its policy."""
+"""From what a pair does on the calib split to its policy."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.options import RouteOptions
 from duonas.core.rng import stream
 from duonas.routing.calibration import fit_temperature
-from duonas.routing.confidence import Confidence
 from duonas.routing.policy import Policy, tabulate
+from duonas.routing.routed import Observed
+from duonas.routing.router import Router
 from duonas.routing.threshold import Curve, sweep
 
 WITHIN_BIG = 0.005
 
 
 def calibrate(
-    little_logits: np.ndarray,
-    big_logits: np.ndarray,
-    labels: np.ndarray,
+    router: Router,
+    observed: Observed,
     *,
     options: RouteOptions,
     cost: PairCost,
@@ -31,28 +32,28 @@ def calibrate(
     class_names: tuple[str, ...] = (),
     splits: Mapping[str, str] | None = None,
 ) -> Policy:
-    """Fit the temperatures on one half of the calib split and choose tau on the other, so that neither flatters.
+    """Fit router and temperatures on one half of the calib split and choose tau on the other, so that neither flatters.
 
     Args:
-        little_logits: (N, K) float32 of little on the calib split.
-        big_logits: (N, K) of big.
-        labels: (N,) class numbers.
+        router: not fitted yet.
+        observed: both networks on the calib split, and what the router sees there.
         options: the ``[route]`` table.
-        cost: the pair's parts in MACs.
+        cost: the pair's parts in MACs; the router's part is put in here.
         image_size: side of the square images, in pixels.
-        seed: of the halving.
+        seed: of the halving, and of what is random in the router.
         class_names: (K,), or empty.
         splits: the hashes of the splits.
 
     Raises:
         DuonasError: fewer than two images, more than one target, or a floor or budget that cannot be met.
     """
-    labels = np.asarray(labels)
-    fitting, choosing = halves(len(labels), seed)
-    temperature = fit_temperature(little_logits[fitting], labels[fitting])
-    router = Confidence(options.score, temperature)
-    little, big, truth = little_logits[choosing], big_logits[choosing], labels[choosing]
-    curve = sweep(scores(router, little), little.argmax(1) == truth, big.argmax(1) == truth)
+    described, answers = observed
+    fitting, choosing = halves(len(answers), seed)
+    held = answers.take(fitting)
+    router = router.fit(described[fitting], held, stream(seed, "route", router.name))
+    cost = cost.routed_by(router.macs, before=router.before)
+    judged = answers.take(choosing)
+    curve = sweep(scores(router, described[choosing]), judged.little_right, judged.big_right)
     chosen, choice = choose(curve, options, cost)
     return Policy(
         router=router,
@@ -60,9 +61,10 @@ def calibrate(
         choice=choice,
         table=tabulate(curve, cost, options.confidence, chosen),
         costs=cost,
-        num_classes=little_logits.shape[1],
+        num_classes=answers.little.shape[1],
         image_size=image_size,
-        big_temperature=fit_temperature(big_logits[fitting], labels[fitting]),
+        little_temperature=fit_temperature(held.little, held.labels),
+        big_temperature=fit_temperature(held.big, held.labels),
         class_names=class_names,
         splits=dict(splits or {}),
     )
@@ -76,10 +78,10 @@ def halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.sort(shuffled[: count // 2]), np.sort(shuffled[count // 2 :])
 
 
-def scores(router: Confidence, logits: np.ndarray) -> np.ndarray:
-    """A router's scores (N,) float32 of logits (N, K)."""
+def scores(router: Router, described: Tensor | np.ndarray) -> np.ndarray:
+    """A router's scores (N,) float32 of what it described (N, D)."""
     with torch.inference_mode():
-        return router.score(torch.from_numpy(np.ascontiguousarray(logits, np.float32))).numpy()
+        return router.judge(torch.as_tensor(described, dtype=torch.float32)).numpy()
 
 
 def choose(curve: Curve, options: RouteOptions, cost: PairCost) -> tuple[int, dict[str, float]]:

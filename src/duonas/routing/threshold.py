@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import beta
+from torch import Tensor
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
@@ -157,3 +158,12 @@ def clopper_pearson(correct: np.ndarray | int, count: int, confidence: float) ->
     correct = np.asarray(correct)
     bound = beta.ppf(1 - confidence, np.maximum(correct, 1), count - correct + 1)
     return np.where(correct > 0, bound, 0.0)
+
+
+def keeps_little(score: Tensor, tau: float | Tensor) -> Tensor:
+    """Which rows stay little, (N,) scores to (N,) bool.
+
+    At tau = +inf none does, not even at a score of +inf; a NaN score never does.
+    """
+    infinity = float("inf")
+    return (score >= tau) & (tau < infinity)

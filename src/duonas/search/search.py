@@ -18,7 +18,7 @@ from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel, Progress, Strategy, silent
 from duonas.core.trial import Candidate, Trial
 from duonas.costs.counting import analytic
-from duonas.routing.confidence import Confidence
+from duonas.routing.confidence import BEST, Confidence
 from duonas.routing.route import scores
 from duonas.routing.threshold import sweep
 from duonas.search.evaluate import SubnetResult
@@ -128,7 +128,7 @@ def search(
     Raises:
         DuonasError: an unknown objective or constraint, or constraints that cannot be met; before any evaluation.
     """
-    router = Confidence(score)
+    router = Confidence("margin" if score == BEST else score)
     goal = Goal(tuple(options.objectives), dict(options.constraints))
     pricer = Pricer(pairs, cost, router.macs)
     explorer = Explorer(Bench(evaluator, router), options, seed, progress)

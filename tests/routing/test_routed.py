@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import SCORES, Confidence
+from duonas.routing.routed import RoutedPair
 from duonas.spaces.pair import PairNet
 
 INFINITY = float("inf")
@@ -32,12 +32,12 @@ def tower(channels, width):
                     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 4))  # fmt: skip
 
 
-def cascade(score="margin", stem=True) -> Cascade:
+def cascade(score="margin", stem=True) -> RoutedPair:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         shared = Counting(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()) if stem else Counting()
         pair = PairNet(shared, tower(8 if stem else 3, 4), tower(8 if stem else 3, 16))
-    return Cascade(pair, Confidence(score)).eval().to(memory_format=torch.channels_last)
+    return RoutedPair(pair, Confidence(score)).eval().to(memory_format=torch.channels_last)
 
 
 def images(n, seed=0):
