@@ -4,7 +4,8 @@
 
 A step is watched once to learn which subnets and pairs it runs. Those are extracted, and plain PyTorch then trains each
 of them one by one, on labels, forward, backward and optimiser step: a pair counts as its two networks, each with a stem
-of its own, which is what training them apart would cost. Taken in turn (A B A B ...); the median of the ratios is quoted.
+of its own, which is what training them apart would cost. Taken in turn (A B A B ...); the median of the ratios is
+quoted.
 """
 
 from __future__ import annotations
