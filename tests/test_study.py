@@ -78,7 +78,10 @@ def test_the_study_in_the_docs_is_sound(tmp_path):
     assert more.variants[0].recipe(0).search.pair.little == {"width": 0.5, "depth": 1}
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "benchmarks").rglob("*.toml")), ids=lambda path: f"{path.parent.name}-{path.name}")
+TABLES = sorted((Path(__file__).parents[1] / "benchmarks").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_the_studies_of_the_benchmarks_are_sound(path, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[1])
     if "variants" in tomllib.loads(path.read_text(encoding="utf-8")):
