@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from duonas.core.errors import DuonasError
+from duonas.recipe import load
 from duonas.study import load_study
 
 STUDY = """
@@ -62,6 +67,27 @@ def test_mistakes_are_found_before_anything_runs(tmp_path, old, new, message):
     assert old in STUDY
     with pytest.raises(DuonasError, match=message):
         load_study(written(tmp_path, STUDY.replace(old, new)))
+
+
+def test_the_study_in_the_docs_is_sound(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "comparing.md").read_text(encoding="utf-8")
+    study = load_study(written(tmp_path, re.search(r"```toml\n(# margin.*?)```", page, re.DOTALL)[1]))
+    assert [variant.name for variant in study.variants] == ["trained apart", "shared", "co-trained"]
+    given = re.search(r"```toml\n(\[recipe.search.pair\].*?)```", page, re.DOTALL)[1]
+    more = load_study(written(tmp_path, given + "[variants.one]\n"))
+    assert more.variants[0].recipe(0).search.pair.little == {"width": 0.5, "depth": 1}
+
+
+TABLES = sorted((Path(__file__).parents[1] / "benchmarks").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_the_studies_of_the_benchmarks_are_sound(path, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    if "variants" in tomllib.loads(path.read_text(encoding="utf-8")):
+        assert len(load_study(path).variants) > 1
+    else:
+        load(path)
 
 
 def test_a_study_of_nothing_is_refused(tmp_path):
