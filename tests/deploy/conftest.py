@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +12,10 @@ from torch.nn import functional as F
 from duonas.core.cost import PairCost
 from duonas.core.options import ExportOptions, RouteOptions
 from duonas.deploy.bundle import export_bundle
+from duonas.deploy.onnx import export_module
 from duonas.routing.route import calibrate
-from duonas.routing.routed import Observed
-from duonas.routing.router import Answers
+from duonas.routing.routed import Observed, seen
+from duonas.routing.router import Answers, Router
 from duonas.routing.routers import make_router
 from duonas.spaces.pair import PairNet
 
@@ -66,26 +70,70 @@ def make_images(count, seed):
     return (np.clip(noise, 0, 1) * 255).astype(np.uint8)
 
 
-def make_policy(net: PairNet, score: str = "margin"):
+@dataclass(frozen=True)
+class Brightness(Router):
+    """The least router that stands before little: a bright first channel is easy."""
+
+    position: str = "input"
+
+    name = "brightness"
+    positions = ("input", "stem")
+
+    def describe(self, seen):
+        return seen[:, :1].mean((2, 3))
+
+    def judge(self, described):
+        return described[:, 0]
+
+
+def make_policy(net: PairNet, position: str = "after_little"):
     with torch.no_grad():
-        out = net(torch.from_numpy(make_images(400, seed=1)).float() / 255)
+        out = net(images := torch.from_numpy(make_images(400, seed=1)).float() / 255)
     labels = out.big.argmax(1).numpy()
     cost = PairCost(stem=1000, router=0, little=500, big=9000)
-    options = RouteOptions(share=0.6, score=score)
-    observed = Observed(out.little, Answers(out.little.numpy(), out.big.numpy(), labels))
+    options = RouteOptions(share=0.6, score="margin")
+    router = make_router(options) if position == "after_little" else Brightness(position)
+    described = router.describe(seen(router, images, out))
     return calibrate(
-        make_router(options), observed, options=options, cost=cost,
+        router, Observed(described, Answers(out.little.numpy(), out.big.numpy(), labels)), options=options, cost=cost,
         image_size=SIDE, seed=0, class_names=("a", "b", "<c>", "d", "é"),
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def exporter():
+    """``export_module`` with a memory for towers: PyTorch takes a second for each, and they are the same every time."""
+    known = {}
+
+    def once(module, sample, entry, leaving, opset):
+        key = (entry, sample.shape, sum(value.numel() for value in module.parameters()))
+        if entry == "seen" or key not in known:
+            known[key] = export_module(module, sample, entry, leaving, opset)
+        return known[key]
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def export(exporter, tmp_path_factory):
+    """(pair, policy, folder) by whether the stem is shared and where the router stands; each is made once."""
+
+    @cache
+    def exported(shared, position):
+        net = make_pair(shared)
+        policy = make_policy(net, position)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("duonas.deploy.onnx.export_module", exporter)
+            folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
+        return net, policy, folder
+
+    return exported
+
+
 @pytest.fixture(scope="session", params=[True, False], ids=["shared stem", "two resolutions"])
-def exported(request, tmp_path_factory):
-    """(pair, policy, folder)."""
-    net = make_pair(request.param)
-    policy = make_policy(net)
-    folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
-    return net, policy, folder
+def exported(request, export):
+    """(pair, policy, folder) of a cascade."""
+    return export(request.param, "after_little")
 
 
 @pytest.fixture(scope="session")
