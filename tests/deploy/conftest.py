@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -12,7 +11,6 @@ from torch.nn import functional as F
 from duonas.core.cost import PairCost
 from duonas.core.options import ExportOptions, RouteOptions
 from duonas.deploy.bundle import export_bundle
-from duonas.deploy.onnx import export_module
 from duonas.routing.route import calibrate
 from duonas.routing.routed import Observed, seen
 from duonas.routing.router import Answers, Router
@@ -70,29 +68,14 @@ def make_images(count, seed):
     return (np.clip(noise, 0, 1) * 255).astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class Brightness(Router):
-    """The least router that stands before little: a bright first channel is easy."""
-
-    position: str = "input"
-
-    name = "brightness"
-    positions = ("input", "stem")
-
-    def describe(self, seen):
-        return seen[:, :1].mean((2, 3))
-
-    def judge(self, described):
-        return described[:, 0]
-
-
-def make_policy(net: PairNet, position: str = "after_little"):
+def make_policy(net: PairNet, early: Router | None = None):
+    """Of a cascade, or of a router that stands before little."""
     with torch.no_grad():
         out = net(images := torch.from_numpy(make_images(400, seed=1)).float() / 255)
     labels = out.big.argmax(1).numpy()
     cost = PairCost(stem=1000, router=0, little=500, big=9000)
     options = RouteOptions(share=0.6, score="margin")
-    router = make_router(options) if position == "after_little" else Brightness(position)
+    router = early or make_router(options)
     described = router.describe(seen(router, images, out))
     return calibrate(
         router, Observed(described, Answers(out.little.numpy(), out.big.numpy(), labels)), options=options, cost=cost,
@@ -101,27 +84,13 @@ def make_policy(net: PairNet, position: str = "after_little"):
 
 
 @pytest.fixture(scope="session")
-def exporter():
-    """``export_module`` with a memory for towers: PyTorch takes a second for each, and they are the same every time."""
-    known = {}
-
-    def once(module, sample, entry, leaving, opset):
-        key = (entry, sample.shape, sum(value.numel() for value in module.parameters()))
-        if entry == "seen" or key not in known:
-            known[key] = export_module(module, sample, entry, leaving, opset)
-        return known[key]
-
-    return once
-
-
-@pytest.fixture(scope="session")
-def export(exporter, tmp_path_factory):
+def export(exporter, brightness, tmp_path_factory):
     """(pair, policy, folder) by whether the stem is shared and where the router stands; each is made once."""
 
     @cache
     def exported(shared, position):
         net = make_pair(shared)
-        policy = make_policy(net, position)
+        policy = make_policy(net, None if position == "after_little" else brightness(position))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("duonas.deploy.onnx.export_module", exporter)
             folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())

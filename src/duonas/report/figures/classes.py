@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
-from typing import Any
 
 from markupsafe import Markup
 
@@ -29,37 +27,33 @@ class ClassRow:
     little: float
     big: float
     routed: float
-    called: int  # images that little takes for this class, and its calibration error over them
+    called: int  # images that little takes for this class, and its calibration error over them (0 where none)
     ece_before: float
     ece: float
 
     @property
     def tip(self) -> str:
         """All values as hover text."""
+        said = f"little says so {whole(self.called)} times"
+        sure = f", ECE {percent(self.ece_before)} as trained, {percent(self.ece)} calibrated" if self.called else ""
         return (
             f"{self.name}\n{whole(self.images)} test images\nlittle share {percent(self.share)}\n"
             f"accuracy: little {percent(self.little)}, big {percent(self.big)}, routed {percent(self.routed)}\n"
-            f"little says so {whole(self.called)} times, ECE {percent(self.ece_before)} as trained, "
-            f"{percent(self.ece)} calibrated"
+            f"{said}{sure}"
         )
-
-
-FIELDS = {
-    "name": "class", "images": "images", "share": "little_share", "little": "little", "big": "big", "routed": "routed",
-    "called": "called", "ece_before": "ece_before_temperature", "ece": "ece",
-}  # fmt: skip
 
 
 def class_rows(run: RunFiles, outputs: Outputs, temperature: float) -> list[ClassRow]:
     """All classes that occur in the test split, the easiest first; ``temperature`` is little's."""
     names = tuple(run.class_name(index) for index in range(outputs.little_logits.shape[1]))
-    found = [row for row in measured(outputs, names, temperature) if row["images"]]
-    rows = [ClassRow(**{field: _known(row[key]) for field, key in FIELDS.items()}) for row in found]
+    rows = [
+        ClassRow(
+            row["class"], row["images"], row["little_share"], row["little"], row["big"], row["routed"], row["called"],
+            row["ece_before_temperature"] or 0.0, row["ece"] or 0.0,
+        )
+        for row in measured(outputs, names, temperature) if row["images"]
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: (-row.share, row.name))
-
-
-def _known(value: Any) -> Any:
-    return nan if value is None else value
 
 
 def per_class(run: RunFiles, outputs: Outputs, temperature: float) -> Figure:

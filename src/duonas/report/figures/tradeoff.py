@@ -67,7 +67,8 @@ def tradeoff(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:
             plot.width, plot.height, "Test accuracy against expected MACs",
             plot.axes("Expected MACs per image", "Accuracy (%)", tick_count, tick_percent),
             plot.line([cost.expected(1), cost.expected(0)], ends, "random"),
-            plot.line(oracle.macs, oracle.accuracy, "oracle"), plot.line(routed.macs, routed.accuracy, "routed"), _hover(plot, routed),
+            plot.line(oracle.macs, oracle.accuracy, "oracle"),
+            plot.line(routed.macs, routed.accuracy, "routed"), _hover(plot, routed),
             join(plot.dot(one.macs, one.accuracy, "static", one.tip, 3.5) for one in shown),
             join(_named(plot, one) for one in near), _marks(plot, run),
         )  # fmt: skip
