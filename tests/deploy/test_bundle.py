@@ -18,15 +18,10 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture(scope="module")
-def parts(exported):
-    return exporting.export_parts(exported[0], exported[1].router.score, exported[1].image_size, 18)
-
-
 @pytest.fixture
-def quick(parts, monkeypatch):
-    """The exporter of PyTorch takes seconds: tests of what comes after it take its parts from here."""
-    monkeypatch.setattr(exporting, "export_parts", lambda *_: parts)
+def quick(exporter, monkeypatch):
+    """Tests of what comes after PyTorch's exporter take the networks that it gave before."""
+    monkeypatch.setattr("duonas.deploy.onnx.export_module", exporter)
 
 
 def test_the_policy_names_the_files(exported):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -35,7 +37,30 @@ def make_pair() -> PairNet:
 
 
 @pytest.fixture(scope="session")
-def measured(tmp_path_factory):
+def images(measured):
+    """The test split that ``measured`` was measured on."""
+    return measured[3]
+
+
+@pytest.fixture(scope="session")
+def exported_at(measured, brightness, exporter, tmp_path_factory):
+    """The export folder of the same pair with a router at a position."""
+    folder, net, policy, *_ = measured
+
+    def exported(position):
+        if position == "after_little":
+            return folder / "export"
+        router = brightness(position)
+        other = replace(policy, router=router, tau=0.4, costs=policy.costs.routed_by(router.macs, before=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("duonas.deploy.onnx.export_module", exporter)
+            return export_bundle(net, other, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
+
+    return exported
+
+
+@pytest.fixture(scope="session")
+def measured(exporter, tmp_path_factory):
     """(run folder, pair, policy, test images, figures, progress reports)."""
     folder = tmp_path_factory.mktemp("run")
     net = make_pair()
@@ -53,7 +78,9 @@ def measured(tmp_path_factory):
         make_router(options), Observed(out.little[calib], answers), options=options,
         cost=COST, image_size=6, seed=0, class_names=("a", "b", "c", "d"),
     )  # fmt: skip
-    export_bundle(net, policy, folder / "export", ExportOptions())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("duonas.deploy.onnx.export_module", exporter)
+        export_bundle(net, policy, folder / "export", ExportOptions())
     images, told = Images(pixels[test], labels[test]), []
     figures = measure(
         folder,

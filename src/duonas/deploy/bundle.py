@@ -49,7 +49,7 @@ def export_bundle(pair_net: PairNet, policy: Policy, folder: Path, options: Expo
 
 
 def _models(pair_net: PairNet, policy: Policy, options: ExportOptions) -> dict[str, onnx.ModelProto]:
-    parts = export_parts(pair_net, policy.router.score, policy.image_size, options.opset)
+    parts = export_parts(pair_net, policy.router, policy.image_size, options.opset)
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
         raise DuonasError(

@@ -12,6 +12,7 @@ import onnxruntime
 import torch
 from safetensors.numpy import save
 
+from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_bytes, write_json
 from duonas.core.options import MeasureOptions
@@ -19,9 +20,11 @@ from duonas.core.protocols import Progress, silent
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.deploy.runtime import Bundle
-from duonas.measure.accuracy import Outputs, accuracies, calibration, per_class, routing
+from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
+from duonas.measure.sensitivity import slope
+from duonas.routing.calibration import auroc
 from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
@@ -98,7 +101,11 @@ def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, A
 def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
     cost = policy.costs
     accuracy, share = accuracies(outputs), outputs.little_share
-    calibrated = calibration(outputs, policy.little_temperature)
+    calibrated = {
+        "little": calibration(outputs.little_logits, outputs.labels, policy.little_temperature),
+        "big": calibration(outputs.big_logits, outputs.labels, policy.big_temperature),
+    }
+    steepness = slope(outputs, policy.tau, cost)
     alone = {
         role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": _params(pair_net, role)}
         for role, rest in (("little", cost.little), ("big", cost.big))
@@ -116,16 +123,32 @@ def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[st
         "routed": routed | speed["routed"],
         "random": {"accuracy": accuracy["random"]},
         "oracle": {"accuracy": accuracy["oracle"]},
-        "ece": calibrated.pop("ece"),
-        "auroc": calibrated.pop("auroc"),
+        "ece": calibrated["little"]["ece"],
+        "auroc": auroc(outputs.score, outputs.little_right),
         "calibration": calibrated,
         "routing": routing(outputs),
-        "classes": per_class(outputs, policy.class_names),
+        "outcomes": outcomes(outputs),
+        "difficulty": by_difficulty(outputs),
+        "classes": per_class(outputs, policy.class_names, policy.little_temperature),
+        "sensitivity": steepness and steepness.to_json(),
+        "router_overhead": _overhead(cost, share, speed),
         "ratio_to_ideal": speed["ratio_to_ideal"],
         "ratio_to_two_calls": speed["ratio_to_two_calls"],
         "test_images": len(outputs.labels),
         "router": policy.router.name,
+        "position": policy.router.position,
         "tau": policy.tau if np.isfinite(policy.tau) else str(policy.tau),
+    }
+
+
+def _overhead(cost: PairCost, share: float, speed: dict[str, Any]) -> dict[str, Any]:
+    """What the score itself costs: MACs, also as a share of the expected ones; microseconds, also of the routed p50."""
+    microseconds = speed["router_us"]
+    return {
+        "macs": round(cost.router),
+        "macs_share": cost.router / cost.expected(share),
+        "us": microseconds,
+        "latency_share": microseconds / 1e3 / speed["routed"]["latency_ms"]["p50"],
     }
 
 
