@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -50,6 +50,7 @@ from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
+from duonas.search.routers import make_routers
 from duonas.search.search import search as search_pairs
 from duonas.spaces.families import family as find_family
 from duonas.spaces.pair import PairNet, PairSupernet
@@ -106,12 +107,15 @@ class Job:
         check_accelerator(self.recipe.train.accelerator)
         make_rule(self.pairs, self.recipe.train)
         options = _search_options(self.recipe)
-        problem = Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
+        routers = make_routers(options, self.recipe.route)
+        problem = Problem(
+            Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs, analytic, routers)
+        )
         if options.pair is not None:
             Given(problem, options.pair)
-        if self.router.position == "stem" and self.recipe.finetune.mode == "independent":
+        if self.recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
             raise DuonasError(
-                "[route] position = 'stem' needs a stem that both networks share: independent ones have none."
+                "a router at position 'stem' needs a stem that both networks share: independent ones have none."
             )
         if self.recipe.baselines.networks:
             check_networks(self.recipe.baselines.networks)
@@ -173,8 +177,11 @@ class Job:
 
     @property
     def router(self) -> Router:
-        """The router that the recipe asks for, not fitted yet."""
-        return make_router(self.recipe.route)
+        """The router that the search chose, or without a choice the recipe's, not fitted yet."""
+        if not self.recipe.search.routers:
+            return make_router(self.recipe.route)
+        best = Front.load(self.run.front).best
+        return make_router(replace(self.recipe.route, router=best.router, position=best.position))
 
     @cached_property
     def pair_net(self) -> PairNet:
@@ -245,7 +252,8 @@ def train(job: Job, progress: Progress) -> list[Path]:
 def search(job: Job, progress: Progress) -> list[Path]:
     """Search pairs on the val split."""
     recipe = job.recipe
-    result = search_pairs(job.pairs, job.evaluator, _search_options(recipe), recipe.route.score, recipe.seed, progress)
+    routers = make_routers(recipe.search, recipe.route)
+    result = search_pairs(job.pairs, job.evaluator, _search_options(recipe), routers, recipe.seed, progress)
     result.save(job.run.folder)
     return [job.run.trials, job.run.archs, job.run.front]
 
@@ -468,7 +476,7 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
         coupling=pairs.coupling,
         splits=couplings["partial"].splits if "partial" in couplings else (),
         figures=figures,
-        constraints=_feasibility(pairs, _search_options(recipe)),
+        constraints=_feasibility(pairs, _search_options(recipe), make_routers(recipe.search, recipe.route)),
     )
 
 
@@ -479,9 +487,9 @@ def _pairs(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
 
 
-def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:
+def _feasibility(pairs: PairSpace, options: SearchOptions, routers: Sequence[Router]) -> tuple[Feasibility, ...]:
     """Each constraint against the least that any pair of the space needs."""
-    least = Problem(Goal(tuple(options.objectives), {}), Pricer(pairs)).least
+    least = Problem(Goal(tuple(options.objectives), {}), Pricer(pairs, analytic, routers)).least
     goal = Goal(tuple(options.objectives), dict(options.constraints))  # refuses names that it does not know
     return tuple(
         Feasibility(name, limit, limit >= least[name], f"the smallest pair needs {least[name]:,.0f}")

@@ -25,7 +25,7 @@ def points(count, noise=0.0):
                "peak_memory_bytes": cost.round()}  # fmt: skip
     share = np.linspace(1, 0, count)
     tau = np.where(share == 1, -np.inf, np.where(share == 0, np.inf, 0.5))
-    return Points(np.zeros(count, int), np.ones(count, int), tau, share, accuracy, figures)
+    return Points(np.zeros(count, int), np.ones(count, int), np.zeros(count, int), tau, share, accuracy, figures)
 
 
 @pytest.fixture

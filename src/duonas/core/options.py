@@ -151,6 +151,7 @@ class SearchOptions:
     batch_size: Count = 250  # images a forward pass
     objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
     constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
+    routers: tuple[str, ...] = ()  # to choose from, such as "confidence" or "learned@stem"; default: that of [route]
     pair: GivenPair | None = None  # takes the place of the search
 
 
