@@ -186,10 +186,11 @@ class LearnedOptions:
     warm_start: bool = True  # false: no such first training, refinement alone
     refine: Literal["none", "straight-through", "gumbel", "reinforce"] = "none"  # then trained by what it decides
     share: OpenFraction | None = None  # refine: the little share that is held; default: the oracle's
+    hold_share: bool = True  # refine: by a price on what strays from it; false: the gate may end at one network
     hidden: Count = 32  # units of its one hidden layer
-    steps: Count = 200  # of either training, each over all images
+    steps: Count = 100  # of either training, each over all images
     lr: Positive = 0.01  # of AdamW
-    weight_decay: NotNegative = 0.01  # likewise
+    weight_decay: NotNegative = 0.1  # likewise
 
 
 @dataclass(frozen=True)

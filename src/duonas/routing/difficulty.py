@@ -35,7 +35,12 @@ def entropy(maps: Tensor) -> Tensor:
 
 def variance(maps: Tensor) -> Tensor:
     """The variance over the map, the mean of the channels; (N, C, H, W) to (N,)."""
-    return maps.var((2, 3), correction=0).mean(1)
+    return variances(maps).mean(1)
+
+
+def variances(maps: Tensor) -> Tensor:
+    """Of each channel, (N, C, H, W) to (N, C); for N = 0 too, of which ``Tensor.var`` warns."""
+    return (maps - maps.mean((2, 3), keepdim=True)).square().mean((2, 3))
 
 
 def sparsity(maps: Tensor) -> Tensor:

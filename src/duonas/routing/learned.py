@@ -15,6 +15,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.routing.chance import hashed, knows_more, places
 from duonas.routing.confidence import entropy
+from duonas.routing.difficulty import variances
 from duonas.routing.metrics import area_above_chance
 from duonas.routing.router import Answers, Position, Router
 
@@ -144,7 +145,7 @@ class Learned(Router):
         if self.position == "after_little":
             highest = seen.log_softmax(1).topk(min(TOP, seen.shape[1]), dim=1).values
             return torch.cat([highest, entropy(seen)[:, None], seen.logsumexp(1, keepdim=True)], dim=1)
-        parts = [seen.mean((2, 3)), seen.var((2, 3), correction=0).sqrt()]
+        parts = [seen.mean((2, 3)), variances(seen).sqrt()]
         if self.position == "input":
             parts.append(F.avg_pool2d(seen, max(1, seen.shape[2] // GRID)).flatten(1))
         return torch.cat(parts, dim=1)
@@ -201,7 +202,7 @@ def train(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator) -> 
     if options.warm_start:
         _descend(network, options, lambda: _supervised(network, lesson))
     if options.refine != "none":
-        _descend(network, options, _Refinement(network, lesson, _decision(options.refine), generator))
+        _descend(network, options, _Refinement(network, lesson, options, generator))
     return Network(*(each.detach() for each in network))
 
 
@@ -229,15 +230,17 @@ class _Refinement:
     end at "always" or "never".
     """
 
-    def __init__(self, network: Network, lesson: Lesson, decide: Decision, generator: torch.Generator) -> None:
-        self.network, self.lesson, self.decide, self.generator = network, lesson, decide, generator
+    def __init__(self, network: Network, lesson: Lesson, options: LearnedOptions, generator: torch.Generator) -> None:
+        self.network, self.lesson, self.generator = network, lesson, generator
+        self.decide, self.held = _decision(options.refine), options.hold_share
         self.price = self.excess = 0.0
 
     def __call__(self) -> Tensor:
         logit = self.network.gate(self.lesson.described)
         loss, stay = self.decide(logit, self.lesson.regret + self.price + PRICE * self.excess, self.generator)
-        self.excess = float(stay) - self.lesson.share
-        self.price += ASCENT * self.excess
+        if self.held:
+            self.excess = float(stay) - self.lesson.share
+            self.price += ASCENT * self.excess
         return loss
 
 
