@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from duonas.pipeline import profile, run
     from duonas.recipe import Recipe
     from duonas.recipe import load as load_recipe
+    from duonas.routing.router import Router
     from duonas.spaces.supernet import Family, Supernet
     from duonas.study import load_study
 
@@ -30,6 +31,7 @@ _HOMES = {
     "PairArch": "core.pair:PairArch",
     "PairSpace": "core.pair:PairSpace",
     "Recipe": "recipe:Recipe",
+    "Router": "routing.router:Router",
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "spaces.supernet:Supernet",
     "compare": "compare:compare",
@@ -48,6 +50,7 @@ __all__ = [
     "PairArch",
     "PairSpace",
     "Recipe",
+    "Router",
     "SearchSpace",
     "Supernet",
     "compare",

@@ -179,14 +179,30 @@ class FinetuneOptions:
 
 
 @dataclass(frozen=True)
+class LearnedOptions:
+    """``[route.learned]``: how a learned router is trained, on half of the calib split."""
+
+    signal: Literal["oracle", "entropy", "loss"] = "oracle"  # what its first training aims at
+    balance: bool = True  # oracle: the few hard images weigh as much as all the easy ones
+    warm_start: bool = True  # false: no such first training, refinement alone
+    refine: Literal["none", "straight-through", "gumbel", "reinforce"] = "none"  # then trained by what it decides
+    share: OpenFraction | None = None  # refine: the little share that is held; default: the oracle's
+    hold_share: bool = True  # refine: by a price on what strays from it; false: the gate may end at one network
+    hidden: Count = 32  # units of its one hidden layer
+    steps: Count = 100  # of either training, each over all images
+    lr: Positive = 0.01  # of AdamW
+    weight_decay: NotNegative = 0.1  # likewise
+
+
+@dataclass(frozen=True)
 class RouteOptions:
     """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
 
     router: str = "confidence"  # who decides which images stay little
     position: Literal["auto", "input", "stem", "after_little"] = "auto"  # what it decides by; auto: the router's own
-    score: Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"] = (
-        "margin"  # of little's logits
-    )
+    score: ConfidenceScore = "margin"  # of little's logits; confidence and window
+    statistic: Literal["best", "entropy", "variance", "sparsity", "edges"] = "best"  # that difficulty goes by
+    learned: LearnedOptions = field(default_factory=LearnedOptions)  # how the learned router is trained
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share

@@ -13,9 +13,8 @@ from torch import Tensor
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import RouteOptions
 from duonas.routing.calibration import fit_temperature
-from duonas.routing.metrics import area
+from duonas.routing.metrics import area_above_chance
 from duonas.routing.router import Answers, Position, Router
-from duonas.routing.threshold import sweep
 
 
 def max_softmax(logits: Tensor) -> Tensor:
@@ -95,7 +94,7 @@ class Confidence(Router):
         if self.function != BEST:
             return replace(self, temperature=temperature)
         fitted = [Confidence(name, temperature) for name in SCORES]
-        return max(fitted, key=lambda router: _area(router, described, answers))
+        return max(fitted, key=lambda each: area_above_chance(each.judge(described).numpy(), answers))
 
     def to_json(self) -> dict[str, Any]:
         """Score and temperature."""
@@ -105,7 +104,3 @@ class Confidence(Router):
     def from_json(cls, value: Mapping[str, Any], position: Position) -> Confidence:
         """The router that ``to_json`` described."""
         return cls._at(position, function=value["score"], temperature=float(value["temperature"]))
-
-
-def _area(router: Confidence, described: Tensor, answers: Answers) -> float:
-    return area(sweep(router.judge(described).numpy(), answers.little_right, answers.big_right))
