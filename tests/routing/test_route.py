@@ -11,7 +11,7 @@ import torch
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions
+from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.core.rng import stream
 from duonas.routing.policy import Policy
 from duonas.routing.route import calibrate, choose, halves, scores
@@ -35,8 +35,9 @@ def answers(n=2000, seed=0):
 
 def fitted(little, big, labels, options, seed=0, **more):
     """The policy of a confidence router for these answers."""
-    observed = Observed(torch.from_numpy(little), Answers(little, big, labels))
-    return calibrate(make_router(options), observed, options=options, cost=COST, image_size=8, seed=seed, **more)
+    router = make_router(options)
+    observed = Observed(router.describe(torch.from_numpy(little)), Answers(little, big, labels))
+    return calibrate(router, observed, options=options, cost=COST, image_size=8, seed=seed, **more)
 
 
 def policy(options=None, seed=0, **changes):
@@ -99,9 +100,13 @@ def test_two_targets_are_one_too_many():
         choose(curve, RouteOptions(floor=0.5, share=0.5), COST)
 
 
-def test_a_policy_survives_its_file(tmp_path):
-    made = policy(RouteOptions(score="entropy", share=0.3)).belonging_to({"dynamic.onnx": "ab"})
+@pytest.mark.parametrize("router", ["confidence", "window", "random", "learned"])
+def test_a_policy_survives_its_file(router, tmp_path):
+    options = RouteOptions(router=router, position="after_little", score="entropy", share=0.3,
+                           learned=LearnedOptions(steps=20))  # fmt: skip
+    made = policy(options).belonging_to({"dynamic.onnx": "ab"})
     assert Policy.load(made.save(tmp_path / "policy.json")) == made
+    assert made.costs.router == made.router.macs and (made.router.macs > 0) == (router == "learned")
 
 
 @pytest.mark.parametrize("tau", [float("inf"), float("-inf")])
