@@ -71,6 +71,12 @@ def test_the_front_survives_its_file_as_strict_json(table, tmp_path):
     assert set(value) == {"objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs"}
 
 
+def test_a_front_of_before_routers_were_searched_is_read(table):
+    value = front(points(3), table, Goal(OBJECTIVES, {}), 1).to_json()
+    assert [value["points"][0].pop(name) for name in ("router", "position")] == ["confidence", "after_little"]
+    assert Front.from_json(value) == front(points(3), table, Goal(OBJECTIVES, {}), 1)
+
+
 def test_a_broken_front_is_an_error():
     with pytest.raises(DuonasError, match="not a front"):
         Front.from_json({"points": [{}]})

@@ -78,11 +78,14 @@ class Scores:
         self._halves = np.sort(shuffled[: count // 2]), np.sort(shuffled[count // 2 :])
 
     def take(self, result: SubnetResult) -> None:
-        """Score what was just evaluated by every router that sees no stem, if it may be a little."""
+        """Score what was just evaluated, if it may be a little, by every router that has only to look at its logits.
+
+        The others score it when a pair asks for it: fitting takes longer than reading the answers once more.
+        """
         if result.subnet.role != self._pairs.roles[-1]:
             return
         for number, router in enumerate(self._routers):
-            if router.position != "stem":
+            if router.position == "after_little" and not learns(router):
                 self._known[number, result.subnet, 0] = self._scored(number, result.subnet, 0, result.logits)
 
     def of(self, number: int, little: Subnet, shared: int) -> Scored:
