@@ -3,8 +3,8 @@
     python benchmarks/routers.py RUN [RUN ...] [--signals]
 
 The pairs are those that the runs chose; nothing is trained but routers. Each router is fitted on one half of the run's
-calib split, its threshold chosen on the other half for each of three budgets, and judged on the test split. The budgets are
-the same for all routers: what little alone costs, and a quarter, a half and three quarters of the way to little and big.
+calib split, its threshold chosen on the other half for each of three budgets, and judged on the test split. The budgets
+are the same for all routers: what little alone costs, and a quarter, a half and three quarters of big on top.
 """
 
 from __future__ import annotations
