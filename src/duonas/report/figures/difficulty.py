@@ -24,7 +24,7 @@ def difficulty(outputs: Outputs) -> Figure:
         return canvas(
             width, 340, "Share of the images that stays little, and accuracies, by difficulty",
             plot.axes(f"{_unit(rows)} of the images, from easy to hard", "Share or accuracy (%)", tick, tick_percent),
-            plot.bars(edges, heights, ["fill little rest"] * len(rows), list(map(_tip, rows))),
+            plot.bars(edges, heights, ["fill little shade0"] * len(rows), list(map(_tip, rows))),
             join(_line(plot, role, rows) for role in ROLES),
         )  # fmt: skip
 
