@@ -45,6 +45,7 @@ LEARNED = {
     **{f"signal {signal}": LearnedOptions(signal=signal) for signal in ("oracle", "entropy", "loss")},
     **{f"oracle, then {way}": LearnedOptions(refine=way) for way in WAYS},
     **{f"{way} alone": LearnedOptions(refine=way, warm_start=False) for way in WAYS},
+    **{f"{way} alone, share free": LearnedOptions(refine=way, warm_start=False, hold_share=False) for way in WAYS},
     "oracle, unbalanced": LearnedOptions(balance=False),
 }
 SIGNALS = {
@@ -107,7 +108,8 @@ def judged(job: Job, view: View, options: RouteOptions) -> dict[str, object]:
         "ece": ece(softmax(test.answers.little, temperature), test.answers.labels),
         "ece_before": ece(softmax(test.answers.little), test.answers.labels),
         "little": float(little.mean()), "big": float(big.mean()), "oracle": oracle_accuracy(little, big),
-        "router": getattr(router, "function", None),
+        "router": getattr(router, "function", None), "report": dict(getattr(router, "report", {})),
+        "fell_back": getattr(router, "network", 0) is None,
     }  # fmt: skip
 
 
