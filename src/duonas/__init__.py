@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from duonas.core.pair import PairArch, PairSpace
     from duonas.core.space import Axis, SearchSpace
     from duonas.deploy.runtime import Bundle
-    from duonas.pipeline import profile, run
+    from duonas.pipeline import profile, rechoose, run
     from duonas.recipe import Recipe
     from duonas.recipe import load as load_recipe
     from duonas.spaces.supernet import Family, Supernet
@@ -36,6 +36,7 @@ _HOMES = {
     "load_recipe": "recipe:load",
     "load_study": "study:load_study",
     "profile": "pipeline:profile",
+    "rechoose": "pipeline:rechoose",
     "run": "pipeline:run",
 }
 
@@ -54,6 +55,7 @@ __all__ = [
     "load_recipe",
     "load_study",
     "profile",
+    "rechoose",
     "run",
 ]
 

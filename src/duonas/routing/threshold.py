@@ -31,18 +31,32 @@ class Steps(NamedTuple):
 
 def steps(score: np.ndarray) -> Steps:
     """Sort (N,) scores once, O(N log N). They are taken as float32: that is what a threshold meets on the device."""
-    score = _clipped(score)
-    order = np.argsort(-score, kind="stable")  # NaN comes last
-    order = order[: len(score) - np.isnan(score).sum()]
+    return _steps(score)[0]
+
+
+def _steps(score: np.ndarray) -> tuple[Steps, np.ndarray]:
+    """The steps, and (T,) the lowest score that stays little at each; +inf where none does."""
+    score = np.clip(np.asarray(score, np.float32), -LARGEST, LARGEST)
+    order = _falling(score)
+    if len(order) == 0:
+        return Steps(order, np.zeros(1, np.int64), np.array([np.inf])), np.array([np.inf])
     falling = score[order]
     last = np.flatnonzero(falling[1:] != falling[:-1])  # the last of each group of equal scores, but the lowest group
-    kept = np.concatenate([[0], last + 1, [len(order)]] if len(order) else [[0]]).astype(np.int64)
+    kept = np.concatenate([[0], last + 1, [len(order)]])
     tau = np.concatenate([[np.inf], _between(falling[last], falling[last + 1]), [-np.inf]])
-    return Steps(order, kept, tau if len(order) else tau[:1])
+    return Steps(order, kept, tau), np.concatenate([[np.inf], falling[last], falling[-1:]])
 
 
-def _clipped(score: np.ndarray) -> np.ndarray:
-    return np.clip(np.asarray(score, np.float32), -LARGEST, LARGEST)
+def _falling(score: np.ndarray) -> np.ndarray:
+    """(M,) numbers of those of (N,) scores that are numbers, highest first, equals in the order that they came in.
+
+    Value and number of each are packed into one integer, since sorting integers is several times faster than
+    ``argsort``.
+    """
+    there = np.flatnonzero(~np.isnan(score))
+    bits = score[there].view(np.int32).astype(np.int64)
+    rising = np.where(bits < 0, np.int64(-(2**31)) - bits, bits)  # the bits of negative floats count down
+    return np.sort((-rising << 32) | there) & np.int64(2**32 - 1)
 
 
 def _between(high: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -169,10 +183,9 @@ def sweep(score: np.ndarray, little_correct: np.ndarray, big_correct: np.ndarray
     """
     if len(score) == 0:
         raise DuonasError("a threshold cannot be chosen on no images: give the split some.")
-    order, kept, tau = steps(score)
-    gain = np.asarray(little_correct, np.int64)[order] - np.asarray(big_correct, np.int64)[order]
-    correct = np.concatenate([[0], np.cumsum(gain)])[kept] + int(np.sum(big_correct))
-    lowest = np.concatenate([[np.inf], _clipped(score)[order[kept[1:] - 1]].astype(np.float64)])
+    (order, kept, tau), lowest = _steps(score)
+    gain = np.asarray(little_correct, bool).astype(np.int8) - np.asarray(big_correct, bool).astype(np.int8)
+    correct = np.concatenate([[0], np.cumsum(gain[order], dtype=np.int64)])[kept] + int(np.sum(big_correct))
     return Curve(tau, kept / len(score), correct, len(score), lowest)
 
 
