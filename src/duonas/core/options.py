@@ -16,6 +16,7 @@ NotNegative = Annotated[float, Ge(0)]
 Start = Annotated[float, Ge(0), Lt(1)]
 ConfidenceScore = Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"]
 Norm = Literal["recalibrated", "switchable", "both"]
+Score = Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"]
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,7 @@ class RouteOptions:
 
     router: str = "confidence"  # who decides which images stay little
     position: Literal["auto", "input", "stem", "after_little"] = "auto"  # what it decides by; auto: the router's own
-    score: Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"] = (
-        "margin"  # of little's logits
-    )
+    score: Score = "margin"  # of little's logits
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share

@@ -79,10 +79,10 @@ class DevicePolicy:
         return max(rows, key=lambda found: found[:2])[2]
 
     def at_share(self, little_share: float) -> Row:
-        """The row with the nearest little share."""
+        """The row with the nearest little share; of equals an infinite tau, which is exact for other images too."""
         if not 0 <= little_share <= 1:
             raise BundleError(f"a little share lies between 0 and 1, not at {little_share:g}.")
-        return min(self.table, key=lambda row: abs(row.little_share - little_share))
+        return min(self.table, key=lambda row: (abs(row.little_share - little_share), -abs(row.tau)))
 
     def at_floor(self, accuracy: float) -> Row:
         """The cheapest row that is promised to hold an accuracy of at least ``accuracy``."""
