@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from duonas.core.pair import PairArch, PairSpace
     from duonas.core.space import Axis, SearchSpace
     from duonas.deploy.runtime import Bundle
-    from duonas.pipeline import profile, run
+    from duonas.pipeline import profile, rechoose, run
     from duonas.recipe import Recipe
     from duonas.recipe import load as load_recipe
     from duonas.routing.router import Router
@@ -38,6 +38,7 @@ _HOMES = {
     "load_recipe": "recipe:load",
     "load_study": "study:load_study",
     "profile": "pipeline:profile",
+    "rechoose": "pipeline:rechoose",
     "run": "pipeline:run",
 }
 
@@ -57,6 +58,7 @@ __all__ = [
     "load_recipe",
     "load_study",
     "profile",
+    "rechoose",
     "run",
 ]
 

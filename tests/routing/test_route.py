@@ -14,7 +14,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.core.rng import stream
 from duonas.routing.policy import Policy
-from duonas.routing.route import calibrate, choose, halves, scores
+from duonas.routing.route import Judged, calibrate, choose, decide, fit, halves, scores
 from duonas.routing.routed import Observed
 from duonas.routing.router import Answers
 from duonas.routing.routers import make_router
@@ -35,9 +35,15 @@ def answers(n=2000, seed=0):
 
 def fitted(little, big, labels, options, seed=0, **more):
     """The policy of a confidence router for these answers."""
-    router = make_router(options)
-    observed = Observed(router.describe(torch.from_numpy(little)), Answers(little, big, labels))
-    return calibrate(router, observed, options=options, cost=COST, image_size=8, seed=seed, **more)
+    return calibrate(
+        make_router(options), observed(little, big, labels, options), options=options, cost=COST, image_size=8,
+        seed=seed, **more,
+    )  # fmt: skip
+
+
+def observed(little, big, labels, options=RouteOptions()):  # noqa: B008
+    described = make_router(options).describe(torch.from_numpy(little))
+    return Observed(described, Answers(little, big, labels))
 
 
 def policy(options=None, seed=0, **changes):
@@ -75,7 +81,8 @@ def test_the_chosen_row_is_in_the_table_and_true():
         _, choosing = halves(len(labels), 0)
         stays = scores(made.router, little[choosing]) >= made.tau
         right = np.where(stays, little[choosing].argmax(1), big[choosing].argmax(1)) == labels[choosing]
-        assert row.little_share == stays.mean() and row.accuracy == right.mean() > row.accuracy_lower
+        assert row.little_share == stays.mean()
+        assert row.accuracy_lower < row.accuracy == right.mean() < row.accuracy_upper
         assert row.expected_macs == COST.expected(row.little_share)
         assert len(made.table) <= 201
     assert policy(RouteOptions(floor=0.8)).choice == {"floor": 0.8}
@@ -97,7 +104,83 @@ def test_every_choice_keeps_its_promise():
 def test_two_targets_are_one_too_many():
     curve = sweep(np.array([0.1, 0.9]), np.array([True, False]), np.array([True, True]))
     with pytest.raises(DuonasError, match="floor and share"):
-        choose(curve, RouteOptions(floor=0.5, share=0.5), COST)
+        choose(curve, curve.tau, RouteOptions(floor=0.5, share=0.5), COST)
+
+
+TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
+
+
+def timed(**target):
+    """The policy for a target that is a time, and its row."""
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), cost=COST, image_size=8, seed=0)
+    made = decide(policy, judged, RouteOptions(**target), TIMES)
+    return made, next(row for row in made.table if row.tau == made.tau)
+
+
+def test_a_latency_and_an_energy_are_kept_and_are_one_thing():
+    made, row = timed(latency=1.2)
+    assert row.expected_ms <= 1.2 and made.choice == {"latency": 1.2} and made.times == TIMES
+    assert row.accuracy >= max(other.accuracy for other in made.table if other.expected_ms <= 1.2)
+    same, _ = timed(energy=3.6, watts=3.0)
+    assert same.tau == made.tau and same.choice == {"energy": 3.6, "watts": 3.0}
+    assert Policy.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False))) == made
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"latency": 0.2}, r"a latency of 0\.2 ms is below the 0\.5 ms that an image costs .* smallest possible"),
+        ({"energy": 0.2, "watts": 2.0}, r"an energy of 0\.2 mJ is below the 1 mJ"),
+        ({"energy": 0.2}, "energy needs watts"),
+        ({"floor": 0.999}, "the highest that can, with every image at big, is"),
+    ],
+)
+def test_what_cannot_be_had_is_said_with_what_can(target, message):
+    with pytest.raises(DuonasError, match=message):
+        timed(**target)
+
+
+def test_a_pair_that_was_not_timed_has_no_latency():
+    with pytest.raises(DuonasError, match="that was timed"):
+        policy(RouteOptions(latency=1.0))
+    assert policy().times is None and all(row.expected_ms is None for row in policy().table)
+
+
+def test_a_floor_is_promised_only_by_thresholds_that_other_images_gave():
+    made = policy(RouteOptions(share=0.4123))
+    chosen = next(row for row in made.table if row.tau == made.tau)
+    assert chosen.holds == 0
+    holds = [row.holds for row in made.table if row is not chosen]
+    assert holds == sorted(holds, reverse=True) and holds[0] == made.table[0].accuracy_lower > 0
+    floor = policy(RouteOptions(floor=0.8))
+    row = next(row for row in floor.table if row.tau == floor.tau)
+    assert row.holds >= 0.8 > max(other.holds for other in floor.table if other.little_share > row.little_share)
+
+
+def test_the_ladder_does_not_know_the_images_that_tau_is_chosen_on():
+    little, big, labels = answers()
+    _, choosing = halves(len(labels), 0)
+    ladders = []
+    for poison in (0, 1):
+        labels = labels.copy()
+        labels[choosing] = (labels[choosing] + poison) % 4
+        little = little.copy()
+        little[choosing] *= 1 + poison
+        _, judged = fit(make_router(RouteOptions()), observed(little, big, labels), cost=COST, image_size=8, seed=0)
+        ladders.append(judged.ladder)
+    assert np.array_equal(*ladders) and ladders[0][0] == np.inf and ladders[0][-1] == -np.inf
+
+
+def test_tau_is_chosen_again_from_a_file_as_it_was_from_the_networks(tmp_path):
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), cost=COST, image_size=8, seed=0)
+    path = judged.save(tmp_path / "calib.safetensors")
+    for options in (RouteOptions(floor=0.8), RouteOptions(budget=600), RouteOptions(share=0.4)):
+        assert decide(policy, Judged.load(path), options) == fitted(*answers(), options)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(DuonasError, match=r"calib\.safetensors cannot be used"):
+        Judged.load(path)
+    with pytest.raises(DuonasError, match=r"none\.safetensors cannot be used"):
+        Judged.load(tmp_path / "none.safetensors")
 
 
 @pytest.mark.parametrize("router", ["confidence", "window", "random", "learned"])

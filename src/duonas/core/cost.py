@@ -66,6 +66,11 @@ class PairCost:
         """The same pair with another router."""
         return replace(self, router=macs, before=before)
 
+    def scaled(self, factor: float) -> PairCost:
+        """The same in another unit: MACs in millions, or ms at some watts as mJ."""
+        parts = {name: factor * getattr(self, name) for name in ("stem", "router", "little", "big")}
+        return replace(self, **parts)
+
     def expected(self, little_share: Any) -> Any:
         """The mean cost at a little share in [0, 1] (a number or an array of any shape)."""
         return self.least + (1 - little_share) * self.extra

@@ -178,6 +178,9 @@ class FinetuneOptions:
         return replace(_over(train, self), loss=_over(train.loss, self))
 
 
+TARGETS = ("floor", "budget", "share", "latency", "energy")  # of the threshold: a recipe gives one of them or none
+
+
 @dataclass(frozen=True)
 class LearnedOptions:
     """``[route.learned]``: how a learned router is trained, on half of the calib split."""
@@ -196,7 +199,7 @@ class LearnedOptions:
 
 @dataclass(frozen=True)
 class RouteOptions:
-    """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
+    """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share, latency, energy."""
 
     router: str = "confidence"  # who decides which images stay little
     position: Literal["auto", "input", "stem", "after_little"] = "auto"  # what it decides by; auto: the router's own
@@ -206,7 +209,11 @@ class RouteOptions:
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share
+    latency: Positive | None = None  # expected ms of one image, by ONNX Runtime on the machine that runs this stage
+    energy: Positive | None = None  # expected mJ an image: that latency times watts
+    watts: Positive | None = None  # energy: what the device draws while it computes
     confidence: OpenFraction = 0.95  # of the floor's bound
+    budget_in_search: bool = True  # budget: the pair is searched for it too
 
 
 @dataclass(frozen=True)
