@@ -29,7 +29,7 @@ from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.layers.norm import recalibrate
 from duonas.search.evaluate import Evaluator
-from duonas.search.factorised import Answers, recombine
+from duonas.search.factorised import Judged, recombine
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
 from duonas.spaces.mobilenet import FAMILY
@@ -132,15 +132,16 @@ def pair_scoring(archs: int, images: int = 2500) -> dict[str, float]:
     """All nested pairs of ``archs`` evaluated archs at all thresholds, per second."""
     pairs = build().pairs
     space = pairs.space
-    pricer = Pricer(pairs, analytic, 0)
+    pricer = Pricer(pairs, analytic)
     rng = stream(0, "answers")
     chosen = sorted({Subnet(space.sample_within(space.sample(rng), rng)) for _ in range(archs)})
-    answers = Answers(
-        (rng.random((len(chosen), images)) < 0.8).astype(np.int8), rng.random((len(chosen), images), dtype=np.float32)
-    )
+    correct = (rng.random((len(chosen), images)) < 0.8).astype(np.int8)
+    score = rng.random((len(chosen), images), dtype=np.float32)
+    goal = Goal(("accuracy", "expected_macs", "peak_macs"), {})
     start = time.perf_counter()
     table = PriceTable(pricer, chosen)
-    _, scored = recombine(table, answers, Goal(("accuracy", "expected_macs", "peak_macs"), {}))
+    judged = [Judged(little, 0, score[little], table.row(little, goal)) for little in range(len(chosen))]
+    _, scored = recombine(correct, judged, goal)
     seconds = time.perf_counter() - start
     return {
         "archs": len(chosen),

@@ -1,7 +1,50 @@
 """Property tests draw the same examples every time; ``pytest --hypothesis-profile=explore`` looks for new ones."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def exporter():
+    """``export_module`` with a memory for towers: PyTorch takes a second for each, and they are the same every time."""
+    from duonas.deploy.onnx import export_module
+
+    known = {}
+
+    def once(module, sample, entry, leaving, opset):
+        weights = tuple(float(value.detach().sum()) for value in module.parameters())
+        key = (entry, tuple(sample.shape), weights)
+        if entry == "seen" or key not in known:
+            known[key] = export_module(module, sample, entry, leaving, opset)
+        return known[key]
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def brightness():
+    """The least router that stands before little, by its position: a bright first channel is easy."""
+    from duonas.routing.router import Router
+
+    @dataclass(frozen=True)
+    class Brightness(Router):
+        position: str = "input"
+
+        name = "brightness"
+        positions = ("input", "stem")
+
+        def describe(self, seen):
+            return seen[:, :1].mean((2, 3))
+
+        def judge(self, described):
+            return described[:, 0]
+
+    return Brightness

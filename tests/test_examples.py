@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 import duonas
-from duonas.core.options import SpaceOptions
+from duonas.core.options import RouteOptions, SpaceOptions
 from duonas.core.rng import stream
-from duonas.testing import SupernetContract
+from duonas.routing.routers import make_router
+from duonas.testing import RouterContract, SupernetContract
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = ["train.epochs=2", "train.batch_size=16", "search.evaluations=4", "search.population=4",
@@ -31,6 +32,11 @@ class TestOwnSpace(SupernetContract):
         family = example("own_space").FAMILY
         space = family.space(SpaceOptions(), 8, 5)
         return family.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init"), SpaceOptions())
+
+
+class TestOwnRouter(RouterContract):
+    def router(self):
+        return make_router(RouteOptions(router=f"{EXAMPLES / 'own_router.py'}:Contrast"))
 
 
 def test_own_space_goes_through_the_whole_pipeline(tmp_path):

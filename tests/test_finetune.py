@@ -13,7 +13,7 @@ from duonas.core.files import read_json
 from duonas.costs.hooks import count_macs
 from duonas.progress import Silent
 from duonas.report.summary import origin, stored_params
-from duonas.routing.cascade import Cascade
+from duonas.routing.routed import RoutedPair
 from duonas.rundir import Run
 
 QUICK = ["data.test=0.6", "train.epochs=2", "train.batch_size=64", "train.checkpoint_seconds=0.000001",
@@ -94,7 +94,7 @@ def test_costs_are_what_ran(measured):
         run = Run(folder)
         job = pipeline.Job(run.recipe, run)
         policy = pipeline.Policy.load(run.pair / "policy.json")
-        cascade = Cascade(job.pair_net.cpu(), policy.router)
+        cascade = RoutedPair(job.pair_net.cpu(), policy.router)
         images = torch.from_numpy(job.splits.test.pixels[:40].numpy() / 255).float()
         with torch.inference_mode():
             scores = cascade(images, 0.0).score

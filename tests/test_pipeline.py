@@ -226,3 +226,87 @@ def test_a_damaged_export_is_noticed(whole, tmp_path):
 def test_log_lines_are_json(whole):
     lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert {"stage", "step", "loss", "lr"} <= lines[0].keys()
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A copy of the whole run, to be changed."""
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+def routed_files(folder):
+    """All that choosing tau may change, but what is measured afterwards."""
+    return {name: data for name, data in contents(folder).items() if name.startswith(("recipe", "pair/", "export/"))}
+
+
+def test_tau_chosen_again_is_the_tau_of_a_new_run_and_needs_no_network(whole, copy, tmp_path, monkeypatch):
+    """The recipe goes on saying how the run is made: a run of it from the beginning has the same files."""
+    with monkeypatch.context() as patch:
+        for name in ("observe", "export_bundle", "load_splits", "load_tensors"):
+            patch.delattr(pipeline, name)
+        pipeline.rechoose(copy, share=0.3)
+        pipeline.rechoose(copy, budget=200_000)
+    done = read_json(copy / "stages.json")["stages"]
+    assert "export" in done and not {"measure", "report"} & done.keys()
+    assert read_json(copy / "pair" / "policy.json")["choice"] == {"budget": 200_000}
+    assert Bundle.load(copy / "export").tau == pytest.approx(float(read_json(copy / "export" / "policy.json")["tau"]))
+    new = duonas.run(duonas.load_recipe(copy), tmp_path / "new", until="export", supernet=whole)
+    assert routed_files(new) == routed_files(copy)
+
+
+def test_killed_while_tau_is_chosen_again_the_same_call_mends_it(copy, tmp_path, monkeypatch):
+    other = Path(shutil.copytree(copy, tmp_path / "other"))
+    pipeline.rechoose(other, share=0.4)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pipeline, "_save_policy", killed)
+        pipeline.rechoose(copy, share=0.4)
+    assert not {"route", "export"} <= {name for name, each in read_json(copy / "stages.json")["stages"].items()
+                                       if not each.get("stale")}  # fmt: skip
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pipeline, "retune_bundle", killed)
+        patch.setattr(pipeline, "export", killed)
+        pipeline.rechoose(copy, share=0.4)
+    pipeline.rechoose(copy, share=0.4)
+    assert routed_files(copy) == routed_files(other)
+
+
+def test_a_latency_is_chosen_by_the_time_of_the_exported_files(copy):
+    pipeline.rechoose(copy, latency=1000.0)
+    policy = read_json(copy / "pair" / "policy.json")
+    assert policy["choice"] == {"latency": 1000.0} and policy["times_ms"]["little"] > 0
+    assert all(0 < row["expected_ms"] < 1000 for row in policy["table"])
+    bundle = Bundle.load(copy / "export")
+    row = bundle.set_latency(1000.0)
+    assert row.accuracy == max(row.accuracy for row in bundle.table)
+    least = policy["times_ms"]["little"]
+    with pytest.raises(DuonasError, match=r"a latency of 1e-06 ms is below the .* ms that an image costs"):
+        pipeline.rechoose(copy, latency=1e-6)
+    assert read_json(copy / "pair" / "policy.json")["times_ms"]["little"] == least
+
+
+def test_a_recipe_that_asks_for_a_latency_times_files_for_the_occasion(whole, tmp_path):
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "route.energy=5000", "route.watts=2.5"])
+    folder = duonas.run(recipe, tmp_path / "run", until="route", supernet=whole)
+    policy = read_json(folder / "pair" / "policy.json")
+    assert policy["choice"] == {"energy": 5000.0, "watts": 2.5} and policy["times_ms"]["little"] > 0
+    assert not (folder / "export").exists() and not list(folder.glob(".*.part"))
+
+
+def test_a_target_that_cannot_be_met_changes_nothing(copy):
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.name != ".lock"}
+    for target, message in (({"floor": 0.9999}, "the highest that can"), ({"budget": 10}, "smallest possible")):
+        with pytest.raises(DuonasError, match=message):
+            pipeline.rechoose(copy, **target)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
+    pipeline.Run.open(tmp_path / "run", duonas.load_recipe("quickstart")).close()
+    with pytest.raises(DuonasError, match="has no finished pair yet: go on with it first, duonas run"):
+        duonas.rechoose(tmp_path / "run", floor=0.5)
+    with pytest.raises(DuonasError, match="is not a run"):
+        duonas.rechoose(tmp_path, floor=0.5)

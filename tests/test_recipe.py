@@ -11,8 +11,19 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions, SearchOptions, SpaceOptions, TrainOptions
-from duonas.recipe import Recipe, default_folder, dumps, find, first_difference, headline, load, parse, shipped
+from duonas.core.options import TARGETS, RouteOptions, SearchOptions, SpaceOptions, TrainOptions
+from duonas.recipe import (
+    Recipe,
+    default_folder,
+    dumps,
+    find,
+    first_difference,
+    headline,
+    load,
+    parse,
+    rechosen,
+    shipped,
+)
 
 finite = st.floats(min_value=1e-9, max_value=1e12)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -97,16 +108,14 @@ def test_an_empty_override_takes_the_key_out(tmp_path):
     assert load(file, ["train.epochs="]) == Recipe()
 
 
-@pytest.mark.parametrize("target", ["floor=0.5", "budget=1e6", "share=0.5"])
+@pytest.mark.parametrize("target", ["floor=0.5", "budget=1e6", "share=0.5", "latency=2"])
 def test_a_target_given_by_override_takes_the_place_of_the_files(tmp_path, target):
     for other in ("floor = 0.9", "budget = 5e6", "share = 0.9"):
         file = tmp_path / "mine.toml"
         file.write_text(f"[route]\n{other}\n")
         route = load(file, [f"route.{target}"]).route
         name, value = target.split("=")
-        assert {n: getattr(route, n) for n in ("floor", "budget", "share") if getattr(route, n) is not None} == {
-            name: float(value)
-        }
+        assert {n: getattr(route, n) for n in TARGETS if getattr(route, n) is not None} == {name: float(value)}
 
 
 def test_whole_numbers_serve_as_numbers():
@@ -169,10 +178,36 @@ def test_mistakes_are_told_in_one_sentence(override, message):
 
 
 def test_only_one_target_of_the_threshold():
-    with pytest.raises(DuonasError, match=r"\[route\] takes one of floor, budget and share, got floor and budget"):
+    with pytest.raises(DuonasError, match=r"\[route\] takes one of floor, .*, energy, got floor and budget"):
         load("quickstart", ["route.floor=0.9", "route.budget=1e6"])
     with pytest.raises(DuonasError, match="got floor and share"):
         parse({"route": {"floor": 0.5, "share": 0.5}})
+    with pytest.raises(DuonasError, match="energy needs watts"):
+        parse({"route": {"energy": 0.5}})
+
+
+def test_another_target_leaves_the_search_as_it_was():
+    searched = load("quickstart", ["route.budget=2e5", "search.constraints.params=9e4"])
+    floor = rechosen(searched, floor=0.9)
+    assert (floor.route.floor, floor.route.budget) == (0.9, None)
+    assert floor.search.constraints == {"params": 9e4, "expected_macs": 2e5}
+    again = rechosen(floor, budget=1e5, confidence=0.9)
+    assert (again.route.budget, again.route.budget_in_search, again.route.confidence) == (1e5, False, 0.9)
+    assert again.search.constraints == floor.search.constraints
+    assert rechosen(again, budget=1e5) is again
+    assert rechosen(again, share=0.5).route.budget_in_search
+    with pytest.raises(DuonasError, match="none is given"):
+        rechosen(searched, confidence=0.9)
+    with pytest.raises(DuonasError, match="got budget and share"):
+        rechosen(searched, share=0.5, budget=3e5)
+    with pytest.raises(DuonasError, match="no key 'flor'"):
+        rechosen(searched, share=0.5, flor=0.5)
+
+
+def test_a_new_budget_is_searched_for_though_the_recipe_was_one_of_a_later_choice(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(dumps(rechosen(load("quickstart"), budget=1e5)))
+    assert not load(file).route.budget_in_search and load(file, ["route.budget=2e5"]).route.budget_in_search
 
 
 def test_a_recipe_made_in_python_is_checked_too():

@@ -7,14 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
-from duonas.core.options import TrainOptions
+from duonas.core.options import RouteOptions, TrainOptions
 from duonas.environment import describe_environment, is_main_process
-from duonas.recipe import Recipe
+from duonas.recipe import Recipe, dumps
 from duonas.rundir import STAGES, Run
 
 RECIPE = Recipe(seed=3)
@@ -281,3 +282,48 @@ def test_stages_json_says_what_it_is(run):
     do(run, "train", "supernet.safetensors")
     value = json.loads((run.folder / "stages.json").read_text())
     assert value["version"] == 1 and list(value["stages"]) == ["train"]
+
+
+OTHER = Recipe(seed=3, route=RouteOptions(share=0.25))
+
+
+def test_a_changed_recipe_leaves_what_comes_before_it_done(run):
+    do(run, "pair", "pair/pair.json")
+    do(run, "route", "pair/policy.json")
+    do(run, "export", "export/policy.json")
+    run.change(OTHER, "route")
+    assert run.recipe == OTHER and run.is_done("pair") and not run.is_done("route")
+    do(run, "route", "pair/policy.json", "another tau")
+    assert not run.is_done("export")
+    run.close()
+    with Run.open(run.folder, OTHER) as again:
+        assert again.is_done("route")
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_killed_while_the_recipe_changes_the_run_goes_on_with_the_one_that_it_has(run, monkeypatch, at):
+    do(run, "pair", "pair/pair.json")
+    do(run, "route", "pair/policy.json")
+    replace, count = Path.replace, []
+
+    def killed(self, target):
+        count.append(target)
+        if len(count) == at:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        run.change(OTHER, "route")
+    run.close()
+    now = Run(run.folder).recipe
+    assert now == (OTHER if at == 3 else RECIPE)
+    with Run.open(run.folder, now) as again:
+        assert again.is_done("pair") and again.is_done("route") is (at == 1)
+        again.change(OTHER, "route")
+        assert again.recipe == OTHER
+    with Run.open(run.folder, OTHER):
+        pass
+    run.folder.joinpath("recipe.toml").write_text(dumps(Recipe(seed=4)))
+    with pytest.raises(DuonasError, match="was edited"):
+        Run.open(run.folder, Recipe(seed=4))

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from duonas.core.pair import PairArch, PairSpace
     from duonas.core.space import Axis, SearchSpace
     from duonas.deploy.runtime import Bundle
-    from duonas.pipeline import profile, run
+    from duonas.pipeline import profile, rechoose, run
     from duonas.recipe import Recipe
     from duonas.recipe import load as load_recipe
+    from duonas.routing.router import Router
     from duonas.spaces.supernet import Family, Supernet
     from duonas.study import load_study
 
@@ -30,12 +31,14 @@ _HOMES = {
     "PairArch": "core.pair:PairArch",
     "PairSpace": "core.pair:PairSpace",
     "Recipe": "recipe:Recipe",
+    "Router": "routing.router:Router",
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "spaces.supernet:Supernet",
     "compare": "compare:compare",
     "load_recipe": "recipe:load",
     "load_study": "study:load_study",
     "profile": "pipeline:profile",
+    "rechoose": "pipeline:rechoose",
     "run": "pipeline:run",
 }
 
@@ -48,12 +51,14 @@ __all__ = [
     "PairArch",
     "PairSpace",
     "Recipe",
+    "Router",
     "SearchSpace",
     "Supernet",
     "compare",
     "load_recipe",
     "load_study",
     "profile",
+    "rechoose",
     "run",
 ]
 

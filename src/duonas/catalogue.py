@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 from duonas.core.options import (
     DataOptions,
     FinetuneOptions,
+    LearnedOptions,
     PairOptions,
     RouteOptions,
     SearchOptions,
@@ -24,8 +25,10 @@ FIELDS: dict[str, tuple[type, str]] = {
     "search strategy": (SearchOptions, "strategy"),
     "search order": (SearchOptions, "order"),
     "fine-tuning": (FinetuneOptions, "mode"),
-    "router": (RouteOptions, "router"),
     "score": (RouteOptions, "score"),
+    "statistic": (RouteOptions, "statistic"),
+    "training signal": (LearnedOptions, "signal"),
+    "refinement": (LearnedOptions, "refine"),
 }
 SPACES = {"mobilenet": "MobileNetV3-style inverted residuals: width, depth, kernel, expansion, resolution"}
 PRESETS = {
@@ -33,6 +36,13 @@ PRESETS = {
     "cifar-small": "32 x 32 images, strides early: 1 to 15M MACs",
     "cifar": "32 x 32 images: 5 to 100M MACs",
     "imagenet": "224 x 224 images, MobileNetV3-Large's outline",
+}
+ROUTERS = {
+    "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
+    "learned": "a small network on the stem's maps, the images or little's logits, taught by right and wrong",
+    "difficulty": "trusts little with calm images or maps: by entropy, variance, sparsity or edges; costs nothing",
+    "window": "as confidence, but big is skipped too where little is hopelessly unsure",
+    "random": "draws lots, the same for the same image: what the others must beat",
 }
 BASELINES = {
     "mobilenetv3_small_100": "MobileNetV3-Small, with a stem for small images",
@@ -63,10 +73,23 @@ LINES = {
     "fine-tuning: joint": "both networks trained on together, little on labels and on big's predictions",
     "scratch": "the same from fresh weights",
     "independent": "the same two archs trained apart from fresh weights, nothing shared: the baseline of co-training",
-    "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",
     "max_softmax": "the highest probability",
     "margin": "the highest probability less the second",
     "entropy": "how far the probabilities are from even",
+    "logit_margin": "the highest logit less the second",
+    "energy": "the logarithm of the sum of the exponentiated logits",
+    "statistic: entropy": "how evenly the values of the image, or of the stem's map, are spread",
+    "variance": "how far they lie apart",
+    "sparsity": "how few of them hold all there is",
+    "edges": "how much neighbours differ",
+    "training signal: oracle": "who is right: big only where little is wrong and big is right",
+    "training signal: entropy": "how sure little is, for a router that stands before it",
+    "loss": "by how much big's loss is below little's",
+    "refinement: none": "the first training is all",
+    "straight-through": "hard decisions with the gradients of soft ones",
+    "gumbel": "soft decisions with noise (Gumbel-Softmax)",
+    "reinforce": "drawn decisions, rewarded (REINFORCE with a baseline)",
+    "best": "the one with the largest area under the trade-off curve, on calib",
 }
 
 
@@ -80,6 +103,7 @@ def catalogue() -> list[tuple[str, str, str]]:
         for kind, field in FIELDS.items()
         for name in _choices(*field)
     ]
+    rows += [("router", name, line) for name, line in ROUTERS.items()]
     return rows + [("static baseline", name, line) for name, line in BASELINES.items()]
 
 

@@ -36,6 +36,7 @@ app = typer.Typer(
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `duonas list`), a .toml file, or a run's folder.")
 ]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="DIR", help="The run's folder. Default: runs/RECIPE, or the run itself."),
@@ -160,6 +161,71 @@ def report(
     [dim]duonas report runs/mine[/dim]
     """
     _carry_out(recipe, out, override, supernet, until="report")
+
+
+@app.command()
+def route(
+    run: RunArgument,
+    floor: Annotated[
+        float | None, typer.Option(help="The accuracy to hold, promised with a confidence; as cheap as it allows.")
+    ] = None,
+    budget: Annotated[float | None, typer.Option(help="Expected MACs an image, such as 5e6.")] = None,
+    share: Annotated[float | None, typer.Option(help="The fraction of the images that stays little.")] = None,
+    latency: Annotated[
+        str | None, typer.Option(help="Expected time of one image, such as 2ms, on the machine that runs this.")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option(help="Expected energy of one image, such as 3mJ: time at --watts.")
+    ] = None,
+    watts: Annotated[float | None, typer.Option(help="What the device draws while it computes; for --energy.")] = None,
+    confidence: Annotated[float | None, typer.Option(help="Of the floor's promise. Default: the run's.")] = None,
+) -> None:
+    """Choose the threshold of a run anew, in seconds and without training: its recipe, policy and export change.
+
+    [dim]duonas route runs/mine --floor 0.9[/dim]
+
+    [dim]duonas route runs/mine --budget 5e6[/dim]
+
+    [dim]duonas route runs/mine --latency 2ms[/dim]
+
+    [dim]duonas report runs/mine[/dim]  then measures it again
+    """
+    with _one_line_errors("stopped; the same command goes on from here"):
+        from duonas.core.units import quantity
+        from duonas.explain import decision
+        from duonas.recipe import rechosen
+        from duonas.rundir import Run
+
+        given = {
+            "floor": floor, "budget": budget, "share": share, "watts": watts, "confidence": confidence,
+            "latency": None if latency is None else quantity("--latency", latency, "ms"),
+            "energy": None if energy is None else quantity("--energy", energy, "mJ"),
+        }  # fmt: skip
+        target = {name: value for name, value in given.items() if value is not None}
+        rechosen(Run(run).recipe, **target)  # a mistake is said before torch is loaded
+        from duonas import pipeline
+        from duonas.progress import watch
+
+        console = _console()
+        pipeline.rechoose(run, progress=watch(console), **target)
+        console.print("", decision(run), "", sep="\n", markup=False, highlight=False)
+        again = f"measure it again: duonas report {run}"
+        console.print(again, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def explain(run: RunArgument) -> None:
+    """Say in plain words what a run's threshold does, how it was chosen, what is promised, and how to change it.
+
+    [dim]duonas explain runs/mine[/dim]
+    """
+    with _one_line_errors("stopped"):
+        from duonas.explain import explain as explain_run
+
+        for number, part in enumerate(explain_run(run).split("\n\n")):
+            _console().print(
+                *([""] if number else []), part, sep="\n", markup=False, highlight=False, soft_wrap="\n" in part
+            )  # lists and tables keep their lines; prose is wrapped
 
 
 @app.command()

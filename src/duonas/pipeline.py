@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -28,19 +29,23 @@ from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
-from duonas.data.images import Images
 from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
+from duonas.deploy.retune import retune_bundle
 from duonas.layers.init import initialise
 from duonas.layers.norm import recalibrate
 from duonas.measure.measure import measure as measure_bundle
+from duonas.measure.paths import time_paths
 from duonas.profiling import Feasibility, Profile, Spread
 from duonas.progress import Silent, StageProgress
-from duonas.recipe import Recipe
+from duonas.recipe import Recipe, rechosen
 from duonas.report.html import write_report
 from duonas.routing.policy import Policy
-from duonas.routing.route import calibrate
+from duonas.routing.route import Judged, decide, fit
+from duonas.routing.routed import observe
+from duonas.routing.router import Router
+from duonas.routing.routers import make_router
 from duonas.rundir import STAGES, Run
 from duonas.search.evaluate import Evaluator
 from duonas.search.front import Front
@@ -48,6 +53,7 @@ from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
+from duonas.search.routers import make_routers
 from duonas.search.search import search as search_pairs
 from duonas.spaces.families import family as find_family
 from duonas.spaces.pair import PairNet, PairSupernet
@@ -104,9 +110,16 @@ class Job:
         check_accelerator(self.recipe.train.accelerator)
         make_rule(self.pairs, self.recipe.train)
         options = _search_options(self.recipe)
-        problem = Problem(Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs))
+        routers = make_routers(options, self.recipe.route)
+        problem = Problem(
+            Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs, analytic, routers)
+        )
         if options.pair is not None:
             Given(problem, options.pair)
+        if self.recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
+            raise DuonasError(
+                "a router at position 'stem' needs a stem that both networks share: independent ones have none."
+            )
         if self.recipe.baselines.networks:
             check_networks(self.recipe.baselines.networks)
 
@@ -165,6 +178,14 @@ class Job:
         """What the pair costs, part by part, in MACs."""
         return pair_cost(self.outcome, self.pair)
 
+    @property
+    def router(self) -> Router:
+        """The router that the search chose, or without a choice the recipe's, not fitted yet."""
+        if not self.recipe.search.routers:
+            return make_router(self.recipe.route)
+        best = Front.load(self.run.front).best
+        return make_router(replace(self.recipe.route, router=best.router, position=best.position))
+
     @cached_property
     def pair_net(self) -> PairNet:
         """The pair's networks, with the weights that were saved in ``pair/``."""
@@ -173,6 +194,17 @@ class Job:
             network.load_state_dict(load_file(self.run.pair / f"{role}.safetensors"))
             network.to(self.device)
         return self.joined(networks)
+
+    @cached_property
+    def fitted(self) -> tuple[Policy, Judged]:
+        """The fitted router as a policy whose tau is still to be chosen, and what that is chosen by."""
+        calib, router = self.splits.calib.to(self.device), self.router
+        batches = evaluation_batches(calib.pixels, self.recipe.search.batch_size)
+        return fit(
+            router, observe(self.pair_net, router, batches, calib.labels), cost=self.cost,
+            image_size=self.splits.image_size, seed=self.recipe.seed,
+            class_names=self.splits.class_names, splits=self.splits.hashes,
+        )  # fmt: skip
 
     def untuned_pair(self) -> PairNet:
         """The pair before fine-tuning: as the supernet has it for ``joint``, else with fresh weights."""
@@ -234,7 +266,8 @@ def train(job: Job, progress: Progress) -> list[Path]:
 def search(job: Job, progress: Progress) -> list[Path]:
     """Search pairs on the val split."""
     recipe = job.recipe
-    result = search_pairs(job.pairs, job.evaluator, _search_options(recipe), recipe.route.score, recipe.seed, progress)
+    routers = make_routers(recipe.search, recipe.route)
+    result = search_pairs(job.pairs, job.evaluator, _search_options(recipe), routers, recipe.seed, progress)
     result.save(job.run.folder)
     return [job.run.trials, job.run.archs, job.run.front]
 
@@ -287,15 +320,11 @@ def finetune(job: Job, progress: Progress) -> list[Path]:
 
 def route(job: Job, progress: Progress) -> list[Path]:
     """Calibrate the router and choose its threshold on the calib split."""
-    calib = job.splits.calib.to(job.device)
-    outputs = _outputs(job.pair_net, calib, job.recipe.search.batch_size)
-    policy = calibrate(
-        outputs[0], outputs[1], calib.labels.cpu().numpy(), options=job.recipe.route,
-        cost=job.cost, image_size=job.splits.image_size, seed=job.recipe.seed,
-        class_names=job.splits.class_names, splits=job.splits.hashes,
-    )  # fmt: skip
+    policy, judged = job.fitted
+    times = _times(job, policy, progress)
+    policy = decide(policy, judged, job.recipe.route, times)
     progress(1, 1)
-    return [policy.save(job.run.pair / "policy.json")]
+    return _save_policy(job.run, policy, judged)
 
 
 def export(job: Job, progress: Progress) -> list[Path]:
@@ -309,9 +338,8 @@ def export(job: Job, progress: Progress) -> list[Path]:
 def measure(job: Job, progress: Progress) -> list[Path]:
     """Measure the bundle on the test split, once."""
     measure_bundle(
-        job.run.folder, job.pair_net.cpu(), test=job.splits.test, cost=job.cost, options=job.recipe.measure,
-        progress=progress,
-    )  # fmt: skip
+        job.run.folder, job.pair_net.cpu(), test=job.splits.test, options=job.recipe.measure, progress=progress
+    )
     return [job.run.measure, job.run.test_outputs, job.run.examples]
 
 
@@ -405,6 +433,71 @@ def run(
     return Path(folder)
 
 
+def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **target: float) -> Path:
+    """Choose the threshold of a run's pair anew, without training: its recipe, its policy and its export change.
+
+    What comes after the export is then no longer done: ``duonas report RUN`` does it again. Nothing changes where the
+    target cannot be met. Killed, the run goes on by the same call, and by ``run`` too.
+
+    Args:
+        folder: a run that has its pair.
+        progress: told how the stages go; silent by default.
+        target: one of ``floor``, ``budget`` (MACs), ``share``, ``latency`` (ms) and ``energy`` (mJ, with ``watts``), as
+            in ``[route]``; ``confidence`` may be given with it.
+
+    Raises:
+        DuonasError: not a run, one without a pair, no target or more than one, or one that cannot be met.
+    """
+    watch = progress or Silent()
+    current = Run(folder).recipe
+    recipe = rechosen(current, **target)
+    with Run.open(Path(folder), current) as opened:
+        _need_pair(opened)
+        job, exported = Job(recipe, opened), opened.is_done("export")
+        with watch.stage("route") as told:
+            known = opened.is_done("route") and opened.calib.is_file()
+            policy, judged = _stored_policy(opened) if known else job.fitted
+            times = _times(job, policy, told, opened.export if known and exported else None)
+            policy = decide(policy, judged, recipe.route, times)
+            opened.change(recipe, "route")
+            opened.start("route")
+            opened.finish("route", _save_policy(opened, policy, judged))
+        with watch.stage("export") as told:
+            opened.start("export")
+            if known and exported:
+                retune_bundle(opened.export, policy)
+                opened.finish("export", sorted(opened.export.iterdir()))
+            else:
+                opened.finish("export", export(job, told))
+    return Path(folder)
+
+
+def _need_pair(run: Run) -> None:
+    for stage in ("pair", "finetune"):
+        if _is_asked_for(stage, run.recipe) and not run.is_done(stage):
+            raise DuonasError(f"{run.folder} has no finished pair yet: go on with it first, duonas run {run.folder}.")
+
+
+def _stored_policy(run: Run) -> tuple[Policy, Judged]:
+    return Policy.load(run.pair / "policy.json"), Judged.load(run.calib)
+
+
+def _save_policy(run: Run, policy: Policy, judged: Judged) -> list[Path]:
+    return [judged.save(run.calib), policy.save(run.pair / "policy.json")]
+
+
+def _times(job: Job, policy: Policy, progress: Progress, exported: Path | None = None) -> PairCost | None:
+    """The pair's ways in ms where the target is a time or an energy; of files for the occasion where none are given."""
+    if job.recipe.route.latency is None and job.recipe.route.energy is None:
+        return None
+    options, before = job.recipe.measure, policy.costs.before
+    if exported is not None:
+        return time_paths(exported, before=before, options=options, progress=progress)
+    with tempfile.TemporaryDirectory(dir=job.run.folder, prefix=".timed.", suffix=".part") as folder:
+        bundle = export_bundle(job.pair_net.cpu(), policy, Path(folder, "export"), job.recipe.export)
+        return time_paths(bundle, before=before, options=options, progress=progress)
+
+
 def _is_asked_for(stage: str, recipe: Recipe) -> bool:
     """Whether the recipe has work for a stage; most always have."""
     if stage == "finetune":
@@ -457,7 +550,7 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
         coupling=pairs.coupling,
         splits=couplings["partial"].splits if "partial" in couplings else (),
         figures=figures,
-        constraints=_feasibility(pairs, _search_options(recipe)),
+        constraints=_feasibility(pairs, _search_options(recipe), make_routers(recipe.search, recipe.route)),
     )
 
 
@@ -468,9 +561,9 @@ def _pairs(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
 
 
-def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility, ...]:
+def _feasibility(pairs: PairSpace, options: SearchOptions, routers: Sequence[Router]) -> tuple[Feasibility, ...]:
     """Each constraint against the least that any pair of the space needs."""
-    least = Problem(Goal(tuple(options.objectives), {}), Pricer(pairs)).least
+    least = Problem(Goal(tuple(options.objectives), {}), Pricer(pairs, analytic, routers)).least
     goal = Goal(tuple(options.objectives), dict(options.constraints))  # refuses names that it does not know
     return tuple(
         Feasibility(name, limit, limit >= least[name], f"the smallest pair needs {least[name]:,.0f}")
@@ -479,8 +572,8 @@ def _feasibility(pairs: PairSpace, options: SearchOptions) -> tuple[Feasibility,
 
 
 def _search_options(recipe: Recipe) -> SearchOptions:
-    """The ``[search]`` table; a routing budget is also what the pair is searched for."""
-    if recipe.route.budget is None:
+    """The ``[search]`` table; a routing budget is also what the pair is searched for, unless it came after it."""
+    if recipe.route.budget is None or not recipe.route.budget_in_search:
         return recipe.search
     limits = dict(recipe.search.constraints)
     limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", float("inf")))
@@ -494,11 +587,3 @@ def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path
         state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
         paths.append(write_bytes(folder / f"{name}.safetensors", save(state)))
     return paths
-
-
-@torch.inference_mode()
-def _outputs(net: PairNet, images: Images, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits (N, K) of little and big."""
-    answers = [net(batch) for batch in evaluation_batches(images.pixels, batch_size)]
-    little, big = (torch.cat([getattr(answer, role) for answer in answers]).float().cpu() for role in ("little", "big"))
-    return little.numpy(), big.numpy()

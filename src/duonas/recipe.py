@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import (
+    TARGETS,
     BaselineOptions,
     DataOptions,
     ExportOptions,
@@ -32,8 +33,6 @@ from duonas.core.options import (
 )
 from duonas.recipe_errors import describe
 from duonas.search.goal import Goal
-
-TARGETS = ("floor", "budget", "share")
 
 
 class Recipe(BaseModel):
@@ -60,7 +59,7 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     Args:
         recipe: such as ``"quickstart"``, ``"mine.toml"`` or ``"runs/quickstart"``.
         overrides: ``"table.key=value"``, the value as in TOML (text needs no quotes); an empty one takes the key out,
-            and one of ``route.floor``, ``route.budget`` and ``route.share`` takes the place of the file's.
+            and a target of the threshold, such as ``route.floor``, takes the place of the file's.
 
     Raises:
         DuonasError: there is no such recipe, or it has a key or value that cannot be used.
@@ -102,7 +101,9 @@ def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
         raise DuonasError(f"{where}: {describe(error)}.") from error
     given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
     if len(given) > 1:
-        raise DuonasError(f"{where}: [route] takes one of floor, budget and share, got {' and '.join(given)}.")
+        raise DuonasError(f"{where}: [route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}.")
+    if recipe.route.energy is not None and recipe.route.watts is None:
+        raise DuonasError(f"{where}: [route] energy needs watts, what the device draws while it computes.")
     if recipe.search.order == "sequential" and recipe.search.evaluations < 2:
         raise DuonasError(f"{where}: [search] order = 'sequential' needs two evaluations or more, got 1.")
     if recipe.search.order == "sequential" and recipe.search.pair is not None:
@@ -112,6 +113,32 @@ def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
     except DuonasError as error:
         raise DuonasError(f"{where}: {error}") from error
     return recipe
+
+
+def rechosen(recipe: Recipe, **target: float) -> Recipe:
+    """The recipe of the same pair with another target of the threshold.
+
+    What the pair was searched for stays: a budget that was searched for becomes a constraint of the search, and one
+    that comes now is for the threshold alone.
+
+    Args:
+        recipe: of a run.
+        target: one of floor, budget, share, latency and energy; and what goes with it: watts, confidence.
+
+    Raises:
+        DuonasError: no target or more than one, or a value that cannot be used.
+    """
+    if not any(name in TARGETS for name in target):
+        raise DuonasError(f"a threshold is chosen by one of {', '.join(TARGETS)}: none is given.")
+    if all(getattr(recipe.route, name, None) == value for name, value in target.items()):
+        return recipe
+    tables = to_tables(recipe)
+    route, limits = tables["route"], tables["search"]["constraints"]
+    if recipe.route.budget is not None and recipe.route.budget_in_search:
+        limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", math.inf))
+    kept = {name: value for name, value in route.items() if name not in TARGETS}
+    tables["route"] = kept | target | {"budget_in_search": "budget" not in target}
+    return parse(tables)
 
 
 def to_tables(recipe: Recipe) -> dict[str, Any]:
@@ -215,8 +242,8 @@ def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
     route = tables.get("route")
     named = {override.partition("=")[0].strip() for override in overrides}
     if isinstance(route, dict) and any(f"route.{target}" in named for target in TARGETS):
-        for target in TARGETS:
-            route.pop(target, None)
+        for key in (*TARGETS, "budget_in_search"):
+            route.pop(key, None)
 
 
 def override(tables: dict[str, Any], text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -192,6 +193,21 @@ class Run(RunPaths):
         }
         self._write_stages({name: stages[name] for name in STAGES if name in stages})
 
+    def change(self, recipe: Recipe, stage: str) -> None:
+        """Go on with another recipe that differs for ``stage`` and what follows it; all before it stays done.
+
+        Of the two files that this writes neither is ever without the other: ``stages.json`` first says which recipe is
+        to come, so that a kill in between leaves a run that either recipe fits, its ``stage`` not done.
+        """
+        if not self.writes or first_difference(self.recipe, recipe) is None:
+            return
+        text, stages = _written(recipe), self.stages
+        if stage in stages:
+            stages[stage]["stale"] = True
+        self._write_stages(stages, becoming=hashlib.sha256(text.encode()).hexdigest())
+        write_text(self.folder / "recipe.toml", text)
+        self._write_stages(stages)
+
     def log(self, stage: str, **figures: Any) -> None:
         """Add a line to ``log.jsonl``; where it has a ``step``, its numbers also go to ``tensorboard/``.
 
@@ -230,7 +246,9 @@ class Run(RunPaths):
         stages = self.folder / "stages.json"
         if not stages.exists():
             self._write_stages({})
-        elif _stored_stages(stages)["recipe"] != checksum(self.folder / "recipe.toml"):
+            return
+        stored_stages = _stored_stages(stages)
+        if checksum(self.folder / "recipe.toml") not in (stored_stages["recipe"], stored_stages.get("becoming")):
             raise DuonasError(
                 f"{self.folder / 'recipe.toml'} was edited after its run began, so what is done may not fit it; "
                 f"start a new run of it: duonas run {self.folder / 'recipe.toml'} --out OTHER."
@@ -246,9 +264,9 @@ class Run(RunPaths):
         if now not in [{key: value for key, value in known.items() if key != "resumed_with"}, *later]:
             write_json(path, known | {"resumed_with": [*later, now]})
 
-    def _write_stages(self, stages: dict[str, dict[str, Any]]) -> None:
-        recipe = checksum(self.folder / "recipe.toml")
-        write_json(self.folder / "stages.json", {"version": 1, "recipe": recipe, "stages": stages})
+    def _write_stages(self, stages: dict[str, dict[str, Any]], becoming: str | None = None) -> None:
+        value: dict[str, Any] = {"version": 1, "recipe": checksum(self.folder / "recipe.toml"), "stages": stages}
+        write_json(self.folder / "stages.json", value if becoming is None else value | {"becoming": becoming})
 
     def _relative(self, file: Path | str) -> str:
         path = Path(file)
@@ -309,8 +327,12 @@ def _sweep(folder: Path) -> None:
 
 
 def _begin(folder: Path, recipe: Recipe) -> None:
+    write_text(folder / "recipe.toml", _written(recipe))
+
+
+def _written(recipe: Recipe) -> str:
     header = "# What this run does, every default written out. To change something, edit a copy or use --set.\n"
-    write_text(folder / "recipe.toml", header + dumps(recipe))
+    return header + dumps(recipe)
 
 
 def _take_lock(folder: Path) -> IO[str]:

@@ -66,6 +66,11 @@ class RunPaths:
         return self.folder / "pair"
 
     @property
+    def calib(self) -> Path:
+        """What tau is chosen by: the router's scores on the calib split, and whether little and big are right."""
+        return self.pair / "calib.safetensors"
+
+    @property
     def finetune(self) -> Path:
         """Folder of the state of the pair's own training."""
         return self.folder / "finetune"

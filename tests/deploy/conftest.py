@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,9 @@ from duonas.core.cost import PairCost
 from duonas.core.options import ExportOptions, RouteOptions
 from duonas.deploy.bundle import export_bundle
 from duonas.routing.route import calibrate
+from duonas.routing.routed import Observed, seen
+from duonas.routing.router import Answers, Router
+from duonas.routing.routers import make_router
 from duonas.spaces.pair import PairNet
 
 CLASSES, SIDE = 5, 12
@@ -63,24 +68,41 @@ def make_images(count, seed):
     return (np.clip(noise, 0, 1) * 255).astype(np.uint8)
 
 
-def make_policy(net: PairNet, score: str = "margin"):
+def make_policy(net: PairNet, early: Router | None = None):
+    """Of a cascade, or of a router that stands before little."""
     with torch.no_grad():
-        out = net(torch.from_numpy(make_images(400, seed=1)).float() / 255)
+        out = net(images := torch.from_numpy(make_images(400, seed=1)).float() / 255)
     labels = out.big.argmax(1).numpy()
     cost = PairCost(stem=1000, router=0, little=500, big=9000)
+    options = RouteOptions(share=0.6, score="margin")
+    router = early or make_router(options)
+    described = router.describe(seen(router, images, out))
     return calibrate(
-        out.little.numpy(), out.big.numpy(), labels, options=RouteOptions(share=0.6, score=score), cost=cost,
+        router, Observed(described, Answers(out.little.numpy(), out.big.numpy(), labels)), options=options, cost=cost,
         image_size=SIDE, seed=0, class_names=("a", "b", "<c>", "d", "é"),
     )  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def export(exporter, brightness, tmp_path_factory):
+    """(pair, policy, folder) by whether the stem is shared and where the router stands; each is made once."""
+
+    @cache
+    def exported(shared, position):
+        net = make_pair(shared)
+        policy = make_policy(net, None if position == "after_little" else brightness(position))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("duonas.deploy.onnx.export_module", exporter)
+            folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
+        return net, policy, folder
+
+    return exported
+
+
 @pytest.fixture(scope="session", params=[True, False], ids=["shared stem", "two resolutions"])
-def exported(request, tmp_path_factory):
-    """(pair, policy, folder)."""
-    net = make_pair(request.param)
-    policy = make_policy(net)
-    folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
-    return net, policy, folder
+def exported(request, export):
+    """(pair, policy, folder) of a cascade."""
+    return export(request.param, "after_little")
 
 
 @pytest.fixture(scope="session")

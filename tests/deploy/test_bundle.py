@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json
 from duonas.core.options import ExportOptions
 from duonas.deploy import bundle as exporting
 from duonas.deploy.bundle import export_bundle
+from duonas.deploy.retune import retune_bundle
+from duonas.deploy.runtime import Bundle
 from duonas.routing.policy import Policy
 
 
@@ -18,15 +24,10 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture(scope="module")
-def parts(exported):
-    return exporting.export_parts(exported[0], exported[1].router.score, exported[1].image_size, 18)
-
-
 @pytest.fixture
-def quick(parts, monkeypatch):
-    """The exporter of PyTorch takes seconds: tests of what comes after it take its parts from here."""
-    monkeypatch.setattr(exporting, "export_parts", lambda *_: parts)
+def quick(exporter, monkeypatch):
+    """Tests of what comes after PyTorch's exporter take the networks that it gave before."""
+    monkeypatch.setattr("duonas.deploy.onnx.export_module", exporter)
 
 
 def test_the_policy_names_the_files(exported):
@@ -88,3 +89,27 @@ def test_infinite_thresholds_survive(exported, quick, tmp_path):
     net, policy, _ = exported
     folder = export_bundle(net, dataclasses.replace(policy, tau=-np.inf), tmp_path / "export", ExportOptions())
     assert read_json(folder / "policy.json")["tau"] == "-inf"
+
+
+def test_another_tau_is_turned_in_without_the_networks(exported, tmp_path):
+    """Back and forth gives the bytes that were exported."""
+    _, policy, folder = exported
+    copy = Path(shutil.copytree(folder, tmp_path / "export"))
+    other = dataclasses.replace(policy, tau=float("-inf"), choice={"share": 1.0})
+    assert retune_bundle(copy, other) == copy
+    (default,) = [each for each in onnx.load(copy / "dynamic.onnx").graph.initializer if each.name == "tau"]
+    assert numpy_helper.to_array(default) == -np.inf
+    written = Policy.load(copy / "policy.json")
+    assert written == other.belonging_to({name: checksum(copy / name) for name in written.onnx})
+    assert len(written.onnx) == 3 and Bundle.load(copy).tau == -np.inf
+    retune_bundle(copy, policy)
+    assert contents(copy) == contents(folder) and [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_what_is_no_export_cannot_be_retuned(exported, tmp_path):
+    copy = Path(shutil.copytree(exported[2], tmp_path / "export"))
+    (copy / "dynamic.onnx").write_bytes(b"nothing")
+    before = contents(copy)
+    with pytest.raises(DuonasError, match="cannot be read as an export"):
+        retune_bundle(copy, exported[1])
+    assert contents(copy) == before

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from duonas.deploy.onnx import _Function, export_module
-from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import SCORES, Confidence
+from duonas.routing.routed import RoutedPair
 
 NAMES = ("dynamic.onnx", "little.onnx", "big.onnx")
 INF = float("inf")
@@ -34,6 +34,18 @@ def route(session, images, tau=None):
     return session.run(["logits", "score", "is_little"], feeds)
 
 
+SITES = {
+    "after little": (True, "after_little"), "after little, two resolutions": (False, "after_little"),
+    "at the stem": (True, "stem"), "at the input": (True, "input"), "at the input, two resolutions": (False, "input"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=SITES.values(), ids=SITES)
+def exported(request, export):
+    """(pair, policy, folder) with the router at every position."""
+    return export(*request.param)
+
+
 @pytest.fixture(scope="module")
 def floats(images):
     return images.astype(np.float32) / np.float32(255)
@@ -48,8 +60,8 @@ def poisoned(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     """The same graph with NaN for every weight of one part."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    route_node = next(node for node in copy.graph.node if node.op_type == "If")
-    graphs = [copy.graph, *(attribute.g for attribute in route_node.attribute)]
+    branches = [attribute.g for node in copy.graph.node if node.op_type == "If" for attribute in node.attribute]
+    graphs = [copy.graph, *branches]
     count = 0
     for graph in graphs:
         for tensor in graph.initializer:
@@ -89,11 +101,11 @@ def test_decisions_are_those_of_pytorch(exported, sessions, floats):
     """Law 4, on 3,000 images at 9 thresholds."""
     net, policy, _ = exported
     with torch.inference_mode():
-        score = Cascade(net, policy.router)(torch.from_numpy(floats), 0.0).score.numpy()
+        score = RoutedPair(net, policy.router)(torch.from_numpy(floats), 0.0).score.numpy()
     differing = 0
     for tau in [policy.tau, *np.quantile(score, np.linspace(0.1, 0.9, 8))]:
         with torch.inference_mode():
-            expected = Cascade(net, policy.router)(torch.from_numpy(floats), float(np.float32(tau)))
+            expected = RoutedPair(net, policy.router)(torch.from_numpy(floats), float(np.float32(tau)))
         logits, scores, is_little = route(sessions["dynamic.onnx"], floats, tau)
         differs = is_little != expected.is_little.numpy()
         assert (np.abs(scores[differs] - tau) < 1e-4).all()
@@ -146,17 +158,40 @@ def test_big_is_not_run_on_easy_rows(exported, sessions, floats):
     assert np.isnan(found[0][~kept]).all() and (~kept).any()
 
 
-def test_a_broken_little_hands_everything_to_big(exported, sessions, floats):
-    """Law 5, the other way: a NaN score is never sure, and nothing of little is left in big's answer."""
+def test_a_broken_little_leaves_big_alone(exported, sessions, floats):
+    """Law 5, the other way.
+
+    After little a NaN score is never sure, and nothing of little is left in big's answer; before it little reaches only
+    the rows that it is asked for.
+    """
     broken = open_model(poisoned(onnx.load(exported[2] / "dynamic.onnx"), "little/"))
-    for tau in (None, 0.0, -INF):
+    sound = sessions["dynamic.onnx"]
+    for tau in (None, 0.0, -INF, INF):
         logits, score, is_little = route(broken, floats[:64], tau)
-        assert np.isnan(score).all() and not is_little.any()
-        assert np.array_equal(logits, sessions["big.onnx"].run(None, {"images": floats[:64]})[0])
+        if exported[1].router.before:
+            expected = route(sound, floats[:64], tau)
+            assert np.array_equal(score, expected[1]) and np.array_equal(is_little, expected[2])
+            assert np.array_equal(logits[~is_little], expected[0][~is_little]) and np.isnan(logits[is_little]).all()
+        else:
+            assert np.isnan(score).all() and not is_little.any()
+            assert np.array_equal(logits, sessions["big.onnx"].run(None, {"images": floats[:64]})[0])
 
 
-def test_no_hard_row_and_nothing_of_big_runs(exported, floats, tmp_path):
-    """ONNX Runtime's own profile: big's layers are there when a row is hard, and not when none is."""
+def test_an_image_without_a_score_goes_to_big(exported, sessions, floats):
+    """NaN in, at every position: the row is big's, its batch-mates are what they were."""
+    spoilt = floats[:20].copy()
+    spoilt[3] = np.nan
+    sound, (_, score, is_little) = route(sessions["dynamic.onnx"], floats[:20]), route(sessions["dynamic.onnx"], spoilt)
+    others = np.arange(20) != 3
+    assert np.isnan(score[3]) and not is_little[3]
+    assert np.array_equal(is_little[others], sound[2][others]) and np.array_equal(score[others], sound[1][others])
+
+
+def test_what_no_row_asks_for_does_not_run(exported, floats, tmp_path):
+    """ONNX Runtime's own profile: big's layers are there when a row is hard, and not when none is.
+
+    Little's are likewise where the router stands before it; after little they always run.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     ran = {}
@@ -166,9 +201,17 @@ def test_no_hard_row_and_nothing_of_big_runs(exported, floats, tmp_path):
         session = onnxruntime.InferenceSession(str(exported[2] / "dynamic.onnx"), options)
         route(session, floats[:5], tau)
         with open(session.end_profiling(), encoding="utf-8") as file:
-            ran[tau] = [event["name"] for event in json.load(file) if event["cat"] == "Node"]
-    assert not any(name.startswith("big/") for name in ran[-INF])
-    assert sum(name.startswith("big/") for name in ran[INF]) >= 4
+            names = [event["name"] for event in json.load(file) if event["cat"] == "Node"]
+        ran[tau] = {role: sum(name.startswith(f"{role}/") for name in names) for role in ("stem", "little", "big")}
+    assert ran[-INF]["big"] == 0 and ran[INF]["big"] >= 4
+    assert ran[-INF]["little"] >= 2 and (ran[INF]["little"] == 0) == exported[1].router.before
+    assert ran[-INF]["stem"] == ran[INF]["stem"]
+
+
+def test_no_image_at_all(exported, sessions, floats):
+    """N = 0 needs no case of its own."""
+    logits, score, is_little = route(sessions["dynamic.onnx"], floats[:0])
+    assert logits.shape == (0, 5) and score.shape == is_little.shape == (0,)
 
 
 @pytest.mark.parametrize("function", sorted(SCORES))

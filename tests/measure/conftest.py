@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,9 @@ from duonas.data.images import Images
 from duonas.deploy.bundle import export_bundle
 from duonas.measure.measure import measure
 from duonas.routing.route import calibrate
+from duonas.routing.routed import Observed
+from duonas.routing.router import Answers
+from duonas.routing.routers import make_router
 from duonas.spaces.pair import PairNet
 
 COST = PairCost(stem=1000, router=0, little=500, big=9000)
@@ -32,7 +37,30 @@ def make_pair() -> PairNet:
 
 
 @pytest.fixture(scope="session")
-def measured(tmp_path_factory):
+def images(measured):
+    """The test split that ``measured`` was measured on."""
+    return measured[3]
+
+
+@pytest.fixture(scope="session")
+def exported_at(measured, brightness, exporter, tmp_path_factory):
+    """The export folder of the same pair with a router at a position."""
+    folder, net, policy, *_ = measured
+
+    def exported(position):
+        if position == "after_little":
+            return folder / "export"
+        router = brightness(position)
+        other = replace(policy, router=router, tau=0.4, costs=policy.costs.routed_by(router.macs, before=True))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("duonas.deploy.onnx.export_module", exporter)
+            return export_bundle(net, other, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
+
+    return exported
+
+
+@pytest.fixture(scope="session")
+def measured(exporter, tmp_path_factory):
     """(run folder, pair, policy, test images, figures, progress reports)."""
     folder = tmp_path_factory.mktemp("run")
     net = make_pair()
@@ -44,17 +72,20 @@ def measured(tmp_path_factory):
     labels = torch.where(torch.arange(700) % 8 > 1, out.big.argmax(1), (out.big.argmax(1) + 1) % 4)
     labels = torch.where(torch.arange(700) % 8 > 3, out.little.argmax(1), labels)
     calib, test = slice(0, None, 2), slice(1, None, 2)  # with strides, as a subset may have them
+    options = RouteOptions(share=0.6)
+    answers = Answers(out.little[calib].numpy(), out.big[calib].numpy(), labels[calib].numpy())
     policy = calibrate(
-        out.little[calib].numpy(), out.big[calib].numpy(), labels[calib].numpy(), options=RouteOptions(share=0.6),
+        make_router(options), Observed(out.little[calib], answers), options=options,
         cost=COST, image_size=6, seed=0, class_names=("a", "b", "c", "d"),
     )  # fmt: skip
-    export_bundle(net, policy, folder / "export", ExportOptions())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("duonas.deploy.onnx.export_module", exporter)
+        export_bundle(net, policy, folder / "export", ExportOptions())
     images, told = Images(pixels[test], labels[test]), []
     figures = measure(
         folder,
         net,
         test=images,
-        cost=COST,
         options=OPTIONS,
         progress=lambda done, total, **_: told.append((done, total)),
     )

@@ -13,7 +13,7 @@ from duonas.measure.latency import BATCH, latency
 from duonas.measure.sessions import Sessions, open_sessions, run
 
 
-def clock_of(monkeypatch, milliseconds):
+def clock_of(monkeypatch, milliseconds, before=False):
     """Sessions that take as long as ``milliseconds[name]`` for each image, on a clock that only they move."""
     now = [0.0]
 
@@ -24,8 +24,9 @@ def clock_of(monkeypatch, milliseconds):
 
         return work
 
-    fakes = Sessions(**{name: name for name in Sessions._fields})
+    fakes = Sessions(**{name: name for name in Sessions._fields})._replace(little_tower="little_tower" * before)
     monkeypatch.setattr(Sessions, "features", lambda self, images: images)
+    monkeypatch.setattr(Sessions, "seen", lambda self, images: images)
     monkeypatch.setattr(timing, "open_sessions", lambda *_: fakes)
     monkeypatch.setattr(timing, "bound", lambda name, images, **more: _work(session, name, images, more))
     monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
@@ -40,37 +41,52 @@ def _work(session, name, images, more):
     return session(name)
 
 
-TIMES = {"little": 0.9, "big": 4.0, "stem": 0.8, "light": 1.0, "tower": 3.0, "routed_easy": 1.1, "routed_hard": 4.2}
+TIMES = {
+    "little": 0.9, "big": 4.0, "stem": 0.8, "light": 1.0, "big_tower": 3.0, "little_tower": 0.2, "score": 0.05,
+    "idle": 0.01, "routed_easy": 1.1, "routed_hard": 4.2,
+}  # fmt: skip
 
 
+@pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("hard", [(), (0,), (1, 5), tuple(range(10))])
-def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard):
-    clock_of(monkeypatch, TIMES)
+def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
+    clock_of(monkeypatch, TIMES, before)
     is_little = ~np.isin(np.arange(10), hard)
     pixels = np.zeros((10, 3, 2, 2), np.uint8)
     pixels[~is_little] = 255
     found = latency(Path("none"), pixels, is_little, 0.5, MeasureOptions(latency_images=40, throughput_batches=2))
     share = len(hard) / 10
     routed = 1.1 * (1 - share) + 4.2 * share
-    assert found["ratio_to_ideal"]["batch_1"] == pytest.approx(routed / (1.0 + (4.0 - 0.8) * share))
-    assert found["ratio_to_two_calls"]["batch_1"] == pytest.approx(routed / (1.0 + 3.0 * share))
-    assert found["ratio_to_ideal"]["batch_64"] == pytest.approx(4.2 / 4.0 if hard else 1.1)
+    ideal, calls = 1.0 + (4.0 - 0.8) * share, 1.0 + 3.0 * share
+    batch = 1.0 + 3.0 * bool(hard)
+    if before:  # little is asked too, for the easy ones
+        ideal, calls, batch = ideal + 0.1 * (1 - share), calls + 0.2 * (1 - share), batch + 0.2 * (share < 1)
+    assert found["ratio_to_ideal"]["batch_1"] == pytest.approx(routed / ideal)
+    assert found["ratio_to_two_calls"]["batch_1"] == pytest.approx(routed / calls)
+    assert found["ratio_to_ideal"]["batch_64"] == pytest.approx((4.2 if hard else 1.1) / batch)
+    assert found["router_us"] == pytest.approx(40)
     assert found["big"]["latency_ms"] == pytest.approx({"p50": 4.0, "p95": 4.0, "p99": 4.0})
     assert found["little"]["images_per_s"] == pytest.approx(64 / 0.9e-3)
     assert found["routed"]["latency_ms"]["p99"] == pytest.approx(4.2 if hard else 1.1)
 
 
-def test_pieces_put_together_are_the_whole(measured):
+@pytest.mark.parametrize("position", ["after_little", "stem", "input"])
+def test_pieces_put_together_are_the_whole(exported_at, images, position):
     """What is timed is what is deployed."""
-    folder, _, _, images, _, _ = measured
+    folder = exported_at(position)
     floats = images.pixels[:40].numpy().astype(np.float32) / np.float32(255)
-    sessions = open_sessions(folder / "export", threads=1)
-    light, score = run(sessions.light, floats)
-    (tower,) = run(sessions.tower, sessions.features(floats))
-    for tau, expected in ((-np.inf, light), (np.inf, tower)):
+    sessions = open_sessions(folder, threads=1)
+    *first, score = run(sessions.light, floats)
+    (tower,) = run(sessions.big_tower, sessions.features(floats))
+    little = first[0] if position == "after_little" else run(sessions.little_tower, sessions.features(floats))[0]
+    for tau, expected in ((-np.inf, little), (np.inf, tower)):
         logits, found, _ = run(sessions.routed, floats, tau=np.array(tau, np.float32))
         np.testing.assert_allclose(logits, expected, atol=1e-5)
         assert np.array_equal(found, score)
-    assert np.array_equal(run(sessions.little, floats)[0], light)
-    for piece in unstitch(onnx.load(folder / "export" / "dynamic.onnx")):
+    np.testing.assert_allclose(run(sessions.score, sessions.seen(floats))[0], score, atol=1e-6)
+    assert run(sessions.idle, sessions.seen(floats))[0][0] == 40
+    np.testing.assert_allclose(run(sessions.little, floats)[0], little, atol=1e-5)
+    pieces = unstitch(onnx.load(folder / "dynamic.onnx"))
+    assert (pieces.little is None) == (position == "after_little")
+    for piece in filter(None, pieces):
         onnx.checker.check_model(piece, full_check=True)

@@ -33,6 +33,15 @@ def test_the_figures_are_those_of_the_design(measured):
         times = figures[role]["latency_ms"]
         assert 0 < times["p50"] <= times["p95"] <= times["p99"] and figures[role]["images_per_s"] > 0
     assert set(figures["ratio_to_ideal"]) == {"batch_1", "batch_64"}
+    assert figures["position"] == "after_little" and figures["ece"] == figures["calibration"]["little"]["ece"]
+    assert {len(figures["calibration"][role]["reliability"]) for role in ("little", "big")} == {15}
+    assert (
+        sum(row["images"] for row in figures["difficulty"]) == sum(row["images"] for row in figures["outcomes"]) == 350
+    )
+    overhead = figures["router_overhead"]
+    assert overhead["macs"] == overhead["macs_share"] == 0 and overhead["us"] >= 0
+    assert overhead["latency_share"] == pytest.approx(overhead["us"] / 1e3 / routed["latency_ms"]["p50"])
+    assert figures["sensitivity"]["verdict"] in ("robust", "moderately sensitive", "fragile")
     assert figures["test_images"] == len(images) == 350 and figures["router"] == "confidence"
     assert 0 <= figures["ece"] <= 1 and 0 <= figures["auroc"] <= 1
     assert figures["oracle"]["accuracy"] >= routed["accuracy"]
@@ -72,7 +81,7 @@ def test_an_empty_test_split_is_refused(measured, tmp_path):
     _, net, _, images, _, _ = measured
     empty = Images(images.pixels[:0], images.labels[:0])
     with pytest.raises(DuonasError, match="test split is empty"):
-        measure(tmp_path, net, test=empty, cost=None, options=None)
+        measure(tmp_path, net, test=empty, options=None)
     assert not list(tmp_path.iterdir())
 
 
@@ -80,7 +89,7 @@ def test_examples_are_failures_then_easy_then_hard(measured):
     folder, net, policy, images, _, _ = measured
     rows = read_json(folder / "examples.json")
     outputs = evaluate(net, policy, images)
-    assert len({row["index"] for row in rows}) == len(rows) <= 36
+    assert len({row["index"] for row in rows}) == len(rows) <= 36  # here one of the two is always right
     wrong = [row["little" if row["is_little"] else "big"] != row["label"] for row in rows]
     assert all(wrong[:12]) and not wrong[12]
     scores = [row["score"] for row in rows[:12]]
@@ -90,6 +99,15 @@ def test_examples_are_failures_then_easy_then_hard(measured):
     for row in rows:
         at = row["index"]
         assert row["label"] == images.labels[at] and row["is_little"] == bool(outputs.is_little[at])
+
+
+def test_what_the_router_sent_wrongly_comes_before_what_was_lost(measured):
+    _, net, policy, images, _, _ = measured
+    outputs = evaluate(net, policy, images)
+    labels = np.where(np.arange(350) % 3 == 0, 6, outputs.labels)  # a class that neither network knows
+    rows = choose_examples(dataclasses.replace(outputs, labels=labels), images.pixels.numpy())
+    saved = [row["label"] in (row["little"], row["big"]) for row in rows]
+    assert all(saved[:12]) and not any(saved[12:24])
 
 
 def test_pictures_are_the_images():

@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 from duonas.core.block import BlockSpec, head_block, input_block, mbconv_block, stem_block
 from duonas.core.cost import PairCost
 from duonas.core.files import write_json
+from duonas.measure.accuracy import Outputs, accuracies, routing
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
-from duonas.routing.metrics import chord, oracle_accuracy
 from duonas.routing.threshold import sweep
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -69,17 +69,19 @@ def answers(rng: np.random.Generator, images: int, classes: int) -> dict[str, np
 
 
 def fabricate(
-    folder: Path, *, classes: int = 10, images: int = 2000, tau: float | None = None, names: list[str] | None = None
-) -> Path:
-    """Write the run directory ``folder`` and return it."""
+    folder: Path, *, classes: int = 10, images: int = 2000, tau: float | None = None, names: list[str] | None = None,
+    position: str = "after_little",
+) -> Path:  # fmt: skip
+    """Write the run directory ``folder`` and return it; a router before little knows less."""
     rng = np.random.default_rng(classes)
     little, big = tower((16, 24, 48), (1, 2, 1), 2, classes), tower((24, 48, 96), (2, 3, 3), 4, classes)
     stem = sum(block.macs for block in little[:2])
-    cost = PairCost(stem, 0, sum(b.macs for b in little) - stem, sum(b.macs for b in big) - stem)
+    before, router = position != "after_little", 0 if position == "after_little" else 12_000
+    cost = PairCost(stem, router, sum(b.macs for b in little) - stem, sum(b.macs for b in big) - stem, before)
     arrays = answers(rng, images, classes)
     temperature = {role: fit_temperature(arrays[f"{role}_logits"], arrays["labels"]) for role in ("little", "big")}
     top = np.sort(softmax(arrays["little_logits"], temperature["little"]), axis=1)
-    score = (top[:, -1] - top[:, -2]).astype(np.float32)
+    score = (top[:, -1] - top[:, -2] + before * rng.normal(0, 0.3, images)).astype(np.float32)
     right = {role: arrays[f"{role}_logits"].argmax(1) == arrays["labels"] for role in ("little", "big")}
     if tau is None:
         curve = sweep(score, right["little"], right["big"])
@@ -91,7 +93,8 @@ def fabricate(
 
     folder.mkdir(parents=True)
     save_file(arrays | {"score": score, "is_little": is_little.astype(np.uint8)}, folder / "test_outputs.safetensors")
-    _write_measure(folder, arrays, score, is_little, right, cost, temperature, shown["tau"], little, big)
+    outputs = Outputs(arrays["little_logits"], arrays["big_logits"], score, is_little, arrays["labels"])
+    _write_measure(folder, outputs, position, cost, temperature, shown["tau"], little, big)
     pair = {
         "pair": {}, "coupling": "nested", "shared": 2, "num_classes": classes, "image_size": 32, "cost": vars(cost),
         "blocks": {"little": [b.to_json() for b in little], "big": [b.to_json() for b in big]},
@@ -100,10 +103,11 @@ def fabricate(
     }  # fmt: skip
     write_json(folder / "pair/pair.json", pair)
     policy = {
-        "version": 1,
+        "version": 2,
         "router": {
-            "kind": "confidence", "score": "margin", "position": "after_little", "temperature": temperature["little"],
+            "kind": "confidence", "score": "margin", "position": position, "temperature": temperature["little"],
         },
+        "little_temperature": temperature["little"],
         "big_temperature": temperature["big"], "tau": shown["tau"], "choice": {"floor": 0.9}, "table": [],
         "costs": vars(cost),
         "splits": {name: f"{rng.integers(1 << 62):016x}" * 4 for name in ("train", "val", "calib", "test")},
@@ -118,10 +122,9 @@ def fabricate(
     return folder
 
 
-def _write_measure(folder: Path, arrays: Any, score: Any, is_little: Any, right: Any, cost: PairCost, temperature: Any,
-                   tau: Any, little: list[BlockSpec], big: list[BlockSpec]) -> None:  # fmt: skip
-    share = float(is_little.mean())
-    accuracy = {role: float(right[role].mean()) for role in right}
+def _write_measure(folder: Path, outputs: Outputs, position: str, cost: PairCost, temperature: Any, tau: Any,
+                   little: list[BlockSpec], big: list[BlockSpec]) -> None:  # fmt: skip
+    share, accuracy = outputs.little_share, accuracies(outputs)
     times = {"little": (0.31, 0.36, 0.44), "big": (1.42, 1.55, 1.9), "routed": (0.34, 1.78, 2.1)}
 
     def alone(role: str, rest: float, blocks: list[BlockSpec]) -> dict[str, Any]:
@@ -134,15 +137,20 @@ def _write_measure(folder: Path, arrays: Any, score: Any, is_little: Any, right:
         "little": alone("little", cost.little, little) | timed("little", 6100.0),
         "big": alone("big", cost.big, big) | timed("big", 1210.0),
         "routed": {
-            "accuracy": float(np.where(is_little, right["little"], right["big"]).mean()), "little_share": share,
+            "accuracy": accuracy["routed"], "little_share": share,
             "expected_macs": int(cost.expected(share)), "ada_macs_edanas": int(cost.ada_edanas(share)),
             "peak_macs": int(cost.peak),
         } | timed("routed", 2630.0),
-        "random": {"accuracy": float(chord(accuracy["little"], accuracy["big"], share))},
-        "oracle": {"accuracy": oracle_accuracy(right["little"], right["big"])},
-        "ece": ece(softmax(arrays["little_logits"], temperature["little"]), arrays["labels"]),
-        "auroc": auroc(score, right["little"]), "ratio_to_ideal": {"batch_1": 1.04, "batch_64": 1.02},
-        "test_images": len(score), "router": "confidence", "tau": tau, "environment": {"machine": "x86_64"},
+        "random": {"accuracy": accuracy["random"]},
+        "oracle": {"accuracy": accuracy["oracle"]},
+        "ece": ece(softmax(outputs.little_logits, temperature["little"]), outputs.labels),
+        "auroc": auroc(outputs.score, outputs.little_right), "ratio_to_ideal": {"batch_1": 1.04, "batch_64": 1.02},
+        "routing": routing(outputs),
+        "router_overhead": {
+            "macs": cost.router, "macs_share": cost.router / cost.expected(share), "us": 3.2, "latency_share": 0.0094,
+        },
+        "test_images": len(outputs.score), "router": "confidence", "position": position,
+        "tau": tau, "environment": {"machine": "x86_64"},
     })  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def test_every_figure_is_drawn_and_nothing_leaves_the_page(
     page = request.getfixturevalue(name) / "report.html"
     browser.open(page, width=width)
     sizes = browser.run(f"{VISIBLE}.map(r => [r.width, r.height])")
-    assert len(sizes) == 10  # of each figure one drawing is shown, the other is not
+    assert len(sizes) == 11  # of each figure one drawing is shown, the other is not
     assert all(w > 250 and h > 120 for w, h in sizes)
     assert browser.run("document.documentElement.scrollWidth") == width  # nothing sticks out
     assert [url for url in browser.requests if not url.startswith("data:image/png")] == [page.resolve().as_uri()]
@@ -59,7 +59,9 @@ def test_a_foreign_script_is_forbidden_even_if_it_got_in(browser: Browser, ten: 
     [
         ("#tradeoff .wide circle.ring", "chosen threshold τ"), ("#tradeoff .wide circle.big", "big alone"),
         ("#tradeoff .wide .strip:nth-of-type(40)", "routed at τ"), ("#front .wide circle.ring", "chosen pair"),
-        ("#routing .wide .bar:nth-of-type(20)", "score"), ("#routing .wide .row", "test images"),
+        ("#routing .wide .bar:nth-of-type(20)", "score"),
+        ("#routing figure:nth-of-type(2) .wide .bar:nth-of-type(3)", "big's loss"),
+        ("#routing .wide .row", "test images"),
         ("#calibration .wide circle.little", "calibrated, confidence"),
         ("#threshold .wide .strip:nth-of-type(30)", "expected"),
         ("#examples .shot", "true:"), ("#blocks .block", "kernel"), ("#latency .row", "p99"),
@@ -88,7 +90,7 @@ def test_hovering_shows_values(browser: Browser, ten: Path, selector: str, expec
 def test_figures_have_names_for_screen_readers(browser: Browser, ten: Path) -> None:
     browser.open(ten / "report.html")
     names = browser.run("[...document.querySelectorAll('.chart svg')].map(s => s.getAttribute('aria-label'))")
-    assert len(names) == 20 and all(names)
+    assert len(names) == 22 and all(names)
     assert "<title>Test accuracy against expected MACs</title>" in (ten / "report.html").read_text()
 
 

@@ -10,12 +10,13 @@ import pytest
 from duonas.report import examples, summary
 from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import class_rows
-from duonas.report.figures.sensitivity import slope
-from duonas.report.figures.timing import finetuning
+from duonas.report.figures.timing import finetuning, latency
 from duonas.report.figures.tradeoff import as_line, thin, tradeoff
 from duonas.report.files import RunFiles, read_run
 from duonas.report.words import THIN
 from duonas.routing.threshold import sweep
+
+from .fabricate import fabricate
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def test_the_routed_line_passes_through_what_was_measured(files: RunFiles) -> No
 
 def test_class_rows_add_up_and_the_easiest_comes_first(files: RunFiles) -> None:
     assert files.outputs is not None
-    rows = class_rows(files, files.outputs)
+    rows = class_rows(files, files.outputs, 1.5)
     assert [row.share for row in rows] == sorted((row.share for row in rows), reverse=True)
     assert sum(row.images for row in rows) == files.measure["test_images"]
     weighted = sum(row.images * row.routed for row in rows) / files.measure["test_images"]
@@ -77,28 +78,44 @@ def test_outcomes_are_all_images(files: RunFiles) -> None:
     assert sum(float(row.fraction.split(THIN)[0]) for row in rows) == pytest.approx(100, abs=0.3)
 
 
-def test_the_slope_is_what_a_nudge_really_changes(files: RunFiles) -> None:
-    outputs, cost = files.outputs, files.cost
-    assert outputs is not None and cost is not None
-    found = slope(outputs, files.tau, cost)
-    assert found is not None
-
-    def accuracy(tau: float) -> float:
-        return float(np.where(outputs.score >= tau, outputs.little_right, outputs.big_right).mean())
-
-    here = accuracy(files.tau)
-    assert found.accuracy == max(abs(accuracy(files.tau + sign * found.nudge) - here) for sign in (-1, 1))
-    assert slope(outputs, float("inf"), cost) is None
-
-
 def test_examples_are_grouped_failures_first(files: RunFiles) -> None:
-    groups = examples.groups(files, files["examples.json"])
-    assert [group.name for group in groups] == ["Failures", "Easy", "Hard"]
-    assert not any(shot.right for shot in groups[0].examples)
-    assert {shot.colour for shot in groups[1].examples} == {"little"} and {
-        shot.colour for shot in groups[2].examples
-    } == {"big"}
-    assert sum(len(group.examples) for group in groups) == len(files["examples.json"])
+    rows = files["examples.json"]
+    groups = examples.groups(files, rows)
+    assert [group.name for group in groups] == ["Sent wrongly", "Lost either way", "Easy", "Hard"]
+    assert not any(shot.right for group in groups[:2] for shot in group.examples)
+    assert all(shot.right for group in groups[2:] for shot in group.examples)
+    assert {shot.colour for shot in groups[2].examples} == {"little"}
+    assert {shot.colour for shot in groups[3].examples} == {"big"}
+    lost = [row for row in rows if row["label"] not in (row["little"], row["big"])]
+    assert len(groups[1].examples) == len(lost)
+    assert sum(len(group.examples) for group in groups) == len(rows)
+
+
+@pytest.mark.parametrize("position", ["after_little", "stem", "input"])
+def test_the_words_are_true_wherever_the_router_stands(tmp_path: Path, position: str) -> None:
+    run = read_run(fabricate(tmp_path / "run", images=300, position=position))
+    cost, before = run.cost, position != "after_little"
+    assert cost is not None and cost.before == before
+    told = [summary.routing(run.measure), summary.price(cost), latency(run.measure).caption]
+    told += [tile.note for tile in summary.tiles(run.measure)]
+    page = " ".join(told).replace(THIN, " ")
+    assert ("Little runs on every image" in page) == (not before)
+    assert ("the other one does not run" in page) == before
+    assert ("also ask big" in page) == (not before) and ("little's vain runs" in page) == (not before)
+    assert ("nothing for little" in page) == before and ("pays another" in page) == (not before)
+    assert {"after_little": "after little", "stem": "at the stem", "input": "at the input"}[position] in page
+    chart = tradeoff(run, run.outputs, cost)  # type: ignore[arg-type]
+    assert "routed" in chart.wide
+
+
+def test_what_is_said_of_the_router_is_what_was_measured(files: RunFiles) -> None:
+    told = summary.decisions(files.measure).replace(THIN, " ")
+    for name in ("little_right_when_kept", "big_needed_when_sent", "sent_when_big_needed"):
+        assert f"{100 * files.measure['routing'][name]:.1f} %" in told
+    assert f"{100 * files.measure['routing']['oracle_gap']:.1f} points better" in told
+    nothing = {"little_right_when_kept": None, "big_needed_when_sent": None, "sent_when_big_needed": None}
+    assert "None" not in summary.decisions({"routing": files.measure["routing"] | nothing})
+    assert "3.2 µs (0.9 % of the routed p50)" in summary.overhead(files.measure).replace(THIN, " ")
 
 
 def test_a_picture_that_is_no_png_is_left_out(files: RunFiles) -> None:

@@ -1,21 +1,32 @@
-"""Every router passes the contract suite."""
+"""Every router passes the contract suite at each of its positions."""
 
 from __future__ import annotations
 
-from duonas.routing.confidence import Confidence
+import pytest
+
+from duonas.core.options import LearnedOptions, RouteOptions
+from duonas.routing.confidence import SCORES
+from duonas.routing.routers import ROUTERS, make_router
 from duonas.testing import RouterContract
 
+CASES = {
+    **{f"confidence {score}": RouteOptions(score=score) for score in (*SCORES, "best")},
+    **{
+        f"{name} {position}": RouteOptions(router=name, position=position, learned=LearnedOptions(steps=30))
+        for name in ("learned", "difficulty", "window", "random")
+        for position in ROUTERS[name].positions
+    },
+}
 
-class TestMargin(RouterContract):
+
+class TestRouters(RouterContract):
+    @pytest.fixture(autouse=True, params=CASES, ids=lambda name: name.replace(" ", "-"))
+    def _options(self, request):
+        self.options = CASES[request.param]
+
     def router(self):
-        return Confidence("margin", 1.7)
+        return make_router(self.options)
 
 
-class TestMaxSoftmax(RouterContract):
-    def router(self):
-        return Confidence("max_softmax", 0.8)
-
-
-class TestEntropy(RouterContract):
-    def router(self):
-        return Confidence("entropy")
+def test_no_router_is_left_out():
+    assert {options.router for options in CASES.values()} == set(ROUTERS)

@@ -7,13 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions
+from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.core.rng import stream
 from duonas.routing.policy import Policy
-from duonas.routing.route import calibrate, choose, halves, scores
+from duonas.routing.route import Judged, calibrate, choose, decide, fit, halves, scores
+from duonas.routing.routed import Observed
+from duonas.routing.router import Answers
+from duonas.routing.routers import make_router
 from duonas.routing.threshold import sweep
 
 COST = PairCost(stem=50, router=0, little=100, big=1000)
@@ -29,10 +33,22 @@ def answers(n=2000, seed=0):
     return little.astype(np.float32), big.astype(np.float32), labels
 
 
+def fitted(little, big, labels, options, seed=0, **more):
+    """The policy of a confidence router for these answers."""
+    return calibrate(
+        make_router(options), observed(little, big, labels, options), options=options, cost=COST, image_size=8,
+        seed=seed, **more,
+    )  # fmt: skip
+
+
+def observed(little, big, labels, options=RouteOptions()):  # noqa: B008
+    described = make_router(options).describe(torch.from_numpy(little))
+    return Observed(described, Answers(little, big, labels))
+
+
 def policy(options=None, seed=0, **changes):
-    little, big, labels = answers()
-    return calibrate(little, big, labels, options=options or RouteOptions(), cost=COST, image_size=8, seed=seed,
-                     class_names=("a", "b", "c", "d"), splits={"calib": "00ff"}, **changes)  # fmt: skip
+    return fitted(*answers(), options or RouteOptions(), seed, class_names=("a", "b", "c", "d"),
+                  splits={"calib": "00ff"}, **changes)  # fmt: skip
 
 
 def test_the_halves_are_disjoint_whole_and_seeded():
@@ -49,11 +65,11 @@ def test_temperature_and_tau_come_from_different_images():
     fitting, choosing = halves(len(labels), 0)
     poisoned = labels.copy()
     poisoned[choosing] = (poisoned[choosing] + 1) % 4
-    other = calibrate(little, big, poisoned, options=RouteOptions(share=0.5), cost=COST, image_size=8, seed=0)
+    other = fitted(little, big, poisoned, RouteOptions(share=0.5))
     assert other.router == base.router and other.big_temperature == base.big_temperature
     poisoned = labels.copy()
     poisoned[fitting] = (poisoned[fitting] + 1) % 4
-    other = calibrate(little, big, poisoned, options=RouteOptions(), cost=COST, image_size=8, seed=0)
+    other = fitted(little, big, poisoned, RouteOptions())
     assert other.router != base.router
 
 
@@ -65,7 +81,8 @@ def test_the_chosen_row_is_in_the_table_and_true():
         _, choosing = halves(len(labels), 0)
         stays = scores(made.router, little[choosing]) >= made.tau
         right = np.where(stays, little[choosing].argmax(1), big[choosing].argmax(1)) == labels[choosing]
-        assert row.little_share == stays.mean() and row.accuracy == right.mean() > row.accuracy_lower
+        assert row.little_share == stays.mean()
+        assert row.accuracy_lower < row.accuracy == right.mean() < row.accuracy_upper
         assert row.expected_macs == COST.expected(row.little_share)
         assert len(made.table) <= 201
     assert policy(RouteOptions(floor=0.8)).choice == {"floor": 0.8}
@@ -87,12 +104,92 @@ def test_every_choice_keeps_its_promise():
 def test_two_targets_are_one_too_many():
     curve = sweep(np.array([0.1, 0.9]), np.array([True, False]), np.array([True, True]))
     with pytest.raises(DuonasError, match="floor and share"):
-        choose(curve, RouteOptions(floor=0.5, share=0.5), COST)
+        choose(curve, curve.tau, RouteOptions(floor=0.5, share=0.5), COST)
 
 
-def test_a_policy_survives_its_file(tmp_path):
-    made = policy(RouteOptions(score="entropy", share=0.3)).belonging_to({"dynamic.onnx": "ab"})
+TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
+
+
+def timed(**target):
+    """The policy for a target that is a time, and its row."""
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), cost=COST, image_size=8, seed=0)
+    made = decide(policy, judged, RouteOptions(**target), TIMES)
+    return made, next(row for row in made.table if row.tau == made.tau)
+
+
+def test_a_latency_and_an_energy_are_kept_and_are_one_thing():
+    made, row = timed(latency=1.2)
+    assert row.expected_ms <= 1.2 and made.choice == {"latency": 1.2} and made.times == TIMES
+    assert row.accuracy >= max(other.accuracy for other in made.table if other.expected_ms <= 1.2)
+    same, _ = timed(energy=3.6, watts=3.0)
+    assert same.tau == made.tau and same.choice == {"energy": 3.6, "watts": 3.0}
+    assert Policy.from_json(json.loads(json.dumps(made.to_json(), allow_nan=False))) == made
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ({"latency": 0.2}, r"a latency of 0\.2 ms is below the 0\.5 ms that an image costs .* smallest possible"),
+        ({"energy": 0.2, "watts": 2.0}, r"an energy of 0\.2 mJ is below the 1 mJ"),
+        ({"energy": 0.2}, "energy needs watts"),
+        ({"floor": 0.999}, "the highest that can, with every image at big, is"),
+    ],
+)
+def test_what_cannot_be_had_is_said_with_what_can(target, message):
+    with pytest.raises(DuonasError, match=message):
+        timed(**target)
+
+
+def test_a_pair_that_was_not_timed_has_no_latency():
+    with pytest.raises(DuonasError, match="that was timed"):
+        policy(RouteOptions(latency=1.0))
+    assert policy().times is None and all(row.expected_ms is None for row in policy().table)
+
+
+def test_a_floor_is_promised_only_by_thresholds_that_other_images_gave():
+    made = policy(RouteOptions(share=0.4123))
+    chosen = next(row for row in made.table if row.tau == made.tau)
+    assert chosen.holds == 0
+    holds = [row.holds for row in made.table if row is not chosen]
+    assert holds == sorted(holds, reverse=True) and holds[0] == made.table[0].accuracy_lower > 0
+    floor = policy(RouteOptions(floor=0.8))
+    row = next(row for row in floor.table if row.tau == floor.tau)
+    assert row.holds >= 0.8 > max(other.holds for other in floor.table if other.little_share > row.little_share)
+
+
+def test_the_ladder_does_not_know_the_images_that_tau_is_chosen_on():
+    little, big, labels = answers()
+    _, choosing = halves(len(labels), 0)
+    ladders = []
+    for poison in (0, 1):
+        labels = labels.copy()
+        labels[choosing] = (labels[choosing] + poison) % 4
+        little = little.copy()
+        little[choosing] *= 1 + poison
+        _, judged = fit(make_router(RouteOptions()), observed(little, big, labels), cost=COST, image_size=8, seed=0)
+        ladders.append(judged.ladder)
+    assert np.array_equal(*ladders) and ladders[0][0] == np.inf and ladders[0][-1] == -np.inf
+
+
+def test_tau_is_chosen_again_from_a_file_as_it_was_from_the_networks(tmp_path):
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), cost=COST, image_size=8, seed=0)
+    path = judged.save(tmp_path / "calib.safetensors")
+    for options in (RouteOptions(floor=0.8), RouteOptions(budget=600), RouteOptions(share=0.4)):
+        assert decide(policy, Judged.load(path), options) == fitted(*answers(), options)
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(DuonasError, match=r"calib\.safetensors cannot be used"):
+        Judged.load(path)
+    with pytest.raises(DuonasError, match=r"none\.safetensors cannot be used"):
+        Judged.load(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize("router", ["confidence", "window", "random", "learned"])
+def test_a_policy_survives_its_file(router, tmp_path):
+    options = RouteOptions(router=router, position="after_little", score="entropy", share=0.3,
+                           learned=LearnedOptions(steps=20))  # fmt: skip
+    made = policy(options).belonging_to({"dynamic.onnx": "ab"})
     assert Policy.load(made.save(tmp_path / "policy.json")) == made
+    assert made.costs.router == made.router.macs and (made.router.macs > 0) == (router == "learned")
 
 
 @pytest.mark.parametrize("tau", [float("inf"), float("-inf")])
@@ -106,8 +203,8 @@ def test_infinite_thresholds_are_strings_in_strict_json(tau, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 1"),
-        ({"router": {"kind": "oracle", "score": "margin", "position": "after_little", "temperature": 1}}, "oracle"),
+        ({"version": 1}, "version 2"),
+        ({"router": {"kind": "confidenc", "score": "margin", "position": "after_little"}}, "did you mean 'confidence'"),
         ({"router": {"kind": "confidence", "score": "margn", "position": "after_little", "temperature": 1}}, "margin"),
         ({"tau": "high"}, "damaged"),
         ({"tau": float("nan")}, "damaged"),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from duonas.core.options import SpaceOptions
 from duonas.core.pair import NestedPairs
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
+from duonas.routing.confidence import Confidence
+from duonas.routing.router import Router
 from duonas.search.evaluate import SubnetResult
 from duonas.spaces.mobilenet import FAMILY
 
@@ -17,7 +20,7 @@ class DrawnAnswers:
     """Answers that are a function of the subnet alone; remembers which it was asked."""
 
     def __init__(self, pairs, images=60, classes=4):
-        self.pairs, self.asked = pairs, []
+        self.pairs, self.asked, self.described = pairs, [], []
         rng = stream(0, "labels")
         self.labels = rng.integers(0, classes, images)
         self.hard = rng.random(images)
@@ -30,6 +33,45 @@ class DrawnAnswers:
         logits = np.eye(4)[self.labels] * gain[:, None] + 3 * rng.normal(size=(len(self.labels), 4))
         logits = logits.astype(np.float32)
         return SubnetResult(subnet, logits, float((logits.argmax(1) == self.labels).mean()), cost)
+
+    def describe(self, router, subnet, shared):
+        """How hard an image is, seen the better the more blocks have run, and otherwise like little."""
+        blocks = self.pairs.blocks(subnet)[:shared]
+        self.described.append((router.name, blocks))
+        noise = stream(0, "seen", *map(str, blocks)).normal(size=len(self.hard)) / (1 + shared)
+        return torch.from_numpy((self.hard + 0.2 * noise).astype(np.float32))[:, None]
+
+
+class AtInput(Router):
+    """A router of the images, dear on small devices; there is nothing in it to fit."""
+
+    name, positions, macs = "at-input", ("input",), 90_000
+
+    def judge(self, described):
+        return described.flatten(1).sum(1)
+
+
+class AtStem(Router):
+    """A router that learns on which side of a mean littles are right."""
+
+    name, positions, macs = "at-stem", ("stem", "input"), 20_000
+
+    def __init__(self, sign=0.0):
+        self.sign = sign
+
+    def judge(self, described):
+        return self.sign * described[:, 0]
+
+    def fit(self, described, answers, rng):
+        right = torch.from_numpy(answers.little_right)
+        apart = described[right, 0].mean() - described[~right, 0].mean()
+        return AtStem(float(apart > 0) - float(apart < 0))
+
+
+@pytest.fixture
+def routers():
+    """One at each position."""
+    return Confidence(), AtInput(), AtStem()
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from duonas.core.errors import DuonasError
+from duonas.core.pair import pair_space
 from duonas.core.pareto import nondominated
 from duonas.core.rng import stream
-from duonas.routing.confidence import keeps_little
-from duonas.routing.threshold import steps, sweep
-from duonas.search.factorised import Answers, best_within, recombine
+from duonas.routing.confidence import Confidence
+from duonas.routing.threshold import keeps_little, steps, sweep
+from duonas.search.factorised import Judged, best_within, recombine
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceRow, PriceTable
 
@@ -42,31 +46,67 @@ def test_best_within_is_brute_force(images, bigs, seed, ties):
             assert kept[row, column] == round(curve.little_share[cheapest] * images)
 
 
-def setting(pairs, count=14, images=12, seed=0):
+ROUTERS = (Confidence(),)
+
+
+class Setting:
     """A few archs with drawn answers: few images, so that equal accuracies are common."""
-    rng = stream(seed, "setting")
-    drawn = [pairs.sample(rng) for _ in range(count)]
-    subnets = list(dict.fromkeys(subnet for pair in drawn for subnet in pairs.subnets(pair)))
-    table = PriceTable(Pricer(pairs), subnets)
-    right = 0.5 + 0.4 * (table.macs / table.macs.max())[:, None] ** 0.3
-    correct = (rng.random((len(subnets), images)) < right).astype(np.int8)
-    return table, Answers(correct, rng.random((len(subnets), images)).astype(np.float32))
+
+    def __init__(self, pairs, routers=ROUTERS, count=14, images=12, seed=0):
+        rng = stream(seed, "setting")
+        drawn = [pairs.sample(rng) for _ in range(count)]
+        self.subnets = list(dict.fromkeys(subnet for pair in drawn for subnet in pairs.subnets(pair)))
+        self.table = PriceTable(Pricer(pairs, routers=routers), self.subnets)
+        right = 0.5 + 0.4 * (self.table.macs / self.table.macs.max())[:, None] ** 0.3
+        self.correct = (rng.random((len(self.subnets), images)) < right).astype(np.int8)
+        self.images, self.seed = images, seed
+
+    def score(self, router, little, shared):
+        shared = shared if router.position == "stem" else 0
+        return stream(self.seed, "score", router.name, little, shared).random(self.images, dtype=np.float32)
+
+    def judged(self, goal):
+        for little in range(len(self.subnets)):
+            for number, router in enumerate(self.table.pricer.routers):
+                for shared in self.table.depths(little) if router.position == "stem" else (None,):
+                    row = self.table.row(little, goal, router, shared)
+                    yield Judged(little, number, self.score(router, little, shared), row)
+
+    def recombined(self, goal):
+        return recombine(self.correct, list(self.judged(goal)), goal)
+
+    def routed(self):
+        """Every allowed pair with every router that can route it, one by one: little, big, router's number, cost."""
+        pricer = self.table.pricer
+        for little, big in product(range(len(self.subnets)), repeat=2):
+            pair = self.table.pair(little, big)
+            if not pricer.pairs.contains(pair) or pricer.pairs.subnets(pair) != (
+                self.subnets[little],
+                self.subnets[big],
+            ):
+                continue
+            for number in pricer.possible(pair):
+                router = pricer.routers[number]
+                cost = pricer.parts(pair).routed_by(router.macs, before=router.before)
+                yield little, big, number, pair, cost
 
 
-def everything(table, answers, goal):
-    """Every allowed pair at every threshold: (little, big, tau, minimised objectives...)."""
-    found, figures = [], []
-    for little in range(len(table.subnets)):
-        row = table.row(little, goal)
-        for place, big in enumerate(row.bigs):
-            curve = sweep(answers.score[little], answers.correct[little], answers.correct[big])
-            one = row.take(np.array([place]))
-            values = {"accuracy": -curve.accuracy, "expected_macs": one.expected(curve.little_share)}
-            values |= {name: np.full(len(curve.tau), figure[0], float) for name, figure in one.figures.items()}
-            within = values["expected_macs"] <= goal.budget
-            figures.append(np.column_stack([values[name][within] for name in goal.objectives]))
-            found += [(little, int(big), tau) for tau in curve.tau[within]]
-    return found, np.concatenate(figures)
+def everything(setting, goal):
+    """Every allowed pair with every router at every threshold: the minimised objectives, and how many pairs."""
+    figures, met, pricer = [], set(), setting.table.pricer
+    for little, big, number, pair, cost in setting.routed():
+        score = setting.score(pricer.routers[number], little, pricer.pairs.shared(pair))
+        curve = sweep(score, setting.correct[little], setting.correct[big])
+        values = pricer.figures(pair) | {"peak_macs": cost.peak}
+        values |= {"accuracy": -curve.accuracy, "expected_macs": cost.expected(curve.little_share)}
+        within = np.ones(len(curve.tau), dtype=bool)
+        for name, limit in goal.constraints.items():
+            within &= values[name] <= limit
+        figures.append(
+            np.column_stack([np.broadcast_to(values[name], within.shape)[within] for name in goal.objectives])
+        )
+        met |= {(little, big)} if within.any() else set()
+    return np.concatenate(figures), len(met)
 
 
 GOALS = [
@@ -80,54 +120,63 @@ GOALS = [
 
 
 @pytest.mark.parametrize("goal", GOALS, ids=str)
-@pytest.mark.parametrize("seed", range(4))
-def test_no_pair_at_no_threshold_dominates_a_winner(goal, seed, pairs):
-    table, answers = setting(pairs, seed=seed)
-    points, scored = recombine(table, answers, goal)
-    _, every = everything(table, answers, goal)
-    mine = {"accuracy": -points.accuracy, **points.figures}
-    chosen = np.column_stack([mine[name] for name in goal.objectives])
-    assert scored == sum(len(table.row(little, goal).bigs) for little in range(len(table.subnets)))
-    front = every[nondominated(every)]
-    for row in chosen:
-        assert not ((every <= row).all(1) & (every < row).any(1)).any()
-    best = chosen[nondominated(chosen)]
-    assert best[:, 0].min() == front[:, 0].min()
-    if goal.objectives == ("accuracy", "expected_macs"):
-        assert best[:, 1].min() == front[:, 1].min()
+@pytest.mark.parametrize(("coupling", "seed"), [("nested", 0), ("nested", 1), ("nested", 2), ("sibling", 3)])
+def test_no_pair_at_no_threshold_of_no_router_dominates_a_winner(goal, seed, coupling, pairs, routers):
+    """With one router, and with one at each position."""
+    for several in (routers[:1], routers):
+        setting = Setting(pair_space(pairs.space, coupling), several, seed=seed)
+        every, met = everything(setting, goal)
+        if not met:
+            with pytest.raises(DuonasError, match="meets all constraints with any router"):
+                setting.recombined(goal)
+            continue
+        points, scored = setting.recombined(goal)
+        mine = {"accuracy": -points.accuracy, **points.figures}
+        chosen = np.column_stack([mine[name] for name in goal.objectives])
+        assert scored == met
+        front = every[nondominated(every)]
+        for row in chosen:
+            assert not ((every <= row).all(1) & (every < row).any(1)).any()
+            assert (every == row).all(1).any()
+        best = chosen[nondominated(chosen)]
+        assert best[:, 0].min() == front[:, 0].min()
+        if goal.objectives == ("accuracy", "expected_macs"):
+            assert best[:, 1].min() == front[:, 1].min()
 
 
 @pytest.mark.parametrize("goal", GOALS[:3], ids=str)
-def test_within_any_budget_the_best_of_the_front_is_the_best_of_all(goal, pairs):
-    table, answers = setting(pairs, images=40)
-    points, _ = recombine(table, answers, goal)
-    _, every = everything(table, answers, goal)
-    for budget in np.geomspace(points.figures["expected_macs"].min(), points.figures["expected_macs"].max(), 20):
-        mine = points.accuracy[points.figures["expected_macs"] <= budget].max()
-        best = -every[every[:, 1] <= budget, 0].min()
-        # Budgets between two levels may cost one level: 256 of them.
-        assert mine >= best - 2 / 40
-    assert points.accuracy.max() == -every[:, 0].min()
+def test_within_any_budget_the_best_of_the_front_is_the_best_of_all(goal, pairs, routers):
+    for several in (routers[:1], routers):
+        setting = Setting(pairs, several, images=40)
+        points, _ = setting.recombined(goal)
+        every, _ = everything(setting, goal)
+        for budget in np.geomspace(points.figures["expected_macs"].min(), points.figures["expected_macs"].max(), 20):
+            mine = points.accuracy[points.figures["expected_macs"] <= budget].max()
+            best = -every[every[:, 1] <= budget, 0].min()
+            # Budgets between two levels may cost one level: 256 of them.
+            assert mine >= best - 2 / 40
+        assert points.accuracy.max() == -every[:, 0].min()
 
 
-def test_the_points_are_what_routing_gives(pairs):
-    goal = GOALS[2]
-    table, answers = setting(pairs, images=30)
-    points, _ = recombine(table, answers, goal)
-    assert len(points.tau) > 5
+def test_the_points_are_what_routing_gives(pairs, routers):
+    setting = Setting(pairs, routers, images=30)
+    points, _ = setting.recombined(GOALS[2])
+    pricer = setting.table.pricer
+    assert set(points.router) == {0, 1, 2} and len(points.tau) > 5
     for index, (little, big) in enumerate(zip(points.little, points.big, strict=True)):
-        stays = keeps_little(answers.score[little], points.tau[index])
-        right = np.where(stays, answers.correct[little], answers.correct[big])
+        router, pair = routers[points.router[index]], setting.table.pair(little, big)
+        stays = keeps_little(setting.score(router, little, pricer.pairs.shared(pair)), points.tau[index])
+        right = np.where(stays, setting.correct[little], setting.correct[big])
         assert (points.little_share[index], points.accuracy[index]) == (stays.mean(), right.mean())
-        cost = table.pricer.parts(table.pair(little, big))
+        cost = pricer.parts(pair).routed_by(router.macs, before=router.before)
         assert points.figures["expected_macs"][index] == cost.expected(stays.mean())
         assert points.figures["peak_macs"][index] == cost.peak >= points.figures["expected_macs"][index]
 
 
-def test_chunks_change_nothing(pairs, monkeypatch):
-    table, answers = setting(pairs, images=30)
-    whole, _ = recombine(table, answers, GOALS[2])
+def test_chunks_change_nothing(pairs, routers, monkeypatch):
+    setting = Setting(pairs, routers, images=30)
+    whole, _ = setting.recombined(GOALS[2])
     monkeypatch.setattr("duonas.search.factorised.CHUNK", 3)
-    parts, _ = recombine(table, answers, GOALS[2])
-    for name in ("little", "big", "tau", "accuracy"):
+    parts, _ = setting.recombined(GOALS[2])
+    for name in ("little", "big", "router", "tau", "accuracy"):
         assert (getattr(whole, name) == getattr(parts, name)).all()

@@ -25,7 +25,7 @@ def points(count, noise=0.0):
                "peak_memory_bytes": cost.round()}  # fmt: skip
     share = np.linspace(1, 0, count)
     tau = np.where(share == 1, -np.inf, np.where(share == 0, np.inf, 0.5))
-    return Points(np.zeros(count, int), np.ones(count, int), tau, share, accuracy, figures)
+    return Points(np.zeros(count, int), np.ones(count, int), np.zeros(count, int), tau, share, accuracy, figures)
 
 
 @pytest.fixture
@@ -69,6 +69,12 @@ def test_the_front_survives_its_file_as_strict_json(table, tmp_path):
     value = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert value["points"][0]["tau"] == "-inf" and value["points"][-1]["tau"] == "inf"
     assert set(value) == {"objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs"}
+
+
+def test_a_front_of_before_routers_were_searched_is_read(table):
+    value = front(points(3), table, Goal(OBJECTIVES, {}), 1).to_json()
+    assert [value["points"][0].pop(name) for name in ("router", "position")] == ["confidence", "after_little"]
+    assert Front.from_json(value) == front(points(3), table, Goal(OBJECTIVES, {}), 1)
 
 
 def test_a_broken_front_is_an_error():

@@ -8,6 +8,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.options import SearchOptions, SpaceOptions
 from duonas.core.pair import NestedPairs, Subnet
 from duonas.core.rng import stream
+from duonas.routing.confidence import Confidence
 from duonas.search.goal import CONSTRAINTS, Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
@@ -15,6 +16,7 @@ from duonas.search.search import search
 from duonas.spaces.mobilenet import FAMILY
 
 OBJECTIVES = ("accuracy", "expected_macs")
+ROUTERS = (Confidence("margin"),)
 
 
 @pytest.mark.parametrize(
@@ -31,14 +33,14 @@ OBJECTIVES = ("accuracy", "expected_macs")
 def test_a_goal_that_makes_no_sense_is_refused(objectives, constraints, message, pairs, evaluator):
     options = SearchOptions(objectives=objectives, constraints=constraints)
     with pytest.raises(DuonasError, match=message):
-        search(pairs, evaluator, options, "margin", 0)
+        search(pairs, evaluator, options, ROUTERS, 0)
     assert evaluator.asked == []
 
 
 @pytest.mark.parametrize("name", CONSTRAINTS)
 def test_a_constraint_below_the_smallest_pair_says_what_is_possible(name, pairs, evaluator):
     with pytest.raises(DuonasError, match=f"{name} = 1 cannot be met") as caught:
-        search(pairs, evaluator, SearchOptions(constraints={name: 1.0}), "margin", 0)
+        search(pairs, evaluator, SearchOptions(constraints={name: 1.0}), ROUTERS, 0)
     assert evaluator.asked == []
     least = float(str(caught.value).split()[-1].rstrip(".").replace(",", ""))
     problem = Problem(Goal(OBJECTIVES, {name: least}), Pricer(pairs))
@@ -60,7 +62,7 @@ def test_constraints_that_exclude_each_other_are_refused(pairs, evaluator):
         Problem(Goal(OBJECTIVES, both), price).sample(stream(0))
     else:
         with pytest.raises(DuonasError, match="meets all constraints together"):
-            search(pairs, evaluator, SearchOptions(constraints=both), "margin", 0)
+            search(pairs, evaluator, SearchOptions(constraints=both), ROUTERS, 0)
 
 
 def test_sampled_pairs_are_allowed_and_feasible_however_rare(pairs):
@@ -89,7 +91,7 @@ def test_a_first_generation_is_spread_over_the_sizes(pairs):
 def test_a_constraint_that_leaves_one_pair_finds_it(name, pairs, evaluator):
     least = Problem(Goal(OBJECTIVES, {}), Pricer(pairs)).least[name]
     options = SearchOptions(constraints={name: least}, evaluations=4, population=4)
-    result = search(pairs, evaluator, options, "margin", 0)
+    result = search(pairs, evaluator, options, ROUTERS, 0)
     assert all(getattr(trial, name, least) <= least for trial in result.trials) and result.trials
 
 

@@ -10,6 +10,7 @@ from duonas.core.options import SearchOptions, SpaceOptions
 from duonas.core.pair import COUPLINGS, PairArch, pair_space
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
+from duonas.routing.confidence import Confidence
 from duonas.search.goal import CONSTRAINTS, Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import BigProblem, Problem
@@ -18,6 +19,7 @@ from duonas.spaces.mobilenet import FAMILY
 
 OPTIONS = SearchOptions(order="sequential", evaluations=24, population=6)
 OBJECTIVES = OPTIONS.objectives
+ROUTERS = (Confidence("margin"),)
 SMALL = {"depth": [1], "kernel": [3], "expansion": [1, 2], "width": [0.5, 1.0]}
 
 
@@ -32,7 +34,7 @@ def coupled(request, pairs, evaluator):
 def test_first_bigs_alone_then_littles_for_the_best(strategy, coupled):
     pairs, evaluator = coupled
     limits = {"big_macs": 9e6}
-    result = search(pairs, evaluator, replace(OPTIONS, strategy=strategy, constraints=limits), "margin", 0)
+    result = search(pairs, evaluator, replace(OPTIONS, strategy=strategy, constraints=limits), ROUTERS, 0)
     bigs, rest = result.trials[:12], result.trials[12:]
     assert all(row.little == row.big and row.accuracy == row.accuracy_big for row in bigs)
     best = max(row.accuracy_big for row in bigs)
@@ -45,15 +47,15 @@ def test_first_bigs_alone_then_littles_for_the_best(strategy, coupled):
 def test_it_asks_half_as_many_subnets(coupled):
     """At most one an evaluation, where the joint search asks two."""
     pairs, evaluator = coupled
-    result = search(pairs, evaluator, OPTIONS, "margin", 0)
+    result = search(pairs, evaluator, OPTIONS, ROUTERS, 0)
     assert len(evaluator.asked) == len(set(evaluator.asked)) == len(result.archs) <= 24
-    joint = search(pairs, evaluator, replace(OPTIONS, order="joint"), "margin", 0)
+    joint = search(pairs, evaluator, replace(OPTIONS, order="joint"), ROUTERS, 0)
     assert len(joint.archs) > 1.3 * len(result.archs)
 
 
 def test_the_front_is_made_of_all_that_was_evaluated(coupled):
     pairs, evaluator = coupled
-    result = search(pairs, evaluator, OPTIONS, "margin", 0)
+    result = search(pairs, evaluator, OPTIONS, ROUTERS, 0)
     littles = [one for one in evaluator.asked if one.role == pairs.roles[-1]]
     bigs = [one for one in evaluator.asked if one.role == "big"]
     every = [PairArch(a.arch, b.arch, a.split) for a in littles for b in bigs]
@@ -65,7 +67,7 @@ def test_without_a_bound_on_big_it_takes_the_knee(coupled):
     """The most accurate big would be about the dearest; a budget that little keeps alone does not bound it either."""
     pairs, evaluator = coupled
     for limits in ({}, {"expected_macs": 3e6}):
-        result = search(pairs, evaluator, replace(OPTIONS, constraints=limits), "margin", 0)
+        result = search(pairs, evaluator, replace(OPTIONS, constraints=limits), ROUTERS, 0)
         alone = {row.big: row for row in result.trials[:12]}
         taken = alone[result.trials[-1].big]
         assert taken.peak_macs < max(row.peak_macs for row in alone.values())
@@ -74,7 +76,7 @@ def test_without_a_bound_on_big_it_takes_the_knee(coupled):
 
 def test_the_same_seed_gives_the_same_search_and_a_killed_one_goes_on(coupled):
     pairs, evaluator = coupled
-    result = search(pairs, evaluator, OPTIONS, "margin", 0)
+    result = search(pairs, evaluator, OPTIONS, ROUTERS, 0)
     original, known = evaluator.evaluate, []
 
     def evaluate(subnet):
@@ -85,8 +87,8 @@ def test_the_same_seed_gives_the_same_search_and_a_killed_one_goes_on(coupled):
 
     evaluator.evaluate = evaluate
     with pytest.raises(KeyboardInterrupt):
-        search(pairs, evaluator, OPTIONS, "margin", 0)
-    assert search(pairs, evaluator, OPTIONS, "margin", 0) == result
+        search(pairs, evaluator, OPTIONS, ROUTERS, 0)
+    assert search(pairs, evaluator, OPTIONS, ROUTERS, 0) == result
 
 
 @pytest.mark.parametrize("name", CONSTRAINTS)
@@ -95,7 +97,7 @@ def test_the_big_that_is_chosen_leaves_room_for_a_little(name, coupled):
     pairs, evaluator = coupled
     least = Problem(Goal(OBJECTIVES, {}), Pricer(pairs)).least[name]
     options = replace(OPTIONS, evaluations=6, population=3, constraints={name: 1.02 * least})
-    result, pricer = search(pairs, evaluator, options, "margin", 0), Pricer(pairs)
+    result, pricer = search(pairs, evaluator, options, ROUTERS, 0), Pricer(pairs)
     assert all(pricer.figures(point.pair)[name] <= 1.02 * least for point in result.front.points)
 
 
@@ -136,7 +138,7 @@ def test_a_big_is_feasible_exactly_if_a_pair_with_it_is(coupling):
 def test_a_sequential_search_ends_when_the_space_does(evaluator):
     pairs = pair_space(FAMILY.space(SpaceOptions(preset="digits", axes=SMALL), 8, 4), "nested")
     evaluator.pairs = pairs
-    result = search(pairs, evaluator, replace(OPTIONS, evaluations=100, population=10), "margin", 0)
+    result = search(pairs, evaluator, replace(OPTIONS, evaluations=100, population=10), ROUTERS, 0)
     assert len({row.big for row in result.trials if row.little == row.big}) == 15  # all but the smallest
     assert len(result.trials) == 15 + pairs.size_with(
         next(a for a in pairs.space.archs() if a.id == result.trials[-1].big)

@@ -26,11 +26,14 @@ def subnets(pairs, n=25):
 @pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
 @pytest.mark.parametrize("constraints", [{}, LIMITS])
 @pytest.mark.parametrize("simple", [False, True])
-def test_rows_are_pair_by_pair(coupling, constraints, simple, pairs):
+@pytest.mark.parametrize("which", [0, 1])
+def test_rows_are_pair_by_pair(coupling, constraints, simple, which, pairs, routers):
+    """For a router after little, and for one before."""
     preset, narrow = pairs.space.preset, {"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2]}
     little = MobileNetSpace(preset.simple(), 32, 4, narrow) if simple else None
     pairs = pair_space(pairs.space, coupling, little=little)
-    pricer = Pricer(pairs, router_macs=7)
+    router = routers[which]
+    pricer = Pricer(pairs, routers=(router,))
     table = PriceTable(pricer, subnets(pairs))
     goal = Goal(OBJECTIVES, constraints)
     seen, stems = 0, set()
@@ -42,13 +45,14 @@ def test_rows_are_pair_by_pair(coupling, constraints, simple, pairs):
             if not pairs.contains(pair) or pairs.subnets(pair) != (little, big):
                 continue
             figures = pricer.figures(pair)
-            if all(figures[name] <= limit for name, limit in constraints.items()):
+            if pricer.possible(pair) and all(figures[name] <= limit for name, limit in constraints.items()):
                 held.append(number)
         assert row.bigs.tolist() == held
         for place, number in enumerate(held):
             pair = table.pair(index, number)
-            cost, figures = pair_cost(pairs, pair, router_macs=7), pricer.figures(pair)
-            assert (row.least[place], row.extra[place]) == (cost.least, cost.big)
+            cost = pair_cost(pairs, pair).routed_by(router.macs, before=router.before)
+            figures = pricer.figures(pair)
+            assert (row.least[place], row.extra[place]) == (cost.least, cost.extra)
             assert all(row.figures[name][place] == figures[name] for name in row.figures)
             shares = np.linspace(0, 1, 5)
             assert (row.take(np.array([place])).expected(shares) == cost.expected(shares)).all()
@@ -56,6 +60,29 @@ def test_rows_are_pair_by_pair(coupling, constraints, simple, pairs):
         seen += len(held)
     assert seen > (3 if constraints else 30) or coupling == "partial"
     assert constraints or coupling == "partial" or stems == {0, 2}
+
+
+def test_a_router_at_the_stem_has_a_row_for_each_number_of_shared_blocks(pairs, routers):
+    stem = routers[2]
+    table = PriceTable(Pricer(pairs, routers=routers), subnets(pairs))
+    apart = 0
+    for little in range(len(table.subnets)):
+        every = table.row(little, Goal(OBJECTIVES, {})).bigs.tolist()
+        rows = {count: table.row(little, Goal(OBJECTIVES, {}), stem, count).bigs for count in table.depths(little)}
+        shared = {big: pairs.shared(table.pair(little, big)) for big in every}
+        for big in every:
+            assert [count for count, bigs in rows.items() if big in bigs] == ([shared[big]] if shared[big] else [])
+            assert table.pricer.possible(table.pair(little, big)) == ([0, 1, 2] if shared[big] else [0, 1])
+            apart += not shared[big]
+    assert apart
+
+
+def test_the_figures_of_a_pair_are_the_least_of_its_routers(pairs, routers):
+    pair = pairs.sample(stream(3))
+    cascade, before, both = (Pricer(pairs, routers=some).figures(pair) for some in (routers[:1], routers[1:2], routers))
+    little, big = cascade["little_macs"], cascade["big_macs"]
+    assert before["peak_macs"] == big + 90_000 and before["expected_macs"] == little + 90_000
+    assert cascade["peak_macs"] > both["peak_macs"] == big and both["expected_macs"] == little
 
 
 def test_a_space_with_its_own_order_is_asked(pairs):

@@ -11,17 +11,19 @@ from pyarrow import parquet
 from duonas.core.options import SearchOptions
 from duonas.core.pair import PairArch
 from duonas.costs.counting import pair_cost
-from duonas.routing.confidence import Confidence, keeps_little
+from duonas.routing.confidence import Confidence
 from duonas.routing.route import scores
+from duonas.routing.threshold import keeps_little
 from duonas.search.front import Front
 from duonas.search.search import search
 
 OPTIONS = SearchOptions(evaluations=24, population=8)
+ROUTERS = (Confidence("margin"),)
 
 
 @pytest.fixture
 def result(pairs, evaluator):
-    return search(pairs, evaluator, OPTIONS, "margin", 0)
+    return search(pairs, evaluator, OPTIONS, ROUTERS, 0)
 
 
 def test_every_point_of_the_front_is_true(result, pairs, evaluator):
@@ -55,10 +57,10 @@ def test_the_front_is_no_worse_than_any_trial(result):
 def test_the_same_seed_gives_the_same_files(strategy, pairs, evaluator, tmp_path):
     options = replace(OPTIONS, strategy=strategy)
     for name in ("a", "b"):
-        search(pairs, evaluator, options, "margin", 0).save(tmp_path / name)
+        search(pairs, evaluator, options, ROUTERS, 0).save(tmp_path / name)
     for file in ("front.json", "trials.parquet", "archs.parquet"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
-    assert search(pairs, evaluator, options, "margin", 1) != search(pairs, evaluator, options, "margin", 0)
+    assert search(pairs, evaluator, options, ROUTERS, 1) != search(pairs, evaluator, options, ROUTERS, 0)
 
 
 @pytest.mark.parametrize("killed_after", [1, 11, 30])
@@ -76,15 +78,15 @@ def test_a_killed_search_run_again_is_one_that_never_was(killed_after, pairs, ev
 
     evaluator.evaluate = evaluate
     with pytest.raises(KeyboardInterrupt):
-        search(pairs, evaluator, OPTIONS, "margin", 0)
-    assert search(pairs, evaluator, OPTIONS, "margin", 0) == result
+        search(pairs, evaluator, OPTIONS, ROUTERS, 0)
+    assert search(pairs, evaluator, OPTIONS, ROUTERS, 0) == result
 
 
 @pytest.mark.parametrize("strategy", ["random", "nsga2"])
 def test_constraints_hold_and_the_choice_is_the_most_accurate(strategy, pairs, evaluator):
     constraints = {"expected_macs": 1.6e6, "peak_macs": 9e6}
     options = replace(OPTIONS, strategy=strategy, constraints=constraints)
-    found = search(pairs, evaluator, options, "entropy", 0)
+    found = search(pairs, evaluator, options, [Confidence("entropy")], 0)
     front = found.front
     assert all(p.expected_macs <= 1.6e6 and p.peak_macs <= 9e6 for p in front.points)
     assert front.best.accuracy == max(point.accuracy for point in front.points)
@@ -112,7 +114,7 @@ def test_progress_is_told_of_every_pair(pairs, evaluator):
     def progress(done, total, **figures):
         told.append((done, total, figures))
 
-    search(pairs, evaluator, OPTIONS, "margin", 0, progress)
+    search(pairs, evaluator, OPTIONS, ROUTERS, 0, progress)
     assert [(done, total) for done, total, _ in told] == [(i, 24) for i in range(1, 25)]
     best = [figures["accuracy"] for _, _, figures in told]
     assert best == sorted(best)

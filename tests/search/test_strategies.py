@@ -7,6 +7,7 @@ import pytest
 from duonas.core.errors import DuonasError
 from duonas.core.options import GivenPair, SearchOptions, SpaceOptions
 from duonas.core.pair import NestedPairs
+from duonas.routing.confidence import Confidence
 from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
@@ -18,6 +19,7 @@ from duonas.spaces.mobilenet import FAMILY
 from duonas.testing import StrategyContract
 
 GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
+ROUTERS = (Confidence("margin"),)
 
 
 def small_pairs(**axes):
@@ -94,7 +96,7 @@ def test_a_search_ends_when_the_space_does(name, evaluator):
     pairs = small_pairs(width=[1.0], depth=[1], expansion=[1, 2])
     assert pairs.size() == 5
     evaluator.pairs = pairs
-    result = search(pairs, evaluator, SearchOptions(strategy=name, evaluations=100, population=10), "margin", 0)
+    result = search(pairs, evaluator, SearchOptions(strategy=name, evaluations=100, population=10), ROUTERS, 0)
     assert len(result.trials) == 5 and len(result.archs) == 4
     assert result.front.scored_pairs == 5
 

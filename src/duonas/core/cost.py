@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 
@@ -29,19 +29,23 @@ class Cost:
 
 @dataclass(frozen=True)
 class PairCost:
-    """What a cascade costs, part by part (DESIGN: ``E = S + L + R + (1 - a) * B``).
+    """What a routed pair costs, part by part (DESIGN, section 5).
+
+    After little (a cascade) ``E = S + L + R + (1 - a) B``; before it ``E = S + R + a L + (1 - a) B``.
 
     Args:
         stem: S, what both towers share and is computed once.
         router: R, the score.
         little: L, what remains of little.
         big: B, what remains of big.
+        before: whether the router decides before little runs.
     """
 
     stem: float
     router: float
     little: float
     big: float
+    before: bool = False
 
     @property
     def least(self) -> float:
@@ -49,14 +53,28 @@ class PairCost:
         return self.stem + self.little + self.router
 
     @property
+    def extra(self) -> float:
+        """What an input costs on top that goes to big; little is saved where it was not asked before."""
+        return self.big - (self.little if self.before else 0)
+
+    @property
     def peak(self) -> float:
-        """The dearest path: little first, then big."""
-        return self.least + self.big
+        """The dearest path."""
+        return self.least + max(self.extra, 0)
+
+    def routed_by(self, macs: float, *, before: bool) -> PairCost:
+        """The same pair with another router."""
+        return replace(self, router=macs, before=before)
+
+    def scaled(self, factor: float) -> PairCost:
+        """The same in another unit: MACs in millions, or ms at some watts as mJ."""
+        parts = {name: factor * getattr(self, name) for name in ("stem", "router", "little", "big")}
+        return replace(self, **parts)
 
     def expected(self, little_share: Any) -> Any:
         """The mean cost at a little share in [0, 1] (a number or an array of any shape)."""
-        return self.least + (1 - little_share) * self.big
+        return self.least + (1 - little_share) * self.extra
 
     def ada_edanas(self, little_share: float) -> float:
-        """ADA MACs as EDANAS counts them: the little that ran in vain before big is left out."""
+        """ADA MACs as EDANAS counts them: what ran in vain before big is left out."""
         return little_share * self.least + (1 - little_share) * (self.stem + self.big)

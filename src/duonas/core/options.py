@@ -14,6 +14,7 @@ Count = Annotated[int, Gt(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Start = Annotated[float, Ge(0), Lt(1)]
+ConfidenceScore = Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"]
 Norm = Literal["recalibrated", "switchable", "both"]
 
 
@@ -150,6 +151,7 @@ class SearchOptions:
     batch_size: Count = 250  # images a forward pass
     objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
     constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
+    routers: tuple[str, ...] = ()  # to choose from, such as "confidence" or "learned@stem"; default: that of [route]
     pair: GivenPair | None = None  # takes the place of the search
 
 
@@ -176,16 +178,42 @@ class FinetuneOptions:
         return replace(_over(train, self), loss=_over(train.loss, self))
 
 
+TARGETS = ("floor", "budget", "share", "latency", "energy")  # of the threshold: a recipe gives one of them or none
+
+
+@dataclass(frozen=True)
+class LearnedOptions:
+    """``[route.learned]``: how a learned router is trained, on half of the calib split."""
+
+    signal: Literal["oracle", "entropy", "loss"] = "oracle"  # what its first training aims at
+    balance: bool = True  # oracle: the few hard images weigh as much as all the easy ones
+    warm_start: bool = True  # false: no such first training, refinement alone
+    refine: Literal["none", "straight-through", "gumbel", "reinforce"] = "none"  # then trained by what it decides
+    share: OpenFraction | None = None  # refine: the little share that is held; default: the oracle's
+    hold_share: bool = True  # refine: by a price on what strays from it; false: the gate may end at one network
+    hidden: Count = 32  # units of its one hidden layer
+    steps: Count = 100  # of either training, each over all images
+    lr: Positive = 0.01  # of AdamW
+    weight_decay: NotNegative = 0.1  # likewise
+
+
 @dataclass(frozen=True)
 class RouteOptions:
-    """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share."""
+    """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share, latency, energy."""
 
-    router: Literal["confidence"] = "confidence"  # who decides which images stay little
-    score: Literal["max_softmax", "margin", "entropy"] = "margin"  # of little's probabilities
+    router: str = "confidence"  # who decides which images stay little
+    position: Literal["auto", "input", "stem", "after_little"] = "auto"  # what it decides by; auto: the router's own
+    score: ConfidenceScore = "margin"  # of little's logits; confidence and window
+    statistic: Literal["best", "entropy", "variance", "sparsity", "edges"] = "best"  # that difficulty goes by
+    learned: LearnedOptions = field(default_factory=LearnedOptions)  # how the learned router is trained
     floor: Fraction | None = None  # accuracy to hold, with a one-sided bound
     budget: Positive | None = None  # expected MACs an image
     share: Fraction | None = None  # little share
+    latency: Positive | None = None  # expected ms of one image, by ONNX Runtime on the machine that runs this stage
+    energy: Positive | None = None  # expected mJ an image: that latency times watts
+    watts: Positive | None = None  # energy: what the device draws while it computes
     confidence: OpenFraction = 0.95  # of the floor's bound
+    budget_in_search: bool = True  # budget: the pair is searched for it too
 
 
 @dataclass(frozen=True)

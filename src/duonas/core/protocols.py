@@ -100,20 +100,3 @@ class Strategy(Protocol):
     def ask(self, n: int) -> list[Candidate]: ...
 
     def tell(self, trials: Sequence[Trial]) -> None: ...
-
-
-class Router(Protocol):
-    """A score per input, higher = keep little. The threshold is chosen afterwards, for a floor or a budget."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def position(self) -> str: ...
-
-    @property
-    def macs(self) -> int: ...
-
-    def score(self, logits: Tensor) -> Tensor:
-        """(N, K) logits of little to (N,) scores."""
-        ...

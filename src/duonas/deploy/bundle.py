@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,15 @@ def export_bundle(pair_net: PairNet, policy: Policy, folder: Path, options: Expo
     Raises:
         DuonasError: the pair and the policy do not fit, or the folder cannot be written; it is then as it was.
     """
-    models = _models(pair_net, policy, options)
+    return put_bundle(_models(pair_net, policy, options), policy, folder)
+
+
+def put_bundle(models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Path) -> Path:
+    """Write models by file name and their policy to ``folder``, which is replaced as a whole where it exists.
+
+    Raises:
+        DuonasError: the folder cannot be written; it is then as it was.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part") as temporary:
@@ -49,7 +58,7 @@ def export_bundle(pair_net: PairNet, policy: Policy, folder: Path, options: Expo
 
 
 def _models(pair_net: PairNet, policy: Policy, options: ExportOptions) -> dict[str, onnx.ModelProto]:
-    parts = export_parts(pair_net, policy.router.score, policy.image_size, options.opset)
+    parts = export_parts(pair_net, policy.router, policy.image_size, options.opset)
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
         raise DuonasError(

@@ -11,6 +11,8 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from duonas.routing.routed import seen
+from duonas.routing.router import Position, Router
 from duonas.spaces.pair import PairNet
 
 
@@ -22,13 +24,20 @@ class Parts:
         stem: images (N, 3, H, W) to features (N, C, H', W'); ``None`` where the towers share nothing.
         little: features (or the images, without a stem) to logits (N, K).
         big: likewise.
-        score: little's logits (N, K) to scores (N,).
+        score: what there is to see at ``position``, (N, ...), to scores (N,).
+        position: where the router stands: it sees the images, the features or little's logits.
     """
 
     stem: onnx.ModelProto | None
     little: onnx.ModelProto
     big: onnx.ModelProto
     score: onnx.ModelProto
+    position: Position = "after_little"
+
+    @property
+    def before(self) -> bool:
+        """Whether the router decides before little runs."""
+        return self.position != "after_little"
 
 
 class _Function(nn.Module):
@@ -40,12 +49,12 @@ class _Function(nn.Module):
         return self.function(x)
 
 
-def export_parts(pair_net: PairNet, score: Callable[[Tensor], Tensor], image_size: int, opset: int) -> Parts:
+def export_parts(pair_net: PairNet, router: Router, image_size: int, opset: int) -> Parts:
     """Export every part of a pair, in eval mode; the pair itself is left as it is.
 
     Args:
         pair_net: the pair, on any device.
-        score: the router's, from little's logits (N, K) to (N,), higher = keep little.
+        router: fitted.
         image_size: side H of the square images, in pixels.
         opset: of ONNX, 18 or later.
     """
@@ -53,13 +62,14 @@ def export_parts(pair_net: PairNet, score: Callable[[Tensor], Tensor], image_siz
     # Two images: the exporter takes a batch of one for a constant.
     images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        features = pair.stem(images)
-        logits = pair.little(features)
+        output = pair(images)
+    features = output.stem
     return Parts(
         stem=export_module(pair.stem, images, "images", "features", opset) if len(pair.stem) else None,
         little=export_module(pair.little, features, "features", "logits", opset),
         big=export_module(pair.big, features, "features", "logits", opset),
-        score=export_module(_Function(score).eval(), logits, "logits", "score", opset),
+        score=export_module(_Function(router.score).eval(), seen(router, images, output), "seen", "score", opset),
+        position=router.position,
     )
 
 

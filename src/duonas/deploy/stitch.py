@@ -1,9 +1,9 @@
-"""Parts of a pair stitched into whole networks, and into the one graph that really skips big."""
+"""Parts of a pair stitched into whole networks, and into the one graph that really skips."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableSequence, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -13,6 +13,7 @@ from onnx.compose import add_prefix
 from duonas.deploy.onnx import Parts
 
 IR_VERSION = 8  # old, so that old runtimes read it; from 4 on, an initializer may be an input's default value
+LAST = "features_last"  # the stem's features with their channels last
 
 
 def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
@@ -26,10 +27,11 @@ def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mappin
 
 
 def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """The routed pair as one graph: the stem once, little on every image, big on the hard rows only.
+    """The routed pair as one graph: the stem once, big on the hard rows only.
 
-    Inputs: ``images`` float32 (N, 3, H, W) in [0, 1] and ``tau`` float32 scalar, which may be left out. Outputs:
-    ``logits`` (N, K), ``score`` (N,) and ``is_little`` (N,) bool. Where no row is hard, big is not run at all.
+    Little runs on every image where the router reads its answer, and else on the easy rows only. Inputs: ``images``
+    float32 (N, 3, H, W) in [0, 1] and ``tau`` float32 scalar, which may be left out. Outputs: ``logits`` (N, K),
+    ``score`` (N,) and ``is_little`` (N,) bool. What no row asks for is not run at all.
 
     Args:
         parts: of the pair.
@@ -38,17 +40,20 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
     """
     graph = _Graph()
     features = graph.add(parts.stem, "stem", "images") if parts.stem else "images"
-    little = graph.add(parts.little, "little", features)
-    graph.rename(graph.add(parts.score, "score", little), "score")
+    little = "" if parts.before else graph.add(parts.little, "little", features)
+    seen = {"input": "images", "stem": features, "after_little": little}[parts.position]
+    graph.rename(graph.add(parts.score, "score", seen), "score")
     graph.constant("tau", np.array(tau, np.float32))
     _decide(graph)
     if parts.stem:
         # ONNX Runtime computes convolutions in blocks of channels and can hand those over channels last at the price of
-        # a copy; channels first costs it a transposition here and another one before big.
-        graph.node("Transpose", [features], "features_last", perm=[0, 2, 3, 1])
-        features = "features_last"
-    hard, easy = _hard_branch(parts, features, little), _easy_branch(parts, little)
-    graph.nodes.append(helper.make_node("If", ["any_hard"], ["logits"], "route", then_branch=hard, else_branch=easy))
+        # a copy; channels first costs it a transposition here and another one before each tower.
+        graph.node("Transpose", [features], LAST, perm=[0, 2, 3, 1])
+        features = LAST
+    if parts.before:
+        little = _blank(graph, parts.little)
+        little = _fill(graph, _Rows("easy", "is_little", "little", parts.little), features, little)
+    graph.rename(_fill(graph, _Rows("hard", "is_hard", "big", parts.big), features, little), "logits")
     batch = parts.little.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     outputs = [
         _leaving(parts.little, "logits"),
@@ -70,29 +75,59 @@ def _decide(graph: _Graph) -> None:
     graph.node("Less", ["tau", "infinity"], "finite")
     graph.node("And", ["sure", "finite"], "is_little")
     graph.node("Not", ["is_little"], "is_hard")
-    graph.node("NonZero", ["is_hard"], "hard")  # (1, M)
-    graph.node("Size", ["hard"], "hard_count")
-    graph.node("Greater", ["hard_count", "zero"], "any_hard")
 
 
-def _hard_branch(parts: Parts, features: str, little: str) -> onnx.GraphProto:
-    # Big's weights live inside the branch: ONNX Runtime folds, fuses and packs them there just as in a whole network.
+def _blank(graph: _Graph, tower: onnx.ModelProto) -> str:
+    """Logits (N, K) of zeros, to be overwritten row by row."""
+    classes = tower.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    graph.constant("classes", np.array([classes], np.int64))
+    graph.node("Shape", ["score"], "batch")
+    graph.node("Concat", ["batch", "classes"], "blank_shape", axis=0)
+    graph.node("ConstantOfShape", ["blank_shape"], "blank")
+    return "blank"
+
+
+class _Rows(NamedTuple):
+    """The rows that a tower is asked for: ``easy`` ones little, ``hard`` ones big."""
+
+    kind: str
+    mask: str
+    role: str
+    tower: onnx.ModelProto
+
+
+def _fill(graph: _Graph, rows: _Rows, features: str, logits: str) -> str:
+    """``logits`` with a tower's own at its rows; where there are none the tower is not run."""
+    kind, filled = rows.kind, f"{rows.role}_filled"
+    graph.node("NonZero", [rows.mask], kind)  # (1, M)
+    graph.node("Size", [kind], f"{kind}_count")
+    graph.node("Greater", [f"{kind}_count", "zero"], f"any_{kind}")
+    branches = {"then_branch": _some(rows, features, logits), "else_branch": _none(rows, logits)}
+    graph.nodes.append(helper.make_node("If", [f"any_{kind}"], [filled], f"ask_{rows.role}", **branches))
+    return filled
+
+
+def _some(rows: _Rows, features: str, logits: str) -> onnx.GraphProto:
+    # The tower's weights live inside the branch: ONNX Runtime folds, fuses and packs them there just as in a whole
+    # network.
+    graph, kind = _Graph(), rows.kind
+    graph.constant(f"{kind}_row_axis", np.array([0], np.int64))
+    graph.node("Squeeze", [kind, f"{kind}_row_axis"], f"{kind}_rows")
+    entry = f"{kind}_features"
+    graph.node("Gather", [features, f"{kind}_rows"], entry, axis=0)
+    if features == LAST:
+        graph.node("Transpose", [entry], f"{entry}_first", perm=[0, 3, 1, 2])
+        entry = f"{entry}_first"
+    answers = graph.add(rows.tower, rows.role, entry)
+    graph.node("Transpose", [kind], f"{kind}_indices", perm=[1, 0])
+    graph.node("ScatterND", [logits, f"{kind}_indices", answers], f"{kind}_scattered")
+    return graph.proto(f"{kind}_rows", [], [_leaving(rows.tower, f"{kind}_scattered")])
+
+
+def _none(rows: _Rows, logits: str) -> onnx.GraphProto:
     graph = _Graph()
-    graph.constant("row_axis", np.array([0], np.int64))
-    graph.node("Squeeze", ["hard", "row_axis"], "rows")
-    graph.node("Gather", [features, "rows"], "hard_features", axis=0)
-    if parts.stem:
-        graph.node("Transpose", ["hard_features"], "hard_features_first", perm=[0, 3, 1, 2])
-    logits = graph.add(parts.big, "big", "hard_features_first" if parts.stem else "hard_features")
-    graph.node("Transpose", ["hard"], "hard_indices", perm=[1, 0])
-    graph.node("ScatterND", [little, "hard_indices", logits], "routed_logits")
-    return graph.proto("hard_rows", [], [_leaving(parts.little, "routed_logits")])
-
-
-def _easy_branch(parts: Parts, little: str) -> onnx.GraphProto:
-    graph = _Graph()
-    graph.node("Identity", [little], "little_logits")
-    return graph.proto("no_hard_row", [], [_leaving(parts.little, "little_logits")])
+    graph.node("Identity", [logits], f"{rows.kind}_unchanged")
+    return graph.proto(f"no_{rows.kind}_row", [], [_leaving(rows.tower, f"{rows.kind}_unchanged")])
 
 
 class _Graph:
@@ -141,14 +176,15 @@ def _model(graph: onnx.GraphProto, like: onnx.ModelProto, metadata: Mapping[str,
 
 
 def _entry(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
-    return _named(part.graph.input[0], name)
+    return named(part.graph.input[0], name)
 
 
 def _leaving(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
-    return _named(part.graph.output[0], name)
+    return named(part.graph.output[0], name)
 
 
-def _named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
+def named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
+    """The same value under another name."""
     copy = onnx.ValueInfoProto()
     copy.CopyFrom(value)
     copy.name = name

@@ -8,43 +8,59 @@ import onnx
 from onnx import helper, shape_inference
 from onnx.utils import Extractor
 
+from duonas.deploy.stitch import named
+
 
 class Pieces(NamedTuple):
     """Parts of a routed pair as networks of their own.
 
     Args:
-        light: what runs on every image: images (N, 3, H, W) to little's logits (N, K) and scores (N,).
+        light: what runs on every image, images (N, 3, H, W) to scores (N,). After little it holds little and gives its
+            logits first; else it gives the stem's features first, where there is a stem.
         stem: images to features; ``None`` where the towers share nothing.
-        tower: big without the stem, features (M, C, H', W') to logits (M, K).
+        score: what the router sees to scores (N,).
+        little: little without the stem, features (M, C, H', W') to logits (M, K); ``None`` where it is in ``light``.
+        big: big without the stem, likewise.
     """
 
     light: onnx.ModelProto
     stem: onnx.ModelProto | None
-    tower: onnx.ModelProto
+    score: onnx.ModelProto
+    little: onnx.ModelProto | None
+    big: onnx.ModelProto
 
 
 def unstitch(model: onnx.ModelProto) -> Pieces:
     """The parts of what ``stitch.dynamic`` made, with the same nodes and weights."""
     extractor = Extractor(shape_inference.infer_shapes(model))
-    shared = any("stem/features" in node.output for node in model.graph.node)
-    stem = extractor.extract_model(["images"], ["stem/features"]) if shared else None
-    light = extractor.extract_model(["images"], ["little/logits", "score"])
-    return Pieces(light, stem, _tower(model, stem.graph.output[0] if stem else model.graph.input[0]))
+    known = {name for node in model.graph.node for name in node.output}
+    stem = extractor.extract_model(["images"], ["stem/features"]) if "stem/features" in known else None
+    cascade = "little/logits" in known
+    first = ["little/logits"] if cascade else ["stem/features"] if stem else []
+    features = stem.graph.output[0] if stem else model.graph.input[0]
+    return Pieces(
+        light=extractor.extract_model(["images"], [*first, "score"]),
+        stem=stem,
+        score=extractor.extract_model([_entry(model.graph, "score/")], ["score"]),
+        little=None if cascade else _tower(model, "little", features),
+        big=_tower(model, "big", features),
+    )
 
 
-def _tower(model: onnx.ModelProto, features: onnx.ValueInfoProto) -> onnx.ModelProto:
-    route = next(node for node in model.graph.node if node.name == "route")
-    branch = next(attribute.g for attribute in route.attribute if attribute.name == "then_branch")
-    nodes = [node for node in branch.node if node.name.startswith("big/")]
-    weights = [tensor for tensor in branch.initializer if tensor.name.startswith("big/")]
-    # The branch finds some values outside of itself; big finds one there: the features of the hard rows.
-    known = {name for node in nodes for name in node.output} | {tensor.name for tensor in weights}
-    (entry,) = {name for node in nodes for name in node.input if name} - known
-    inside = onnx.ValueInfoProto()
-    inside.CopyFrom(features)
-    inside.name = entry
-    leaving = onnx.ValueInfoProto()
-    leaving.CopyFrom(model.graph.output[0])
-    leaving.name = "big/logits"
-    graph = helper.make_graph(nodes, "big", [inside], [leaving], weights)
+def _tower(model: onnx.ModelProto, role: str, features: onnx.ValueInfoProto) -> onnx.ModelProto:
+    ask = next(node for node in model.graph.node if node.name == f"ask_{role}")
+    branch = next(attribute.g for attribute in ask.attribute if attribute.name == "then_branch")
+    nodes = [node for node in branch.node if node.name.startswith(f"{role}/")]
+    weights = [tensor for tensor in branch.initializer if tensor.name.startswith(f"{role}/")]
+    inside = named(features, _entry(branch, f"{role}/"))
+    leaving = named(model.graph.output[0], f"{role}/logits")
+    graph = helper.make_graph(nodes, role, [inside], [leaving], weights)
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _entry(graph: onnx.GraphProto, prefix: str) -> str:
+    """The one value that a part reads and does not make."""
+    nodes = [node for node in graph.node if node.name.startswith(prefix)]
+    made = {name for node in nodes for name in node.output} | {tensor.name for tensor in graph.initializer}
+    (entry,) = {name for node in nodes for name in node.input} - made - {""}
+    return entry

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import log_softmax
 
-from duonas.routing.calibration import auroc, ece, reliability, softmax
+from duonas.routing.calibration import ece, reliability, softmax
 from duonas.routing.metrics import chord, oracle_accuracy, oracle_share
 
 
@@ -29,17 +31,17 @@ class Outputs:
     is_little: np.ndarray
     labels: np.ndarray
 
-    @property
+    @cached_property
     def little_right(self) -> np.ndarray:
         """(N,) bool."""
-        return self.little_logits.argmax(1) == self.labels
+        return np.asarray(self.little_logits.argmax(1) == self.labels)
 
-    @property
+    @cached_property
     def big_right(self) -> np.ndarray:
         """(N,) bool."""
-        return self.big_logits.argmax(1) == self.labels
+        return np.asarray(self.big_logits.argmax(1) == self.labels)
 
-    @property
+    @cached_property
     def routed_right(self) -> np.ndarray:
         """(N,) bool."""
         return np.where(self.is_little, self.little_right, self.big_right)
@@ -68,9 +70,11 @@ def accuracies(outputs: Outputs) -> dict[str, float]:
 
 
 def routing(outputs: Outputs) -> dict[str, Any]:
-    """Whether the router decides well, in both directions, and how far it stays behind the oracle.
+    """Whether the router decides well, in both directions, and how far it stays behind the oracle (paper D, 4.3).
 
-    Figures over no image at all are ``None``.
+    Of the images that stay little, the fraction that little has right; of those sent to big, the fraction that needed
+    it (little is wrong and big right); of those that need big, the fraction sent there. Figures over no image at all
+    are ``None``.
     """
     kept, sent = outputs.is_little, ~outputs.is_little
     needed = ~outputs.little_right & outputs.big_right
@@ -83,27 +87,40 @@ def routing(outputs: Outputs) -> dict[str, Any]:
     }
 
 
-def calibration(outputs: Outputs, temperature: float) -> dict[str, Any]:
-    """Whether little's probabilities can be believed: ``ece`` and ``auroc``, and what stands behind them.
+def calibration(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict[str, Any]:
+    """Whether a network's probabilities can be believed, as trained and after its temperature.
 
     Args:
-        outputs: of the pair.
-        temperature: what the router divides little's logits by.
+        logits: (N, K).
+        labels: (N,).
+        temperature: what they are divided by.
     """
-    before, after = (softmax(outputs.little_logits, t) for t in (1.0, temperature))
+    before, after = softmax(logits), softmax(logits, temperature)
     return {
-        "ece": ece(after, outputs.labels),
-        "ece_before_temperature": ece(before, outputs.labels),
-        "auroc": auroc(outputs.score, outputs.little_right),
-        "reliability": [asdict(row) for row in reliability(after, outputs.labels)],
+        "temperature": temperature,
+        "ece_before_temperature": ece(before, labels),
+        "ece": ece(after, labels),
+        "reliability_before_temperature": [asdict(row) for row in reliability(before, labels)],
+        "reliability": [asdict(row) for row in reliability(after, labels)],
     }
 
 
-def per_class(outputs: Outputs, class_names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """For each class how many images there are, how many stay little, and who is right (paper D, table 10)."""
+def per_class(outputs: Outputs, class_names: tuple[str, ...], temperature: float) -> list[dict[str, Any]]:
+    """For each class how many images there are, how many stay little, and who is right (paper D, table 10).
+
+    ``ece`` is that of little over the images which it takes for this class (Gupta and Ramdas 2022): when little says
+    "cat", is it as sure as it is right? Of few images it comes out too high.
+
+    Args:
+        outputs: of the pair.
+        class_names: (K,), or empty.
+        temperature: of little.
+    """
+    before, after = softmax(outputs.little_logits), softmax(outputs.little_logits, temperature)
+    said = outputs.little_logits.argmax(1)
     rows = []
     for number in range(outputs.little_logits.shape[1]):
-        mine = outputs.labels == number
+        mine, called = outputs.labels == number, said == number
         rows.append(
             {
                 "class": class_names[number] if class_names else str(number),
@@ -112,9 +129,51 @@ def per_class(outputs: Outputs, class_names: tuple[str, ...]) -> list[dict[str, 
                 "little": _mean(outputs.little_right[mine]),
                 "big": _mean(outputs.big_right[mine]),
                 "routed": _mean(outputs.routed_right[mine]),
+                "called": int(called.sum()),
+                "ece_before_temperature": _ece(before[called], outputs.labels[called]),
+                "ece": _ece(after[called], outputs.labels[called]),
             }
         )
     return rows
+
+
+def outcomes(outputs: Outputs) -> list[dict[str, Any]]:
+    """The four kinds of images by who is right: how many there are and how many of them stay little."""
+    little, big = outputs.little_right, outputs.big_right
+    kinds = {
+        "both": little & big,
+        "only_big": ~little & big,
+        "only_little": little & ~big,
+        "neither": ~little & ~big,
+    }
+    return [
+        {"right": kind, "images": int(mask.sum()), "little_share": _mean(outputs.is_little[mask])}
+        for kind, mask in kinds.items()
+    ]
+
+
+def by_difficulty(outputs: Outputs, bins: int = 10) -> list[dict[str, Any]]:
+    """Images in bins of equal size from easy to hard, and how many stay little in each (paper D, figure 3).
+
+    An image is as hard as big finds it: by the loss of big's answer, in nats.
+
+    Args:
+        outputs: of the pair.
+        bins: at most so many; no bin is empty.
+    """
+    loss = -log_softmax(np.asarray(outputs.big_logits, np.float64), axis=1)[
+        np.arange(len(outputs.labels)), outputs.labels
+    ]
+    rows = []
+    for mine in np.array_split(np.argsort(loss, kind="stable"), min(bins, len(loss))):
+        right = {role: float(getattr(outputs, f"{role}_right")[mine].mean()) for role in ("little", "big", "routed")}
+        span = {"lowest_loss": float(loss[mine].min()), "highest_loss": float(loss[mine].max())}
+        rows.append(span | {"images": len(mine), "little_share": float(outputs.is_little[mine].mean())} | right)
+    return rows
+
+
+def _ece(probabilities: np.ndarray, labels: np.ndarray) -> float | None:
+    return ece(probabilities, labels) if len(labels) else None
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -16,7 +16,10 @@ LARGEST = 96  # side of a picture in pixels
 
 
 def choose_examples(outputs: Outputs, pixels: np.ndarray) -> list[dict[str, Any]]:
-    """Failures first (wrong and sure of it), then the easiest, then the hardest images; each at most once.
+    """Failures first, then the easiest, then the hardest images; each at most once.
+
+    Of the failures first those of the router: the network whose answer was not taken has it right. Then those of the
+    pair, which no routing could save. Both with the highest scores first.
 
     Args:
         outputs: of the pair.
@@ -28,12 +31,13 @@ def choose_examples(outputs: Outputs, pixels: np.ndarray) -> list[dict[str, Any]
     """
     surest = np.argsort(-outputs.score, kind="stable")
     surest = surest[np.isfinite(outputs.score[surest])]
-    wrong = [index for index in surest if not outputs.routed_right[index]]
-    picked = dict.fromkeys([*wrong[:EACH], *surest[:EACH], *surest[::-1][:EACH]])
+    either = outputs.little_right | outputs.big_right
+    misrouted, lost = (surest[mask[surest]] for mask in (either & ~outputs.routed_right, ~either))
+    picked = dict.fromkeys(map(int, [*misrouted[:EACH], *lost[:EACH], *surest[:EACH], *surest[::-1][:EACH]]))
     little, big = outputs.little_logits.argmax(1), outputs.big_logits.argmax(1)
     return [
         {
-            "index": int(index),
+            "index": index,
             "label": int(outputs.labels[index]),
             "little": int(little[index]),
             "big": int(big[index]),

@@ -27,11 +27,12 @@ def latency(
 ) -> dict[str, Any]:  # fmt: skip
     """Time little, big and the routed pair over the same real images, in turn, in one run.
 
-    The ideal is ``S + L + R + (1 - a) B`` in time. ``S + L + R`` is one network that ends in the score. B is, at batch
-    1, big's time less the stem's, and at batch 64 the time of big's tower on the hard rows of that batch. A milder
-    yardstick is what the same work takes as two calls, ``S + L + R`` and then big's tower for the hard rows: a cascade
-    written by hand on the device. All parts are cut out of the deployed graph. What the routing itself costs
-    (comparing, gathering, branching, scattering) is in the routed time alone.
+    The ideal is ``S + L + R + (1 - a) B`` in time, or ``S + R + a L + (1 - a) B`` where the router stands before
+    little. What runs on every image is one network that ends in the score. L and B are, at batch 1, the network's time
+    less the stem's, and at batch 64 the time of its tower on the rows of that batch that it is asked for. A milder
+    yardstick is what the same work takes as separate calls, first what runs on every image and then the towers that are
+    asked: routing written by hand on the device. All parts are cut out of the deployed graph. What the routing itself
+    costs (comparing, gathering, branching, scattering) is in the routed time alone.
 
     The networks alternate in short blocks of shuffled order, so that drift hits all alike, and medians keep out what
     else the machine does.
@@ -46,7 +47,8 @@ def latency(
 
     Returns:
         For each role ``latency_ms`` (p50, p95, p99 at batch 1) and ``images_per_s`` (at batch 64), and the routed time
-        over both yardsticks: ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``).
+        over both yardsticks: ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``). ``router_us``
+        is what the score alone adds to a call, for one image in microseconds.
     """
     sessions = open_sessions(bundle, options.threads)
     order = stream(0, "latency")
@@ -71,30 +73,35 @@ def latency(
         role: {"latency_ms": _percentiles(single[role]), "images_per_s": BATCH * 1e3 / _median(batched[role])}
         for role in ROLES
     }
-    rest_of_big = _median(single["big"]) - (_median(single["stem"]) if "stem" in single else 0.0)
+    rest = {role: _median(single[role]) - (_median(single["stem"]) if "stem" in single else 0.0) for role in ROLES[:2]}
+    asked = hard.mean() * rest["big"] + ((~hard).mean() * rest["little"] if sessions.little_tower else 0.0)
     return speed | {
         "ratio_to_ideal": {
-            "batch_1": _typical(single["routed"], hard) / (_median(single["light"]) + hard.mean() * rest_of_big),
-            "batch_64": _median(batched["routed"]) / _median(np.add(batched["light"], batched["tower"])),
+            "batch_1": _typical(single["routed"], hard) / (_median(single["light"]) + asked),
+            "batch_64": _median(batched["routed"]) / _median(np.add(batched["light"], batched["towers"])),
         },
         "ratio_to_two_calls": {
             "batch_1": _typical(single["routed"], hard) / _typical(single["two_calls"], hard),
             "batch_64": _median(batched["routed"]) / _median(batched["two_calls"]),
         },
+        "router_us": 1e3 * max(0.0, _median(single["score"]) - _median(single["idle"])),
     }
 
 
 def _jobs(sessions: Sessions, images: np.ndarray, hard: np.ndarray, tau: float) -> dict[str, Job]:
-    light = bound(sessions.light, images)
-    tower = bound(sessions.tower, np.ascontiguousarray(sessions.features(images)[hard])) if hard.any() else lambda: None
+    light, features, seen = bound(sessions.light, images), sessions.features(images), sessions.seen(images)
+    rows = ((sessions.little_tower, ~hard), (sessions.big_tower, hard))
+    towers = [bound(tower, np.ascontiguousarray(features[its])) for tower, its in rows if tower and its.any()]
     stem = {} if sessions.stem is None else {"stem": bound(sessions.stem, images)}
     return stem | {
         "light": light,
-        "tower": tower,
+        "towers": lambda: [tower() for tower in towers],
+        "score": bound(sessions.score, seen),
+        "idle": bound(sessions.idle, seen),
         "little": bound(sessions.little, images),
         "big": bound(sessions.big, images),
         "routed": bound(sessions.routed, images, tau=np.array(tau, np.float32)),
-        "two_calls": lambda: (light(), tower()),
+        "two_calls": lambda: (light(), [tower() for tower in towers]),
     }
 
 

@@ -20,11 +20,14 @@ from duonas.core.protocols import Progress, silent
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.deploy.runtime import Bundle
-from duonas.measure.accuracy import Outputs, accuracies, calibration, per_class, routing
+from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
-from duonas.routing.confidence import keeps_little
+from duonas.measure.sensitivity import slope
+from duonas.routing.calibration import auroc
 from duonas.routing.policy import Policy
+from duonas.routing.routed import observe
+from duonas.routing.threshold import keeps_little
 from duonas.spaces.pair import PairNet
 
 EVALUATION_BATCH = 250
@@ -35,7 +38,6 @@ def measure(
     pair_net: PairNet,
     *,
     test: Images,
-    cost: PairCost,
     options: MeasureOptions,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -49,7 +51,6 @@ def measure(
         folder: the run directory.
         pair_net: the pair in plain PyTorch.
         test: the test split.
-        cost: of the pair's parts, in MACs.
         options: the ``[measure]`` table.
         progress: told as the timing goes on.
 
@@ -68,7 +69,7 @@ def measure(
     pixels = test.pixels.cpu().numpy()
     agreement = compare(Bundle.load(bundle), outputs, pixels)
     speed = latency(bundle, pixels, outputs.is_little, policy.tau, options, progress)
-    figures = _figures(pair_net, policy, outputs, cost, speed)
+    figures = _figures(pair_net, policy, outputs, speed)
     figures |= {"onnx": agreement, "environment": _environment(options)}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, pixels))
@@ -79,15 +80,11 @@ def measure(
 @torch.inference_mode()
 def evaluate(pair_net: PairNet, policy: Policy, images: Images) -> Outputs:
     """Both towers on every image, in PyTorch and eval mode, and how the policy routes."""
-    training = pair_net.training
-    pair_net.eval()
-    answers = [pair_net(batch) for batch in evaluation_batches(images.pixels, EVALUATION_BATCH)]
-    pair_net.train(training)
-    little = torch.cat([answer.little for answer in answers]).float().cpu()
-    big = torch.cat([answer.big for answer in answers]).float().cpu()
-    score = policy.router.score(little)
+    batches = evaluation_batches(images.pixels, EVALUATION_BATCH)
+    described, answers = observe(pair_net, policy.router, batches, images.labels)
+    score = policy.router.judge(described)
     is_little = keeps_little(score, policy.tau)
-    return Outputs(*(values.numpy() for values in (little, big, score, is_little, images.labels.cpu())))
+    return Outputs(answers.little, answers.big, score.numpy(), is_little.numpy(), answers.labels)
 
 
 def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, Any]:
@@ -101,11 +98,14 @@ def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, A
     }
 
 
-def _figures(
-    pair_net: PairNet, policy: Policy, outputs: Outputs, cost: PairCost, speed: dict[str, Any]
-) -> dict[str, Any]:
+def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
+    cost = policy.costs
     accuracy, share = accuracies(outputs), outputs.little_share
-    calibrated = calibration(outputs, policy.router.temperature)
+    calibrated = {
+        "little": calibration(outputs.little_logits, outputs.labels, policy.little_temperature),
+        "big": calibration(outputs.big_logits, outputs.labels, policy.big_temperature),
+    }
+    steepness = slope(outputs, policy.tau, cost)
     alone = {
         role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": _params(pair_net, role)}
         for role, rest in (("little", cost.little), ("big", cost.big))
@@ -123,16 +123,32 @@ def _figures(
         "routed": routed | speed["routed"],
         "random": {"accuracy": accuracy["random"]},
         "oracle": {"accuracy": accuracy["oracle"]},
-        "ece": calibrated.pop("ece"),
-        "auroc": calibrated.pop("auroc"),
+        "ece": calibrated["little"]["ece"],
+        "auroc": auroc(outputs.score, outputs.little_right),
         "calibration": calibrated,
         "routing": routing(outputs),
-        "classes": per_class(outputs, policy.class_names),
+        "outcomes": outcomes(outputs),
+        "difficulty": by_difficulty(outputs),
+        "classes": per_class(outputs, policy.class_names, policy.little_temperature),
+        "sensitivity": steepness and steepness.to_json(),
+        "router_overhead": _overhead(cost, share, speed),
         "ratio_to_ideal": speed["ratio_to_ideal"],
         "ratio_to_two_calls": speed["ratio_to_two_calls"],
         "test_images": len(outputs.labels),
         "router": policy.router.name,
+        "position": policy.router.position,
         "tau": policy.tau if np.isfinite(policy.tau) else str(policy.tau),
+    }
+
+
+def _overhead(cost: PairCost, share: float, speed: dict[str, Any]) -> dict[str, Any]:
+    """What the score itself costs: MACs, also as a share of the expected ones; microseconds, also of the routed p50."""
+    microseconds = speed["router_us"]
+    return {
+        "macs": round(cost.router),
+        "macs_share": cost.router / cost.expected(share),
+        "us": microseconds,
+        "latency_share": microseconds / 1e3 / speed["routed"]["latency_ms"]["p50"],
     }
 
 

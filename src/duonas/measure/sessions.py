@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx
 import onnxruntime
+from onnx import TensorProto, helper
 
 from duonas.deploy.unstitch import unstitch
 
@@ -17,18 +18,41 @@ ERRORS_ONLY = 3
 
 
 class Sessions(NamedTuple):
-    """What is timed side by side; ``light``, ``stem`` and ``tower`` are cut out of ``routed``."""
+    """What is timed side by side; all but ``little``, ``big`` and ``idle`` is cut out of ``routed``.
+
+    Args:
+        routed: the whole routed pair.
+        little: the whole of little.
+        big: the whole of big.
+        light: what runs on every image.
+        stem: ``None`` where the towers share nothing.
+        score: the router's score alone.
+        idle: takes what ``score`` takes and does nothing with it: what a call costs in itself.
+        little_tower: little without the stem; ``None`` where it is in ``light``.
+        big_tower: big without the stem.
+    """
 
     routed: Any
     little: Any
     big: Any
     light: Any
     stem: Any | None
-    tower: Any
+    score: Any
+    idle: Any
+    little_tower: Any | None
+    big_tower: Any
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """What big's tower gets of images (N, 3, H, W)."""
+        """What the towers get of images (N, 3, H, W)."""
         return images if self.stem is None else run(self.stem, images)[0]
+
+    def seen(self, images: np.ndarray) -> np.ndarray:
+        """What the router gets of images (N, 3, H, W)."""
+        name = self.score.get_inputs()[0].name
+        if name == "images":
+            return images
+        found: np.ndarray = self.light.run([name], {"images": images})[0]
+        return found
 
 
 def open_sessions(bundle: Path, threads: int) -> Sessions:
@@ -45,8 +69,18 @@ def open_sessions(bundle: Path, threads: int) -> Sessions:
         big=_open(str(bundle / "big.onnx"), threads),
         light=_open(pieces.light.SerializeToString(), threads),
         stem=_open(pieces.stem.SerializeToString(), threads) if pieces.stem else None,
-        tower=_open(pieces.tower.SerializeToString(), threads),
+        score=_open(pieces.score.SerializeToString(), threads),
+        idle=_open(_idle(pieces.score).SerializeToString(), threads),
+        little_tower=_open(pieces.little.SerializeToString(), threads) if pieces.little else None,
+        big_tower=_open(pieces.big.SerializeToString(), threads),
     )
+
+
+def _idle(score: onnx.ModelProto) -> onnx.ModelProto:
+    node = helper.make_node("Shape", [score.graph.input[0].name], ["shape"])
+    shape = helper.make_tensor_value_info("shape", TensorProto.INT64, [None])
+    graph = helper.make_graph([node], "idle", list(score.graph.input), [shape])
+    return helper.make_model(graph, opset_imports=score.opset_import, ir_version=score.ir_version)
 
 
 def run(session: Any, images: np.ndarray, **more: np.ndarray) -> list[np.ndarray]:

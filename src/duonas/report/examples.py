@@ -1,9 +1,11 @@
-"""Example images: failures, easy ones, hard ones (paper D, figure 6)."""
+"""Example images: failures of the router and of the pair, easy ones, hard ones (paper D, figure 6)."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from duonas.report.files import RunFiles
@@ -35,25 +37,23 @@ class Group:
 
 
 def groups(run: RunFiles, rows: list[dict[str, Any]]) -> list[Group]:
-    """Failures first (the surest first), then easy (surest first) and hard (least sure first)."""
-    failures = [row for row in rows if _answer(row) != row["label"]]
-    right = [row for row in rows if _answer(row) == row["label"]]
+    """Failures first (the router's own before the pair's), then easy (surest first) and hard (least sure first)."""
+    falling = sorted(rows, key=lambda row: -float(row["score"]))
+    right, wrong = ([row for row in falling if (_answer(row) == row["label"]) is kind] for kind in (True, False))
+    either = [row["label"] in (row["little"], row["big"]) for row in wrong]
     kinds = (
         (
-            "Failures",
-            "the routed answer is wrong; the surest first",
-            sorted(failures, key=lambda row: -float(row["score"])),
+            "Sent wrongly",
+            "the other network has it right; the highest scores first",
+            list(compress(wrong, either)),
         ),
         (
-            "Easy",
-            "little answers, and is right",
-            sorted((r for r in right if r["is_little"]), key=lambda row: -float(row["score"])),
+            "Lost either way",
+            "neither network has it right; the highest scores first",
+            list(compress(wrong, map(not_, either))),
         ),
-        (
-            "Hard",
-            "big answers, and is right",
-            sorted((r for r in right if not r["is_little"]), key=lambda row: float(row["score"])),
-        ),
+        ("Easy", "little answers, and is right", [row for row in right if row["is_little"]]),
+        ("Hard", "big answers, and is right", [row for row in reversed(right) if not row["is_little"]]),
     )
     return [Group(name, note, [_example(run, row) for row in kind]) for name, note, kind in kinds if kind]
 

@@ -9,11 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
+from duonas.measure.accuracy import Outputs
 
 T = TypeVar("T")
 
@@ -23,32 +22,6 @@ WRITTEN_BY = {
     "pair/pair.json": "pair", "pair/policy.json": "route",
     "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What both networks said on the N test images: logits (N, K), score, labels and is_little (N,)."""
-
-    little_logits: np.ndarray
-    big_logits: np.ndarray
-    score: np.ndarray
-    labels: np.ndarray
-    is_little: np.ndarray
-
-    @cached_property
-    def little_right(self) -> np.ndarray:
-        """(N,) bool."""
-        return np.asarray(self.little_logits.argmax(1) == self.labels)
-
-    @cached_property
-    def big_right(self) -> np.ndarray:
-        """(N,) bool."""
-        return np.asarray(self.big_logits.argmax(1) == self.labels)
-
-    @cached_property
-    def routed_right(self) -> np.ndarray:
-        """(N,) bool."""
-        return np.where(self.is_little, self.little_right, self.big_right)
 
 
 @dataclass(frozen=True)
@@ -71,9 +44,10 @@ class RunFiles:
 
     @cached_property
     def cost(self) -> PairCost | None:
-        """The pair's cost in MACs, part by part."""
-        pair = self["pair/pair.json"]
-        return None if pair is None else PairCost(**pair["cost"])
+        """The pair's cost in MACs, part by part, its router's among them where it has one already."""
+        pair, policy = self["pair/pair.json"], self["pair/policy.json"]
+        cost = pair and (policy["costs"] if policy else pair["cost"])
+        return PairCost(**cost) if cost else None
 
     @property
     def tau(self) -> float:
@@ -145,5 +119,5 @@ def _outputs(path: Path) -> Outputs:
     arrays = load_file(path)
     return Outputs(
         arrays["little_logits"], arrays["big_logits"], arrays["score"].astype(float).reshape(-1),
-        arrays["labels"].astype(int), arrays["is_little"].astype(bool).reshape(-1),
+        arrays["is_little"].astype(bool).reshape(-1), arrays["labels"].astype(int),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from duonas.report.figure import Figure
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibration
 from duonas.report.figures.classes import per_class
+from duonas.report.figures.difficulty import difficulty
 from duonas.report.figures.scores import histogram
 from duonas.report.figures.search import front
 from duonas.report.figures.sensitivity import sensitivity
@@ -52,7 +53,9 @@ def render(run: RunFiles) -> str:
             "report.html.j2", run.folder.resolve().name,
             headline=summary.headline(measured), tiles=summary.tiles(measured),
             test_images=whole(measured["test_images"]),
-            latency_table=summary.latency_table(measured), ideal=summary.ideal(measured), **_parts(run),
+            routing=summary.routing(measured), decisions=summary.decisions(measured),
+            latency_table=summary.latency_table(measured), ideal=summary.ideal(measured),
+            overhead=summary.overhead(measured), **_parts(run),
         )  # fmt: skip
     except KeyError as error:
         raise _lacking("measure.json", error) from error
@@ -74,7 +77,8 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "front": part(lambda: front(found, run["trials.parquet"]), "front.json"),
         "histogram": part(lambda: histogram(run, outputs), OUTPUTS),
         "outcomes": part(lambda: summary.outcomes(outputs), OUTPUTS),
-        "classes": part(lambda: per_class(run, outputs), OUTPUTS),
+        "difficulty": part(lambda: difficulty(outputs), OUTPUTS),
+        "classes": part(lambda: per_class(run, outputs, float(policy["little_temperature"])), OUTPUTS, POLICY),
         "calibration": part(lambda: _calibrations(outputs, policy), OUTPUTS, POLICY),
         "sensitivity": part(lambda: sensitivity(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
         "examples": part(lambda: examples.groups(run, run["examples.json"]), "examples.json"),
@@ -90,7 +94,7 @@ def _parts(run: RunFiles) -> dict[str, Part]:
 
 
 def _calibrations(outputs: Any, policy: dict[str, Any]) -> list[Figure]:
-    temperatures = {"little": policy["router"]["temperature"], "big": policy["big_temperature"]}
+    temperatures = {"little": policy["little_temperature"], "big": policy["big_temperature"]}
     return [calibration(role, outputs, float(value)) for role, value in temperatures.items()]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from duonas.core.cost import PairCost
-from duonas.report.files import Outputs
+from duonas.measure import accuracy
+from duonas.measure.accuracy import Outputs
 from duonas.report.words import NOTHING, THIN, count, milliseconds, number, percent, points, size, whole
 
+SITES = {"after_little": "after little", "stem": "at the stem", "input": "at the input"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
 
 
@@ -59,15 +59,16 @@ def tiles(measured: dict[str, Any]) -> list[Tile]:
     alone = f"little {percent(little['accuracy'])}, big {percent(big['accuracy'])}"
     of_macs = f"{percent(work, 0)} of big's {count(big['macs'])}; peak {count(routed['peak_macs'])}"
     of_time = f"{percent(slower, 0)} of big's, at batch 64; alone {milliseconds(routed['latency_ms']['p50'])} (p50)"
-    router = f"{measured['router']}, τ = {number(float(measured['tau']))}"
+    router = f"{measured['router']} {SITES[measured['position']]}, τ = {number(float(measured['tau']))}"
     ranks = f"ranks little's right answers; ECE {percent(measured['ece'])}"
+    vain = "little's vain runs" if measured["position"] == "after_little" else "the router's work"
     found = [
         Tile("Accuracy", percent(routed["accuracy"]), alone, routed["accuracy"]),
         Tile("Expected MACs", count(routed["expected_macs"]), of_macs, work),
         Tile("Time per image", milliseconds(1000 / routed["images_per_s"]), of_time, slower),
         Tile("Little share", percent(share), router, share, "little"),
         Tile("Router's AUROC", NOTHING if auroc is None else number(auroc), ranks, auroc or 0.0, "little"),
-        Tile("ADA MACs", count(routed["ada_macs_edanas"]), "as EDANAS counts: without little's vain runs", counted),
+        Tile("ADA MACs", count(routed["ada_macs_edanas"]), f"as EDANAS counts: without {vain} before big", counted),
     ]
     return [replace(tile, fill=min(max(tile.fill, 0.0), 1.0)) for tile in found]
 
@@ -82,20 +83,54 @@ class Outcome:
     meaning: str
 
 
+KINDS = {
+    "both": ("Both right", "big would be wasted"),
+    "only_big": ("Only big right", "big is needed"),
+    "only_little": ("Only little right", "big would spoil it"),
+    "neither": ("Both wrong", "big would not help"),
+}
+
+
 def outcomes(outputs: Outputs) -> list[Outcome]:
     """The four kinds of images."""
-    little, big = outputs.little_right, outputs.big_right
-    kinds = (
-        ("Both right", little & big, "big would be wasted"),
-        ("Only big right", ~little & big, "big is needed"),
-        ("Only little right", little & ~big, "big would spoil it"),
-        ("Both wrong", ~little & ~big, "big would not help"),
-    )
     rows = []
-    for name, mask, meaning in kinds:
-        kept = percent(float(outputs.is_little[mask].mean())) if mask.any() else NOTHING
-        rows.append(Outcome(name, percent(float(np.mean(mask))), kept, meaning))
+    for row in accuracy.outcomes(outputs):
+        name, meaning = KINDS[row["right"]]
+        rows.append(Outcome(name, percent(row["images"] / len(outputs.labels)), _share(row["little_share"]), meaning))
     return rows
+
+
+def _share(fraction: float | None) -> str:
+    return NOTHING if fraction is None else percent(fraction)
+
+
+def routing(measured: dict[str, Any]) -> str:
+    """Where the router stands and what its score does."""
+    return {
+        "after_little": (
+            "Little runs on every image, and the router gives its answer a score. At or above the threshold little's "
+            "answer stands, below it big is asked."
+        ),
+        "stem": (
+            "The router gives each image a score from what the blocks shared by both networks find in it. At or above "
+            "the threshold little goes on with it, below it big does; the other one does not run."
+        ),
+        "input": (
+            "The router gives each image a score from the image itself. At or above the threshold little answers it, "
+            "below it big does; the other one does not run."
+        ),
+    }[measured["position"]]
+
+
+def decisions(measured: dict[str, Any]) -> str:
+    """Whether the router sends the right images, in both directions."""
+    found = measured["routing"]
+    kept, sent = _share(found["little_right_when_kept"]), _share(found["big_needed_when_sent"])
+    return (
+        f"Little has {kept} of the images right that it keeps. Of those sent to big {sent} needed it (little is wrong "
+        f"and big right), which are {_share(found['sent_when_big_needed'])} of all that do. The oracle is "
+        f"{points(found['oracle_gap'])[1:]} better."
+    )
 
 
 def latency_table(measured: dict[str, Any]) -> list[list[str]]:
@@ -124,13 +159,22 @@ def ideal(measured: dict[str, Any]) -> str:
     )
 
 
+def overhead(measured: dict[str, Any]) -> str:
+    """What the router itself costs."""
+    found = measured["router_overhead"]
+    return (
+        f"The router's score costs {count(found['macs'], 'MACs')} an image ({percent(found['macs_share'])} of the "
+        f"expected ones) and {number(found['us'], 2)}{THIN}µs ({percent(found['latency_share'])} of the routed p50)."
+    )
+
+
 def price(cost: PairCost) -> str:
     """What an easy and a hard image cost."""
-    return (
-        f"An easy image costs {count(cost.least, 'MACs')} (stem {count(cost.stem)}, little "
-        f"{count(cost.little)}, router {count(cost.router)}); "
-        f"a hard one pays another {count(cost.big)} for big, {count(cost.peak)} in all."
-    )
+    shared = f"stem {count(cost.stem)}, router {count(cost.router)}"
+    easy = f"An easy image costs {count(cost.least, 'MACs')} ({shared}, little {count(cost.little)}); "
+    if cost.before:
+        return easy + f"a hard one {count(cost.expected(0))} ({shared}, big {count(cost.big)}), and nothing for little."
+    return easy + f"a hard one pays another {count(cost.big)} for big, {count(cost.peak)} in all."
 
 
 def origin(pair: dict[str, Any]) -> str:

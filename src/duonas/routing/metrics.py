@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from duonas.routing.router import Answers
 from duonas.routing.threshold import Curve, sweep
 
 
@@ -34,3 +35,9 @@ def area(curve: Curve) -> float:
     Random routing has the mean of both accuracies.
     """
     return float(np.trapezoid(curve.accuracy, curve.little_share))
+
+
+def area_above_chance(score: np.ndarray, answers: Answers) -> float:
+    """The area under a score's curve (N,) above the chord's, from -0.5 to 0.5: what it adds to random routing."""
+    curve = sweep(score, answers.little_right, answers.big_right)
+    return area(curve) - float(answers.little_right.mean() + answers.big_right.mean()) / 2

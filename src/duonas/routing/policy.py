@@ -13,21 +13,41 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.routing.confidence import Confidence
+from duonas.routing.router import Router
+from duonas.routing.routers import read_router, write_router
 from duonas.routing.threshold import Curve
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Row:
-    """A threshold and what it gives on the calib split."""
+    """A threshold and what it gives on the images that tau was chosen on.
+
+    Args:
+        tau: the threshold.
+        little_share: what stays little there, in [0, 1].
+        accuracy: what is right there, in [0, 1].
+        accuracy_lower: one-sided bound, for this threshold alone.
+        accuracy_upper: likewise.
+        holds: the accuracy floor that can be promised with this threshold (``Curve.holds``); 0 where the threshold was
+            taken from the very images that it is judged on.
+        expected_macs: an image.
+        expected_ms: an image, where the pair was timed.
+    """
 
     tau: float
     little_share: float
     accuracy: float
     accuracy_lower: float
+    accuracy_upper: float
+    holds: float
     expected_macs: float
+    expected_ms: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The known figures by name."""
+        return {name: _written(value) for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -35,12 +55,16 @@ class Policy:
     """A router, its threshold, and the table from which another one can be taken on the device.
 
     Args:
-        router: gives the score.
+        router: gives the score; the file holds its weights, so that nothing can go astray.
         tau: a row stays little where ``score >= tau``.
-        choice: how tau was chosen, such as ``{"floor": 0.9}``.
+        choice: how tau was chosen, such as ``{"floor": 0.9}``; empty before it was.
         table: trade-offs by rising little share, tau's own among them.
         costs: the pair's parts in MACs.
-        big_temperature: what big's logits are divided by for calibrated probabilities.
+        times: the pair's ways in ms, where it was timed.
+        confidence: of the bounds in the table.
+        images: how many of the calib split tau was chosen on.
+        little_temperature: what little's logits are divided by for calibrated probabilities.
+        big_temperature: likewise.
         num_classes: K.
         image_size: side of the square images, in pixels.
         class_names: (K,), or empty.
@@ -48,13 +72,17 @@ class Policy:
         onnx: file name to SHA-256 of the files this policy belongs to; filled at export.
     """
 
-    router: Confidence
+    router: Router
     tau: float
     choice: Mapping[str, float]
     table: tuple[Row, ...]
     costs: PairCost
     num_classes: int
     image_size: int
+    times: PairCost | None = None
+    confidence: float = 0.95
+    images: int = 0
+    little_temperature: float = 1.0
     big_temperature: float = 1.0
     class_names: tuple[str, ...] = ()
     splits: Mapping[str, str] = field(default_factory=dict)
@@ -66,20 +94,18 @@ class Policy:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which ``from_json`` makes an equal policy; infinite tau as ``"inf"`` and ``"-inf"``."""
-        router = self.router
         return {
             "version": VERSION,
-            "router": {
-                "kind": router.name,
-                "score": router.function,
-                "position": router.position,
-                "temperature": router.temperature,
-            },
+            "router": write_router(self.router),
+            "little_temperature": self.little_temperature,
             "big_temperature": self.big_temperature,
             "tau": _written(self.tau),
             "choice": dict(self.choice),
-            "table": [asdict(row) | {"tau": _written(row.tau)} for row in self.table],
+            "confidence": self.confidence,
+            "images": self.images,
+            "table": [row.to_json() for row in self.table],
             "costs": asdict(self.costs),
+            **({} if self.times is None else {"times_ms": asdict(self.times)}),
             "splits": dict(self.splits),
             "onnx": dict(self.onnx),
             "num_classes": self.num_classes,
@@ -98,17 +124,18 @@ class Policy:
         if version != VERSION:
             raise DuonasError(f"not a policy of version {VERSION}: its version is {version!r}.")
         try:
-            kind, position = value["router"]["kind"], value["router"]["position"]
-            if (kind, position) != (Confidence.name, Confidence.position):
-                raise DuonasError(f"this version cannot route by {kind!r} {position!r}, only confidence after_little.")
             return cls(
-                router=Confidence(value["router"]["score"], float(value["router"]["temperature"])),
+                router=read_router(value["router"]),
                 tau=_number(value["tau"]),
                 choice={str(name): float(x) for name, x in value["choice"].items()},
                 table=tuple(Row(**{name: _number(x) for name, x in row.items()}) for row in value["table"]),
                 costs=PairCost(**value["costs"]),
+                times=PairCost(**value["times_ms"]) if "times_ms" in value else None,
+                confidence=float(value["confidence"]),
+                images=int(value["images"]),
                 num_classes=int(value["num_classes"]),
                 image_size=int(value["image_size"]),
+                little_temperature=float(value["little_temperature"]),
                 big_temperature=float(value["big_temperature"]),
                 class_names=tuple(map(str, value["class_names"])),
                 splits=dict(value["splits"]),
@@ -133,12 +160,27 @@ class Policy:
             raise DuonasError(f"{path} cannot be used: {error}") from error
 
 
-def tabulate(curve: Curve, cost: PairCost, confidence: float, chosen: int) -> tuple[Row, ...]:
-    """At most 201 rows of a trade-off curve, evenly spaced in little share, the chosen one among them."""
-    index = curve.thinned(keep=chosen)
-    share = curve.little_share[index]
-    lower = curve.accuracy_lower(confidence, index)
-    columns = (curve.tau[index], share, curve.accuracy[index], lower, cost.expected(share))
+def tabulate(
+    curve: Curve, ladder: np.ndarray, chosen: float, confidence: float, cost: PairCost, times: PairCost | None = None
+) -> tuple[Row, ...]:
+    """The rows of a trade-off curve at the thresholds of a ladder, and at the chosen one.
+
+    Args:
+        curve: of the images that tau was chosen on.
+        ladder: (G,) thresholds that were fixed without these images, falling from +inf.
+        chosen: tau, on the ladder or not.
+        confidence: of the bounds.
+        cost: of the pair in MACs.
+        times: likewise in ms, where known.
+    """
+    taus = np.unique(np.append(ladder, chosen))[::-1]
+    at, fixed = curve.at(taus), np.isin(taus, ladder)
+    share, lower = at.little_share, at.accuracy_lower(confidence)
+    holds = np.zeros(len(taus))
+    holds[fixed] = np.minimum.accumulate(lower[fixed])
+    columns = [taus, share, at.accuracy, lower, at.accuracy_upper(confidence), holds, cost.expected(share)]
+    if times is not None:
+        columns.append(times.expected(share))
     return tuple(Row(*map(float, row)) for row in zip(*columns, strict=True))
 
 

@@ -22,6 +22,7 @@ from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.layers.norm import folded
+from duonas.routing.router import Router
 from duonas.spaces.pair import PairSupernet
 
 
@@ -98,6 +99,19 @@ class Evaluator:
         fast = folded(network)
         answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
         return torch.cat(answers).numpy()
+
+    @torch.inference_mode()
+    def describe(self, router: Router, subnet: Subnet, shared: int) -> Tensor:
+        """What a router makes, (N, D) float32, of what the subnet's first ``shared`` blocks give on the val split.
+
+        It is the same for all subnets that begin with these blocks, as batch norms depend on nothing that comes later.
+        """
+        stem = self.supernet.extract(subnet)[:shared].to(memory_format=torch.channels_last)
+        if shared:
+            self.supernet.settle(stem, evaluation_batches(self._pixels, self._batch_size))
+        fast = folded(stem)
+        batches = evaluation_batches(self.val.pixels, self._batch_size)
+        return torch.cat([router.describe(fast(batch)).float().cpu() for batch in batches])
 
     def _label(self, subnet: Subnet) -> dict[str, str]:
         # Eight hex digits name a file: the subnet itself says whether it is the right one. One entry, since safetensors

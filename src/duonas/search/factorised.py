@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from duonas.core.errors import DuonasError
 from duonas.routing.threshold import Steps, steps
 from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
-from duonas.search.prices import PriceRow, PriceTable
+from duonas.search.prices import PriceRow
 
 LEVELS = 256  # budgets at which the front is taken
 CHUNK = 256  # bigs at a time: their running sums stay in the processor's cache
@@ -17,25 +18,30 @@ BINS = {0: 1, 1: 48, 2: 8, 3: 4}  # of each pair figure, by how many of them are
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What A archs answered on N val images.
+class Judged:
+    """A little judged by a router, and the bigs that the two go with.
 
     Args:
-        correct: (A, N) int8, 1 where right.
-        score: (A, N) float32, the router's.
+        little: number of the arch.
+        router: number of the router.
+        score: (N,) float32 of the val images.
+        row: what the pairs cost with this router.
     """
 
-    correct: np.ndarray
+    little: int
+    router: int
     score: np.ndarray
+    row: PriceRow
 
 
 @dataclass(frozen=True)
 class Points:
-    """P routed pairs, one threshold each; arrays of shape (P,).
+    """P routed pairs, one router and threshold each; arrays of shape (P,).
 
     Args:
         little: number of the arch.
         big: likewise.
+        router: number of the router.
         tau: the threshold.
         little_share: fraction of val that stays little.
         accuracy: in [0, 1].
@@ -44,6 +50,7 @@ class Points:
 
     little: np.ndarray
     big: np.ndarray
+    router: np.ndarray
     tau: np.ndarray
     little_share: np.ndarray
     accuracy: np.ndarray
@@ -106,7 +113,7 @@ class Boxes:
 
     Args:
         goal: says which figures are objectives.
-        rows: prices of all pairs, one row a little.
+        rows: prices of all pairs with all routers.
     """
 
     def __init__(self, goal: Goal, rows: Sequence[PriceRow]) -> None:
@@ -116,11 +123,11 @@ class Boxes:
         values = {name: np.concatenate([row.figures[name] for row in rows]) for name in (*self._names, "peak_macs")}
         self._edges = [_edges(values[name], bins) for name in self._names]
         self._dearest = float(values["peak_macs"].max())
-        self.levels = _levels(goal, min(float(row.least.min()) for row in rows if len(row.bigs)), self._dearest)
+        self.levels = _levels(goal, min(float(row.least.min()) for row in rows), self._dearest)
         self._shape = tuple(map(len, self._edges))
         cells = int(np.prod(self._shape, initial=1))
         self._key = np.full((len(self.levels), cells), -np.inf)
-        self._held = np.zeros((3, len(self.levels), cells), dtype=np.int64)  # little, big, how many stay little
+        self._held = np.zeros((3, len(self.levels), cells), dtype=np.int64)  # row, big, how many stay little
 
     def sort(self, row: PriceRow) -> tuple[PriceRow, np.ndarray]:
         """The row cell after cell, in each the smallest pair first, and each pair's cell (B,)."""
@@ -131,9 +138,9 @@ class Boxes:
         return row.take(order), cell[order]
 
     def add(
-        self, little: int, row: PriceRow, cell: np.ndarray, correct: np.ndarray, kept: np.ndarray, count: int
+        self, number: int, row: PriceRow, cell: np.ndarray, correct: np.ndarray, kept: np.ndarray, count: int
     ) -> None:
-        """Take what ``best_within`` found for a sorted row."""
+        """Take what ``best_within`` found for row ``number``, or a part of it, sorted."""
         # More right images first, then what is cheaper in the objectives: the second term stays below 1.
         if self._by_size:
             key = correct - self._size(row) / (len(self._names) + 1)
@@ -148,7 +155,7 @@ class Boxes:
             one = start + int(key[level, start : ends[segment]].argmax())
             place = level, cell[start]
             self._key[place] = key[level, one]
-            self._held[:, place[0], place[1]] = little, row.bigs[one], kept[level, one]
+            self._held[:, place[0], place[1]] = number, row.bigs[one], kept[level, one]
 
     def _size(self, row: PriceRow) -> np.ndarray:
         """The pair figures that are objectives, each as a fraction of its largest, added up (B,)."""
@@ -156,7 +163,7 @@ class Boxes:
         return np.sum(fractions, axis=0) if fractions else np.zeros(len(row.bigs))
 
     def winners(self) -> np.ndarray:
-        """The different (little, big, how many stay little) that are best in some box, (P, 3)."""
+        """The different (row, big, how many stay little) that are best in some box, (P, 3)."""
         key = self._key.reshape(-1, *self._shape)
         held = self._held.reshape(3, -1, *self._shape)
         for axis in range(1, key.ndim):
@@ -171,42 +178,54 @@ class Boxes:
         return np.unique(found, axis=0)
 
 
-def recombine(table: PriceTable, answers: Answers, goal: Goal) -> tuple[Points, int]:
-    """The best routed pairs over all allowed pairs of all archs at all thresholds, and how many pairs that were."""
-    rows = [table.row(little, goal) for little in range(len(table.subnets))]
-    boxes = Boxes(goal, rows)
-    count = answers.correct.shape[1]
-    for little, row in enumerate(rows):
-        if len(row.bigs) == 0:
-            continue
-        little_steps = steps(answers.score[little])
-        ordered, cells = boxes.sort(row)
+def recombine(correct: np.ndarray, judged: Sequence[Judged], goal: Goal) -> tuple[Points, int]:
+    """The best routed pairs over all pairs at all thresholds of all routers, and how many different pairs that were.
+
+    Args:
+        correct: (A, N) int8, 1 where an arch is right on a val image.
+        judged: every little with every router that can judge it.
+        goal: objectives and constraints.
+
+    Raises:
+        DuonasError: no pair is left under the constraints.
+    """
+    judged = [each for each in judged if len(each.row.bigs)]
+    if not judged:
+        raise DuonasError("[search] no pair that was tried meets all constraints with any router: relax one.")
+    boxes = Boxes(goal, [each.row for each in judged])
+    count = correct.shape[1]
+    scored = np.zeros((len(correct), len(correct)), dtype=bool)
+    for number, each in enumerate(judged):
+        scored[each.little, each.row.bigs] = True
+        little_steps = steps(each.score)
+        ordered, cells = boxes.sort(each.row)
         for start in range(0, len(cells), CHUNK):
             chunk = ordered.take(np.arange(start, min(start + CHUNK, len(cells))))
-            found = best_within(little_steps, answers.correct[little], answers.correct[chunk.bigs], chunk, boxes.levels)
-            boxes.add(little, chunk, cells[start : start + CHUNK], *found, count)
-    return _points(table, answers, rows, boxes.winners()), sum(len(row.bigs) for row in rows)
+            found = best_within(little_steps, correct[each.little], correct[chunk.bigs], chunk, boxes.levels)
+            boxes.add(number, chunk, cells[start : start + CHUNK], *found, count)
+    return _points(correct, judged, boxes.winners()), int(scored.sum())
 
 
-def _points(table: PriceTable, answers: Answers, rows: Sequence[PriceRow], winners: np.ndarray) -> Points:
-    count = answers.correct.shape[1]
+def _points(correct: np.ndarray, judged: Sequence[Judged], winners: np.ndarray) -> Points:
+    count = correct.shape[1]
     columns: list[tuple[float, ...]] = []
     names = (EXPECTED, *PAIR_FIGURES)
     known: dict[int, Steps] = {}
-    for little, big, kept in winners.tolist():
-        if little not in known:
-            known[little] = steps(answers.score[little])
-        order, sizes, tau = known[little]
-        right = int(answers.correct[little, order[:kept]].sum(dtype=np.int64))
-        right += int(answers.correct[big].sum(dtype=np.int64) - answers.correct[big, order[:kept]].sum(dtype=np.int64))
-        pair = rows[little].take(np.flatnonzero(rows[little].bigs == big))
+    for number, big, kept in winners.tolist():
+        each = judged[number]
+        if number not in known:
+            known[number] = steps(each.score)
+        order, sizes, tau = known[number]
+        right = int(correct[each.little, order[:kept]].sum(dtype=np.int64))
+        right += int(correct[big].sum(dtype=np.int64) - correct[big, order[:kept]].sum(dtype=np.int64))
+        pair = each.row.take(np.flatnonzero(each.row.bigs == big))
         share = kept / count
         figures = {name: figure[0] for name, figure in pair.figures.items()}
         figures[EXPECTED] = pair.expected(np.array([share]))[0]
         step = tau[np.searchsorted(sizes, kept)]
-        columns.append((little, big, step, share, right / count, *(figures[name] for name in names)))
-    little_, big_, tau_, share_, accuracy, *rest = (np.array(column) for column in zip(*columns, strict=True))
-    return Points(little_, big_, tau_, share_, accuracy, dict(zip(names, rest, strict=True)))
+        columns.append((each.little, big, each.router, step, share, right / count, *(figures[name] for name in names)))
+    little_, big_, router_, tau_, share_, accuracy, *rest = (np.array(column) for column in zip(*columns, strict=True))
+    return Points(little_, big_, router_, tau_, share_, accuracy, dict(zip(names, rest, strict=True)))
 
 
 def _edges(values: np.ndarray, bins: int) -> np.ndarray:

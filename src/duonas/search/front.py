@@ -13,6 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.core.pair import PairArch
 from duonas.core.pareto import nondominated
+from duonas.routing.router import Position
 from duonas.search.factorised import Points
 from duonas.search.goal import ACCURACY, EXPECTED, Goal
 from duonas.search.prices import PriceTable
@@ -22,7 +23,11 @@ MOST = 400  # points kept
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A pair at a threshold, judged on the val split with the router uncalibrated (temperature 1)."""
+    """A pair at a router's threshold, judged on the val split; ``router`` and ``position`` as in ``[route]``.
+
+    A confidence is uncalibrated there (temperature 1). Of a router that learns, tau is on the scale of its scores'
+    ranks, see ``Scores``.
+    """
 
     pair: PairArch
     tau: float
@@ -32,6 +37,8 @@ class FrontPoint:
     peak_macs: int
     params: int
     peak_memory_bytes: int
+    router: str = "confidence"
+    position: Position = "after_little"
 
 
 @dataclass(frozen=True)
@@ -126,11 +133,14 @@ def knee(figures: np.ndarray) -> int:
 
 def _point(points: Points, table: PriceTable, index: int) -> FrontPoint:
     figures = {name: figure[index].item() for name, figure in points.figures.items()}
+    router = table.pricer.routers[int(points.router[index])]
     return FrontPoint(
         pair=table.pair(int(points.little[index]), int(points.big[index])),
         tau=float(points.tau[index]),
         little_share=float(points.little_share[index]),
         accuracy=float(points.accuracy[index]),
+        router=router.name,
+        position=router.position,
         **figures,
     )
 

@@ -35,6 +35,11 @@ class Given:
                 raise DuonasError(
                     f"[search.pair] does not meet {name} = {limit:g}: it needs {figures[name]:,.0f} or more."
                 )
+        if not problem.pricer.possible(pair):
+            raise DuonasError(
+                "[search.pair] cannot be routed: a router at 'stem' needs blocks that both networks share, and one "
+                "before little needs a little that costs no more than big."
+            )
         self._left = [Candidate(pair)]
 
     def ask(self, n: int) -> list[Candidate]:

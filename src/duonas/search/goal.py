@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from duonas.core.errors import DuonasError, nearest
 
-ACCURACY, EXPECTED = "accuracy", "expected_macs"
-PAIR_FIGURES = ("peak_macs", "params", "peak_memory_bytes")  # the same at every threshold
+ACCURACY, EXPECTED, PEAK = "accuracy", "expected_macs", "peak_macs"
+PAIR_FIGURES = (PEAK, "params", "peak_memory_bytes")  # the same at every threshold
 OBJECTIVES = (ACCURACY, EXPECTED, *PAIR_FIGURES)
 CONSTRAINTS = (EXPECTED, *PAIR_FIGURES, "little_macs", "big_macs")
 OF_BIG = (*PAIR_FIGURES, "big_macs")  # the constraints that a big can break, whatever its little

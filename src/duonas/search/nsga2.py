@@ -1,4 +1,4 @@
-"""NSGA-II over (little, big, little share) with pymoo (Deb et al. 2002; paper D, section 3.4)."""
+"""NSGA-II over (little, big, little share, router) with pymoo (Deb et al. 2002; paper D, section 3.4)."""
 
 from __future__ import annotations
 
@@ -26,10 +26,13 @@ from duonas.search.problem import Problem
 ATTEMPTS = 10  # at a feasible child before the parent stands in for it
 MATINGS = 20  # rounds without enough new pairs after which the space counts as exhausted
 SHARE_STEP = 0.1
+ROUTER_CHANGE = 0.1
 
 
 class Nsga2:
-    """Evolves pairs towards the front. An individual's third gene is a little share: where on its curve it is judged.
+    """Evolves pairs towards the front.
+
+    An individual has two genes more: a router, and a little share: whose curve it is judged on, and where.
 
     Args:
         problem: the pairs, objectives and constraints.
@@ -72,7 +75,7 @@ class Nsga2:
             return
         genes: list[Candidate] = [individual.X[0] for individual in self._generation]
         judged = zip(self._trials, genes, strict=True)
-        figures = np.array([self.problem.minimised(trial, gene.share) for trial, gene in judged])
+        figures = np.array([self.problem.minimised(trial, gene.share, gene.router) for trial, gene in judged])
         Evaluator().eval(StaticProblem(self._shape, F=figures), self._generation)
         self._algorithm.tell(infills=self._generation)
 
@@ -101,7 +104,9 @@ class _Sampling(Sampling):
 
     def _do(self, problem: Any, n_samples: int, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
         pairs = self._pairs.spread(n_samples, random_state)
-        return _column([Candidate(pair, float(random_state.random())) for pair in pairs])
+        return _column(
+            [Candidate(pair, float(random_state.random()), _drawn(self._pairs, random_state)) for pair in pairs]
+        )
 
 
 class _Crossover(Crossover):
@@ -119,11 +124,12 @@ class _Crossover(Crossover):
 
     def _child(self, a: Candidate, b: Candidate, rng: np.random.Generator) -> Candidate:
         share = a.share + rng.random() * (b.share - a.share)
+        router = a.router if a.router == b.router or rng.random() < 0.5 else b.router
         for _ in range(ATTEMPTS):
             pair = self._pairs.pairs.crossover(a.pair, b.pair, rng)
             if self._pairs.feasible(pair):
-                return Candidate(pair, share)
-        return Candidate(a.pair, share)
+                return Candidate(pair, share, router)
+        return Candidate(a.pair, share, router)
 
 
 class _Mutation(Mutation):
@@ -136,11 +142,19 @@ class _Mutation(Mutation):
 
     def _mutant(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
         share = float(np.clip(candidate.share + rng.normal(0, SHARE_STEP), 0, 1))
+        several = len(self._pairs.pricer.routers) > 1
+        router = _drawn(self._pairs, rng) if several and rng.random() < ROUTER_CHANGE else candidate.router
         for _ in range(ATTEMPTS):
             pair = self._pairs.pairs.mutate(candidate.pair, rng)
             if self._pairs.feasible(pair):
-                return Candidate(pair, share)
-        return Candidate(candidate.pair, share)
+                return Candidate(pair, share, router)
+        return Candidate(candidate.pair, share, router)
+
+
+def _drawn(problem: Problem, rng: np.random.Generator) -> int:
+    """A router's number; where there is but one, nothing is drawn."""
+    routers = len(problem.pricer.routers)
+    return int(rng.integers(routers)) if routers > 1 else 0
 
 
 def _column(candidates: list[Candidate]) -> np.ndarray:

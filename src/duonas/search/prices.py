@@ -12,6 +12,8 @@ from duonas.core.cost import Cost, PairCost
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic, pair_cost
+from duonas.routing.confidence import Confidence
+from duonas.routing.router import Router
 from duonas.search.goal import Goal
 
 
@@ -21,16 +23,18 @@ class Pricer:
     Args:
         pairs: the pairs that are allowed.
         cost: prices blocks.
-        router_macs: what the router's score costs.
+        routers: that may route the pairs, not fitted: fitted, they cost no less.
     """
 
-    def __init__(self, pairs: PairSpace, cost: CostModel = analytic, router_macs: int = 0) -> None:
-        self.pairs, self.cost, self.router_macs = pairs, cost, router_macs
+    def __init__(
+        self, pairs: PairSpace, cost: CostModel = analytic, routers: Sequence[Router] = (Confidence(),)
+    ) -> None:
+        self.pairs, self.cost, self.routers = pairs, cost, tuple(routers)
         self._subnets: dict[Subnet, Cost] = {}
 
     def over(self, pairs: PairSpace) -> Pricer:
         """The same prices for other pairs."""
-        return Pricer(pairs, self.cost, self.router_macs)
+        return Pricer(pairs, self.cost, self.routers)
 
     def subnet(self, subnet: Subnet) -> Cost:
         """The cost of a whole subnet."""
@@ -39,13 +43,30 @@ class Pricer:
         return self._subnets[subnet]
 
     def parts(self, pair: PairArch) -> PairCost:
-        """The pair's parts in MACs."""
-        return pair_cost(self.pairs, pair, self.cost, self.router_macs)
+        """The pair's parts in MACs; ``routed_by`` puts a router in."""
+        return pair_cost(self.pairs, pair, self.cost)
+
+    def possible(self, pair: PairArch) -> list[int]:
+        """The numbers of the routers that can route a pair.
+
+        At the stem there must be blocks that both networks share. Before little there is something to save only where
+        little costs no more than big.
+        """
+        kinds = {router.position for router in self.routers}
+        lacking = {"stem"} if "stem" in kinds and not self.pairs.shared(pair) else set()
+        if kinds & {"input", "stem"}:
+            little, big = map(self.subnet, self.pairs.subnets(pair))
+            lacking |= {"input", "stem"} if little.macs > big.macs else set()
+        return [number for number, router in enumerate(self.routers) if router.position not in lacking]
 
     def figures(self, pair: PairArch) -> dict[str, float]:
-        """Every constrained figure by name; ``expected_macs`` is the least, when every image stays little."""
+        """Every constrained figure by name, the least that it is with any of the routers.
+
+        ``expected_macs`` is that when every image stays little.
+        """
         members = self.pairs.subnets(pair)
-        little, big, parts = *map(self.subnet, members), self.parts(pair)
+        least, before = min(router.macs for router in self.routers), any(router.before for router in self.routers)
+        little, big, parts = *map(self.subnet, members), self.parts(pair).routed_by(least, before=before)
         return {
             "expected_macs": parts.least,
             "peak_macs": parts.peak,
@@ -114,30 +135,47 @@ class PriceTable:
         longest = max((stems.longest for stems in self._stems.values()), default=0)
         self._stem_macs, self._stem_params = self._leading(longest)
 
-    def row(self, little: int, goal: Goal) -> PriceRow:
-        """All bigs that subnet number ``little`` may be paired with under the constraints, and what they cost."""
-        bigs = np.flatnonzero(self._allowed(little))
-        split = self.subnets[little].split
-        shared = self._stems[split].shared(little, bigs)
-        stem = self._stem_macs[bigs, shared]
-        least = self.macs[little] + self.pricer.router_macs + np.zeros_like(stem)
-        extra = self.macs[bigs] - stem
+    def row(self, little: int, goal: Goal, router: Router | None = None, shared: int | None = None) -> PriceRow:
+        """All bigs that subnet number ``little`` may be paired with under the constraints, and what they cost.
+
+        Args:
+            little: number of the subnet.
+            goal: holds the constraints.
+            router: decides; default: the first of the pricer's.
+            shared: only bigs with which little shares just so many blocks.
+        """
+        router = router or self.pricer.routers[0]
+        bigs, blocks = self._partners(little)
+        if shared is not None:
+            bigs, blocks = bigs[blocks == shared], blocks[blocks == shared]
+        stem = self._stem_macs[bigs, blocks]
+        least = self.macs[little] + router.macs + np.zeros_like(stem)
+        extra = self.macs[bigs] - (self.macs[little] if router.before else stem)
         figures = {
             "peak_macs": least + extra,
-            "params": self._stored(little, bigs, shared),
+            "params": self._stored(little, bigs, blocks),
             "peak_memory_bytes": np.maximum(self._memory[little], self._memory[bigs]),
             "little_macs": np.broadcast_to(self.macs[little], bigs.shape),
             "big_macs": self.macs[bigs],
         }
         row = PriceRow(bigs, least, extra, figures)
-        held = least <= goal.budget
+        held = (least <= goal.budget) & (extra >= 0)  # before little, a dearer little saves nothing: see possible
         for name in goal.constraints.keys() & figures.keys():
             held &= figures[name] <= goal.constraints[name]
         return row.take(np.flatnonzero(held))
 
+    def depths(self, little: int) -> list[int]:
+        """The different numbers of blocks that subnet number ``little`` shares with its bigs, where it shares any."""
+        return [int(count) for count in np.unique(self._partners(little)[1]) if count > 0]
+
     def pair(self, little: int, big: int) -> PairArch:
         """The pair of subnets number ``little`` and ``big``."""
         return PairArch(self.subnets[little].arch, self.subnets[big].arch, self.subnets[little].split)
+
+    def _partners(self, little: int) -> tuple[np.ndarray, np.ndarray]:
+        """The bigs of a little, and how many leading blocks it shares with each, both (B,)."""
+        bigs = np.flatnonzero(self._allowed(little))
+        return bigs, self._stems[self.subnets[little].split].shared(little, bigs)
 
     def _allowed(self, little: int) -> np.ndarray:
         if not self._little[little]:

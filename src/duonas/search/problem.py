@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from duonas.core.errors import DuonasError
@@ -44,10 +46,15 @@ class Problem:
                 )
         self._starts = [pair for pair in smallest if self.feasible(pair)]
         if not self._starts:
-            self._refuse()
+            self._refuse(smallest)
 
-    def _refuse(self) -> None:
+    def _refuse(self, smallest: Sequence[PairArch]) -> None:
         """Every pair costs at least as much as one of the smallest, so where none of those will do, none will."""
+        if not any(map(self.pricer.possible, smallest)):
+            raise DuonasError(
+                "no router of the recipe can route a pair of this search space, since its networks share no blocks: "
+                "let one stand at 'input' or 'after_little'."
+            )
         limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items())
         raise DuonasError(f"[search] no pair meets all constraints together ({limits}): relax one.")
 
@@ -60,8 +67,10 @@ class Problem:
         return self.pricer.figures(pair)
 
     def feasible(self, pair: PairArch) -> bool:
-        """Whether every constraint can be met, at the little share that costs least."""
+        """Whether there is a router, and every constraint can be met, at the little share that costs least."""
         constraints = self.goal.constraints
+        if not self.pricer.possible(pair):
+            return False
         if not constraints:
             return True
         figures = self.figures(pair)
@@ -102,23 +111,40 @@ class Problem:
         rest = [drawn[i] for i in rng.permutation(len(drawn))]
         return list(dict.fromkeys([*found, *rest]))[:n]
 
-    def point(self, trial: Trial, share: float = 0.0) -> int:
-        """The most accurate threshold within the budget at which at least ``share`` stays little."""
-        expected = np.asarray(trial.costs[EXPECTED])
-        open_to = np.flatnonzero((expected <= self.goal.budget) & (trial.little_share >= share))
-        if len(open_to) == 0:
-            return len(expected) - 1  # the cheapest
-        accuracy = trial.accuracy[open_to]
-        return int(open_to[len(accuracy) - 1 - accuracy[::-1].argmax()])
+    def point(self, trial: Trial, share: float = 0.0, router: int | None = None) -> int:
+        """The most accurate threshold within the constraints at which at least ``share`` stays little.
 
-    def minimised(self, trial: Trial, share: float = 0.0) -> np.ndarray:
+        Args:
+            trial: of a pair.
+            share: in [0, 1].
+            router: number of the router; where it is ``None`` or cannot route the pair, any will do.
+        """
+        expected = np.asarray(trial.costs[EXPECTED])
+        own = np.ones(len(expected), dtype=bool)
+        if trial.router is not None and router is not None and (trial.router == router).any():
+            own = trial.router == router
+        open_to = own
+        for name in self.goal.constraints.keys() & trial.costs.keys():
+            open_to = open_to & (trial.costs[name] <= self.goal.constraints[name])
+        index = np.flatnonzero(open_to & (trial.little_share >= share))
+        if len(index) == 0:
+            index = np.flatnonzero(own)
+            return int(index[np.lexsort([-index, expected[index]])[0]])  # the cheapest
+        return int(index[np.lexsort([-index, expected[index], -trial.accuracy[index]])[0]])
+
+    def minimised(self, trial: Trial, share: float = 0.0, router: int | None = None) -> np.ndarray:
         """The objectives (M,) of a trial at that point, each to be minimised."""
-        index = self.point(trial, share)
-        values = {ACCURACY: -trial.accuracy[index], EXPECTED: np.asarray(trial.costs[EXPECTED])[index]}
-        return np.array([values.get(name, trial.costs.get(name)) for name in self.goal.objectives], dtype=float)
+        index = self.point(trial, share, router)
+        values = trial.costs | {ACCURACY: -trial.accuracy}
+        return np.array([at(values[name], index) for name in self.goal.objectives], dtype=float)
 
     def _size(self, pair: PairArch, member: int = 1) -> tuple[int, PairArch]:
         return max(1, self.pricer.subnet(self.pairs.subnets(pair)[member]).macs), pair
+
+
+def at(values: np.ndarray | float, index: int) -> float:
+    """A figure of a trial at a threshold."""
+    return float(values[index] if isinstance(values, np.ndarray) else values)
 
 
 class BigProblem(Problem):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow
@@ -18,34 +18,26 @@ from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel, Progress, Strategy, silent
 from duonas.core.trial import Candidate, Trial
 from duonas.costs.counting import analytic
-from duonas.routing.confidence import Confidence
-from duonas.routing.route import scores
+from duonas.routing.router import Router
 from duonas.routing.threshold import sweep
-from duonas.search.evaluate import SubnetResult
-from duonas.search.factorised import Answers, recombine
+from duonas.search.factorised import recombine
 from duonas.search.front import Front, front
 from duonas.search.given import Given
-from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
+from duonas.search.goal import EXPECTED, PAIR_FIGURES, PEAK, Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.order import ORDERS
 from duonas.search.prices import Pricer, PriceTable
-from duonas.search.problem import Problem
+from duonas.search.problem import Problem, at
 from duonas.search.random import RandomSearch
-
-
-class Evaluates(Protocol):
-    """What a search asks of an evaluator: answers of a subnet on images with these labels (N,)."""
-
-    labels: np.ndarray
-
-    def evaluate(self, subnet: Subnet) -> SubnetResult:
-        """What the subnet answers, logits (N, K)."""
-        ...
+from duonas.search.scores import Evaluates, Scores
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A pair that was tried, at its most accurate threshold within the constraints; a big alone is its own little."""
+    """A pair that was tried, with the router and threshold that are the most accurate within the constraints.
+
+    A big alone is its own little, and has no router.
+    """
 
     number: int
     little: str
@@ -58,6 +50,8 @@ class TrialRow:
     peak_macs: int
     params: int
     peak_memory_bytes: int
+    router: str | None
+    position: str | None
 
 
 @dataclass(frozen=True)
@@ -107,12 +101,15 @@ def search(
     pairs: PairSpace,
     evaluator: Evaluates,
     options: SearchOptions,
-    score: str,
+    routers: Sequence[Router],
     seed: int,
     progress: Progress = silent,
     cost: CostModel = analytic,
 ) -> SearchResult:
     """Try ``options.evaluations`` pairs in ``options.order``, then score all pairs of the evaluated archs.
+
+    Which router and which threshold are a part of what is searched: every pair is judged with each router at all of
+    its thresholds.
 
     A search resumes by replay: the strategy asks the same again and the evaluator answers from its cache.
 
@@ -120,21 +117,23 @@ def search(
         pairs: the pairs that are allowed.
         evaluator: answers for one subnet at a time.
         options: the ``[search]`` table.
-        score: the confidence score to route by.
-        seed: of the strategy.
+        routers: to choose from, not fitted; see ``make_routers``.
+        seed: of the strategy, and of fitting the routers.
         progress: told after each pair, with the best accuracy so far.
         cost: prices blocks.
 
     Raises:
-        DuonasError: an unknown objective or constraint, or constraints that cannot be met; before any evaluation.
+        DuonasError: an unknown objective or constraint, or constraints that cannot be met; before any evaluation, but
+            where it is the router's own cost that is too much.
     """
-    router = Confidence(score)
     goal = Goal(tuple(options.objectives), dict(options.constraints))
-    pricer = Pricer(pairs, cost, router.macs)
-    explorer = Explorer(Bench(evaluator, router), options, seed, progress)
-    ORDERS[options.order](Problem(goal, pricer), options.evaluations, explorer)
+    pricer = Pricer(pairs, cost, routers)
+    problem = Problem(goal, pricer)
+    scores = Scores(evaluator, pricer, seed)
+    explorer = Explorer(Bench(evaluator, scores), options, seed, progress)
+    ORDERS[options.order](problem, options.evaluations, explorer)
     table = PriceTable(pricer, explorer.bench.subnets)
-    points, scored = recombine(table, explorer.bench.answers(), goal)
+    points, scored = recombine(explorer.bench.correct(), list(scores.judged(table, goal)), goal)
     return SearchResult(front(points, table, goal, scored), tuple(explorer.rows), explorer.bench.arch_rows())
 
 
@@ -180,13 +179,12 @@ class Bench:
 
     Args:
         evaluator: answers for one subnet at a time.
-        router: scores little's logits.
+        scores: of littles, by every router.
     """
 
-    def __init__(self, evaluator: Evaluates, router: Confidence) -> None:
-        self._evaluator, self._router = evaluator, router
+    def __init__(self, evaluator: Evaluates, scores: Scores) -> None:
+        self._evaluator, self._scores = evaluator, scores
         self._correct: dict[Subnet, np.ndarray] = {}
-        self._score: dict[Subnet, np.ndarray] = {}
         self._rows: dict[Subnet, ArchRow] = {}
 
     @property
@@ -200,7 +198,7 @@ class Bench:
             return
         result = self._evaluator.evaluate(subnet)
         self._correct[subnet] = (result.logits.argmax(1) == self._evaluator.labels).astype(np.int8)
-        self._score[subnet] = scores(self._router, result.logits)
+        self._scores.take(result)
         price = result.cost
         self._rows[subnet] = ArchRow(
             subnet.id, subnet.role, subnet.split, json.dumps(dict(subnet.arch.choices)),
@@ -208,34 +206,52 @@ class Bench:
         )  # fmt: skip
 
     def trial(self, candidate: Candidate, pricer: Pricer) -> Trial:
-        """A pair's whole trade-off curve, with the costs of ``pricer``."""
+        """A pair's whole trade-off curve for every router that can route it, with the costs of ``pricer``."""
         pair = candidate.pair
         little, big = pricer.pairs.subnets(pair)
         self.evaluate(little)
         self.evaluate(big)
-        curve = sweep(self._score[little], self._correct[little], self._correct[big])
+        parts = pricer.parts(pair)
+        if little == big:  # by itself, with nothing to decide
+            columns = [np.ones(1), np.atleast_1d(self._correct[big].mean()), *_each(1, parts.least, parts.peak, -1)]
+        else:
+            curves = []
+            for number, (score, router) in self._scores.of_pair(pair, pricer):
+                curve = sweep(score, self._correct[little], self._correct[big])
+                cost = parts.routed_by(router.macs, before=router.before)
+                share, same = curve.little_share, _each(len(curve.tau), cost.peak, number)
+                curves.append((share, curve.accuracy, cost.expected(share), *same))
+            columns = [np.concatenate(column) for column in zip(*curves, strict=True)]
+        share, accuracy, expected, peak, routers = columns
         figures = pricer.figures(pair)
         costs: dict[str, Any] = {name: figures[name] for name in PAIR_FIGURES}
-        costs[EXPECTED] = pricer.parts(pair).expected(curve.little_share)
-        return Trial(pair, curve.little_share, curve.accuracy, costs)
+        return Trial(pair, share, accuracy, costs | {EXPECTED: expected, PEAK: peak}, routers)
 
     def row(self, number: int, trial: Trial, problem: Problem) -> TrialRow:
         """A trial at its best."""
         index = problem.point(trial)
         little, big = (self._rows[subnet] for subnet in problem.pairs.subnets(trial.pair))
+        taken = -1 if trial.router is None else int(trial.router[index])
+        router = problem.pricer.routers[taken] if taken >= 0 else None
         return TrialRow(
             number, little.arch, big.arch, little.accuracy, big.accuracy, float(trial.little_share[index]),
-            float(trial.accuracy[index]), float(np.asarray(trial.costs[EXPECTED])[index]),
-            *(int(trial.costs[name]) for name in PAIR_FIGURES),
+            float(trial.accuracy[index]), at(trial.costs[EXPECTED], index),
+            **{name: int(at(trial.costs[name], index)) for name in PAIR_FIGURES},
+            router=router.name if router else None, position=router.position if router else None,
         )  # fmt: skip
 
-    def answers(self) -> Answers:
-        """Of all archs evaluated."""
-        return Answers(np.stack(list(self._correct.values())), np.stack(list(self._score.values())))
+    def correct(self) -> np.ndarray:
+        """(A, N) int8, 1 where an arch is right, of all that were evaluated."""
+        return np.stack(list(self._correct.values()))
 
     def arch_rows(self) -> tuple[ArchRow, ...]:
         """One row an arch."""
         return tuple(self._rows.values())
+
+
+def _each(count: int, *values: float) -> list[np.ndarray]:
+    """Each value ``count`` times."""
+    return [np.full(count, value) for value in values]
 
 
 def _write_parquet(path: Path, rows: Sequence[TrialRow | ArchRow]) -> Path:

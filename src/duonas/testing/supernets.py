@@ -16,8 +16,8 @@ from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
 from duonas.costs.hooks import count_macs
 from duonas.layers.norm import folded, recalibrate
-from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import Confidence
+from duonas.routing.routed import RoutedPair
 from duonas.spaces.pair import PairNet, PairSupernet
 from duonas.spaces.supernet import Supernet
 from duonas.testing.spaces import SpaceContract
@@ -158,7 +158,7 @@ class SupernetContract(SpaceContract):
         for coupled in self.coupled():
             pair, net = self.pair_net(coupled)
             cost = pair_cost(coupled.pairs, pair)
-            images, cascade = self.images(16), Cascade(net, Confidence("margin"))
+            images, cascade = self.images(16), RoutedPair(net, Confidence("margin"))
             with torch.inference_mode():
                 both = net(images)
                 assert torch.equal(cascade(images, float("-inf")).logits, both.little)
@@ -172,7 +172,7 @@ class SupernetContract(SpaceContract):
     def test_routing_a_batch_is_routing_its_rows(self) -> None:
         """Law 3: any batch size and order, none and all hard, and no rows at all."""
         _, net = self.pair_net(next(self.coupled()))
-        images, cascade = self.images(9), Cascade(net, Confidence("margin"))
+        images, cascade = self.images(9), RoutedPair(net, Confidence("margin"))
         with torch.inference_mode():
             tau = between(cascade(images, 0.0).score)
             whole = cascade(images, tau)
@@ -186,7 +186,7 @@ class SupernetContract(SpaceContract):
     def test_what_is_not_taken_does_not_run(self) -> None:
         """Law 5: NaN weights in big change no easy row, and nothing at all where every row is easy."""
         _, net = self.pair_net(next(self.coupled()))
-        images, cascade = self.images(12), Cascade(net, Confidence("margin"))
+        images, cascade = self.images(12), RoutedPair(net, Confidence("margin"))
         with torch.inference_mode():
             tau = between(cascade(images, 0.0).score)
             before = cascade(images, tau)
@@ -201,7 +201,7 @@ class SupernetContract(SpaceContract):
 
 
 class _AtTau(nn.Module):
-    def __init__(self, cascade: Cascade, tau: float) -> None:
+    def __init__(self, cascade: RoutedPair, tau: float) -> None:
         super().__init__()
         self.cascade, self.tau = cascade, tau
 

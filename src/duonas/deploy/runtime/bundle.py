@@ -82,7 +82,7 @@ class Bundle:
 
     @property
     def table(self) -> tuple[Row, ...]:
-        """The thresholds that ``set_budget``, ``set_share`` and ``set_floor`` choose from."""
+        """The thresholds that ``set_budget``, ``set_latency``, ``set_share`` and ``set_floor`` choose from."""
         return self._policy.table
 
     @property
@@ -107,12 +107,25 @@ class Bundle:
         """
         return self._use(self._policy.at_budget(expected_macs))
 
+    def set_latency(self, expected_ms: float) -> Row:
+        """From now on route as accurately as ``expected_ms`` an image, on average, allow.
+
+        The times are those of the machine that the pair was timed on, one image at a time.
+
+        Returns:
+            What that gave on the calib split.
+
+        Raises:
+            BundleError: the pair was not timed, or it is less than the pair can take.
+        """
+        return self._use(self._policy.at_latency(expected_ms))
+
     def set_share(self, little_share: float) -> Row:
         """From now on keep about this fraction of the images little."""
         return self._use(self._policy.at_share(little_share))
 
     def set_floor(self, accuracy: float) -> Row:
-        """From now on route as cheaply as an accuracy of at least ``accuracy`` allows, by its lower bound.
+        """From now on route as cheaply as an accuracy of at least ``accuracy`` allows, with the policy's confidence.
 
         Raises:
             BundleError: no threshold holds it; the message says what can be held.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-VERSION = 1
+VERSION = 2
 
 
 class BundleError(Exception):
@@ -16,13 +16,27 @@ class BundleError(Exception):
 
 
 class Row(NamedTuple):
-    """A threshold and what it gave on the calib split."""
+    """A threshold and what it gave on images that the networks were not trained on.
+
+    Args:
+        tau: the threshold.
+        little_share: what stayed little, in [0, 1].
+        accuracy: what was right, in [0, 1].
+        accuracy_lower: one-sided bound, for this threshold alone.
+        accuracy_upper: likewise.
+        holds: the accuracy floor that is promised with this threshold; 0: none.
+        expected_macs: an image.
+        expected_ms: an image, on the machine where the pair was timed; ``None``: it was not.
+    """
 
     tau: float
     little_share: float
     accuracy: float
     accuracy_lower: float
+    accuracy_upper: float
+    holds: float
     expected_macs: float
+    expected_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -51,16 +65,29 @@ class DevicePolicy:
             )
         return max(rows, key=lambda row: (row.accuracy, -row.expected_macs))
 
+    def at_latency(self, expected_ms: float) -> Row:
+        """The most accurate row that takes at most ``expected_ms`` an image; of equals the quickest."""
+        timed = [(row.expected_ms, row) for row in self.table if row.expected_ms is not None]
+        if not timed:
+            raise BundleError("this pair was not timed: `duonas route RUN --latency 2ms` does that.")
+        least = min(ms for ms, _ in timed)
+        rows = [(row.accuracy, -ms, row) for ms, row in timed if ms <= expected_ms]
+        if not rows:
+            raise BundleError(
+                f"a latency of {expected_ms:g} ms cannot be met: the least that this pair takes is {least:g}."
+            )
+        return max(rows, key=lambda found: found[:2])[2]
+
     def at_share(self, little_share: float) -> Row:
-        """The row with the nearest little share."""
+        """The row with the nearest little share; of equals an infinite tau, which is exact for other images too."""
         if not 0 <= little_share <= 1:
             raise BundleError(f"a little share lies between 0 and 1, not at {little_share:g}.")
-        return min(self.table, key=lambda row: abs(row.little_share - little_share))
+        return min(self.table, key=lambda row: (abs(row.little_share - little_share), -abs(row.tau)))
 
     def at_floor(self, accuracy: float) -> Row:
-        """The cheapest row whose lower bound on the accuracy is at least ``accuracy``."""
-        best = max(row.accuracy_lower for row in self.table)
-        rows = [row for row in self.table if row.accuracy_lower >= accuracy]
+        """The cheapest row that is promised to hold an accuracy of at least ``accuracy``."""
+        best = max(row.holds for row in self.table)
+        rows = [row for row in self.table if row.holds >= accuracy]
         if not rows:
             raise BundleError(f"an accuracy floor of {accuracy:g} cannot be held: the highest that can is {best:.4f}.")
         return min(rows, key=lambda row: row.expected_macs)
@@ -101,7 +128,12 @@ def check_files(folder: Path, policy: DevicePolicy, needed: str) -> None:
 
 
 def _parsed(value: dict[str, Any]) -> DevicePolicy:
-    table = tuple(Row(*(float(row[name]) for name in Row._fields)) for row in value["table"])
+    table = tuple(_row(row) for row in value["table"])
     if not table:
         raise ValueError("its table is empty")
     return DevicePolicy(float(value["tau"]), table, tuple(map(str, value["class_names"])), dict(value["onnx"]))
+
+
+def _row(value: dict[str, Any]) -> Row:
+    needed = {name: float(value[name]) for name in Row._fields if name != "expected_ms"}
+    return Row(**needed, expected_ms=float(value["expected_ms"]) if "expected_ms" in value else None)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
+from duonas.measure.accuracy import Outputs
 from duonas.report.figure import Figure, Key, figure
-from duonas.report.files import Outputs
 from duonas.report.svg import Frame, canvas, frame, join
 from duonas.report.words import number, percent, tick_percent, whole
 from duonas.routing.calibration import Bin, ece, reliability, softmax

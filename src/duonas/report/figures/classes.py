@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from markupsafe import Markup
 
+from duonas.measure.accuracy import Outputs
+from duonas.measure.accuracy import per_class as measured
 from duonas.report.figure import Figure, Key, figure
-from duonas.report.files import Outputs, RunFiles
+from duonas.report.files import RunFiles
 from duonas.report.scale import Scale, span
 from duonas.report.svg import canvas, join, label, path, tag
 from duonas.report.words import percent, shorten, tick_percent, whole
@@ -26,29 +27,38 @@ class ClassRow:
     little: float
     big: float
     routed: float
+    called: int  # images that little takes for this class, and its calibration error over them (0 where none)
+    ece_before: float
+    ece: float
 
     @property
     def tip(self) -> str:
         """All values as hover text."""
+        said = f"little says so {whole(self.called)} times"
+        sure = f", ECE {percent(self.ece_before)} as trained, {percent(self.ece)} calibrated" if self.called else ""
         return (
             f"{self.name}\n{whole(self.images)} test images\nlittle share {percent(self.share)}\n"
-            f"accuracy: little {percent(self.little)}, big {percent(self.big)}, routed {percent(self.routed)}"
+            f"accuracy: little {percent(self.little)}, big {percent(self.big)}, routed {percent(self.routed)}\n"
+            f"{said}{sure}"
         )
 
 
-def class_rows(run: RunFiles, outputs: Outputs) -> list[ClassRow]:
-    """All classes that occur in the test split, the easiest first."""
-    rows = []
-    for index in np.unique(outputs.labels):
-        of = outputs.labels == index
-        figures = (outputs.is_little[of], outputs.little_right[of], outputs.big_right[of], outputs.routed_right[of])
-        rows.append(ClassRow(run.class_name(int(index)), int(of.sum()), *(float(values.mean()) for values in figures)))
+def class_rows(run: RunFiles, outputs: Outputs, temperature: float) -> list[ClassRow]:
+    """All classes that occur in the test split, the easiest first; ``temperature`` is little's."""
+    names = tuple(run.class_name(index) for index in range(outputs.little_logits.shape[1]))
+    rows = [
+        ClassRow(
+            row["class"], row["images"], row["little_share"], row["little"], row["big"], row["routed"], row["called"],
+            row["ece_before_temperature"] or 0.0, row["ece"] or 0.0,
+        )
+        for row in measured(outputs, names, temperature) if row["images"]
+    ]  # fmt: skip
     return sorted(rows, key=lambda row: (-row.share, row.name))
 
 
-def per_class(run: RunFiles, outputs: Outputs) -> Figure:
+def per_class(run: RunFiles, outputs: Outputs, temperature: float) -> Figure:
     """A row a class: a bar for the little share, dots for the three accuracies."""
-    rows = class_rows(run, outputs)
+    rows = class_rows(run, outputs, temperature)
     domain = span(
         [value for row in rows for value in (row.little, row.big, row.routed)], pad=0.08, floor=0, ceiling=1.005
     )

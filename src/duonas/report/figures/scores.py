@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
+from duonas.measure.accuracy import Outputs
 from duonas.report.figure import Figure, Key, figure
-from duonas.report.files import Outputs, RunFiles
+from duonas.report.files import RunFiles
 from duonas.report.svg import Frame, canvas, frame, join, label
 from duonas.report.words import number, percent, tick, tick_count, whole
 

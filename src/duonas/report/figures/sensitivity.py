@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from markupsafe import Markup
 
 from duonas.core.cost import PairCost
+from duonas.measure.accuracy import Outputs
+from duonas.measure.sensitivity import Slope, slope
 from duonas.report.figure import Figure, Key, figure
 from duonas.report.figures.tradeoff import thin
-from duonas.report.files import Outputs, RunFiles
+from duonas.report.files import RunFiles
 from duonas.report.scale import span
 from duonas.report.svg import Frame, canvas, frame
 from duonas.report.words import count, number, percent, tick, tick_count, tick_percent
 from duonas.routing.threshold import sweep
-
-NUDGE = 0.05  # of the spread of the scores, to either side
-ROBUST, FRAGILE = 0.005, 0.02  # accuracy that a nudge may cost
-
-
-@dataclass(frozen=True)
-class Slope:
-    """What moving tau by ``nudge`` to either side changes at most: accuracy, and expected MACs relative to big."""
-
-    nudge: float
-    accuracy: float
-    macs: float
-
-    @property
-    def verdict(self) -> str:
-        """The slope in a word."""
-        worst = max(self.accuracy, self.macs / 10)  # ten points of cost weigh like one of accuracy
-        return "robust" if worst <= ROBUST else "fragile" if worst > FRAGILE else "moderately sensitive"
-
-
-def slope(outputs: Outputs, tau: float, cost: PairCost) -> Slope | None:
-    """The slope at ``tau``; ``None`` where tau is infinite and there is nothing to move."""
-    finite = outputs.score[np.isfinite(outputs.score)]
-    if not np.isfinite(tau) or not finite.size:
-        return None
-    nudge = NUDGE * float(np.subtract(*np.quantile(finite, (0.95, 0.05))))
-    below, here, above = (_at(outputs, tau + shift) for shift in (-nudge, 0.0, nudge))
-    share, accuracy = (max(abs(below[i] - here[i]), abs(above[i] - here[i])) for i in (0, 1))
-    return Slope(nudge, accuracy, share * cost.big / (cost.stem + cost.big))
-
-
-def _at(outputs: Outputs, tau: float) -> tuple[float, float]:
-    """Little share and accuracy at any tau."""
-    kept = outputs.score >= tau
-    return float(kept.mean()), float(np.where(kept, outputs.little_right, outputs.big_right).mean())
 
 
 def sensitivity(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:

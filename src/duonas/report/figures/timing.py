@@ -31,11 +31,12 @@ def latency(measured: dict[str, Any]) -> Figure:
         parts += [_row(role, times[role], 12 + ROW * index, axis) for index, role in enumerate(ROLES)]
         return canvas(width, bottom + 54, "Latency of one image", join(parts))
 
+    slow = "those that also ask big" if measured["position"] == "after_little" else "big's"
     ratio = times["routed"]["p50"] / times["big"]["p50"]
     compared = f"{number(1 / ratio)} times as fast as big" if ratio < 1 else f"{number(ratio)} times as slow as big"
     caption = (
         f"Half of the single images are answered within {milliseconds(times['routed']['p50'])} by the "
-        f"routed pair, {compared}; its slow answers are those that also ask big."
+        f"routed pair, {compared}; its slow answers are {slow}."
     )
     keys = [Key("box", role, f"{role}, p50") for role in ROLES]
     return figure("One image at a time", draw, caption, (*keys, Key("line", "span", "to p99, tick at p95")))

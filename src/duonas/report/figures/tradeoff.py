@@ -9,8 +9,9 @@ import numpy as np
 from markupsafe import Markup
 
 from duonas.core.cost import PairCost
+from duonas.measure.accuracy import Outputs
 from duonas.report.figure import Figure, Key, figure
-from duonas.report.files import Outputs, RunFiles
+from duonas.report.files import RunFiles
 from duonas.report.scale import span
 from duonas.report.svg import Frame, canvas, frame, join
 from duonas.report.words import count, number, percent, points, tick_count, tick_percent
@@ -65,7 +66,8 @@ def tradeoff(run: RunFiles, outputs: Outputs, cost: PairCost) -> Figure:
         return canvas(
             plot.width, plot.height, "Test accuracy against expected MACs",
             plot.axes("Expected MACs per image", "Accuracy (%)", tick_count, tick_percent),
-            plot.line([cost.least, cost.peak], ends, "random"), plot.line(oracle.macs, oracle.accuracy, "oracle"),
+            plot.line([cost.expected(1), cost.expected(0)], ends, "random"),
+            plot.line(oracle.macs, oracle.accuracy, "oracle"),
             plot.line(routed.macs, routed.accuracy, "routed"), _hover(plot, routed),
             join(plot.dot(one.macs, one.accuracy, "static", one.tip, 3.5) for one in shown),
             join(_named(plot, one) for one in near), _marks(plot, run),

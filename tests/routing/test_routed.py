@@ -1,4 +1,4 @@
-"""Laws 2, 3 and 5 of the routed pair in PyTorch."""
+"""Laws 2, 3 and 5 of the routed pair in PyTorch, wherever the router stands."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from duonas.routing.cascade import Cascade
 from duonas.routing.confidence import SCORES, Confidence
+from duonas.routing.difficulty import Difficulty
+from duonas.routing.random import Random
+from duonas.routing.routed import RoutedPair
+from duonas.routing.router import Router
 from duonas.spaces.pair import PairNet
 
 INFINITY = float("inf")
+ROUTERS = {
+    "input": Difficulty("edges", position="input"),
+    "stem": Random("stem"),
+    "after_little": Confidence("margin"),
+}
+everywhere = pytest.mark.parametrize("position", ROUTERS)
 
 
 class Counting(nn.Sequential):
@@ -32,12 +41,13 @@ def tower(channels, width):
                     nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 4))  # fmt: skip
 
 
-def cascade(score="margin", stem=True) -> Cascade:
+def routed(router: Router, stem=True, same=False) -> RoutedPair:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         shared = Counting(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()) if stem else Counting()
-        pair = PairNet(shared, tower(8 if stem else 3, 4), tower(8 if stem else 3, 16))
-    return Cascade(pair, Confidence(score)).eval().to(memory_format=torch.channels_last)
+        big = tower(8 if stem else 3, 16)
+        pair = PairNet(shared, big if same else tower(8 if stem else 3, 4), big)
+    return RoutedPair(pair, router).eval().to(memory_format=torch.channels_last)
 
 
 def images(n, seed=0):
@@ -50,22 +60,22 @@ def median(net, batch):
     return float((score[len(score) // 2 - 1] + score[len(score) // 2]) / 2)
 
 
-@pytest.mark.parametrize("score", sorted(SCORES))
+@pytest.mark.parametrize("router", [*ROUTERS.values(), *map(Confidence, sorted(SCORES))], ids=str)
 @pytest.mark.parametrize("stem", [True, False])
 @torch.inference_mode()
-def test_the_ends_are_little_and_big_bit_for_bit(score, stem):
-    net, batch = cascade(score, stem), images(9)
+def test_the_ends_are_little_and_big_bit_for_bit(router, stem):
+    net, batch = routed(router, stem), images(9)
     both = net.pair(batch)
     little, big = net(batch, -INFINITY), net(batch, INFINITY)
     assert torch.equal(little.logits, both.little) and little.is_little.all()
     assert torch.equal(big.logits, both.big) and not big.is_little.any()
 
 
-@given(st.integers(0, 13), st.integers(1, 13), st.integers(0, 5))
-@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(sorted(ROUTERS)), st.integers(0, 13), st.integers(1, 13), st.integers(0, 5))
+@settings(deadline=None, max_examples=60)
 @torch.inference_mode()
-def test_a_row_is_routed_alike_in_any_batch(n, size, seed):
-    net = cascade()
+def test_a_row_is_routed_alike_in_any_batch(position, n, size, seed):
+    net = routed(ROUTERS[position])
     tau = median(net, images(40, seed=99))
     batch = images(n, seed)
     whole = net(batch, tau)
@@ -78,15 +88,17 @@ def test_a_row_is_routed_alike_in_any_batch(n, size, seed):
         assert torch.equal(torch.cat([part.is_little for part in parts]), whole.is_little[order])
 
 
+@everywhere
 @torch.inference_mode()
-def test_big_sees_the_hard_rows_only_and_the_stem_runs_once():
-    net, batch = cascade(), images(20)
+def test_each_sees_its_own_rows_only_and_the_stem_runs_once(position):
+    net, batch = routed(ROUTERS[position]), images(20)
     tau = median(net, batch)
     both = net.pair(batch)
     for part in (net.pair.stem, net.pair.little, net.pair.big):
         part.rows.clear()
     out = net(batch, tau)
-    assert (net.pair.stem.rows, net.pair.little.rows, net.pair.big.rows) == ([20], [20], [10])
+    by_little = 20 if position == "after_little" else 10
+    assert (net.pair.stem.rows, net.pair.little.rows, net.pair.big.rows) == ([20], [by_little], [10])
     expected = torch.where(out.is_little[:, None], both.little, both.big)
     torch.testing.assert_close(out.logits, expected, rtol=1e-4, atol=1e-6)
     net(batch, -INFINITY)
@@ -94,9 +106,10 @@ def test_big_sees_the_hard_rows_only_and_the_stem_runs_once():
     assert net.pair.big.rows == [10]
 
 
+@everywhere
 @torch.inference_mode()
-def test_broken_weights_in_the_branch_not_taken_change_nothing():
-    net, batch = cascade(), images(20)
+def test_broken_weights_in_the_branch_not_taken_change_nothing(position):
+    net, batch = routed(ROUTERS[position]), images(20)
     tau = median(net, batch)
     before, easy = net(batch, tau), net(batch, -INFINITY)
     for parameter in net.pair.big.parameters():
@@ -108,9 +121,31 @@ def test_broken_weights_in_the_branch_not_taken_change_nothing():
     assert after.logits[~kept].isnan().all()
 
 
+@pytest.mark.parametrize("position", ["input", "stem"])
+@torch.inference_mode()
+def test_a_broken_little_changes_nothing_for_big_where_it_is_not_asked_first(position):
+    net, batch = routed(ROUTERS[position]), images(20)
+    tau = median(net, batch)
+    before = net(batch, tau)
+    for parameter in net.pair.little.parameters():
+        parameter.fill_(float("nan"))
+    after = net(batch, tau)
+    assert torch.equal(after.is_little, before.is_little) and after.logits[before.is_little].isnan().all()
+    assert torch.equal(after.logits[~before.is_little], before.logits[~before.is_little])
+
+
+@everywhere
+@torch.inference_mode()
+def test_where_both_are_the_same_network_routing_changes_no_prediction(position):
+    net, batch = routed(ROUTERS[position], same=True), images(40)
+    alone = net.pair(batch).big.argmax(1)
+    for tau in (-INFINITY, median(net, batch), INFINITY):
+        assert torch.equal(net(batch, tau).logits.argmax(1), alone)
+
+
 @torch.inference_mode()
 def test_a_broken_little_is_never_kept():
-    net, batch = cascade(), images(6)
+    net, batch = routed(ROUTERS["after_little"]), images(6)
     big = net.pair(batch).big
     for parameter in net.pair.little.parameters():
         parameter.fill_(float("nan"))
@@ -119,8 +154,9 @@ def test_a_broken_little_is_never_kept():
         assert not out.is_little.any() and torch.equal(out.logits, big)
 
 
+@everywhere
 @torch.inference_mode()
-def test_tau_may_be_a_tensor():
-    net, batch = cascade(), images(8)
+def test_tau_may_be_a_tensor(position):
+    net, batch = routed(ROUTERS[position]), images(8)
     tau = median(net, batch)
     assert torch.equal(net(batch, torch.tensor(tau)).is_little, net(batch, tau).is_little)

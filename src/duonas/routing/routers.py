@@ -1,0 +1,63 @@
+"""The routers by the names that recipes give them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.options import RouteOptions
+from duonas.core.own import is_own, load_own
+from duonas.routing.confidence import Confidence
+from duonas.routing.difficulty import Difficulty
+from duonas.routing.learned import Learned
+from duonas.routing.random import Random
+from duonas.routing.router import Router
+from duonas.routing.window import Window
+
+ROUTERS: dict[str, type[Router]] = {each.name: each for each in (Confidence, Learned, Difficulty, Window, Random)}
+
+
+def make_router(options: RouteOptions) -> Router:
+    """The router that the ``[route]`` table asks for, not fitted yet.
+
+    Raises:
+        DuonasError: no such router, or a position or score that it does not have.
+    """
+    return find_router(options.router).from_options(options)
+
+
+def find_router(name: str) -> type[Router]:
+    """A shipped router by its name, or the one that ``path/to/file.py:NAME`` holds.
+
+    Raises:
+        DuonasError: there is none.
+    """
+    if is_own(name):
+        return _own(name)
+    if name == "oracle":
+        raise DuonasError(
+            "[route] router 'oracle' goes by the labels, so it can be measured (every run is, against it) but not "
+            f"deployed: choose from {', '.join(ROUTERS)}, or name your own as file.py:NAME."
+        )
+    if name not in ROUTERS:
+        raise DuonasError(f"no router {name!r}: {nearest(name, ROUTERS)}, or name your own as file.py:NAME.")
+    return ROUTERS[name]
+
+
+def _own(name: str) -> type[Router]:
+    found = load_own(name, "[route] router")
+    if not (isinstance(found, type) and issubclass(found, Router)):
+        raise DuonasError(f"[route] router {name}: {name.rpartition(':')[2]} is not a subclass of Router.")
+    found.name = name  # so that the policy names the file, where it is found again
+    return found
+
+
+def read_router(value: Any) -> Router:
+    """The router that ``write_router`` described."""
+    rest = {key: each for key, each in value.items() if key not in ("kind", "position")}
+    return find_router(value["kind"]).from_json(rest, value["position"])
+
+
+def write_router(router: Router) -> dict[str, Any]:
+    """A fitted router as JSON."""
+    return {"kind": router.name, "position": router.position, **router.to_json()}

@@ -1,0 +1,69 @@
+"""Routers by name, by file, and what cannot be one."""
+
+from __future__ import annotations
+
+import pytest
+
+from duonas.catalogue import ROUTERS as DESCRIBED
+from duonas.core.errors import DuonasError
+from duonas.core.options import LearnedOptions, RouteOptions
+from duonas.routing.routers import ROUTERS, make_router, read_router, write_router
+
+OWN = """
+from dataclasses import dataclass
+from duonas import Router
+
+@dataclass(frozen=True)
+class Mine(Router):
+    factor: float = 2.0
+    positions = ("after_little",)
+
+    def judge(self, described):
+        return described[:, 0] * self.factor
+
+    def to_json(self):
+        return {"factor": self.factor}
+
+NOTHING = 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN)
+    return tmp_path / "mine.py"
+
+
+def test_every_router_is_described_and_is_named_as_it_says():
+    assert DESCRIBED.keys() == ROUTERS.keys()
+    assert all(make_router(RouteOptions(router=name)).name == name for name in ROUTERS)
+
+
+def test_ones_own_is_found_again_by_what_the_policy_says(own):
+    router = make_router(RouteOptions(router=f"{own}:Mine"))
+    written = write_router(router)
+    assert written == {"kind": f"{own}:Mine", "position": "after_little", "factor": 2.0}
+    assert write_router(read_router(written | {"factor": 3.0})) == written | {"factor": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"router": "oracle"}, "'oracle' goes by the labels, .* choose from confidence, learned, difficulty, window, "),
+        ({"router": "lerned"}, "no router 'lerned': did you mean 'learned'"),
+        ({"router": "nowhere.py:Mine"}, r"\[route\] router nowhere\.py:Mine: there is no file nowhere\.py"),
+        ({"router": "{own}:Mein"}, "has no 'Mein': did you mean 'Mine'"),
+        ({"router": "{own}:NOTHING"}, "NOTHING is not a subclass of Router"),
+        (
+            {"router": "{own}:Mine", "position": "stem"},
+            "mine.py:Mine' cannot stand at position 'stem': choose from aft",
+        ),
+        ({"router": "difficulty", "position": "after_little"}, "cannot stand at .* choose from input, stem"),
+        ({"router": "difficulty", "statistic": "edgse"}, "no statistic 'edgse': did you mean 'edges'"),
+        ({"router": "learned", "learned": LearnedOptions(warm_start=False)}, "leaves nothing to train by: give refine"),
+    ],
+)
+def test_what_cannot_be_made_is_said(options, message, own):
+    options["router"] = options["router"].format(own=own)
+    with pytest.raises(DuonasError, match=message):
+        make_router(RouteOptions(**options))

@@ -1,0 +1,249 @@
+"""Routers are searched for like pairs: which one, where, and from which score on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from duonas.core.errors import DuonasError
+from duonas.core.options import GivenPair, RouteOptions, SearchOptions, SpaceOptions
+from duonas.core.pair import IndependentPairs, NestedPairs, Subnet, pair_space
+from duonas.core.rng import stream
+from duonas.core.trial import Trial
+from duonas.costs.counting import analytic
+from duonas.data.images import Images
+from duonas.routing.calibration import auroc
+from duonas.routing.confidence import Confidence
+from duonas.routing.router import Answers
+from duonas.routing.threshold import keeps_little
+from duonas.search.evaluate import Evaluator, SubnetResult
+from duonas.search.front import Front
+from duonas.search.given import Given
+from duonas.search.goal import Goal
+from duonas.search.nsga2 import Nsga2
+from duonas.search.prices import Pricer
+from duonas.search.problem import Problem
+from duonas.search.routers import make_routers
+from duonas.search.scores import Scores, ranks
+from duonas.search.search import search
+from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.pair import PairNet, PairSupernet
+
+OPTIONS = SearchOptions(evaluations=24, population=8)
+
+
+def test_the_recipe_names_them_and_else_there_is_its_own():
+    made = make_routers(SearchOptions(), RouteOptions(score="entropy"))
+    assert made == (Confidence("entropy"),)
+    assert make_routers(SearchOptions(), RouteOptions(score="best")) == (Confidence("margin"),)
+    named = SearchOptions(routers=("confidence@after_little",))
+    assert make_routers(named, RouteOptions(score="energy")) == (Confidence("energy"),)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("confidense",), "routers has 'confidense': no router 'confidense': did you mean 'confidence'"),
+        (("confidence@stem",), "cannot stand at 'stem'; choose from confidence@after_little"),
+        (("confidence@",), "cannot stand at ''"),
+        (("confidence", "confidence@after_little"), "names confidence@after_little twice"),
+    ],
+)
+def test_one_that_cannot_be_is_refused(names, message):
+    with pytest.raises(DuonasError, match=message):
+        make_routers(SearchOptions(routers=names), RouteOptions())
+
+
+def test_every_point_of_the_front_is_true(pairs, evaluator, routers):
+    result = search(pairs, evaluator, OPTIONS, routers, 0)
+    pricer = Pricer(pairs, routers=routers)
+    scores = Scores(evaluator, pricer, 0)
+    assert {(point.router, point.position) for point in result.front.points} >= {("at-stem", "stem")}
+    for point in result.front.points[::3]:
+        (number,) = (i for i, r in enumerate(routers) if (r.name, r.position) == (point.router, point.position))
+        little, big = pairs.subnets(point.pair)
+        stays = keeps_little(scores.of(number, little, pairs.shared(point.pair)).score, point.tau)
+        answer = np.where(stays, *(evaluator.evaluate(each).logits.argmax(1) for each in (little, big)))
+        assert point.accuracy == (answer == evaluator.labels).mean() and point.little_share == stays.mean()
+        cost = pricer.parts(point.pair).routed_by(routers[number].macs, before=number > 0)
+        assert (point.expected_macs, point.peak_macs) == (cost.expected(stays.mean()), cost.peak)
+    assert all(trial.router in {router.name for router in routers} for trial in result.trials)
+
+
+@pytest.mark.parametrize("order", ["joint", "sequential"])
+@pytest.mark.parametrize("coupling", ["nested", "partial"])
+def test_more_routers_are_never_worse_and_each_stem_is_described_once(coupling, order, pairs, evaluator, routers):
+    evaluator.pairs = pairs = pair_space(pairs.space, coupling)
+    options = replace(OPTIONS, strategy="random", order=order, constraints={"expected_macs": 2.5e6})
+    alone = search(pairs, evaluator, options, routers[:1], 0)
+    assert evaluator.described == []
+    result = search(pairs, evaluator, options, routers, 0)
+    assert result.front.best.accuracy >= alone.front.best.accuracy
+    assert len(evaluator.described) == len(set(evaluator.described)) < len(result.archs)
+    assert result.front.scored_pairs >= alone.front.scored_pairs
+    assert all(point.expected_macs <= 2.5e6 for point in result.front.points)
+
+
+def test_a_killed_search_run_again_is_one_that_never_was(pairs, evaluator, routers, tmp_path):
+    result = search(pairs, evaluator, OPTIONS, routers, 0)
+    original, calls = evaluator.describe, []
+
+    def describe(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    evaluator.describe = describe
+    with pytest.raises(KeyboardInterrupt):
+        search(pairs, evaluator, OPTIONS, routers, 0)
+    again = search(pairs, evaluator, OPTIONS, routers, 0)
+    assert again == result != search(pairs, evaluator, OPTIONS, routers, 1)
+    again.save(tmp_path)
+    assert Front.load(tmp_path / "front.json") == result.front
+
+
+class Device:
+    """Answers of littles that a stem tells apart rather well, and little itself better."""
+
+    def __init__(self, pairs, images=400):
+        self.pairs, rng = pairs, stream(0, "device")
+        self.labels = rng.integers(0, 4, images)
+        self.hard = rng.random(images) < 0.4
+        self.seen = self.hard + 0.35 * rng.normal(size=images)
+
+    def evaluate(self, subnet):
+        cost = analytic(self.pairs.blocks(subnet))
+        rng, small = stream(0, subnet.id), subnet.arch != self.pairs.space.largest()
+        right = ~(self.hard & (rng.random(len(self.labels)) < 0.9)) if small else rng.random(len(self.labels)) < 0.97
+        answer = np.where(right, self.labels, (self.labels + 1) % 4)
+        sure = np.where(right, 4.0, 1.0) + rng.normal(size=len(self.labels)) / 2
+        logits = (np.eye(4)[answer] * sure[:, None]).astype(np.float32)
+        return SubnetResult(subnet, logits, float(right.mean()), cost)
+
+    def describe(self, router, subnet, shared):
+        return torch.from_numpy(self.seen.astype(np.float32))[:, None]
+
+
+@pytest.mark.parametrize(("launch", "chosen"), [(0, "confidence"), (2e7, "at-stem")])
+def test_one_device_gets_a_cascade_and_another_a_router_at_the_stem(launch, chosen, pairs, routers):
+    """Where little costs next to nothing it is best asked first; a dear one should not run in vain."""
+
+    def cost(blocks):
+        """In MACs, and what it costs to start a block."""
+        return replace(analytic(blocks), macs=analytic(blocks).macs + launch * len(blocks))
+
+    little = GivenPair(little={"width": 0.5, "kernel": 3, "expansion": 1})
+    pair = Given(Problem(Goal(("accuracy",), {}), Pricer(pairs)), little).ask(1)[0].pair
+    least, most = (cost(pairs.blocks(subnet)).macs for subnet in pairs.subnets(pair))
+    options = SearchOptions(pair=little, constraints={"expected_macs": (least + most) / 2})
+    result = search(pairs, Device(pairs), options, routers, 0, cost=cost)
+    assert (least / most > 0.7) == bool(launch)
+    assert result.pair == pair and result.front.best.router == result.trials[0].router == chosen
+    assert result.front.best.position == ("stem" if launch else "after_little")
+
+
+def test_no_image_is_judged_by_a_router_that_saw_its_label(pairs, evaluator, routers):
+    """On labels that say nothing, a router that could learn them by heart is no better than chance."""
+
+    class ByHeart(type(routers[2])):
+        def __init__(self, known=None):
+            self.known = known
+
+        def judge(self, described):
+            if self.known is None:
+                return described[:, 0]
+            values, right = self.known
+            return right[(described - values).abs().argmin(1)]
+
+        def fit(self, described, answers, rng):
+            return ByHeart((described[:, 0], torch.from_numpy(answers.little_right).float()))
+
+    evaluator.labels = stream(5, "noise").integers(0, 4, len(evaluator.labels))
+    scores = Scores(evaluator, Pricer(pairs, routers=(ByHeart(),)), 0)
+    little = Subnet(pairs.space.smallest())
+    right = evaluator.evaluate(little).logits.argmax(1) == evaluator.labels
+    score = scores.of(0, little, 2).score
+    described = evaluator.describe(ByHeart(), little, 2)
+    by_heart = ByHeart().fit(described, Answers(evaluator.evaluate(little).logits, None, evaluator.labels), None)
+    assert auroc(by_heart.judge(described).numpy(), right) == 1
+    assert 0.25 < auroc(score, right) < 0.75
+
+
+def test_ranks_keep_order_ties_and_what_is_not_a_number():
+    np.testing.assert_array_equal(ranks(np.float32([3, 1, 3, np.nan])), np.float32([0.75, 0.25, 0.75, np.nan]))
+    assert ranks(np.float32([])).shape == (0,)
+
+
+def test_what_a_router_learns_needs_no_partner(pairs, evaluator, routers):
+    """The largest arch stands in for every big."""
+    seen = []
+
+    class Seeing(type(routers[2])):
+        def fit(self, described, answers, rng):
+            seen.append(answers.big)
+            return super().fit(described, answers, rng)
+
+    scores = Scores(evaluator, Pricer(pairs, routers=(Seeing(),)), 0)
+    scores.of(0, Subnet(pairs.space.smallest()), 2)
+    largest = evaluator.evaluate(Subnet(pairs.space.largest())).logits
+    assert sorted(np.concatenate(seen).tolist()) == sorted(largest.tolist())
+
+
+def test_the_router_is_a_gene(pairs, routers):
+    """It is drawn, handed down and changed; an individual is judged by its own router alone."""
+    problem = Problem(Goal(("accuracy", "expected_macs"), {}), Pricer(pairs, routers=routers))
+    strategy = Nsga2(problem, 8, 0)
+    cost = {"expected_macs": np.array([3.0, 1.0]), "peak_macs": np.array([4.0, 2.0])}
+
+    def trial(candidate):
+        return Trial(candidate.pair, np.ones(2), np.array([0.9, 0.8]), cost, np.array([0, 2]))
+
+    asked = []
+    for _ in range(6):
+        batch = strategy.ask(8)
+        asked.append({candidate.router for candidate in batch})
+        strategy.tell(list(map(trial, batch)))
+    assert asked[0] == {0, 1, 2} and set.union(*asked[1:]) == {0, 1, 2}
+    one = trial(batch[0])
+    assert [problem.minimised(one, 0.0, router).tolist() for router in (0, 2, 1, None)] == [
+        [-0.9, 3.0], [-0.8, 1.0], [-0.9, 3.0], [-0.9, 3.0],
+    ]  # fmt: skip
+    bounded = Problem(Goal(("accuracy",), {"peak_macs": 3e7}), Pricer(pairs, routers=routers))
+    assert bounded.point(replace(one, costs=cost | {"peak_macs": np.array([4e7, 2e7])})) == 1
+
+
+def test_a_pair_without_shared_blocks_has_no_router_at_the_stem(pairs, evaluator, routers):
+    """Pairs of one resolution are all that such a router leaves."""
+    result = search(pairs, evaluator, OPTIONS, routers[2:], 0)
+    assert all(pairs.shared(point.pair) and point.position == "stem" for point in result.front.points)
+    apart = IndependentPairs(pairs.space)
+    with pytest.raises(DuonasError, match="since its networks share no blocks: let one stand at 'input'"):
+        search(apart, evaluator, OPTIONS, routers[2:], 0)
+    given = SearchOptions(pair=GivenPair(little={"width": 0.5, "resolution": 24}))
+    with pytest.raises(DuonasError, match=r"\[search.pair\] cannot be routed"):
+        search(pairs, evaluator, given, routers[2:], 0)
+
+
+def test_what_the_evaluator_describes_is_what_the_pair_sees(tmp_path, routers):
+    """The stem of a little by itself is that of every pair that shares it, batch norms included."""
+    table = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3]})
+    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table)
+    supernet, rng = PairSupernet(NestedPairs(net.space), net), stream(1, "images")
+    pixels = torch.from_numpy(rng.integers(0, 256, (44, 3, 8, 8), dtype=np.uint8))
+    val = Images(pixels[:20], torch.from_numpy(rng.integers(0, 4, 20)))
+    options = SearchOptions(recalibration_images=24, batch_size=8)
+    evaluator = Evaluator(supernet, pixels[20:], val, tmp_path, options, "weights")
+    pair = supernet.pairs.sample(rng)
+    little, big = supernet.pairs.subnets(pair)
+    shared = supernet.pairs.shared(pair)
+    net = PairNet.join(evaluator.network(little), evaluator.network(big), shared)
+    with torch.inference_mode():
+        stem = net(val.pixels.float() / 255).stem
+    assert shared
+    for subnet in (little, big):
+        torch.testing.assert_close(evaluator.describe(routers[2], subnet, shared), stem, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(evaluator.describe(routers[1], little, 0), val.pixels.float() / 255)
