@@ -14,7 +14,7 @@ from duonas.core.errors import DuonasError, nearest
 if TYPE_CHECKING:
     from duonas.spaces.supernet import Family
 
-SHIPPED = {"mobilenet": "duonas.spaces.mobilenet"}
+SHIPPED = {"mobilenet": "duonas.spaces.mobilenet", "nasbench201": "duonas.spaces.nasbench201"}
 
 
 def family(name: str) -> Family:
