@@ -5,8 +5,8 @@
 The table's params are ours. Its ``cifar10_macs_m`` is more than the multiply-accumulates of convolutions and linear
 layers, which are what duonas counts: it adds 2 for every output of a batch norm, 1 for every input of a ReLU, the
 kernel's area for every output of an average pooling, and 9 x 9 a channel for the global pooling of an 8 x 8 map (the
-counter behind it, tensorwatch's, takes that window one wider than it is). Exits with 1 where params differ, or MACs with all
-that added.
+counter behind it, tensorwatch's, takes that window one wider than it is). Exits with 1 where params differ, or MACs with
+all that added.
 """
 
 from __future__ import annotations

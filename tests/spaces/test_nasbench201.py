@@ -32,6 +32,7 @@ from duonas.spaces.pair import PairSupernet
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 EMPTY = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"
+GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
 # Params and FLOPs on CIFAR-10, both in millions, as published.
 PUBLISHED = {
     EMPTY: (0.073306, 7.943872),
@@ -148,6 +149,16 @@ def test_contained_is_equal_or_without_weights_on_every_edge():
     assert pairs.size_with(whole.largest()) == 3**6 - 1 and pairs.size_with(whole.smallest()) == 2**6 - 1
 
 
+def test_a_narrower_space_has_the_weights_of_its_operations_alone():
+    narrow = space(axes={"operation": ["skip_connect", "nor_conv_1x1"]})
+    cell = narrow.whole()[2]
+    assert {layer.kernel for layer in cell.layers} == {1} and len(cell.layers) == 6
+    assert {layer.kernel for layer in space().whole()[2].layers} == {1, 3}
+    alone = space(axes={"operation": ["avg_pool_3x3", "nor_conv_1x1"]})
+    with pytest.raises(DuonasError, match="no pair to try: widen"):
+        Problem(GOAL, Pricer(pair_space(alone, "nested")))
+
+
 def test_little_is_cut_down_to_a_skip():
     whole = space()
     little = whole.arch(cell=EMPTY.replace("none", "nor_conv_1x1"))
@@ -236,7 +247,7 @@ def test_cells_go_from_data_to_report(tmp_path):
 
 def test_a_pair_may_be_given_by_its_cells():
     little, big = EMPTY.replace("none", "skip_connect"), EMPTY.replace("none", "nor_conv_1x1")
-    problem = Problem(Goal(("accuracy", "expected_macs", "peak_macs"), {}), Pricer(pair_space(space(), "nested")))
+    problem = Problem(GOAL, Pricer(pair_space(space(), "nested")))
     (asked,) = Given(problem, GivenPair(little={"cell": little}, big={"cell": big})).ask(1)
     assert (space().cell(asked.pair.little), space().cell(asked.pair.big)) == (little, big)
     spread = GivenPair(little={"operation": "skip_connect"}, big={"operation": "nor_conv_1x1"})

@@ -12,7 +12,7 @@ from torch import nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec, basic_block, classifier_block, input_block, stem_block
-from duonas.core.cell import CONVOLUTIONS, EDGES, OPERATIONS, WEIGHTLESS, cell_block, read_cell, write_cell
+from duonas.core.cell import EDGES, OPERATIONS, WEIGHTLESS, cell_block, read_cell, write_cell
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
@@ -81,9 +81,10 @@ class NasBench201Space(SearchSpace):
         return self._blocks(self.operations(arch))
 
     def whole(self) -> tuple[BlockSpec, ...]:
-        """Cells with every convolution on every edge: one arch has but one of them."""
-        kinds = [self._blocks((operation,) * len(EDGES)) for operation in CONVOLUTIONS]
-        return tuple(_joined(same) for same in zip(*kinds, strict=True))
+        """Cells with every operation's convolution on every edge: one arch has but one of them."""
+        operations = self.axes["edge01.operation"].values
+        same = zip(*(self._blocks((operation,) * len(EDGES)) for operation in operations), strict=True)
+        return tuple(map(_joined, same))
 
     def _make_blocks(self, operations: tuple[str, ...]) -> tuple[BlockSpec, ...]:
         channels, side = self.skeleton.channels, self.image_size
