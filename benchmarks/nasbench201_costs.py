@@ -5,8 +5,8 @@
 The table's params are ours. Its ``cifar10_macs_m`` is more than the multiply-accumulates of convolutions and linear
 layers, which are what duonas counts: it adds 2 for every output of a batch norm, 1 for every input of a ReLU, the
 kernel's area for every output of an average pooling, and 9 x 9 a channel for the global pooling of an 8 x 8 map (the
-counter behind it, tensorwatch's, takes that window one wider than it is). Exits with 1 where params differ, or MACs with
-all that added.
+counter behind it, tensorwatch's, takes that window one wider than it is). Exits with 1 where params differ, or MACs
+with all that added.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ def main() -> int:
         params.append(abs(cost.params - 1e6 * millions))
         macs.append(abs(cost.macs + beside - 1e6 * flops))
         apart.append(1e6 * flops - cost.macs)
-    print(
-        f"cells compared: {len(params):,}, different ones: {len(set(table['arch'].to_pylist())):,} of {space.size():,}"
-    )
+    print(f"cells compared: {len(set(table['arch'].to_pylist())):,} of {space.size():,}")
     print(f"params: largest difference {max(params):.3g}")
     print(f"MACs: the table has {min(apart):,.0f} to {max(apart):,.0f} more than convolutions and linear layers")
     print(f"MACs with norms, ReLUs and poolings as the table counts them: largest difference {max(macs):.3g}")
