@@ -18,6 +18,26 @@ def spread(values: list[float]) -> str:
     return f"{100 * mean(values):.2f}{deviation}"
 
 
+def signals(title: str, rows: list[dict]) -> str:
+    """What learned routers were taught and what became of it, one data set."""
+    routers: dict[str, list[dict]] = defaultdict(list)
+    for row in rows:
+        routers[row["router_name"]].append(row)
+    lines = [
+        f"{title}: {len(next(iter(routers.values())))} pairs\n",
+        "| taught by | gain over chance, held out (points of area) | stay little at score 0 | believed |",
+        "|---|---|---|---|",
+    ]
+    for name, mine in routers.items():
+        reports = [row["report"] for row in mine]
+        believed = sum(not row["fell_back"] for row in mine)
+        lines.append(
+            f"| {name} | {spread([report['held_out_gain'] for report in reports])} | "
+            f"{100 * mean(report['gate_share'] for report in reports):.0f} % | {believed} of {len(mine)} |"
+        )
+    return "\n".join(lines)
+
+
 def table(title: str, rows: list[dict]) -> str:
     """One data set."""
     routers: dict[str, list[dict]] = defaultdict(list)
@@ -47,4 +67,5 @@ if __name__ == "__main__":
         for line in Path(path).read_text().splitlines():
             row = json.loads(line)
             found[row["data"]].append(row)
-    print("\n\n".join(table(name, rows) for name, rows in found.items()))
+    learned = all(row["report"] for rows in found.values() for row in rows)
+    print("\n\n".join((signals if learned else table)(name, rows) for name, rows in found.items()))

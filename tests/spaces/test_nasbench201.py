@@ -21,7 +21,7 @@ from duonas.core.pair import PairArch, pair_space
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.deploy.onnx import export_parts
-from duonas.routing.confidence import SCORES
+from duonas.routing.confidence import Confidence
 from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
@@ -214,7 +214,7 @@ def test_siblings_of_cells_export_to_onnx(size=6):
     both = PairSupernet(pairs, supernet(0, size), supernet(1, size)).eval()
     drawn = write_cell(tuple(stream(0).permutation([*OPERATIONS, "nor_conv_3x3"]).tolist()))
     net = both.extract_pair(PairArch(pairs.space.smallest(), pairs.space.arch(cell=drawn)))
-    parts = export_parts(net, SCORES["margin"], size, 18)
+    parts = export_parts(net, Confidence("margin"), size, 18)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     for n in (1, 5):
