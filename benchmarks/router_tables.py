@@ -67,5 +67,5 @@ if __name__ == "__main__":
         for line in Path(path).read_text().splitlines():
             row = json.loads(line)
             found[row["data"]].append(row)
-    learned = all(row["report"] for rows in found.values() for row in rows)
+    learned = all(row.get("report") for rows in found.values() for row in rows)
     print("\n\n".join((signals if learned else table)(name, rows) for name, rows in found.items()))
