@@ -1,6 +1,6 @@
 """Markdown tables of what routers.py printed.
 
-    python benchmarks/router_tables.py routers.jsonl [...]
+python benchmarks/router_tables.py routers.jsonl [...]
 """
 
 from __future__ import annotations
