@@ -79,6 +79,17 @@ def test_names_that_make_one_folder_are_refused(tmp_path):
         compare(load_study(path), tmp_path / "runs")
 
 
+def test_a_study_is_one_process(done, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DuonasError, match="run by one process"):
+        compare(done[0], done[1])
+
+
+def test_a_figure_that_a_run_lacks_is_left_out():
+    assert comparing._spread([None, 0.5]) == {"mean": 0.5, "std": None}
+    assert comparing._spread([None]) == {"mean": None, "std": None} and comparing._less(None, 0.5) is None
+
+
 def test_seeds_give_a_mean_and_a_deviation_and_differences_go_seed_by_seed(tmp_path, monkeypatch):
     path = tmp_path / "s.toml"
     path.write_text('base = "quickstart"\nseeds = [0, 1]\n[variants.a]\n[variants.b]')

@@ -95,3 +95,22 @@ def test_a_study_of_nothing_is_refused(tmp_path):
         load_study(written(tmp_path, 'base = "quickstart"'))
     with pytest.raises(DuonasError, match="there is no study file"):
         load_study(tmp_path / "none.toml")
+
+
+def test_a_target_of_the_threshold_takes_the_place_of_the_base_s(tmp_path):
+    variant = load_study(written(tmp_path, STUDY.replace("train.epochs = 3", "route.budget = 5e5"))).variants[0]
+    assert (variant.recipe(0).route.budget, variant.recipe(0).route.share) == (5e5, None)  # quickstart has a share
+    other = load_study(written(tmp_path), ["route.floor=0.5"]).variants[0].recipe(0).route
+    assert (other.floor, other.share) == (0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('base = "quickstart"', "base = 3", "base must be a recipe's name or file, got 3"),
+        ('finetune.mode = "independent"', "seed = 1", r"seeds are given once for all variants"),
+    ],
+)
+def test_what_a_study_has_once_is_not_given_twice(tmp_path, old, new, message):
+    with pytest.raises(DuonasError, match=message):
+        load_study(written(tmp_path, STUDY.replace(old, new)))

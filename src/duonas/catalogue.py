@@ -30,12 +30,17 @@ FIELDS: dict[str, tuple[type, str]] = {
     "training signal": (LearnedOptions, "signal"),
     "refinement": (LearnedOptions, "refine"),
 }
-SPACES = {"mobilenet": "MobileNetV3-style inverted residuals: width, depth, kernel, expansion, resolution"}
+SPACES = {
+    "mobilenet": "MobileNetV3-style inverted residuals: width, depth, kernel, expansion, resolution",
+    "nasbench201": "cells of six edges with one of five operations each: 15,625 topologies",
+}
 PRESETS = {
     "digits": "8 x 8 images, two stages",
     "cifar-small": "32 x 32 images, strides early: 1 to 15M MACs",
     "cifar": "32 x 32 images: 5 to 100M MACs",
     "imagenet": "224 x 224 images, MobileNetV3-Large's outline",
+    "nasbench201": "nasbench201: the benchmark's 16 channels, 5 cells a stage",
+    "nasbench201-small": "nasbench201: 8 channels, 1 cell a stage",
 }
 ROUTERS = {
     "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import starmap
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -12,13 +13,14 @@ from duonas import pipeline
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.data.splits import Splits, load_splits
+from duonas.environment import process_count
 from duonas.progress import Silent, StageProgress
 from duonas.recipe import Recipe
 from duonas.report.comparison import write_comparison
 from duonas.rundir import Run
 from duonas.study import Study, Variant
 
-FIGURES: dict[str, Callable[[dict[str, Any]], float]] = {
+FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "little": lambda measured: measured["little"]["accuracy"],
     "big": lambda measured: measured["big"]["accuracy"],
     "routed": lambda measured: measured["routed"]["accuracy"],
@@ -48,8 +50,12 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
     Raises:
         DuonasError: two variants have names that make the same folder, or something in a run cannot be used.
     """
+    if process_count() > 1:
+        raise DuonasError("a study is run by one process: start `duonas compare` without torchrun.")
     folder, watch = Path(folder), progress or Silent()
     names = {variant.name: slug(variant.name) for variant in study.variants}
+    if unnamed := [name for name, made in names.items() if not made.strip(".")]:
+        raise DuonasError(f"variant {unnamed[0]!r} has no letter or digit to name its folder by.")
     if len(set(names.values())) < len(names):
         raise DuonasError(f"two variants would lie in the same folder: {', '.join(sorted(names.values()))}.")
     images = _Shared()
@@ -97,9 +103,7 @@ def _write(study: Study, folder: Path, seeds: tuple[int, ...]) -> None:
     variants = [_collected(variant, folder, seeds) for variant in study.variants]
     for variant in variants:
         pairs = {name: zip(variant["runs"][name], variants[0]["runs"][name], strict=True) for name in FIGURES}
-        variant["over_first"] = {
-            name: _spread([ours - theirs for ours, theirs in both]) for name, both in pairs.items()
-        }
+        variant["over_first"] = {name: _spread(list(starmap(_less, both))) for name, both in pairs.items()}
     about = {"name": study.name, "title": study.title, "conclusion": study.conclusion, "seeds": list(seeds)}
     found = about | {"variants": variants}
     write_json(folder / f"{study.name}.json", found)
@@ -112,6 +116,11 @@ def _collected(variant: Variant, folder: Path, seeds: tuple[int, ...]) -> dict[s
     return {"name": variant.name, "runs": runs, "figures": {name: _spread(values) for name, values in runs.items()}}
 
 
-def _spread(values: list[float]) -> dict[str, float | None]:
-    """Mean and standard deviation over the seeds; of one seed there is no deviation."""
-    return {"mean": mean(values), "std": stdev(values) if len(values) > 1 else None}
+def _less(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours - theirs
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and standard deviation over the seeds that have the figure; of one there is no deviation."""
+    known = [value for value in values if value is not None]  # an AUROC needs right answers and wrong ones
+    return {"mean": mean(known) if known else None, "std": stdev(known) if len(known) > 1 else None}

@@ -30,6 +30,11 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
+def process_count() -> int:
+    """How many processes train together: 1, or as many as ``torchrun`` and its like started."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def is_main_process() -> bool:
     """Whether this process is the one that writes: the only one, or rank 0 under ``torchrun`` and its like."""
     if "RANK" in os.environ:

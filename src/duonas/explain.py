@@ -65,9 +65,19 @@ def _row_of(policy: dict[str, Any]) -> dict[str, float]:
 
 def _router(policy: dict[str, Any]) -> str:
     router = policy["router"]
+    if router.get("sign") == 0 or ("network" in router and router["network"] is None):
+        return (
+            f"The router is {router['kind']}, but it found nothing on calib that tells hard images from easy ones by "
+            "more than luck, so it draws lots: its curve is the straight line between little and big. More calib "
+            "images may help."
+        )
     line = ROUTERS.get(router["kind"])
     score = f", by {router['score']}: {LINES[router['score']]}" if router.get("score") in LINES else ""
     about = f": {line}" if line else ""
+    if router.get("statistic"):
+        about += f" (here {router['statistic']})"
+    if router.get("centre") is not None:
+        score += "; images of which it is hopelessly unsure stay little, too"
     return f"The router is {router['kind']}{score}{'' if score else about}. {PLACES[router['position']]}"
 
 

@@ -76,7 +76,7 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     if not tables:
         raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
     overrides = list(overrides)
-    _make_way(tables, overrides)
+    make_way(tables, overrides)
     for text in overrides:
         override(tables, text)
     return parse(tables, path.name)
@@ -237,7 +237,7 @@ def _home(key: str) -> str | None:
     return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
-def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
+def make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
     """Drop the file's target of the threshold where an override gives another."""
     route = tables.get("route")
     named = {override.partition("=")[0].strip() for override in overrides}

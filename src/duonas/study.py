@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.recipe import Recipe, find, override, parse
+from duonas.core.options import TARGETS
+from duonas.recipe import Recipe, find, make_way, override, parse
 
 KEYS = ("title", "base", "seeds", "conclusion", "recipe", "variants")
 SHARED = "supernet"  # the key of a variant that takes another one's supernet
@@ -65,7 +66,7 @@ def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
     for key in tables:
         if key not in KEYS:
             raise DuonasError(f"study {path} has no key {key!r}: {nearest(key, KEYS)}.")
-    base = _base(tables.get("base")) if "base" in tables else {}
+    base = _base(tables["base"], path) if "base" in tables else {}
     base = _merged(base, _table(tables, "recipe", path))
     variants = tuple(
         _variant(name, base, changes, tuple(overrides), path)
@@ -81,8 +82,13 @@ def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
     return study
 
 
-def _base(name: Any) -> dict[str, Any]:
-    return tomllib.loads(find(name).read_text(encoding="utf-8"))
+def _base(name: Any, path: Path) -> dict[str, Any]:
+    if not isinstance(name, str):
+        raise DuonasError(f"study {path}: base must be a recipe's name or file, got {name!r}.")
+    try:
+        return tomllib.loads(find(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DuonasError(f"study {path}: its base {name} cannot be read: {error}.") from error
 
 
 def _variant(name: str, base: dict[str, Any], changes: Any, overrides: tuple[str, ...], path: Path) -> Variant:
@@ -90,6 +96,9 @@ def _variant(name: str, base: dict[str, Any], changes: Any, overrides: tuple[str
         raise DuonasError(f"study {path}: variant {name!r} must be a table, got {changes!r}.")
     rest = {key: value for key, value in changes.items() if key != SHARED}
     tables = _merged(base, rest)
+    if "seed" in rest or any(text.partition("=")[0].strip() == "seed" for text in overrides):
+        raise DuonasError(f"study {path}: seeds are given once for all variants: seeds = [0, 1, 2].")
+    make_way(tables, overrides)
     for text in overrides:
         override(tables, text)
     tables.pop("seed", None)
@@ -106,9 +115,10 @@ def _check(study: Study, path: Path) -> None:
         except DuonasError as error:
             raise DuonasError(f"study {path}: {error}") from error
         if variant.supernet is not None and variant.supernet not in trained:
+            hint = f": {nearest(variant.supernet, trained)}" if trained else ""
             raise DuonasError(
                 f"study {path}: variant {variant.name!r} takes the supernet of {variant.supernet!r}, "
-                f"which is no variant that trains one: {nearest(variant.supernet, trained)}."
+                f"which is no variant that trains one{hint}."
             )
 
 
@@ -129,6 +139,8 @@ def _table(tables: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """``base`` with ``changes`` put in, table by table; values that are not tables take each other's place."""
     merged = dict(base)
+    if any(target in changes for target in TARGETS):  # of the threshold: one takes another's place
+        merged = {key: value for key, value in merged.items() if key not in (*TARGETS, "budget_in_search")}
     for key, value in changes.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
         merged[key] = _merged(merged[key], value) if both else _copy(value)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from duonas.catalogue import ROUTERS as DESCRIBED
 from duonas.core.errors import DuonasError
 from duonas.core.options import LearnedOptions, RouteOptions
+from duonas.routing.route import scores
+from duonas.routing.router import Router
 from duonas.routing.routers import ROUTERS, make_router, read_router, write_router
 
 OWN = """
@@ -67,3 +70,43 @@ def test_what_cannot_be_made_is_said(options, message, own):
     options["router"] = options["router"].format(own=own)
     with pytest.raises(DuonasError, match=message):
         make_router(RouteOptions(**options))
+
+
+WRONG = """
+import torch
+from duonas.routing.router import Router
+
+class NoPlace(Router):
+    def judge(self, described):
+        return described[:, 0]
+
+class Misplaced(NoPlace):
+    positions = ("imput",)
+
+class Shapeless(Router):
+    positions = ("after_little",)
+    def judge(self, described):
+        return described
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("NoPlace", r"positions must be a tuple of input, stem, after_little, got \(\)"),
+        ("Misplaced", r"positions must be a tuple of input, stem, after_little, got \('imput',\)"),
+        ("Router", "has no method judge"),
+    ],
+)
+def test_what_an_own_router_lacks_is_said_before_any_work(tmp_path, name, message):
+    (tmp_path / "mine.py").write_text(WRONG)
+    with pytest.raises(DuonasError, match=message):
+        make_router(RouteOptions(router=f"{tmp_path / 'mine.py'}:{name}"))
+
+
+def test_an_own_router_gives_one_score_an_image_and_renames_nobody(tmp_path):
+    (tmp_path / "mine.py").write_text(WRONG)
+    router = make_router(RouteOptions(router=f"{tmp_path / 'mine.py'}:Shapeless"))
+    assert router.name.endswith("mine.py:Shapeless") and "name" not in Router.__dict__
+    with pytest.raises(DuonasError, match=r"must give one score an image, \(5,\), got \(5, 3\)"):
+        scores(router, np.zeros((5, 3), np.float32))

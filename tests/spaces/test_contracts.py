@@ -8,7 +8,9 @@ import torch
 from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY, MobileNetSupernet
-from duonas.testing import SupernetContract
+from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
+from duonas.spaces.nasbench201 import NasBench201Supernet
+from duonas.testing import SpaceContract, SupernetContract
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
@@ -16,6 +18,11 @@ MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 def mobilenet(size: int = 16, **options) -> MobileNetSupernet:
     table = SpaceOptions(**options)
     return FAMILY.supernet(FAMILY.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
+
+
+def nasbench201(size: int = 8, **options) -> NasBench201Supernet:
+    table = SpaceOptions(**{"channels": 4, "cells": 1} | options)
+    return NASBENCH201.supernet(NASBENCH201.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
 
 
 class TestMobileNetDigits(SupernetContract):
@@ -65,6 +72,27 @@ class TestSimpleLittle(SupernetContract):
 
     def little(self):
         return self.supernet(blocks="simple")
+
+
+class TestNasBench201(SupernetContract):
+    """Maps of an odd side among them: 6, 3, 2."""
+
+    def supernet(self):
+        return nasbench201(6)
+
+
+class TestNasBench201Nothing(SpaceContract):
+    """Two operations, nothing and a convolution: small enough for the exact counts to be checked one by one."""
+
+    def space(self):
+        return nasbench201(axes={"operation": ["none", "nor_conv_1x1"]}).space
+
+
+class TestNasBench201Weightless(SpaceContract):
+    """Nothing and skips: each arch contains every other, so the smallest can be a big."""
+
+    def space(self):
+        return nasbench201(axes={"operation": ["none", "skip_connect"]}).space
 
 
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])

@@ -8,6 +8,7 @@ from duonas.core.options import LossOptions, PairOptions, SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
+from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.pair import PairSupernet
 from duonas.testing import RuleContract
 from duonas.training.resolution import OneResolution
@@ -131,3 +132,32 @@ class TestHybridSibling(TestHybrid):
 
 class TestHybridPartial(TestHybrid):
     coupling = "partial"
+
+
+class _Cells:
+    """Instead of sizes: most weights are used by few archs, and the largest contains few."""
+
+    def supernet(self):
+        table = SpaceOptions(channels=4, cells=1)
+        pairs = pair_space(NASBENCH201.space(table, 8, 4), self.coupling)
+        towers = (
+            NASBENCH201.supernet(pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
+            for role in pairs.towers
+        )
+        return PairSupernet(pairs, *towers)
+
+
+class TestUniformCells(_Cells, TestUniform):
+    pass
+
+
+class TestSandwichSiblingCells(_Cells, TestSandwichSibling):
+    pass
+
+
+class TestCotrainCells(_Cells, TestCotrain):
+    pass
+
+
+class TestProgressiveCells(_Cells, TestProgressive):
+    """Operations open with the first phase; nothing is sorted."""

@@ -14,10 +14,10 @@ Activation = Literal["relu", "hswish", "none"]
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A convolution or linear layer, with the norm and the activation that follow it."""
+    """A convolution or linear layer, with the norm and the activation that follow it; or a norm by itself."""
 
     name: str
-    kind: Literal["conv", "linear"]
+    kind: Literal["conv", "linear", "norm"]
     in_channels: int
     out_channels: int
     kernel: int = 1
@@ -34,16 +34,21 @@ class LayerSpec:
         return (self.in_resolution - 1) // self.stride + 1
 
     @property
+    def weights(self) -> int:
+        """Numbers that the layer multiplies by; none where it is a norm by itself."""
+        if self.kind == "norm":
+            return 0
+        return self.in_channels // self.groups * self.kernel**2 * self.out_channels
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates for one image."""
-        per_output = self.in_channels // self.groups * self.kernel**2
-        return per_output * self.out_channels * self.out_resolution**2
+        return self.weights * self.out_resolution**2
 
     @property
     def params(self) -> int:
         """Trained numbers, norm weight and bias included."""
-        weight = self.in_channels // self.groups * self.kernel**2 * self.out_channels
-        return weight + self.out_channels * (self.bias + 2 * self.norm)
+        return self.weights + self.out_channels * (self.bias + 2 * self.norm)
 
     @property
     def activations(self) -> int:
@@ -69,6 +74,8 @@ class BlockSpec:
     squeeze_excite: bool = False
     residual: bool = False
     layers: tuple[LayerSpec, ...] = ()
+    operations: tuple[str, ...] = ()  # on the edges of a cell
+    alive: int = 0  # the most numbers alive at once, where more than one layer's are (in a graph of layers)
 
     def __getitem__(self, layer: str) -> LayerSpec:
         """The layer of that name; ``KeyError`` where this block has none."""
@@ -101,7 +108,7 @@ class BlockSpec:
         entering = self.in_channels * self.resolution**2
         held = entering if self.residual else 0
         through = max((layer.activations for layer in self.layers), default=0)
-        return max(through + held, entering + self.out_channels * self.out_resolution**2)
+        return self.alive or max(through + held, entering + self.out_channels * self.out_resolution**2)
 
     def to_json(self) -> dict[str, Any]:
         """All fields and counts, for files and drawings."""
@@ -166,3 +173,21 @@ def head_block(
     classify = LayerSpec("classify", "linear", features, classes, bias=True)
     return BlockSpec("head", stage, "head", in_channels, classes, resolution, 1, activation=activation,
                      layers=(widen, classify))  # fmt: skip
+
+
+def basic_block(name: str, stage: int, in_channels: int, out_channels: int, resolution: int) -> BlockSpec:
+    """ResNet's basic block of stride 2, each convolution after a ReLU; the shortcut averages 2 x 2, then 1 x 1."""
+    first = LayerSpec("first", "conv", in_channels, out_channels, 3, 2, in_resolution=resolution, norm=True)
+    side = first.out_resolution
+    second = LayerSpec("second", "conv", out_channels, out_channels, 3, in_resolution=side, norm=True)
+    shortcut = LayerSpec("shortcut", "conv", in_channels, out_channels, in_resolution=side)
+    return BlockSpec(name, stage, "basic", in_channels, out_channels, resolution, side, 3, 2, activation="relu",
+                     residual=True, layers=(first, second, shortcut))  # fmt: skip
+
+
+def classifier_block(stage: int, channels: int, classes: int, resolution: int) -> BlockSpec:
+    """Norm, ReLU, average over the map, classify."""
+    norm = LayerSpec("norm", "norm", channels, channels, in_resolution=resolution, norm=True, activation="relu")
+    classify = LayerSpec("classify", "linear", channels, classes, bias=True)
+    return BlockSpec("head", stage, "head", channels, classes, resolution, 1, activation="relu",
+                     layers=(norm, classify))  # fmt: skip

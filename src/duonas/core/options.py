@@ -49,6 +49,8 @@ class SpaceOptions:
     blocks: Literal["preset", "simple"] = "preset"  # simple: ReLU everywhere and no squeeze-excite
     norm: Norm = "recalibrated"  # batch norm shared by all widths, one for each, or that and recalibrated too
     kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
+    channels: Count | None = None  # nasbench201: of the first stage; default: the preset's
+    cells: Count | None = None  # nasbench201: in a stage; default: the preset's
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class GivenPair:
     A value is for an axis (``"stage1.depth" = 2``) or for every axis of a kind (``depth = 2``).
     """
 
-    little: dict[str, Any] = field(default_factory=dict)  # such as { width = 0.5, depth = 1 }
+    little: dict[str, Any] = field(default_factory=dict)  # such as { width = 0.5, depth = 1 } or { cell = "..." }
     big: dict[str, Any] = field(default_factory=dict)  # likewise; default: the largest arch
     split: Annotated[int, Ge(0)] = 0  # partial: the stage after which little branches off
 

@@ -219,7 +219,7 @@ class NestedPairs(PairSpace):
     def __init__(self, space: SearchSpace, little: SearchSpace | None = None) -> None:
         super().__init__(space, little)
         self.roles = ("big",) if little is None else ("big", "little")
-        _check_part(self.spaces["little"].blocks(space.largest()), space.blocks(space.largest()))
+        _check_part(self.spaces["little"].whole(), space.whole())
 
     def contains(self, pair: PairArch) -> bool:
         """Whether little is another arch than big and contained in it."""
@@ -246,9 +246,8 @@ class NestedPairs(PairSpace):
 
     def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
         """Little cut down to what big contains; where they coincide, it takes one step down."""
-        little, big = pair.little, pair.big
-        indices = {n: min(little[n], big[n]) if n in little and n in big else 0 for n in self.space.axes}
-        cut = PairArch(self.space.canonical(Arch(self.space.name, tuple(indices.items()))), big)
+        big = pair.big
+        cut = PairArch(self.space.cut(pair.little, big), big)
         if self.contains(cut):
             return cut
         below = [arch for arch in self.space.neighbours(big) if self.contains(PairArch(arch, big))]
@@ -268,6 +267,13 @@ class NestedPairs(PairSpace):
         pairs = (PairArch(smallest, big) for big in self.space.neighbours(smallest))
         return (pair for pair in pairs if self.contains(pair))
 
+    def smallest_with(self, big: Arch) -> Iterator[PairArch]:
+        """The smallest arch, or one step from it where big is that one and still contains another."""
+        if big != self.space.smallest():
+            return super().smallest_with(big)
+        pairs = (PairArch(little, big) for little in self.space.neighbours(big))
+        return (pair for pair in pairs if self.contains(pair))
+
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
         """Both lie in the one tower."""
         return Subnet(pair.little, self.roles[-1]), Subnet(pair.big)
@@ -279,8 +285,9 @@ class NestedPairs(PairSpace):
             return "little and big are the same arch"
         for name, axis in self.space.axes.items():
             mine, other = pair.little.get(name, -1), pair.big.get(name, -1)
-            if mine > other:
-                more = f"more than big's {axis.values[other]}" if other >= 0 else "and big has none"
+            if not axis.order[mine, other]:
+                than = "more than" if axis.weightless is None else "which is no part of"
+                more = f"{than} big's {axis.values[other]}" if other >= 0 else "and big has none"
                 return f"little is not contained in big, its {name} is {axis.values[mine]} {more}"
         return "little is not contained in big"
 
@@ -372,8 +379,8 @@ class PartialPairs(PairSpace):
         last = space.stages - 1
         if last < 1:
             raise DuonasError(
-                f"[pair] coupling = 'partial' needs a search space of two stages or more: {space.name!r} has "
-                f"{space.stages}."
+                f"[pair] coupling = 'partial' needs a search space with choices in two stages or more: "
+                f"{space.name!r} has {space.stages}."
             )
         for split in splits or ():
             if not 1 <= split <= last:
@@ -472,7 +479,7 @@ def pair_space(
     """
     if coupling not in COUPLINGS:
         raise DuonasError(f"no coupling {coupling!r}: {nearest(coupling, COUPLINGS)}.")
-    if little is not None and little.blocks(little.largest()) == space.blocks(space.largest()):
+    if little is not None and little.whole() == space.whole():
         little = None
     if coupling == "partial":
         return PartialPairs(space, splits, little)

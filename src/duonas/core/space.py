@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -17,7 +18,10 @@ from duonas.core.errors import DuonasError, nearest
 
 @dataclass(frozen=True)
 class Axis:
-    """One choice, its values from small to large.
+    """One choice, its values from small to large; the weights of each lie in those of every larger one.
+
+    Where they do not, ``weightless`` names the values that have no weights: these lie in every value, and beside them
+    each value in itself alone.
 
     An axis with a ``parent`` is active only where the parent's index is at least ``minimum``: the kernel of a stage's
     third block matters only where the stage is that deep. ``stage`` says which stage the choice is about (0: all of
@@ -29,6 +33,7 @@ class Axis:
     parent: str | None = None
     minimum: int = 0
     stage: int = 0
+    weightless: tuple[Any, ...] | None = None
 
     @property
     def kind(self) -> str:
@@ -38,6 +43,21 @@ class Axis:
     def __post_init__(self) -> None:
         if not self.values:
             raise DuonasError(f"axis {self.name!r} has no values: give at least one.")
+
+    def within(self, index: int) -> Sequence[int]:
+        """The indices of the values whose weights lie in those of value ``index``, itself among them, rising."""
+        if self.weightless is None:
+            return range(index + 1)
+        return [i for i, value in enumerate(self.values) if i == index or value in self.weightless]
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Whether value i lies in value j, as a table (V + 1, V + 1); the last row and column are for no choice."""
+        table = np.zeros((len(self.values) + 1,) * 2, dtype=bool)
+        table[-1] = True
+        for index in range(len(self.values)):
+            table[self.within(index), index] = True
+        return table
 
 
 class SearchSpace(ABC):
@@ -62,6 +82,13 @@ class SearchSpace(ABC):
     @abstractmethod
     def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
         """The blocks of ``arch`` from image to logits."""
+
+    def whole(self) -> tuple[BlockSpec, ...]:
+        """The blocks with every layer that some arch has, each as large as it gets: what a supernet is built from.
+
+        They are the largest arch's; a space where that does not contain all others overrides this.
+        """
+        return self.blocks(self.largest())
 
     def value(self, arch: Arch, axis: str) -> Any:
         """The value, not the index, that ``arch`` has on ``axis``."""
@@ -111,8 +138,21 @@ class SearchSpace(ABC):
         return self._build(self._draw(rng))
 
     def sample_within(self, big: Arch, rng: np.random.Generator) -> Arch:
-        """An arch contained in ``big``, every active axis drawn uniformly up to big's choice."""
-        return self._build({name: int(rng.integers(big[name] + 1)) if name in big else 0 for name in self.axes})
+        """An arch contained in ``big``, every active axis drawn uniformly from what lies in big's choice."""
+        drawn = dict.fromkeys(self.axes, 0)
+        for name, index in big.choices:
+            within = self.axes[name].within(index)
+            drawn[name] = within[int(rng.integers(len(within)))]
+        return self._build(drawn)
+
+    def cut(self, little: Arch, big: Arch) -> Arch:
+        """``little`` with each choice that does not lie in big's made the next smaller one that does."""
+        indices = dict.fromkeys(self.axes, 0)
+        for name, index in little.choices:
+            if name in big:
+                within = self.axes[name].within(big[name])
+                indices[name] = max((i for i in within if i <= index), default=within[0])
+        return self._build(indices)
 
     def sample_above(self, least: Mapping[str, int], rng: np.random.Generator) -> Arch:
         """An arch with every active axis drawn uniformly from index ``least[axis]`` up."""
@@ -171,8 +211,13 @@ class SearchSpace(ABC):
         return self._build(dict.fromkeys(self.axes, 0))
 
     def largest(self) -> Arch:
-        """The arch with the last value on every axis; it contains all others in a size space."""
+        """The arch with the last value on every axis; where the space is ``ordered`` it contains all others."""
         return self._build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
+
+    @cached_property
+    def ordered(self) -> bool:
+        """Whether every choice contains all smaller ones."""
+        return all(axis.weightless is None for axis in self.axes.values())
 
     def contains(self, big: Arch, little: Arch) -> bool:
         """Whether little's weights are a subset of big's."""
@@ -181,10 +226,14 @@ class SearchSpace(ABC):
     def contained(self, little: np.ndarray, bigs: np.ndarray) -> np.ndarray:
         """``contains`` for one little and N bigs by their ``indices``, (A,) and (N, A), as a mask (N,).
 
-        No choice of little exceeds big's: an inactive axis is -1, so little needs nothing there, and a big that lacks
-        an axis contains no choice on it. A space with another order overrides this one method.
+        Every choice of little lies in big's: an inactive axis is -1, so little needs nothing there, and a big that
+        lacks an axis contains no choice on it.
         """
-        mask: np.ndarray = np.all(little <= bigs, axis=1)
+        if self.ordered:  # the same in one comparison
+            mask: np.ndarray = np.all(little <= bigs, axis=1)
+        else:
+            columns = zip(self.axes.values(), little, bigs.T, strict=True)
+            mask = np.all([axis.order[mine, theirs] for axis, mine, theirs in columns], axis=0)
         return mask
 
     def indices(self, arch: Arch) -> np.ndarray:
@@ -247,13 +296,13 @@ class SearchSpace(ABC):
             prod(
                 self._count_within(child, big) for child in self._children.get(axis.name, []) if index >= child.minimum
             )
-            for index in range(big[axis.name] + 1)
+            for index in axis.within(big[axis.name])
         )
 
     def _count_pairs(self, axis: Axis) -> int:
         total = 0
         for big in range(len(axis.values)):
-            for little in range(big + 1):
+            for little in axis.within(big):
                 ways = 1
                 for child in self._children.get(axis.name, []):
                     if little >= child.minimum:

@@ -91,7 +91,7 @@ def _row(variant: dict[str, Any]) -> tuple[str, ...]:
     return (
         variant["name"], *(_spread(figures[role]) for role in ROLES), _difference(over["routed"]),
         count(figures["expected_macs"]["mean"]), percent(figures["little_share"]["mean"], 0),
-        f"{figures['auroc']['mean']:.3f}",
+        NOTHING if figures["auroc"]["mean"] is None else f"{figures['auroc']['mean']:.3f}",
     )  # fmt: skip
 
 

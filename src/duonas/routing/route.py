@@ -155,7 +155,11 @@ def halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def scores(router: Router, described: Tensor | np.ndarray) -> np.ndarray:
     """A router's scores (N,) float32 of what it described (N, D)."""
     with torch.inference_mode():
-        return router.judge(torch.as_tensor(described, dtype=torch.float32)).numpy()
+        found = router.judge(torch.as_tensor(described, dtype=torch.float32))
+    if found.shape != (len(described),):
+        shape = tuple(found.shape)
+        raise DuonasError(f"router {router.name!r} must give one score an image, ({len(described)},), got {shape}.")
+    return found.numpy()
 
 
 def choose(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from inspect import isabstract
+from typing import Any, get_args
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import RouteOptions
@@ -11,7 +12,7 @@ from duonas.routing.confidence import Confidence
 from duonas.routing.difficulty import Difficulty
 from duonas.routing.learned import Learned
 from duonas.routing.random import Random
-from duonas.routing.router import Router
+from duonas.routing.router import Position, Router
 from duonas.routing.window import Window
 
 ROUTERS: dict[str, type[Router]] = {each.name: each for each in (Confidence, Learned, Difficulty, Window, Random)}
@@ -48,6 +49,13 @@ def _own(name: str) -> type[Router]:
     found = load_own(name, "[route] router")
     if not (isinstance(found, type) and issubclass(found, Router)):
         raise DuonasError(f"[route] router {name}: {name.rpartition(':')[2]} is not a subclass of Router.")
+    if isabstract(found):
+        raise DuonasError(f"[route] router {name}: it has no method judge, from (N, D) to scores (N,).")
+    positions, known = getattr(found, "positions", ()), get_args(Position)
+    if not isinstance(positions, tuple) or not positions or set(positions) - set(known):
+        raise DuonasError(f"[route] router {name}: positions must be a tuple of {', '.join(known)}, got {positions!r}.")
+    if found.__module__.startswith("duonas."):  # imported there: the shipped one keeps its own name
+        found = type(found.__name__, (found,), {})
     found.name = name  # so that the policy names the file, where it is found again
     return found
 

@@ -127,11 +127,13 @@ class Scores:
             return Scored(scores(router, described), router)
         answers = Answers(logits, self._big(), self._evaluator.labels)
         score = np.empty(len(answers), np.float32)
+        dearest = router
         for half, (fitting, judging) in enumerate((self._halves, self._halves[::-1])):
             rng = stream(self._seed, "search", "router", router.name, little.id, half)
             router = self._routers[number].fit(described[fitting], answers.take(fitting), rng)
             score[judging] = ranks(scores(router, described[judging]))
-        return Scored(score, router)
+            dearest = max(dearest, router, key=lambda each: each.macs)  # one of the halves may have taught it nothing
+        return Scored(score, dearest)
 
     def _before_little(self, number: int, little: Subnet, shared: int) -> Tensor:
         """What a router sees before little runs, described; nested littles of one resolution have it in common."""

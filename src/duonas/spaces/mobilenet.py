@@ -18,7 +18,7 @@ from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
 from duonas.layers.elastic import KernelTransform, Shrink, centre
-from duonas.spaces.supernet import Family, Supernet
+from duonas.spaces.supernet import Family, Supernet, narrowed, refuse_keys
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 DEPTHS = (1, 2, 3, 4)
@@ -158,10 +158,9 @@ class MobileNetSpace(SearchSpace):
             "expansion": preset.expansions,
             "resolution": preset.resolutions if image_size == preset.image_size else (image_size,),
         }
-        for name, values in (narrow or {}).items():
-            options[name] = _narrowed(name, values, options)
         self.preset = preset
-        super().__init__("mobilenet", _axes(preset, options), image_size=image_size, classes=classes)
+        axes = _axes(preset, narrowed(options, narrow or {}))
+        super().__init__("mobilenet", axes, image_size=image_size, classes=classes)
         self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
 
     def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
@@ -257,15 +256,6 @@ class MobileNetSupernet(Supernet):
         return KernelTransform(kernels) if self._kernel_transform and len(kernels) > 1 else centre
 
 
-def _narrowed(name: str, values: list[Any], options: dict[str, tuple[Any, ...]]) -> tuple[Any, ...]:
-    if name not in options:
-        raise DuonasError(f"[space.axes] has no axis {name!r}: {nearest(name, options)}.")
-    outside = [value for value in values if value not in options[name]]
-    if outside:
-        raise DuonasError(f"[space.axes] {name} has no value {outside[0]!r}: choose from {list(options[name])}.")
-    return tuple(value for value in options[name] if value in values)
-
-
 def _axes(preset: Preset, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
     axes = [Axis("resolution", options["resolution"])]
     for stage in range(1, len(preset.stages) + 1):
@@ -281,6 +271,7 @@ def _axes(preset: Preset, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
 
 
 def _space(options: SpaceOptions, image_size: int, classes: int) -> MobileNetSpace:
+    refuse_keys("mobilenet", options, "channels", "cells")
     name = options.preset or _preset_for(image_size)
     if name not in PRESETS:
         raise DuonasError(f"search space 'mobilenet' has no preset {name!r}: {nearest(name, PRESETS)}.")

@@ -45,7 +45,7 @@ class PairSupernet(nn.Module):
         self.big = big
         self.little = little
         if little is not None:
-            for spec in pairs.space.blocks(pairs.space.largest()):
+            for spec in pairs.space.whole():
                 if spec.stage == 0:
                     del little.blocks[spec.name]
 

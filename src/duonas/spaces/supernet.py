@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
+from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import SearchSpace
 from duonas.layers.blocks import ElasticInput
@@ -25,7 +26,7 @@ class Supernet(nn.Module):
     network come from: ``"switchable"`` norms keep what they trained, those of the others are measured anew.
 
     Args:
-        space: the search space; its largest arch contains all others.
+        space: the search space.
         mean: of the training images, per channel, in [0, 1].
         std: likewise.
         rng: where the first weights come from.
@@ -39,12 +40,12 @@ class Supernet(nn.Module):
         super().__init__()
         self.space = space
         self.blocks = nn.ModuleDict()
-        for spec in space.blocks(space.largest()):
+        for spec in space.whole():
             self.blocks[spec.name] = ElasticInput(mean, std) if spec.kind == "input" else self.build(spec)
         initialise(self, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
-        """The elastic block that serves ``largest`` and all it contains; a subclass says.
+        """The elastic block that serves every arch, from what ``space.whole()`` says of it; a subclass says how.
 
         It is called with (x, spec), and its ``extract(spec)`` gives the same in plain PyTorch with weights of its own.
         """
@@ -86,3 +87,29 @@ class Family:
 
     space: Callable[[SpaceOptions, int, int], SearchSpace]
     supernet: Callable[[SearchSpace, Sequence[float], Sequence[float], np.random.Generator, SpaceOptions], Supernet]
+
+
+def narrowed(options: Mapping[str, tuple[Any, ...]], keep: Mapping[str, list[Any]]) -> dict[str, tuple[Any, ...]]:
+    """The values of each kind of axis, in their order, of which ``[space.axes]`` keeps some.
+
+    Raises:
+        DuonasError: it has a kind or a value that is not there.
+    """
+    for name, values in keep.items():
+        if name not in options:
+            raise DuonasError(f"[space.axes] has no axis {name!r}: {nearest(name, options)}.")
+        outside = [value for value in values if value not in options[name]]
+        if outside:
+            raise DuonasError(f"[space.axes] {name} has no value {outside[0]!r}: choose from {list(options[name])}.")
+    return {n: tuple(v for v in values if v in keep.get(n, values)) for n, values in options.items()}
+
+
+def refuse_keys(space: str, options: SpaceOptions, *keys: str) -> None:
+    """Refuse keys of ``[space]`` that this search space could only ignore.
+
+    Raises:
+        DuonasError: one of them is not at its default.
+    """
+    for key in keys:
+        if getattr(options, key) != getattr(SpaceOptions(), key):
+            raise DuonasError(f"search space {space!r} knows no {key}: it is a choice of other search spaces.")

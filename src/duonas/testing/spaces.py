@@ -54,12 +54,29 @@ class SpaceContract(ABC):
             assert space.mutate(a, rng, 0.0) == a
 
     def test_contains_is_an_order_with_a_top_and_a_bottom(self) -> None:
-        """The largest contains every arch, every arch contains the smallest and itself."""
+        """The largest contains every arch where the space is ordered, every arch contains the smallest and itself."""
         space = self.space()
         for arch in self.archs():
-            assert space.contains(arch, arch)
-            assert space.contains(space.largest(), arch) and space.contains(arch, space.smallest())
+            assert space.contains(arch, arch) and space.contains(arch, space.smallest())
+            assert space.contains(space.largest(), arch) or not space.ordered
             assert space.contains(arch, space.sample_within(arch, stream(3, arch.id)))
+
+    def test_cutting_down_gives_what_is_contained(self) -> None:
+        """And changes nothing where that is so already."""
+        space = self.space()
+        for little, big in zip(self.archs(), reversed(self.archs()), strict=True):
+            cut = space.validate(space.cut(little, big))
+            assert space.contains(big, cut) and (cut == little or not space.contains(big, little))
+
+    def test_a_part_has_no_layer_that_the_whole_has_not(self) -> None:
+        """What is contained has no other layers, and none larger; and every arch is contained in the whole space."""
+        space = self.space()
+        for big in self.archs():
+            little = space.sample_within(big, stream(14, big.id))
+            for part, whole in ((space.blocks(little), space.blocks(big)), (space.blocks(big), space.whole())):
+                named = {block.name: block for block in whole}
+                for block in part:
+                    assert all(layer.params <= named[block.name][layer.name].params for layer in block.layers)
 
     def test_encoding_is_one_hot_and_tells_archs_apart(self) -> None:
         """As many ones as active axes; different archs, different codes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -89,7 +90,8 @@ class DevicePolicy:
         best = max(row.holds for row in self.table)
         rows = [row for row in self.table if row.holds >= accuracy]
         if not rows:
-            raise BundleError(f"an accuracy floor of {accuracy:g} cannot be held: the highest that can is {best:.4f}.")
+            held = math.floor(best * 1e4) / 1e4  # not rounded up: what is named can be had
+            raise BundleError(f"an accuracy floor of {accuracy:g} cannot be held: the highest that can is {held:.4f}.")
         return min(rows, key=lambda row: row.expected_macs)
 
 

@@ -134,6 +134,8 @@ def _short(block: Block, room: int) -> str:
     if block["kind"] == "input":
         return f"{block['out_resolution']}²"
     wide = room > 100
+    if block.get("operations"):
+        return f"{block['out_channels']} ch"
     if block["kind"] == "head":
         return f"{_channels(block)} ch → {block['out_channels']}" if wide else f"→ {block['out_channels']}"
     kernel, expand = f"{block['kernel']}{TIMES}{block['kernel']}", f"{TIMES}{block['expansion']}"
@@ -150,7 +152,8 @@ def _tip(block: Block, role: str, shared: bool) -> str:
         f"{block['name']} ({block['kind']}) of {role}" + (", shared" if shared else ""),
         f"channels {block['in_channels']} → {block['out_channels']}",
         f"map {block['resolution']}² → {block['out_resolution']}²",
-        f"kernel {block['kernel']}{TIMES}{block['kernel']}{stride}, expansion {block['expansion']}",
+        ", ".join(block.get("operations", []))
+        or f"kernel {block['kernel']}{TIMES}{block['kernel']}{stride}, expansion {block['expansion']}",
         f"activation {block['activation']}"
         + (", squeeze-excite" if block["squeeze_excite"] else "")
         + (", residual" if block["residual"] else ""),

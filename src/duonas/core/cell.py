@@ -1,0 +1,98 @@
+"""Cells: small graphs of operations on feature maps (NAS-Bench-201: Dong and Yang 2020, section 2.1).
+
+Node 0 is what enters; every later node is the sum of operations on the nodes before it, and the last one leaves.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import count
+
+from duonas.core.block import BlockSpec, LayerSpec
+from duonas.core.errors import DuonasError, nearest
+
+NODES = 4
+EDGES = tuple((source, node) for node in range(1, NODES) for source in range(node))  # in the order of a cell's text
+WEIGHTLESS = ("none", "skip_connect")
+CONVOLUTIONS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # ReLU, a convolution of that side, norm
+OPERATIONS = (*WEIGHTLESS, "avg_pool_3x3", *CONVOLUTIONS)  # from small to large
+FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
+
+
+def write_cell(operations: tuple[str, ...]) -> str:
+    """The benchmark's text of a cell, such as ``|none~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_3x3~2|``."""
+    parts = [f"{operation}~{source}" for operation, (source, _) in zip(operations, EDGES, strict=True)]
+    nodes = ["|".join(part for part, (_, end) in zip(parts, EDGES, strict=True) if end == node)
+             for node in range(1, NODES)]  # fmt: skip
+    return "+".join(f"|{node}|" for node in nodes)
+
+
+def read_cell(text: object) -> tuple[str, ...]:
+    """The six operations of a cell's text, in the order of ``EDGES``.
+
+    Raises:
+        DuonasError: it has another form, an operation that does not exist, or an edge that is not where it belongs.
+    """
+    nodes = text.split("+") if isinstance(text, str) else []
+    if len(nodes) != NODES - 1 or not all(len(n) > 1 and n[0] == n[-1] == "|" for n in nodes):
+        raise DuonasError(f"cell {text!r} cannot be read: expected {FORM}.")
+    operations = []
+    for node, inputs in enumerate(nodes, 1):
+        parts = [part.partition("~") for part in inputs[1:-1].split("|")]
+        for operation, _, _ in parts:
+            if operation not in OPERATIONS:
+                raise DuonasError(f"cell {text!r} has no operation {operation!r}: {nearest(operation, OPERATIONS)}.")
+        found, expected = [source for _, _, source in parts], [str(source) for source in range(node)]
+        if found != expected:
+            raise DuonasError(
+                f"cell {text!r} has the wrong edges: node {node} must have inputs ~{', ~'.join(expected)}, "
+                f"got ~{', ~'.join(found)}."
+            )
+        operations += [operation for operation, _, _ in parts]
+    return tuple(operations)
+
+
+def cell_block(name: str, stage: int, channels: int, resolution: int, operations: tuple[str, ...]) -> BlockSpec:
+    """A cell with these operations on its edges; its layers are named by edge and operation."""
+    layers = tuple(
+        LayerSpec(layer_name(edge, operation), "conv", channels, channels, CONVOLUTIONS[operation],
+                  in_resolution=resolution, norm=True)
+        for edge, operation in enumerate(operations) if operation in CONVOLUTIONS
+    )  # fmt: skip
+    return BlockSpec(name, stage, "cell", channels, channels, resolution, resolution, activation="relu", layers=layers,
+                     operations=operations, alive=maps_alive(operations) * channels * resolution**2)  # fmt: skip
+
+
+def layer_name(edge: int, operation: str) -> str:
+    """What the convolution on an edge is called, such as ``edge01_nor_conv_3x3``."""
+    source, node = EDGES[edge]
+    return f"edge{source}{node}_{operation}"
+
+
+@cache
+def maps_alive(operations: tuple[str, ...]) -> int:
+    """The most feature maps of a cell that are alive at once, the one that enters among them.
+
+    Operations run one by one, in the order of ``EDGES``. A convolution reads a rectified copy of its node, a skip
+    copies nothing, and a sum takes the place of a term that nobody reads any more.
+    """
+    edges = [(*edge, operation) for edge, operation in zip(EDGES, operations, strict=True) if operation != "none"]
+    maps, new, most = {0: 0}, count(1), 2
+    for node in range(1, NODES):
+        for place, (source, end, operation) in enumerate(edges):
+            if end != node:
+                continue
+            later = {maps[other] for other, *_ in edges[place + 1 :] if other in maps}
+            term = maps[source] if operation == "skip_connect" else next(new)
+            terms = {maps.get(node, term), term}
+            alive = later | terms | {maps[source]}
+            most = max(most, len(alive) + (operation in CONVOLUTIONS))
+            if node not in maps:
+                maps[node] = term
+            elif terms - later:
+                maps[node] = min(terms - later)
+            else:
+                maps[node] = next(new)
+                most = max(most, len(later) + 1)
+        maps.setdefault(node, next(new))  # without inputs it is zeros
+    return most
