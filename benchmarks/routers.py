@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.core.rng import stream
 from duonas.data.batches import evaluation_batches
-from duonas.pipeline import Job
+from duonas.job import Job
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.metrics import area, oracle_accuracy
 from duonas.routing.route import halves, scores

@@ -11,6 +11,7 @@ from duonas import pipeline
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.costs.hooks import count_macs
+from duonas.job import Job
 from duonas.progress import Silent
 from duonas.report.summary import origin, stored_params
 from duonas.routing.routed import RoutedPair
@@ -92,7 +93,7 @@ def test_costs_are_what_ran(measured):
     """Law 6 in every mode, on the networks that were saved: independent ones compute two stems."""
     for mode, folder in measured.items():
         run = Run(folder)
-        job = pipeline.Job(run.recipe, run)
+        job = Job(run.recipe, run)
         policy = pipeline.Policy.load(run.pair / "policy.json")
         cascade = RoutedPair(job.pair_net.cpu(), policy.router)
         images = torch.from_numpy(job.splits.test.pixels[:40].numpy() / 255).float()
@@ -184,7 +185,7 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
         recipe = duonas.load_recipe("quickstart", [*overrides, f"finetune.mode={mode}", "finetune.epochs=1"])
         first = tmp_path / "joint"
         folder = duonas.run(recipe, tmp_path / mode, until="route", supernet=first if first.exists() else None)
-        job = pipeline.Job(recipe, Run(folder))
+        job = Job(recipe, Run(folder))
         assert pair(folder)["coupling"] == ("partial" if mode == "joint" else "independent")
         assert len(job.pair_net.stem) == pair(folder)["shared"] and bool(pair(folder)["shared"]) is (mode == "joint")
         assert count_macs(job.pair_net, image) == job.cost.peak

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 import duonas
+from duonas import job as jobs
 from duonas import pipeline
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
@@ -136,13 +137,13 @@ class _Interrupt:
 
 def test_poisoned_test_labels_change_no_file_before_measure(whole, tmp_path, monkeypatch):
     """Law 9: with every test label wrong, all that is written before ``measure`` is the same."""
-    load = pipeline.load_splits
+    load = jobs.load_splits
 
     def poisoned(*args):
         splits = load(*args)
         return replace(splits, test=replace(splits.test, labels=(splits.test.labels + 1) % splits.num_classes))
 
-    monkeypatch.setattr(pipeline, "load_splits", poisoned)
+    monkeypatch.setattr(jobs, "load_splits", poisoned)
     folder = tmp_path / "run"
     duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
     after_measure = {"test_outputs.safetensors", "examples.json"}
@@ -205,7 +206,7 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
 
 def test_a_tighter_budget_than_the_recipes_own_constraint_is_searched_for():
     recipe = duonas.load_recipe("quickstart", ["search.constraints.expected_macs=400000", "route.budget=200000"])
-    assert pipeline._search_options(recipe).constraints["expected_macs"] == 200_000
+    assert jobs.search_options(recipe).constraints["expected_macs"] == 200_000
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path):
@@ -242,8 +243,9 @@ def routed_files(folder):
 def test_tau_chosen_again_is_the_tau_of_a_new_run_and_needs_no_network(whole, copy, tmp_path, monkeypatch):
     """The recipe goes on saying how the run is made: a run of it from the beginning has the same files."""
     with monkeypatch.context() as patch:
-        for name in ("observe", "export_bundle", "load_splits", "load_tensors"):
-            patch.delattr(pipeline, name)
+        for name in ("observe", "load_splits", "load_tensors"):
+            patch.delattr(jobs, name)
+        patch.delattr(pipeline, "export_bundle")
         pipeline.rechoose(copy, share=0.3)
         pipeline.rechoose(copy, budget=200_000)
     done = read_json(copy / "stages.json")["stages"]

@@ -13,6 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.rng import stream
 from duonas.costs.hooks import count_macs
+from duonas.job import Job
 from duonas.recipe import parse
 from duonas.rundir import Run
 
@@ -100,7 +101,7 @@ def stage(folder, kill_at=None):
             raise Killed
 
     with Run.open(folder, RECIPE) as run:
-        job = pipeline.Job(RECIPE, run)
+        job = Job(RECIPE, run)
         pipeline.baselines(job, told)
     return job
 

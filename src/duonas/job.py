@@ -1,0 +1,253 @@
+"""A recipe at work in a run directory: what several stages need, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import load_file
+from torch import nn
+
+from duonas.baselines.static import check_networks
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.files import checksum, read_json
+from duonas.core.options import SearchOptions, TrainOptions
+from duonas.core.pair import IndependentPairs, PairArch, PairSpace, Subnet, pair_space
+from duonas.core.protocols import Progress, TrainRule
+from duonas.core.rng import stream
+from duonas.core.space import SearchSpace
+from duonas.costs.counting import analytic, pair_cost
+from duonas.data.augment import Augment
+from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.splits import Splits, load_splits
+from duonas.layers.init import initialise
+from duonas.layers.norm import recalibrate
+from duonas.recipe import Recipe
+from duonas.routing.policy import Policy
+from duonas.routing.route import Judged, fit
+from duonas.routing.routed import observe
+from duonas.routing.router import Router
+from duonas.routing.routers import make_router
+from duonas.rundir import Run
+from duonas.search.evaluate import Evaluator
+from duonas.search.front import Front
+from duonas.search.given import Given
+from duonas.search.goal import Goal
+from duonas.search.prices import Pricer
+from duonas.search.problem import Problem
+from duonas.search.routers import make_routers
+from duonas.spaces.families import family as find_family
+from duonas.spaces.pair import PairNet, PairSupernet
+from duonas.spaces.supernet import Family
+from duonas.training.checkpoint import Checkpoint, load_tensors
+from duonas.training.loop import check_accelerator
+from duonas.training.loop import train as train_network
+from duonas.training.rules import make_rule
+
+
+class Job:
+    """A recipe at work in a run directory; what several stages need is made once.
+
+    Args:
+        recipe: what to do.
+        run: where.
+        family: the kind of network, where it is not the recipe's own.
+        splits: the recipe's images, where they were read before.
+    """
+
+    def __init__(self, recipe: Recipe, run: Run, family: Family | None = None, splits: Splits | None = None) -> None:
+        self.recipe = recipe
+        self.run = run
+        self._family = family
+        self._splits = splits
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The images, on the host; the same ones as when the run began."""
+        splits = self._splits or load_splits(self.recipe.data, self.recipe.seed)
+        self.run.hold_splits(splits.hashes)
+        return splits
+
+    @cached_property
+    def family(self) -> Family:
+        """The kind of network."""
+        return self._family or find_family(self.recipe.space.name)
+
+    @cached_property
+    def pairs(self) -> PairSpace:
+        """The pairs that are allowed."""
+        return pairs_of(self.recipe, self.family, self.splits)
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space for these images."""
+        return self.pairs.space
+
+    def check(self) -> None:
+        """Refuse before any work what could only fail after it: a missing device, a budget that no pair keeps."""
+        check_accelerator(self.recipe.train.accelerator)
+        make_rule(self.pairs, self.recipe.train)
+        options = search_options(self.recipe)
+        routers = make_routers(options, self.recipe.route)
+        problem = Problem(
+            Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs, analytic, routers)
+        )
+        if options.pair is not None:
+            Given(problem, options.pair)
+        if self.recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
+            raise DuonasError(
+                "a router at position 'stem' needs a stem that both networks share: independent ones have none."
+            )
+        if self.recipe.baselines.networks:
+            check_networks(self.recipe.baselines.networks)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where networks run outside of training."""
+        wanted = self.recipe.train.accelerator
+        if wanted == "auto":
+            wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(wanted)
+
+    def fresh_supernet(self) -> PairSupernet:
+        """The weights of all pairs before training."""
+        towers = []
+        for role in self.pairs.towers:
+            rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
+            space, splits = self.pairs.spaces[role], self.splits
+            towers.append(self.family.supernet(space, splits.mean, splits.std, rng, self.recipe.space))
+        return PairSupernet(self.pairs, *towers)
+
+    @cached_property
+    def supernet(self) -> PairSupernet:
+        """The weights of all pairs after training."""
+        supernet = self.fresh_supernet()
+        supernet.load_state_dict(load_tensors(self.run.supernet)[0])
+        return supernet.to(self.device).eval()
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Asks archs about the val split; its batch norms see the train split."""
+        options = self.recipe.search
+        pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
+        name = checksum(self.run.supernet)
+        return Evaluator(self.supernet, pixels, self.splits.val.to(self.device), self.run.logits, options, name)
+
+    @cached_property
+    def pair(self) -> PairArch:
+        """The pair that the search chose."""
+        return PairArch.from_json(read_json(self.run.pair / "pair.json")["pair"])
+
+    @cached_property
+    def outcome(self) -> PairSpace:
+        """How the weights of the pair hang together in the end: fine-tuning parts towers that were one."""
+        mode = self.recipe.finetune.mode
+        if mode == "independent":
+            return IndependentPairs(self.space, self.pairs.spaces["little"])
+        return self.pairs if mode == "none" else self.pairs.parted()
+
+    @property
+    def subnets(self) -> dict[str, Subnet]:
+        """The pair's two networks by role, as they lie in the supernet."""
+        return dict(zip(("little", "big"), self.pairs.subnets(self.pair), strict=True))
+
+    @property
+    def cost(self) -> PairCost:
+        """What the pair costs, part by part, in MACs."""
+        return pair_cost(self.outcome, self.pair)
+
+    @property
+    def router(self) -> Router:
+        """The router that the search chose, or without a choice the recipe's, not fitted yet."""
+        if not self.recipe.search.routers:
+            return make_router(self.recipe.route)
+        best = Front.load(self.run.front).best
+        return make_router(replace(self.recipe.route, router=best.router, position=best.position))
+
+    @cached_property
+    def pair_net(self) -> PairNet:
+        """The pair's networks, with the weights that were saved in ``pair/``."""
+        networks = {role: self.supernet.extract(subnet) for role, subnet in self.subnets.items()}
+        for role, network in networks.items():
+            network.load_state_dict(load_file(self.run.pair / f"{role}.safetensors"))
+            network.to(self.device)
+        return self.joined(networks)
+
+    @cached_property
+    def fitted(self) -> tuple[Policy, Judged]:
+        """The fitted router as a policy whose tau is still to be chosen, and what that is chosen by."""
+        calib, router = self.splits.calib.to(self.device), self.router
+        batches = evaluation_batches(calib.pixels, self.recipe.search.batch_size)
+        return fit(
+            router, observe(self.pair_net, router, batches, calib.labels), cost=self.cost,
+            image_size=self.splits.image_size, seed=self.recipe.seed,
+            class_names=self.splits.class_names, splits=self.splits.hashes,
+        )  # fmt: skip
+
+    def untuned_pair(self) -> PairNet:
+        """The pair before fine-tuning: as the supernet has it for ``joint``, else with fresh weights."""
+        if self.recipe.finetune.mode == "joint":
+            return self.joined({role: self.evaluator.network(subnet) for role, subnet in self.subnets.items()})
+        supernet = self.fresh_supernet()
+        networks = {role: supernet.extract(subnet) for role, subnet in self.subnets.items()}
+        for role, network in networks.items():
+            initialise(network, stream(self.recipe.seed, "finetune", role))
+        return self.joined(networks)
+
+    def joined(self, networks: Mapping[str, nn.Sequential]) -> PairNet:
+        """Little and big as a pair that computes once what both share."""
+        return PairNet.join(networks["little"], networks["big"], self.outcome.shared(self.pair))
+
+    def fit(
+        self,
+        stage: str,
+        network: nn.Module,
+        rule: TrainRule,
+        options: TrainOptions,
+        path: Path,
+        fabric: Fabric,
+        progress: Progress,
+    ) -> Path:
+        """Train a network on the train split, on from the checkpoint beside ``path``, which gets its weights.
+
+        Args:
+            stage: what its lines in the log are called.
+        """
+        seed = self.recipe.seed
+        self.run.truncate_log(Checkpoint(path.parent / "checkpoint" / "state.safetensors").steps, stage)
+        batches = Batches(
+            self.splits.train.to(fabric.device), options.batch_size, num_classes=self.splits.num_classes,
+            seed=seed, augment=Augment.from_options(self.recipe.data),
+            rank=fabric.global_rank, world=fabric.world_size,
+        )  # fmt: skip
+        return train_network(
+            network, batches, rule, options, seed=seed, folder=path.parent, name=path.stem,
+            progress=progress, log=lambda **figures: self.run.log(stage, **figures), fabric=fabric,
+        )  # fmt: skip
+
+    def recalibrate(self, network: nn.Module) -> None:
+        """Give a network the batch-norm statistics of plain training images, as the search gives its subnets."""
+        options = self.recipe.search
+        pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
+        recalibrate(network.to(self.device), evaluation_batches(pixels, options.batch_size))
+
+
+def pairs_of(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
+    """The pairs that a recipe allows for the images of ``splits``."""
+    tables = (recipe.space, recipe.pair.little(recipe.space))
+    space, little = (family.space(table, splits.image_size, splits.num_classes) for table in tables)
+    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
+
+
+def search_options(recipe: Recipe) -> SearchOptions:
+    """The ``[search]`` table; a routing budget is also what the pair is searched for, unless it came after it."""
+    if recipe.route.budget is None or not recipe.route.budget_in_search:
+        return recipe.search
+    limits = dict(recipe.search.constraints)
+    limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", float("inf")))
+    return replace(recipe.search, constraints=limits)
