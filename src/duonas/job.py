@@ -41,6 +41,7 @@ from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
 from duonas.search.routers import make_routers
+from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.families import family as find_family
 from duonas.spaces.pair import PairNet, PairSupernet
 from duonas.spaces.supernet import Family
@@ -120,7 +121,7 @@ class Job:
         for role in self.pairs.towers:
             rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
             space, splits = self.pairs.spaces[role], self.splits
-            towers.append(self.family.supernet(space, splits.mean, splits.std, rng, self.recipe.space))
+            towers.append(build_supernet(self.family, space, splits.mean, splits.std, rng, self.recipe.space))
         return PairSupernet(self.pairs, *towers)
 
     @cached_property
@@ -239,8 +240,13 @@ class Job:
 
 def pairs_of(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
     """The pairs that a recipe allows for the images of ``splits``."""
+    if recipe.space.weights != "shared" and recipe.pair.coupling == "partial":
+        raise DuonasError(
+            f"[space] weights = {recipe.space.weights!r} makes the weights of each arch, so partial pairs have no "
+            "stages to share: take coupling = 'nested' or 'sibling', or weights = 'shared'."
+        )
     tables = (recipe.space, recipe.pair.little(recipe.space))
-    space, little = (family.space(table, splits.image_size, splits.num_classes) for table in tables)
+    space, little = (build_space(family, table, splits.image_size, splits.num_classes) for table in tables)
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
 
 

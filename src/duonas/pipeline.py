@@ -59,7 +59,8 @@ def train(job: Job, progress: Progress) -> list[Path]:
     rule, fabric = make_rule(job.pairs, options), build_fabric(options)
     path = job.fit("train", job.fresh_supernet(), rule, options, job.run.supernet, fabric, progress)
     leave()  # what follows is one process's work
-    return [path]
+    findings = rule.findings()
+    return [path, write_json(job.run.beta, findings)] if findings and job.run.writes else [path]
 
 
 def search(job: Job, progress: Progress) -> list[Path]:
@@ -326,7 +327,10 @@ def _adopt(job: Job, other: Path) -> None:
         known = Run(other).baseline_weights  # static networks go on from where they are there
         for state in known.rglob("*.safetensors"):
             write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
-    job.run.finish("train", [job.run.supernet], seconds=0.0)
+    paths = [job.run.supernet]
+    if Run(other).beta.exists():
+        paths.append(write_json(job.run.beta, read_json(Run(other).beta)))
+    job.run.finish("train", paths, seconds=0.0)
 
 
 def profile(recipe: Recipe, family: Family | None = None) -> Profile:

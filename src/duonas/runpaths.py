@@ -36,6 +36,11 @@ class RunPaths:
         return self.folder / "supernet.safetensors"
 
     @property
+    def beta(self) -> Path:
+        """The probability of each operation, where training learned them: by tower, axis and value."""
+        return self.folder / "beta.json"
+
+    @property
     def checkpoint(self) -> Path:
         """Folder of the training's state."""
         return self.folder / "checkpoint"

@@ -74,7 +74,7 @@ class BlockSpec:
     squeeze_excite: bool = False
     residual: bool = False
     layers: tuple[LayerSpec, ...] = ()
-    operations: tuple[str, ...] = ()  # on the edges of a cell
+    operations: tuple[str, ...] = ()  # on the edges of a cell; of a whole one, those that every edge has
     alive: int = 0  # the most numbers alive at once, where more than one layer's are (in a graph of layers)
 
     def __getitem__(self, layer: str) -> LayerSpec:

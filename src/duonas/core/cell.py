@@ -63,6 +63,12 @@ def cell_block(name: str, stage: int, channels: int, resolution: int, operations
                      operations=operations, alive=maps_alive(operations) * channels * resolution**2)  # fmt: skip
 
 
+def axis_name(edge: int) -> str:
+    """What the choice of an edge's operation is called, such as ``edge01.operation``."""
+    source, node = EDGES[edge]
+    return f"edge{source}{node}.operation"
+
+
 def layer_name(edge: int, operation: str) -> str:
     """What the convolution on an edge is called, such as ``edge01_nor_conv_3x3``."""
     source, node = EDGES[edge]

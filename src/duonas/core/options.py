@@ -16,6 +16,7 @@ NotNegative = Annotated[float, Ge(0)]
 Start = Annotated[float, Ge(0), Lt(1)]
 ConfidenceScore = Literal["max_softmax", "margin", "entropy", "logit_margin", "energy", "best"]
 Norm = Literal["recalibrated", "switchable", "both"]
+Rule = Literal["sandwich", "cotrain", "uniform", "fair", "focus-fair", "progressive", "hybrid"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class SpaceOptions:
     kernel_transform: bool = False  # smaller kernels are learned maps of the larger ones' centres, not those centres
     channels: Count | None = None  # nasbench201: of the first stage; default: the preset's
     cells: Count | None = None  # nasbench201: in a stage; default: the preset's
+    weights: Literal["shared", "kshot", "kshot-hypernet"] = "shared"  # by all archs, or made for each (paper T)
+    dictionary: Count | None = None  # weights that are made: entries to mix; default: 12 for kshot, else 64
+    rank: Count = 32  # kshot-hypernet: h, of its decomposition
+    mixers: Count = 2  # kshot-hypernet: MLP-Mixer layers over the arch
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ class LossOptions:
 class TrainOptions:
     """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
 
-    rule: Literal["sandwich", "cotrain", "uniform", "progressive", "hybrid"] = "sandwich"  # what a step trains
+    rule: Rule = "sandwich"  # what a step trains
     epochs: Count = 30  # times that every training image is seen
     batch_size: Count = 128  # images a step, over all processes
     resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
@@ -112,6 +117,10 @@ class TrainOptions:
     phases: PhaseOptions = field(default_factory=PhaseOptions)  # progressive
     progressive_share: OpenFraction = 0.5  # hybrid: the part of the run that is progressive
     then: Literal["sandwich", "cotrain"] = "sandwich"  # hybrid: the rule of the rest
+    students: Literal["auto", "soft", "labels"] = "auto"  # single paths learn from; auto: focus-fair's from soft labels
+    focus_temperature: Positive = 1.5  # focus-fair: tau, of the softmax over beta that paths are drawn by
+    coefficients: Literal["equal", "annealed", "free"] = "equal"  # of generated weights, in the first epochs
+    coefficient_epochs: NotNegative | None = None  # of that; default: 5 for equal, 10 for annealed
     lr: Positive = 0.1  # the highest
     schedule: Literal["cosine", "exponential"] = "cosine"  # how the learning rate falls
     lr_end: Fraction = 0.05  # exponential: the constant ending, as a fraction of lr

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -63,6 +63,12 @@ class Network(Protocol):
         """Images (B, 3, H, W) to a pair's logits; shared blocks run once."""
         ...
 
+    def mixed(
+        self, images: Tensor, subnet: Subnet, mixture: Mapping[str, Tensor], feature_mask: Tensor | None = None
+    ) -> Tensor:
+        """Images (B, 3, H, W) to the logits (B, K) of all operations together; see ``PairSupernet.mixed``."""
+        ...
+
 
 class TrainRule(Protocol):
     """What one training step does with a supernet: which subnets, which losses.
@@ -73,12 +79,15 @@ class TrainRule(Protocol):
 
     ``weights`` are what the rule itself learns (weights of its losses, say), empty for most: they are trained and
     checkpointed with the network. ``prepare`` is called before each step; where it rewrites the network's weights it
-    says so by returning true, and the loop forgets the momentum and the average of the old ones.
+    says so by returning true, and the loop forgets the momentum and the average of the old ones. ``findings`` is what a
+    reader of the run may want to know of what it learned, as JSON; nothing for most.
     """
 
     weights: nn.Module
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool: ...
+
+    def findings(self) -> dict[str, object]: ...
 
     def step(
         self,

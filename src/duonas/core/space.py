@@ -68,7 +68,13 @@ class SearchSpace(ABC):
         axes: the choices; a parent comes before its children.
         image_size: side of the square images the networks take, in pixels.
         classes: the number of classes K.
+
+    ``mixed`` names the axes over whose values a supernet can sum (paper T, eq. 5). ``generated`` says that the weights
+    of an arch are made for it, so that two archs share none but the stem's.
     """
+
+    mixed: tuple[str, ...] = ()
+    generated: bool = False
 
     def __init__(self, name: str, axes: list[Axis], *, image_size: int, classes: int) -> None:
         self.name = name
@@ -90,6 +96,15 @@ class SearchSpace(ABC):
         """
         return self.blocks(self.largest())
 
+    def mixed_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """The blocks with the layers of every value on the ``mixed`` axes; on the others ``arch`` chooses.
+
+        They are the blocks of ``arch`` with the last value on every mixed axis; a space where that does not contain the
+        other values overrides this.
+        """
+        last = {name: len(self.axes[name].values) - 1 for name in self.mixed}
+        return self.blocks(self.build({name: arch.get(name, 0) for name in self.axes} | last))
+
     def value(self, arch: Arch, axis: str) -> Any:
         """The value, not the index, that ``arch`` has on ``axis``."""
         return self.axes[axis].values[arch[axis]]
@@ -104,11 +119,19 @@ class SearchSpace(ABC):
             if value not in self.axes[name].values:
                 raise DuonasError(f"axis {name!r} has no value {value!r}: choose from {list(self.axes[name].values)}.")
             indices[name] = self.axes[name].values.index(value)
-        return self._build(indices)
+        return self.build(indices)
+
+    def build(self, indices: Mapping[str, int]) -> Arch:
+        """The arch with these indices on its axes; those on axes that are not active are dropped."""
+        choices: dict[str, int] = {}
+        for name, axis in self.axes.items():
+            if axis.parent is None or choices.get(axis.parent, -1) >= axis.minimum:
+                choices[name] = indices[name]
+        return Arch(self.name, tuple(choices.items()))
 
     def canonical(self, arch: Arch) -> Arch:
         """The same network with inactive axes dropped, in the order of the axes."""
-        return self._build(dict(arch.choices))
+        return self.build(dict(arch.choices))
 
     def validate(self, arch: Arch) -> Arch:
         """``arch`` itself, if it is a canonical arch of this space.
@@ -135,7 +158,7 @@ class SearchSpace(ABC):
 
     def sample(self, rng: np.random.Generator) -> Arch:
         """An arch with every active axis drawn uniformly."""
-        return self._build(self._draw(rng))
+        return self.build(self._draw(rng))
 
     def sample_within(self, big: Arch, rng: np.random.Generator) -> Arch:
         """An arch contained in ``big``, every active axis drawn uniformly from what lies in big's choice."""
@@ -143,7 +166,7 @@ class SearchSpace(ABC):
         for name, index in big.choices:
             within = self.axes[name].within(index)
             drawn[name] = within[int(rng.integers(len(within)))]
-        return self._build(drawn)
+        return self.build(drawn)
 
     def cut(self, little: Arch, big: Arch) -> Arch:
         """``little`` with each choice that does not lie in big's made the next smaller one that does."""
@@ -152,17 +175,17 @@ class SearchSpace(ABC):
             if name in big:
                 within = self.axes[name].within(big[name])
                 indices[name] = max((i for i in within if i <= index), default=within[0])
-        return self._build(indices)
+        return self.build(indices)
 
     def sample_above(self, least: Mapping[str, int], rng: np.random.Generator) -> Arch:
         """An arch with every active axis drawn uniformly from index ``least[axis]`` up."""
-        return self._build({name: int(rng.integers(least[name], len(axis.values))) for name, axis in self.axes.items()})
+        return self.build({name: int(rng.integers(least[name], len(axis.values))) for name, axis in self.axes.items()})
 
     def mutate(self, arch: Arch, rng: np.random.Generator, p: float = 0.1) -> Arch:
         """``arch`` with each axis redrawn with probability ``p``; axes that become active are drawn."""
         drawn = self._draw(rng)
         keep = rng.random(len(self.axes)) >= p
-        return self._build(
+        return self.build(
             {
                 name: arch[name] if kept and name in arch else drawn[name]
                 for name, kept in zip(self.axes, keep, strict=True)
@@ -177,11 +200,11 @@ class SearchSpace(ABC):
         for name, first in zip(self.axes, from_a, strict=True):
             parents = (a, b) if first else (b, a)
             child[name] = next((parent[name] for parent in parents if name in parent), drawn[name])
-        return self._build(child)
+        return self.build(child)
 
     def changed(self, arch: Arch, axis: str, index: int) -> Arch:
         """``arch`` with another choice on one axis; an axis that becomes active starts at its smallest value."""
-        return self._build({name: arch.get(name, 0) for name in self.axes} | {axis: index})
+        return self.build({name: arch.get(name, 0) for name in self.axes} | {axis: index})
 
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
         """All archs that differ on one axis, ``changed`` there."""
@@ -208,11 +231,11 @@ class SearchSpace(ABC):
 
     def smallest(self) -> Arch:
         """The arch with the first value on every axis."""
-        return self._build(dict.fromkeys(self.axes, 0))
+        return self.build(dict.fromkeys(self.axes, 0))
 
     def largest(self) -> Arch:
         """The arch with the last value on every axis; where the space is ``ordered`` it contains all others."""
-        return self._build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
+        return self.build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
 
     @cached_property
     def ordered(self) -> bool:
@@ -252,6 +275,22 @@ class SearchSpace(ABC):
         return np.concatenate(parts)
 
     @property
+    def tokens_shape(self) -> tuple[int, int]:
+        """How many axes there are, and the most values that one has."""
+        return len(self.axes), max(len(axis.values) for axis in self.axes.values())
+
+    def tokens(self, arch: Arch) -> np.ndarray:
+        """One-hot rows, (axes, most values of an axis) float32: what weights are generated from.
+
+        Zeros where an axis is inactive.
+        """
+        rows = np.zeros(self.tokens_shape, dtype=np.float32)
+        for row, name in zip(rows, self.axes, strict=True):
+            if name in arch:
+                row[arch[name]] = 1
+        return rows
+
+    @property
     def stages(self) -> int:
         """How many stages the axes are about."""
         return max((axis.stage for axis in self.axes.values()), default=0)
@@ -259,7 +298,7 @@ class SearchSpace(ABC):
     def graft(self, early: Arch, late: Arch, split: int) -> Arch:
         """``early``'s choices up to stage ``split``, ``late``'s after it."""
         chosen = {name: early if axis.stage <= split else late for name, axis in self.axes.items()}
-        return self._build({name: arch.get(name, 0) for name, arch in chosen.items()})
+        return self.build({name: arch.get(name, 0) for name, arch in chosen.items()})
 
     def size(self, *, after: int = -1, upto: int | None = None) -> int:
         """The exact number of different archs, or of different choices in the stages ``after`` < stage <= ``upto``."""
@@ -277,13 +316,6 @@ class SearchSpace(ABC):
     def _draw(self, rng: np.random.Generator) -> dict[str, int]:
         sizes = [len(axis.values) for axis in self.axes.values()]
         return dict(zip(self.axes, map(int, rng.integers(sizes)), strict=True))
-
-    def _build(self, indices: Mapping[str, int]) -> Arch:
-        choices: dict[str, int] = {}
-        for name, axis in self.axes.items():
-            if axis.parent is None or choices.get(axis.parent, -1) >= axis.minimum:
-                choices[name] = indices[name]
-        return Arch(self.name, tuple(choices.items()))
 
     def _count(self, axis: Axis) -> int:
         return sum(

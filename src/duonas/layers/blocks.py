@@ -218,7 +218,7 @@ class ElasticMBConv(nn.Module):
         """The L1 norm of the weights that read each input channel (C,)."""
         if self.expand:
             return self.expand.input_importance()
-        return self.depthwise.conv.weight.detach().abs().sum((1, 2, 3))
+        return self.depthwise.conv.own.detach().abs().sum((1, 2, 3))
 
     def reorder_inputs(self, order: Tensor) -> None:
         """Put input channel ``order[i]`` at place i; where nothing expands them, they are the hidden ones too."""

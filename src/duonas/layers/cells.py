@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import BlockSpec, LayerSpec
-from duonas.core.cell import EDGES, NODES, layer_name
+from duonas.core.cell import EDGES, NODES, axis_name, layer_name
 from duonas.layers.blocks import ConvNorm
 from duonas.layers.elastic import ElasticConv, ElasticLinear
 from duonas.layers.norm import NORMS
@@ -54,13 +54,29 @@ class ElasticCell(nn.Module):
     def forward(self, x: Tensor, spec: BlockSpec) -> Tensor:
         """(B, C, H, W) to the same shape."""
 
-        def operation(edge: int, name: str) -> Callable[[Tensor], Tensor]:
-            if name in PLAIN:
-                return self.plain[name]
-            layer = spec[layer_name(edge, name)]
-            return lambda x: self.convolutions[layer.name](F.relu(x), layer)
+        return through_cell(x, {edge: self._operation(spec, edge, name) for edge, name in _present(spec)})
 
-        return through_cell(x, {edge: operation(edge, name) for edge, name in _present(spec)})
+    def mixed(self, x: Tensor, spec: BlockSpec, mixture: Mapping[str, Tensor]) -> Tensor:
+        """All operations on each edge, (B, C, H, W) to the same shape.
+
+        Args:
+            x: what enters.
+            spec: a whole cell: it has the layers of all operations.
+            mixture: by axis, a probability for each of the whole cell's operations (V,).
+        """
+
+        def weighted(edge: int) -> Callable[[Tensor], Tensor]:
+            chances = zip(spec.operations, mixture[axis_name(edge)], strict=True)
+            terms = [(self._operation(spec, edge, name), chance) for name, chance in chances if name != "none"]
+            return lambda x: sum(chance * operation(x) for operation, chance in terms) if terms else torch.zeros_like(x)
+
+        return through_cell(x, {edge: weighted(edge) for edge in range(len(EDGES))})
+
+    def _operation(self, spec: BlockSpec, edge: int, name: str) -> Callable[[Tensor], Tensor]:
+        if name in PLAIN:
+            return self.plain[name]
+        layer = spec[layer_name(edge, name)]
+        return lambda x: self.convolutions[layer.name](F.relu(x), layer)
 
     def extract(self, spec: BlockSpec) -> Cell:
         """The same in plain layers."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from duonas.core.block import LayerSpec
+from duonas.layers.generated import GivenLayer
 
 _Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
 Shrink = Callable[[Tensor, int], Tensor]  # weight (O, I, K, K) and a smaller k to weight (O, I, k, k)
@@ -51,7 +52,8 @@ class KernelTransform(nn.Module):
 class ElasticConv(nn.Module):
     """A convolution whose leading channels and kernel centre serve every smaller one (Slimmable Networks; OFA).
 
-    Weights are empty until ``layers.init.initialise`` fills them.
+    Weights are empty until ``layers.init.initialise`` fills them. Where each arch brings its own (``GivenLayer``),
+    ``forgo`` drops them.
 
     Args:
         largest: the spec that contains all others.
@@ -62,12 +64,17 @@ class ElasticConv(nn.Module):
         super().__init__()
         self.shrink = shrink
         shape = (largest.out_channels, largest.in_channels // largest.groups, largest.kernel, largest.kernel)
-        self.weight = nn.Parameter(torch.empty(shape))
+        self.weight: nn.Parameter | None = nn.Parameter(torch.empty(shape))
         self.bias = nn.Parameter(torch.zeros(largest.out_channels)) if largest.bias else None
+
+    def forgo(self) -> None:
+        """Hold no weights: every layer that this is asked for brings them."""
+        self.weight = None
 
     def slices(self, layer: LayerSpec) -> tuple[Tensor, Tensor | None]:
         """Weight (out, in / groups, k, k) and bias (out,) for ``layer``."""
-        weight = self.weight[: layer.out_channels, : layer.in_channels // layer.groups]
+        whole = layer.weight if isinstance(layer, GivenLayer) else self.own
+        weight = whole[: layer.out_channels, : layer.in_channels // layer.groups]
         return self.shrink(weight, layer.kernel), None if self.bias is None else self.bias[: layer.out_channels]
 
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
@@ -77,24 +84,31 @@ class ElasticConv(nn.Module):
 
     def extract(self, layer: LayerSpec) -> nn.Conv2d:
         """A plain convolution with a copy of the slice."""
+        weight, bias = self.slices(layer)
         conv = skip_init(nn.Conv2d, layer.in_channels, layer.out_channels, layer.kernel, stride=layer.stride,
                          padding=layer.kernel // 2, groups=layer.groups, bias=layer.bias,
-                         device=self.weight.device)  # fmt: skip
-        return _filled(conv, *self.slices(layer))
+                         device=weight.device)  # fmt: skip
+        return _filled(conv, weight, bias)
+
+    @property
+    def own(self) -> nn.Parameter:
+        """The weights of the largest; there are none after ``forgo``."""
+        assert self.weight is not None
+        return self.weight
 
     def input_importance(self) -> Tensor:
         """The L1 norm of the weights that read each input channel (C,); not for a depthwise one."""
-        return self.weight.detach().abs().sum((0, 2, 3))
+        return self.own.detach().abs().sum((0, 2, 3))
 
     @torch.no_grad()
     def reorder_inputs(self, order: Tensor) -> None:
         """Put input channel ``order[i]`` at place i; not for a depthwise one, whose inputs are its outputs."""
-        self.weight.copy_(self.weight[:, order])
+        self.own.copy_(self.own[:, order])
 
     @torch.no_grad()
     def reorder_outputs(self, order: Tensor) -> None:
         """Put output channel ``order[i]`` at place i."""
-        for values in (self.weight, self.bias):
+        for values in (self.own, self.bias):
             if values is not None:
                 values.copy_(values[order])
 

@@ -19,7 +19,7 @@ def initialise(network: nn.Module, rng: np.random.Generator) -> None:
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, ElasticConv | nn.Conv2d):
+            if isinstance(module, ElasticConv | nn.Conv2d) and module.weight is not None:
                 groups = module.groups if isinstance(module, nn.Conv2d) else 1
                 depthwise = module.weight.shape[1] == 1 and groups in (1, module.weight.shape[0])
                 filters = 1 if depthwise else module.weight.shape[0] // groups

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.options import SpaceOptions
 from duonas.core.own import is_own, load_own
 
 if TYPE_CHECKING:
-    from duonas.spaces.supernet import Family
+    from duonas.core.space import SearchSpace
+    from duonas.spaces.supernet import Family, Supernet
 
 SHIPPED = {"mobilenet": "duonas.spaces.mobilenet", "nasbench201": "duonas.spaces.nasbench201"}
 
@@ -27,3 +32,28 @@ def family(name: str) -> Family:
         raise DuonasError(f"no search space {name!r}: {nearest(name, SHIPPED)}, or name your own as file.py:NAME.")
     found: Family = importlib.import_module(SHIPPED[name]).FAMILY
     return found
+
+
+def build_space(family: Family, options: SpaceOptions, image_size: int, classes: int) -> SearchSpace:
+    """The search space of a ``[space]`` table for images of that side in pixels and K classes."""
+    space = family.space(options, image_size, classes)
+    space.generated = options.weights != "shared"
+    return space
+
+
+def build_supernet(
+    family: Family,
+    space: SearchSpace,
+    mean: Sequence[float],
+    std: Sequence[float],
+    rng: np.random.Generator,
+    options: SpaceOptions,
+) -> Supernet:
+    """The supernet over a space, with weights as the ``[space]`` table asks; mean and std of images in [0, 1]."""
+    from duonas.spaces.weights import make_generator  # torch comes with it
+
+    supernet = family.supernet(space, mean, std, rng, options)
+    generator = make_generator(space, options, rng)
+    if generator is not None:
+        supernet.take_weights_from(generator)
+    return supernet

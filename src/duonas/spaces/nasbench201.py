@@ -12,7 +12,7 @@ from torch import nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec, basic_block, classifier_block, input_block, stem_block
-from duonas.core.cell import EDGES, OPERATIONS, WEIGHTLESS, cell_block, read_cell, write_cell
+from duonas.core.cell import EDGES, OPERATIONS, WEIGHTLESS, axis_name, cell_block, read_cell, write_cell
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
@@ -53,8 +53,9 @@ class NasBench201Space(SearchSpace):
         self, skeleton: Skeleton, image_size: int, classes: int, narrow: dict[str, list[Any]] | None = None
     ) -> None:
         operations = narrowed({"operation": OPERATIONS}, narrow or {})["operation"]
-        axes = [Axis(f"edge{source}{node}.operation", operations, weightless=WEIGHTLESS) for source, node in EDGES]
+        axes = [Axis(axis_name(edge), operations, weightless=WEIGHTLESS) for edge in range(len(EDGES))]
         super().__init__("nasbench201", axes, image_size=image_size, classes=classes)
+        self.mixed = tuple(self.axes)
         self.skeleton = skeleton
         self._blocks = lru_cache(maxsize=20_000)(self._make_blocks)
 
@@ -81,10 +82,14 @@ class NasBench201Space(SearchSpace):
         return self._blocks(self.operations(arch))
 
     def whole(self) -> tuple[BlockSpec, ...]:
-        """Cells with every operation's convolution on every edge: one arch has but one of them."""
+        """Cells with every operation on every edge: one arch has but one of them."""
         operations = self.axes["edge01.operation"].values
         same = zip(*(self._blocks((operation,) * len(EDGES)) for operation in operations), strict=True)
         return tuple(map(_joined, same))
+
+    def mixed_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """Cells with every operation on every edge: the whole space."""
+        return self.whole()
 
     def _make_blocks(self, operations: tuple[str, ...]) -> tuple[BlockSpec, ...]:
         channels, side = self.skeleton.channels, self.image_size
@@ -127,7 +132,8 @@ _BUILT: dict[str, Any] = {
 def _joined(same: tuple[BlockSpec, ...]) -> BlockSpec:
     """One block with the layers of all that stand in the same place."""
     layers = dict.fromkeys(layer for block in same for layer in block.layers)
-    return replace(same[-1], layers=tuple(layers))
+    operations = dict.fromkeys(operation for block in same for operation in block.operations)
+    return replace(same[-1], layers=tuple(layers), operations=tuple(operations))
 
 
 def _space(options: SpaceOptions, image_size: int, classes: int) -> NasBench201Space:

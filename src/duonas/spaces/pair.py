@@ -12,7 +12,7 @@ from duonas.core.block import BlockSpec
 from duonas.core.options import Norm
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.layers.sorting import sort_channels
-from duonas.spaces.supernet import Supernet
+from duonas.spaces.supernet import Mixes, Mixture, Supernet
 
 
 class PairOutput(NamedTuple):
@@ -51,15 +51,32 @@ class PairSupernet(nn.Module):
 
     def forward(self, x: Tensor, subnet: Subnet, feature_mask: Tensor | None = None) -> Tensor:
         """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) is for the features."""
-        return self._classified(x, subnet, self.pairs.blocks(subnet), feature_mask)[0]
+        return self._classified(x, subnet, self._specs(subnet), feature_mask)[0]
+
+    def mixed(self, x: Tensor, subnet: Subnet, mixture: Mixture, feature_mask: Tensor | None = None) -> Tensor:
+        """Logits (B, K) of all operations together, each weighted by its probability (paper T, eq. 5).
+
+        Args:
+            x: images (B, 3, H, W) in [0, 1].
+            subnet: its arch chooses on the axes that are not mixed.
+            mixture: probabilities (V,) for each of the space's ``mixed`` axes.
+            feature_mask: (B, F), for the features.
+        """
+        tower = self._tower(subnet)
+        *body, head = tower.specs(subnet.arch, self.pairs.spaces[subnet.role].mixed_blocks(subnet.arch), mixture)
+        for spec in body:
+            block = self._block(subnet, spec)
+            x = block.mixed(x, spec, mixture) if isinstance(block, Mixes) else block(x, spec)
+        logits: Tensor = self._block(subnet, head)(x, head, feature_mask)
+        return logits
 
     def pair(self, x: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> PairOutput:
         """Both towers' logits for images (B, 3, H, W) in [0, 1]; shared blocks run once. The mask is for big."""
         little, big = self.pairs.subnets(pair)
         shared = self.pairs.shared(pair)
-        blocks = self.pairs.blocks(big)
+        blocks = self._specs(big)
         stem = self._run(x, big, blocks[:shared])
-        little_logits, little_features = self._classified(stem, little, self.pairs.blocks(little)[shared:])
+        little_logits, little_features = self._classified(stem, little, self._specs(little)[shared:])
         big_logits, big_features = self._classified(stem, big, blocks[shared:], feature_mask)
         return PairOutput(little_logits, big_logits, stem, little_features, big_features)
 
@@ -71,7 +88,7 @@ class PairSupernet(nn.Module):
         """
         self.pairs.space.validate(subnet.arch)
         network = nn.Sequential()
-        for spec in self.pairs.blocks(subnet):
+        for spec in self._specs(subnet):
             network.add_module(spec.name, self._block(subnet, spec).extract(spec))  # type: ignore[operator]
         return network.eval()
 
@@ -101,9 +118,15 @@ class PairSupernet(nn.Module):
         """Give an extracted subnet the norm statistics that it is used with; see ``Supernet.settle``."""
         return self.big.settle(network, batches)
 
+    def _tower(self, subnet: Subnet) -> Supernet:
+        return self.little if self.little is not None and subnet.role == "little" else self.big
+
+    def _specs(self, subnet: Subnet) -> Sequence[BlockSpec]:
+        return self._tower(subnet).specs(subnet.arch, self.pairs.blocks(subnet))
+
     def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
-        own = self.little is not None and subnet.role == "little" and spec.stage > subnet.split
-        return (self.little if own and self.little else self.big).blocks[spec.name]
+        tower = self._tower(subnet) if spec.stage > subnet.split else self.big
+        return tower.blocks[spec.name]
 
     def _run(self, x: Tensor, subnet: Subnet, specs: Sequence[BlockSpec]) -> Tensor:
         for spec in specs:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
@@ -15,8 +17,21 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import SearchSpace
 from duonas.layers.blocks import ElasticInput
+from duonas.layers.elastic import ElasticConv
+from duonas.layers.generated import Generator
 from duonas.layers.init import initialise
 from duonas.layers.norm import RECALIBRATED, recalibrate
+
+Mixture = Mapping[str, Tensor]  # by axis, a probability (V,) for each of its values
+
+
+@runtime_checkable
+class Mixes(Protocol):
+    """A block that can sum over the values of an axis."""
+
+    def mixed(self, x: Tensor, spec: BlockSpec, mixture: Mixture) -> Tensor:
+        """(B, C, H, W) to (B, C', H', W'): what each value gives, weighted by its probability (paper T, eq. 5)."""
+        ...
 
 
 class Supernet(nn.Module):
@@ -39,6 +54,7 @@ class Supernet(nn.Module):
     ) -> None:
         super().__init__()
         self.space = space
+        self.generator: Generator | None = None
         self.blocks = nn.ModuleDict()
         for spec in space.whole():
             self.blocks[spec.name] = ElasticInput(mean, std) if spec.kind == "input" else self.build(spec)
@@ -53,15 +69,39 @@ class Supernet(nn.Module):
 
     def forward(self, x: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor:
         """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) is for the features."""
-        *body, head = self.space.blocks(arch)
+        *body, head = self.specs(arch, self.space.blocks(arch))
         for spec in body:
             x = self.blocks[spec.name](x, spec)
         return self.blocks[head.name](x, head, feature_mask)
 
+    def take_weights_from(self, generator: Generator) -> None:
+        """Have the weights of every convolution behind the stem made for each arch, and hold none of one's own."""
+        self.generator = generator
+        for spec in self.space.whole():
+            for module in self.blocks[spec.name].modules() if spec.stage > 0 else ():
+                if isinstance(module, ElasticConv):
+                    module.forgo()
+
+    def specs(self, arch: Arch, blocks: Sequence[BlockSpec], mixture: Mixture | None = None) -> Sequence[BlockSpec]:
+        """The blocks of an arch as this supernet's blocks take them: with the weights made for it, where they are made.
+
+        Args:
+            arch: the arch.
+            blocks: of it, or those of a pair's little that are made of others.
+            mixture: takes the place of the arch's choices on its axes.
+        """
+        if self.generator is None:
+            return blocks
+        tokens = torch.from_numpy(self.space.tokens(arch)).to(next(self.generator.parameters()).device)
+        rows = dict(zip(self.space.axes, tokens, strict=True))
+        for axis, chances in (mixture or {}).items():
+            rows[axis] = F.pad(chances.float(), (0, tokens.shape[1] - len(chances)))
+        return self.generator.fill(blocks, torch.stack(list(rows.values())))
+
     def extract(self, arch: Arch) -> nn.Sequential:
         """The subnet in plain PyTorch, one child a block, with its own weights and norm statistics, in eval mode."""
         network = nn.Sequential()
-        for spec in self.space.blocks(self.space.validate(arch)):
+        for spec in self.specs(arch, self.space.blocks(self.space.validate(arch))):
             block: Any = self.blocks[spec.name]
             network.add_module(spec.name, block.extract(spec))
         return network.eval()

@@ -66,6 +66,10 @@ class Cotrain:
         """Nothing to prepare."""
         return False
 
+    def findings(self) -> dict[str, object]:
+        """Nothing found."""
+        return {}
+
     def step(
         self,
         network: Network,

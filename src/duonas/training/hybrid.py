@@ -33,6 +33,10 @@ class Hybrid:
         self._current = self._second
         return self._second.prepare(network, step - turn, steps - turn)
 
+    def findings(self) -> dict[str, object]:
+        """Those of both."""
+        return {**self._first.findings(), **self._second.findings()}
+
     def step(
         self,
         network: Network,

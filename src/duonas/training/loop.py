@@ -179,6 +179,10 @@ class _Autocast:
         with self._fabric.autocast():
             return self._network.pair(*args, **kwargs)  # type: ignore[operator]
 
+    def mixed(self, *args: Any, **kwargs: Any) -> Any:
+        with self._fabric.autocast():
+            return self._network.mixed(*args, **kwargs)  # type: ignore[operator]
+
 
 def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float) -> None:
     """One optimiser step on the gradients that the rule has added up."""

@@ -71,7 +71,7 @@ class Progressive(InPlaceDistillation):
         options: the ``[train]`` table.
 
     Raises:
-        DuonasError: no subnets are to be drawn.
+        DuonasError: no subnets are to be drawn, or weights are made for each arch.
     """
 
     def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
@@ -79,6 +79,11 @@ class Progressive(InPlaceDistillation):
         if not options.random_archs:
             raise DuonasError(
                 "[train] random_archs = 0 would train the largest network alone: progressive shrinking draws 1 or more."
+            )
+        if pairs.space.generated:
+            raise DuonasError(
+                "progressive shrinking sorts the channels of weights that all archs share: [space] weights = 'shared', "
+                "or another training rule."
             )
         self._phases = Phases(pairs.space, options.phases)
         self._done = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -45,6 +45,10 @@ class OneResolution:
         """What the rule prepares."""
         return self._rule.prepare(network, step, steps)
 
+    def findings(self) -> dict[str, object]:
+        """Those of the rule."""
+        return self._rule.findings()
+
     def step(
         self,
         network: Network,
@@ -70,6 +74,11 @@ class _AtResolution:
     def pair(self, images: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> PairLogits:
         pair = replace(pair, little=self._at(pair.little), big=self._at(pair.big))
         return self._network.pair(images, pair, feature_mask)
+
+    def mixed(
+        self, images: Tensor, subnet: Subnet, mixture: Mapping[str, Tensor], feature_mask: Tensor | None = None
+    ) -> Tensor:
+        return self._network.mixed(images, replace(subnet, arch=self._at(subnet.arch)), mixture, feature_mask)
 
     def _at(self, arch: Arch) -> Arch:
         return self._space.changed(arch, AXIS, self._index)

@@ -14,3 +14,7 @@ class Stateless:
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
         """Nothing to prepare."""
         return False
+
+    def findings(self) -> dict[str, object]:
+        """Nothing found."""
+        return {}

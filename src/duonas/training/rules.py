@@ -9,12 +9,13 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import TrainRule
+from duonas.training.coefficients import CoefficientWarmup
 from duonas.training.cotrain import Cotrain
+from duonas.training.fair import Fair, FocusFair, Uniform
 from duonas.training.hybrid import Hybrid
 from duonas.training.progressive import Progressive
 from duonas.training.resolution import OneResolution
 from duonas.training.sandwich import Sandwich
-from duonas.training.uniform import Uniform
 
 
 def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
@@ -30,7 +31,9 @@ def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
     if options.rule not in RULES:
         raise DuonasError(f"no training rule {options.rule!r}: {nearest(options.rule, RULES)}.")
     rule = RULES[options.rule](pairs, options)
-    return OneResolution(rule, pairs.space) if options.resolution == "batch" else rule
+    if options.resolution == "batch":
+        rule = OneResolution(rule, pairs.space)
+    return CoefficientWarmup(rule, options) if pairs.space.generated else rule
 
 
 def _hybrid(pairs: PairSpace, options: TrainOptions) -> Hybrid:
@@ -43,6 +46,8 @@ RULES: dict[str, Callable[[PairSpace, TrainOptions], TrainRule]] = {
     "sandwich": Sandwich,
     "cotrain": Cotrain,
     "uniform": Uniform,
+    "fair": Fair,
+    "focus-fair": FocusFair,
     "progressive": Progressive,
     "hybrid": _hybrid,
 }

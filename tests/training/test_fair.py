@@ -7,7 +7,7 @@ import torch
 
 from duonas.core.options import TrainOptions
 from duonas.training.losses import label_loss
-from duonas.training.uniform import Uniform
+from duonas.training.fair import Uniform
 
 
 @pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
