@@ -21,8 +21,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.options import SearchOptions, SpaceOptions, TrainOptions
-from duonas.core.pair import NestedPairs, Subnet
+from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches

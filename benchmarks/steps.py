@@ -19,8 +19,8 @@ from speed import BATCH, batch, side_by_side
 from torch import nn
 from torch.nn import functional as F
 
+from duonas.core.couplings import pair_space
 from duonas.core.options import LossOptions, SpaceOptions, TrainOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import duonas
+from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import NestedPairs
 from duonas.costs.counting import analytic
 from duonas.spaces.mobilenet import FAMILY
 

@@ -14,10 +14,11 @@ from torch import nn
 
 from duonas.baselines.static import check_networks
 from duonas.core.cost import PairCost
+from duonas.core.couplings import IndependentPairs, pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json
 from duonas.core.options import SearchOptions, TrainOptions
-from duonas.core.pair import IndependentPairs, PairArch, PairSpace, Subnet, pair_space
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace

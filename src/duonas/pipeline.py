@@ -16,10 +16,11 @@ from torch import nn
 
 from duonas.baselines.static import measure_static, static_network
 from duonas.core.cost import PairCost
+from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions
-from duonas.core.pair import PairSpace, possible_pairs
+from duonas.core.pair import PairSpace
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.narrowed import Alone, WithBig
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet

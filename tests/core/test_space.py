@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec, head_block, input_block, stem_block
+from duonas.core.couplings import NestedPairs, pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.pair import NestedPairs, PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.space import Axis, SearchSpace
 
 

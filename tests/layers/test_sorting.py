@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from duonas.core.block import BlockSpec
+from duonas.core.couplings import pair_space
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.layers.norm import SwitchableBatchNorm
 from duonas.layers.sorting import by_importance, sort_channels

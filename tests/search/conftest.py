@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import NestedPairs
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.routing.confidence import Confidence

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from duonas.core.couplings import pair_space
 from duonas.core.narrowed import Alone, WithBig
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import pair_space
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer

@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.options import SearchOptions, SpaceOptions
-from duonas.core.pair import NestedPairs, Subnet
+from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.data.images import Images
 from duonas.search.evaluate import Evaluator

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.pair import pair_space
 from duonas.core.pareto import nondominated
 from duonas.core.rng import stream
 from duonas.routing.confidence import Confidence

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.core.options import SearchOptions, SpaceOptions
-from duonas.core.pair import NestedPairs, Subnet
+from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.routing.confidence import Confidence
 from duonas.search.goal import CONSTRAINTS, Goal

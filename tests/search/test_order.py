@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from duonas.core.couplings import COUPLINGS, pair_space
 from duonas.core.options import SearchOptions, SpaceOptions
-from duonas.core.pair import COUPLINGS, PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.routing.confidence import Confidence

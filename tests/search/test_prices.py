@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from duonas.core.pair import NestedPairs, PairArch, pair_space
+from duonas.core.couplings import NestedPairs, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost
 from duonas.search.goal import Goal

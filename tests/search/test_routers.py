@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from duonas.core.couplings import IndependentPairs, NestedPairs, pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import GivenPair, RouteOptions, SearchOptions, SpaceOptions
-from duonas.core.pair import IndependentPairs, NestedPairs, Subnet, pair_space
+from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.core.trial import Trial
 from duonas.costs.counting import analytic

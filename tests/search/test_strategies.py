@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.core.options import GivenPair, SearchOptions, SpaceOptions
-from duonas.core.pair import NestedPairs
 from duonas.routing.confidence import Confidence
 from duonas.search.given import Given
 from duonas.search.goal import Goal

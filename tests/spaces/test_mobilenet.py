@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import PairOptions, SpaceOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.recipe import parse

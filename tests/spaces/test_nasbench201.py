@@ -14,10 +14,11 @@ import torch
 
 import duonas
 from duonas.core.cell import EDGES, OPERATIONS, maps_alive, read_cell, write_cell
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.options import GivenPair, PairOptions, SpaceOptions
-from duonas.core.pair import PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.deploy.onnx import export_parts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from duonas.core.couplings import pair_space
 from duonas.core.options import SpaceOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet

@@ -13,9 +13,9 @@ import torch
 from lightning_fabric import Fabric
 
 import duonas
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.data import processes
 from duonas.data.augment import Augment

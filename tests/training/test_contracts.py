@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from duonas.core.couplings import pair_space
 from duonas.core.options import LossOptions, PairOptions, SpaceOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from duonas.core.couplings import IndependentPairs, pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import FinetuneOptions, LossOptions, SpaceOptions, TrainOptions
-from duonas.core.pair import IndependentPairs, PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import pair_cost
 from duonas.costs.hooks import count_macs

@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
-from duonas.core.pair import NestedPairs, Subnet
+from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.layers.norm import recalibrate
 from duonas.spaces.mobilenet import FAMILY

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import PhaseOptions, SpaceOptions, TrainOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.core.space import Axis, SearchSpace
 from duonas.spaces.families import family as find_family

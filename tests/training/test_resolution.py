@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.core.space import Axis
 from duonas.spaces.mobilenet import FAMILY, MobileNetSpace

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.options import SpaceOptions, TrainOptions
-from duonas.core.pair import NestedPairs
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet

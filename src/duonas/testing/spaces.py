@@ -8,8 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from duonas.core.arch import Arch
+from duonas.core.couplings import possible_pairs
 from duonas.core.narrowed import Alone, WithBig
-from duonas.core.pair import PairArch, PairSpace, possible_pairs
+from duonas.core.pair import PairArch, PairSpace
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic
