@@ -241,11 +241,6 @@ class Job:
 
 def pairs_of(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
     """The pairs that a recipe allows for the images of ``splits``."""
-    if recipe.space.weights != "shared" and recipe.pair.coupling == "partial":
-        raise DuonasError(
-            f"[space] weights = {recipe.space.weights!r} makes the weights of each arch, so partial pairs have no "
-            "stages to share: take coupling = 'nested' or 'sibling', or weights = 'shared'."
-        )
     tables = (recipe.space, recipe.pair.little(recipe.space))
     space, little = (build_space(family, table, splits.image_size, splits.num_classes) for table in tables)
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)

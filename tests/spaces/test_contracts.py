@@ -7,22 +7,24 @@ import torch
 
 from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import FAMILY, MobileNetSupernet
+from duonas.spaces.families import build_space, build_supernet
+from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.nasbench201 import NasBench201Supernet
+from duonas.spaces.supernet import Supernet
 from duonas.testing import SpaceContract, SupernetContract
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
 
-def mobilenet(size: int = 16, **options) -> MobileNetSupernet:
+def mobilenet(size: int = 16, **options) -> Supernet:
     table = SpaceOptions(**options)
-    return FAMILY.supernet(FAMILY.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
+    return build_supernet(FAMILY, build_space(FAMILY, table, size, 5), MEAN, STD, stream(0, "init"), table)
 
 
-def nasbench201(size: int = 8, **options) -> NasBench201Supernet:
+def nasbench201(size: int = 8, **options) -> Supernet:
     table = SpaceOptions(**{"channels": 4, "cells": 1} | options)
-    return NASBENCH201.supernet(NASBENCH201.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
+    space = build_space(NASBENCH201, table, size, 5)
+    return build_supernet(NASBENCH201, space, MEAN, STD, stream(0, "init"), table)
 
 
 class TestMobileNetDigits(SupernetContract):
@@ -79,6 +81,23 @@ class TestNasBench201(SupernetContract):
 
     def supernet(self):
         return nasbench201(6)
+
+
+class TestNasBench201Kshot(SupernetContract):
+    def supernet(self):
+        return nasbench201(weights="kshot", dictionary=3)
+
+
+class TestNasBench201Hypernet(SupernetContract):
+    def supernet(self):
+        return nasbench201(weights="kshot-hypernet", dictionary=4, rank=4)
+
+
+class TestMobileNetHypernet(SupernetContract):
+    """Sizes are cut out of weights that are made for the arch."""
+
+    def supernet(self):
+        return mobilenet(8, preset="digits", weights="kshot-hypernet", dictionary=4, rank=4, axes={"depth": [1, 2]})
 
 
 class TestNasBench201Nothing(SpaceContract):

@@ -17,12 +17,18 @@ class Watched:
 
     def __init__(self, net):
         self.net, self.subnets, self.logits, self.masks = net, [], [], []
+        self.mixtures, self.teacher = 0, None
 
     def __call__(self, images, subnet, feature_mask=None):
         logits = self.net(images, subnet, feature_mask)
         self.subnets.append(subnet)
         self.logits.append(logits.detach())
         self.masks.append(feature_mask)
+        return logits
+
+    def mixed(self, images, subnet, mixture, feature_mask=None):
+        logits = self.net.mixed(images, subnet, mixture, feature_mask)
+        self.mixtures, self.teacher = self.mixtures + 1, logits.detach()
         return logits
 
 

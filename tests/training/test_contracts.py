@@ -7,6 +7,7 @@ from dataclasses import replace
 from duonas.core.couplings import pair_space
 from duonas.core.options import LossOptions, PairOptions, SpaceOptions
 from duonas.core.rng import stream
+from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.pair import PairSupernet
@@ -137,11 +138,13 @@ class TestHybridPartial(TestHybrid):
 class _Cells:
     """Instead of sizes: most weights are used by few archs, and the largest contains few."""
 
+    weights = "shared"
+
     def supernet(self):
-        table = SpaceOptions(channels=4, cells=1)
-        pairs = pair_space(NASBENCH201.space(table, 8, 4), self.coupling)
+        table = SpaceOptions(channels=4, cells=1, weights=self.weights, dictionary=3, rank=4)
+        pairs = pair_space(build_space(NASBENCH201, table, 8, 4), self.coupling)
         towers = (
-            NASBENCH201.supernet(pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
+            build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
             for role in pairs.towers
         )
         return PairSupernet(pairs, *towers)
@@ -149,6 +152,30 @@ class _Cells:
 
 class TestUniformCells(_Cells, TestUniform):
     pass
+
+
+class TestFairCells(_Cells, TestSandwich):
+    name = "fair"
+
+
+class TestFocusFairCells(_Cells, TestSandwich):
+    """Beta is trained and killed with the rest; weights are made for each arch, by equal coefficients at first."""
+
+    name = "focus-fair"
+    weights = "kshot-hypernet"
+
+
+class TestUniformKshotCells(_Cells, TestUniform):
+    weights = "kshot"
+
+
+class TestSandwichHypernet(TestSandwich):
+    """Sizes, cut out of weights that are made for the arch."""
+
+    def supernet(self):
+        table = SpaceOptions(preset="digits", axes=AXES, weights="kshot-hypernet", dictionary=4, rank=4)
+        pairs = pair_space(build_space(FAMILY, table, 8, 4))
+        return PairSupernet(pairs, build_supernet(FAMILY, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
 
 class TestSandwichSiblingCells(_Cells, TestSandwichSibling):

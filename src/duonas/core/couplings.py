@@ -187,6 +187,11 @@ class PartialPairs(PairSpace):
         self, space: SearchSpace, splits: Sequence[int] | None = None, little: SearchSpace | None = None
     ) -> None:
         super().__init__(space, little)
+        if space.generated:
+            raise DuonasError(
+                "[pair] coupling = 'partial' shares stages, but these weights are made for each arch: take 'nested' or "
+                "'sibling', or [space] weights = 'shared'."
+            )
         last = space.stages - 1
         if last < 1:
             raise DuonasError(
@@ -302,8 +307,11 @@ def pair_space(
 def possible_pairs(
     space: SearchSpace, splits: Sequence[int] | None = None, little: SearchSpace | None = None
 ) -> dict[str, PairSpace]:
-    """The pairs under every coupling that a search space can have, by its name: none is partial with one stage."""
-    names = [name for name in COUPLINGS if name != "partial" or space.stages > 1]
+    """The pairs under every coupling that a search space can have, by its name.
+
+    None is partial with one stage, or where the weights are made for each arch.
+    """
+    names = [name for name in COUPLINGS if name != "partial" or (space.stages > 1 and not space.generated)]
     return {name: pair_space(space, name, splits if name == "partial" else None, little) for name in names}
 
 

@@ -104,8 +104,11 @@ class PairSupernet(nn.Module):
     def sort_channels(self) -> None:
         """Bring the most important channels of both towers to the front; the largest networks compute what they did.
 
-        Blocks without the methods of ``layers.sorting`` keep their channels as they are.
+        Blocks without the methods of ``layers.sorting`` keep their channels as they are, as do weights made for each
+        arch.
         """
+        if self.pairs.space.generated:
+            return
         largest = self.pairs.largest_subnets()
         sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in largest])
 
