@@ -76,6 +76,12 @@ class RouterContract(ABC):
             torch.testing.assert_close(router.score(seen[row : row + 1]), scores[row : row + 1], rtol=1e-5, atol=1e-6)
         assert router.score(seen[:0]).shape == (0,)
 
+    def test_a_score_is_what_it_judges_of_what_it_describes(self) -> None:
+        """To the bit, described by the router before it was fitted too, as the calib split is."""
+        router, seen = self.fitted(), self.seen()[:200]
+        for describing in (router, self.router()):
+            assert torch.equal(router.judge(describing.describe(seen)), router.score(seen))
+
     def test_fitting_is_repeatable_and_leaves_global_randomness_alone(self) -> None:
         """The same images and seed give the same router."""
         before = torch.get_rng_state(), str(np.random.get_state())
