@@ -18,6 +18,7 @@ from duonas.core.couplings import IndependentPairs, pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json
 from duonas.core.options import SearchOptions, TrainOptions
+from duonas.core.own import is_own
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
@@ -26,6 +27,7 @@ from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.splits import Splits, load_splits
+from duonas.deploy.rehearsal import rehearse
 from duonas.layers.init import initialise
 from duonas.layers.norm import recalibrate
 from duonas.recipe import Recipe
@@ -91,7 +93,10 @@ class Job:
         return self.pairs.space
 
     def check(self) -> None:
-        """Refuse before any work what could only fail after it: a missing device, a budget that no pair keeps."""
+        """Refuse before any work what could only fail after it.
+
+        A missing device, a budget that no pair keeps, a router of the user's own that does not do what it must.
+        """
         check_accelerator(self.recipe.train.accelerator)
         make_rule(self.pairs, self.recipe.train)
         options = search_options(self.recipe)
@@ -107,6 +112,20 @@ class Job:
             )
         if self.recipe.baselines.networks:
             check_networks(self.recipe.baselines.networks)
+        for router in routers:
+            if is_own(router.name):
+                rehearse(
+                    router, self._seen(router), self.space.classes, device=self.device, opset=self.recipe.export.opset
+                )
+
+    def _seen(self, router: Router) -> tuple[int, ...]:
+        """The shape of what a router sees of one image; at the stem, as the smallest arch has it."""
+        stem = [block for block in self.space.blocks(self.space.smallest()) if block.stage == 0][-1]
+        return {
+            "input": (3, self.splits.image_size, self.splits.image_size),
+            "stem": (stem.out_channels, stem.out_resolution, stem.out_resolution),
+            "after_little": (self.space.classes,),
+        }[router.position]
 
     @cached_property
     def device(self) -> torch.device:

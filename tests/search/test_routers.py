@@ -18,6 +18,8 @@ from duonas.costs.counting import analytic
 from duonas.data.images import Images
 from duonas.routing.calibration import auroc
 from duonas.routing.confidence import Confidence
+from duonas.routing.difficulty import Difficulty
+from duonas.routing.learned import Learned
 from duonas.routing.router import Answers
 from duonas.routing.threshold import keeps_little
 from duonas.search.evaluate import Evaluator, SubnetResult
@@ -56,6 +58,22 @@ def test_the_recipe_names_them_and_else_there_is_its_own():
 def test_one_that_cannot_be_is_refused(names, message):
     with pytest.raises(DuonasError, match=message):
         make_routers(SearchOptions(routers=names), RouteOptions())
+
+
+@pytest.mark.parametrize(
+    ("position", "stand_in"),
+    [
+        ("after_little", Confidence()),
+        ("stem", Difficulty(position="stem")),
+        ("auto", Difficulty(position="stem")),
+        ("input", Difficulty(position="input")),
+    ],
+)
+def test_a_network_learns_in_the_search_only_where_that_is_asked_for(position, stand_in):
+    route = RouteOptions(router="learned", position=position)
+    assert make_routers(SearchOptions(), route) == (stand_in,)
+    (asked,) = make_routers(SearchOptions(routers=("learned",)), route)
+    assert isinstance(asked, Learned)
 
 
 def test_every_point_of_the_front_is_true(pairs, evaluator, routers):
@@ -125,6 +143,9 @@ class Device:
         logits = (np.eye(4)[answer] * sure[:, None]).astype(np.float32)
         return SubnetResult(subnet, logits, float(right.mean()), cost)
 
+    def kept(self, name, about, compute):
+        return compute()
+
     def describe(self, router, subnet, shared):
         return torch.from_numpy(self.seen.astype(np.float32))[:, None]
 
@@ -172,6 +193,58 @@ def test_no_image_is_judged_by_a_router_that_saw_its_label(pairs, evaluator, rou
     by_heart = ByHeart().fit(described, Answers(evaluator.evaluate(little).logits, None, evaluator.labels), None)
     assert auroc(by_heart.judge(described).numpy(), right) == 1
     assert 0.25 < auroc(score, right) < 0.75
+
+
+def small_evaluator(folder, coupling=NestedPairs, name="weights", seed=1):
+    """Of untrained weights and 20 drawn images, 24 more for the batch norms."""
+    table = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3]})
+    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table)
+    rng = stream(seed, "images")
+    pixels = torch.from_numpy(rng.integers(0, 256, (44, 3, 8, 8), dtype=np.uint8))
+    val = Images(pixels[:20], torch.from_numpy(rng.integers(0, 4, 20)))
+    options = SearchOptions(recalibration_images=24, batch_size=8)
+    return Evaluator(PairSupernet(coupling(net.space), net), pixels[20:], val, folder, options, name)
+
+
+def test_a_killed_search_learns_nothing_twice(tmp_path, routers, monkeypatch):
+    """What a router learned for a little is kept, until weights, seed or the router itself are others."""
+    told, fits = [], []
+    options = replace(OPTIONS, evaluations=4, population=4)
+
+    class Counting(type(routers[2])):
+        def describe(self, seen):
+            return seen.mean((2, 3))
+
+        def fit(self, described, answers, rng):
+            fits.append(1)
+            if len(fits) == kill:
+                raise KeyboardInterrupt
+            return super().fit(described, answers, rng)
+
+    def searched(router, name="weights", seed=0):
+        evaluator = small_evaluator(tmp_path, name=name)
+        told.clear()
+        fits.clear()
+        pairs = evaluator.supernet.pairs
+        return search(pairs, evaluator, options, (router,), seed, lambda *now, **figures: told.append((*now, figures)))
+
+    kill = 5
+    with pytest.raises(KeyboardInterrupt):
+        searched(Counting())
+    kill = 0
+    result = searched(Counting())
+    rest = len(fits)
+    waited = [(done, total) for done, total, _ in told[4:]]
+    assert waited[-1][0] == waited[-1][1] and [done for done, _ in waited] == sorted({done for done, _ in waited})
+    assert all(figures["accuracy"] == told[3][2]["accuracy"] for _, _, figures in told[4:])
+    assert searched(Counting()) == result and fits == []
+    for changes in ({"name": "other weights"}, {"seed": 1}):
+        searched(Counting(), **changes)
+        assert len(fits) >= rest
+    other = Counting()
+    other.sign = 1.0
+    searched(other)
+    assert len(fits) == rest + 4
 
 
 def test_ranks_keep_order_ties_and_what_is_not_a_number():
@@ -231,13 +304,8 @@ def test_a_pair_without_shared_blocks_has_no_router_at_the_stem(pairs, evaluator
 
 def test_what_the_evaluator_describes_is_what_the_pair_sees(tmp_path, routers):
     """The stem of a little by itself is that of every pair that shares it, batch norms included."""
-    table = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3]})
-    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table)
-    supernet, rng = PairSupernet(NestedPairs(net.space), net), stream(1, "images")
-    pixels = torch.from_numpy(rng.integers(0, 256, (44, 3, 8, 8), dtype=np.uint8))
-    val = Images(pixels[:20], torch.from_numpy(rng.integers(0, 4, 20)))
-    options = SearchOptions(recalibration_images=24, batch_size=8)
-    evaluator = Evaluator(supernet, pixels[20:], val, tmp_path, options, "weights")
+    evaluator, rng = small_evaluator(tmp_path), stream(2, "pair")
+    supernet, val = evaluator.supernet, evaluator.val
     pair = supernet.pairs.sample(rng)
     little, big = supernet.pairs.subnets(pair)
     shared = supernet.pairs.shared(pair)

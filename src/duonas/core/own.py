@@ -9,11 +9,17 @@ from types import ModuleType
 from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.files import checksum
 
 
 def is_own(name: str) -> bool:
     """Whether a name is that of a user's own part."""
     return ":" in name
+
+
+def checksum_own(name: str) -> str | None:
+    """The SHA-256 of the file of a user's own part, in hex; ``None`` for the name of a shipped one."""
+    return checksum(Path(name.rpartition(":")[0])) if is_own(name) else None
 
 
 def load_own(name: str, key: str) -> Any:

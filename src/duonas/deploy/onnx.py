@@ -68,9 +68,14 @@ def export_parts(pair_net: PairNet, router: Router, image_size: int, opset: int)
         stem=export_module(pair.stem, images, "images", "features", opset) if len(pair.stem) else None,
         little=export_module(pair.little, features, "features", "logits", opset),
         big=export_module(pair.big, features, "features", "logits", opset),
-        score=export_module(_Function(router.score).eval(), seen(router, images, output), "seen", "score", opset),
+        score=export_score(router, seen(router, images, output), opset),
         position=router.position,
     )
+
+
+def export_score(router: Router, sample: Tensor, opset: int) -> onnx.ModelProto:
+    """A fitted router as ONNX, from what there is to see (N, ...), of which ``sample`` has two rows or more."""
+    return export_module(_Function(router.score).eval(), sample, "seen", "score", opset)
 
 
 def export_module(module: nn.Module, sample: Tensor, entry: str, leaving: str, opset: int) -> onnx.ModelProto:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import RouteOptions
-from duonas.routing.chance import hashed, knows_more
+from duonas.routing.chance import a_few, hashed, knows_more
 from duonas.routing.metrics import area_above_chance
 from duonas.routing.router import Answers, Position, Router
 
@@ -29,8 +29,9 @@ def entropy(maps: Tensor) -> Tensor:
     values = maps.mean(1).flatten(1)
     low, high = values.amin(1, keepdim=True), values.amax(1, keepdim=True)
     places = (values - low) / (high - low + TINY) * (BINS - 1)
-    shares = [(1 - (places - each).abs()).clamp(min=0).mean(1) for each in range(BINS)]
-    return -sum((share * (share + TINY).log() for share in shares), torch.zeros_like(shares[0])) / log(BINS)
+    bins = torch.arange(BINS, device=maps.device)[:, None]
+    shares = (1 - (places[:, None] - bins).abs()).clamp(min=0).mean(2)
+    return -(shares * (shares + TINY).log()).sum(1) / log(BINS)
 
 
 def variance(maps: Tensor) -> Tensor:
@@ -97,16 +98,27 @@ class Difficulty(Router):
         return cls._at(options.position, statistic=options.statistic)
 
     def describe(self, seen: Tensor) -> Tensor:
-        """Maps (N, C, H, W) to all four statistics (N, 4)."""
+        """Maps (N, C, H, W) to all four statistics and, to draw lots, a few of the values; (N, 4 + V)."""
         maps = seen.float()
-        return torch.stack([statistic(maps) for statistic in STATISTICS.values()], dim=1)
+        statistics = [statistic(maps) for statistic in STATISTICS.values()]
+        return torch.cat([torch.stack(statistics, dim=1), a_few(maps)], dim=1)
 
     def judge(self, described: Tensor) -> Tensor:
-        """The four statistics (N, 4) to scores (N,)."""
+        """Statistics and values (N, 4 + V) to scores (N,)."""
         if self.sign == 0:
-            return hashed(described)
-        wanted = next(iter(STATISTICS)) if self.statistic == BEST else self.statistic
-        return self.sign * described[:, list(STATISTICS).index(wanted)]
+            return hashed(described[:, len(STATISTICS) :])
+        return self.sign * described[:, list(STATISTICS).index(self._statistic)]
+
+    def score(self, seen: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to scores (N,): of all that is described only what the score is made of."""
+        if self.sign == 0:
+            return hashed(a_few(seen))
+        return self.sign * STATISTICS[self._statistic](seen.float())
+
+    @property
+    def _statistic(self) -> str:
+        """Whichever, before the best is known."""
+        return next(iter(STATISTICS)) if self.statistic == BEST else self.statistic
 
     def fit(self, described: Tensor, answers: Answers, rng: np.random.Generator) -> Difficulty:
         """The same with the sign, and the statistic where ``"best"`` was asked for, of the largest area."""

@@ -7,10 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from duonas.routing.chance import hashed
+from duonas.routing.chance import a_few, hashed
 from duonas.routing.router import Position, Router
-
-VALUES = 16
 
 
 @dataclass(frozen=True)
@@ -27,12 +25,7 @@ class Random(Router):
 
     def describe(self, seen: Tensor) -> Tensor:
         """At most 16 values from the middle of the image or map (N, C, H, W), or of the logits (N, K)."""
-        if seen.ndim == 4:
-            height, width = seen.shape[2:]
-            seen = seen[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]
-        values = seen.float().flatten(1)
-        count = values.shape[1]
-        return values[:, sorted({int(i * 0.618034 % 1 * count) for i in range(VALUES)})]
+        return a_few(seen)
 
     def judge(self, described: Tensor) -> Tensor:
         """(N, D) to lots (N,) in [0, 1]."""

@@ -111,7 +111,10 @@ class Router(ABC):
         """(N, D) to scores (N,)."""
 
     def score(self, seen: Tensor) -> Tensor:
-        """What is there to see at the position, (N, ...), to scores (N,)."""
+        """What is there to see at the position, (N, ...), to scores (N,): what is exported.
+
+        A router that does not need all that it describes, once it is fitted, may have a cheaper way to the same scores.
+        """
         return self.judge(self.describe(seen))
 
     def fit(self, described: Tensor, answers: Answers, rng: np.random.Generator) -> Self:

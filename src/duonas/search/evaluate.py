@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +49,7 @@ class Evaluator:
     """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about the val split.
 
     Nothing stays behind in the supernet. An answer is cached as ``folder/<subnet.id>.safetensors`` with a fingerprint
-    of all it depends on; a stale or broken file is computed again.
+    of all it depends on; a stale or broken file is computed again. Others may keep what they make of answers there too.
 
     Args:
         supernet: trained; left as it is.
@@ -79,11 +81,8 @@ class Evaluator:
 
     def evaluate(self, subnet: Subnet) -> SubnetResult:
         """The subnet's answers, from the cache where they are there."""
-        path = self.folder / f"{subnet.id}.safetensors"
-        logits = self._cached(path, subnet)
-        if logits is None:
-            logits = self.logits(self.network(subnet))
-            write_bytes(path, save({"logits": logits}, self._label(subnet)))
+        about = {"subnet": subnet.to_json()}  # eight hex digits name a file: this says whether it is the right one
+        logits = self.kept(subnet.id, about, lambda: {"logits": self.logits(self.network(subnet))})["logits"]
         accuracy = float((logits.argmax(1) == self.labels).mean())
         return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
 
@@ -113,20 +112,35 @@ class Evaluator:
         batches = evaluation_batches(self.val.pixels, self._batch_size)
         return torch.cat([router.describe(fast(batch)).float().cpu() for batch in batches])
 
-    def _label(self, subnet: Subnet) -> dict[str, str]:
-        # Eight hex digits name a file: the subnet itself says whether it is the right one. One entry, since safetensors
-        # writes several in an order of its own, and a file must be the same bit for bit.
-        return {"header": json.dumps({"fingerprint": self._fingerprint, "subnet": subnet.to_json()})}
+    def kept(
+        self, name: str, about: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """What ``compute`` gives, from the file of that name if it was made of the same weights, images and ``about``.
 
-    def _cached(self, path: Path, subnet: Subnet) -> np.ndarray | None:
-        try:
-            with safe_open(path, framework="numpy") as file:
-                if file.metadata() != self._label(subnet):
-                    return None
-                logits: np.ndarray = file.get_tensor("logits")
-        except (OSError, SafetensorError):
-            return None
-        return logits if logits.shape[:1] == self.labels.shape else None
+        Args:
+            name: of the file.
+            about: as JSON, what else the arrays depend on.
+            compute: gives arrays by name.
+        """
+        # One entry, since safetensors writes several in an order of its own, and a file must be the same bit for bit.
+        label = {"header": json.dumps({"fingerprint": self._fingerprint, **about})}
+        path = self.folder / f"{name}.safetensors"
+        arrays = _read(path, label)
+        if arrays is None:
+            arrays = compute()
+            write_bytes(path, save(arrays, label))
+        return arrays
+
+
+def _read(path: Path, label: dict[str, str]) -> dict[str, np.ndarray] | None:
+    """The arrays of a file with this label; ``None`` where there is none."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if file.metadata() != label:
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None
 
 
 def _fingerprint(name: str, batch_size: int, *tensors: Tensor) -> str:

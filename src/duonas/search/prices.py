@@ -140,7 +140,14 @@ class PriceTable:
         longest = max((stems.longest for stems in self._stems.values()), default=0)
         self._stem_macs, self._stem_params = self._leading(longest)
 
-    def row(self, little: int, goal: Goal, router: Router | None = None, shared: int | None = None) -> PriceRow:
+    def row(
+        self,
+        little: int,
+        goal: Goal,
+        router: Router | None = None,
+        shared: int | None = None,
+        router_macs: int | None = None,
+    ) -> PriceRow:
         """All bigs that subnet number ``little`` may be paired with under the constraints, and what they cost.
 
         Args:
@@ -148,13 +155,15 @@ class PriceTable:
             goal: holds the constraints.
             router: decides; default: the first of the pricer's.
             shared: only bigs with which little shares just so many blocks.
+            router_macs: what the router costs once it is fitted; default: what it costs as it is.
         """
         router = router or self.pricer.routers[0]
+        routing = router.macs if router_macs is None else router_macs
         bigs, blocks = self._partners(little)
         if shared is not None:
             bigs, blocks = bigs[blocks == shared], blocks[blocks == shared]
         stem = self._stem_macs[bigs, blocks]
-        least = self.macs[little] + router.macs + np.zeros_like(stem)
+        least = self.macs[little] + routing + np.zeros_like(stem)
         extra = self.macs[bigs] - (self.macs[little] if router.before else stem)
         figures = {
             "peak_macs": least + extra,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +15,9 @@ from torch import Tensor
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
+from duonas.core.own import checksum_own
 from duonas.core.pair import PairArch, Subnet
+from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
 from duonas.routing.confidence import Confidence
 from duonas.routing.route import scores
@@ -20,7 +25,7 @@ from duonas.routing.router import Answers, Router
 from duonas.search.evaluate import SubnetResult
 from duonas.search.factorised import Judged
 from duonas.search.goal import Goal
-from duonas.search.prices import Pricer, PriceTable
+from duonas.search.prices import Pricer, PriceRow, PriceTable
 
 HELD = 2**28  # bytes of descriptions that stay in memory
 
@@ -38,12 +43,28 @@ class Evaluates(Protocol):
         """What a router makes, (N, D), of what the first ``shared`` blocks of a subnet give; of the images if none."""
         ...
 
+    def kept(
+        self, name: str, about: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        """What ``compute`` gives, computed again only where it is not known from an earlier time, killed or not."""
+        ...
+
 
 class Scored(NamedTuple):
-    """A router's scores (N,) float32 of a little's val images, and the router itself, which knows what it costs."""
+    """A router's scores (N,) float32 of a little's val images, and what it costs once it is fitted, in MACs."""
 
     score: np.ndarray
-    router: Router
+    macs: int
+
+
+class _Waiting(NamedTuple):
+    """A little and a router that may route it, by number, the blocks it shares, what its scores go by, and prices."""
+
+    little: int
+    router: int
+    shared: int | None
+    key: tuple[int, Subnet, int]
+    row: PriceRow
 
 
 class Scores:
@@ -55,7 +76,8 @@ class Scores:
 
     A router that learns is fitted on one half of the val images and scores the other, and the other way round: no image
     is judged by a router that saw its label. Two fits need not agree on a scale, so the ranks of the scores within each
-    half take their place, in (0, 1]: the fraction of images with no higher score. A confidence is taken as it is.
+    half take their place, in (0, 1]: the fraction of images with no higher score. A confidence is taken as it is. What
+    was learned is kept, so that a search that was killed need not learn it again.
 
     Args:
         evaluator: answers for one subnet at a time.
@@ -90,12 +112,14 @@ class Scores:
 
     def of(self, number: int, little: Subnet, shared: int) -> Scored:
         """What router ``number`` makes of a little that shares so many blocks with big."""
-        if self._routers[number].position != "stem":
-            shared = 0
-        if (number, little, shared) not in self._known:
-            logits = self._evaluator.evaluate(little).logits
-            self._known[number, little, shared] = self._scored(number, little, shared, logits)
-        return self._known[number, little, shared]
+        key = self._key(number, little, shared)
+        if key not in self._known:
+            self._known[key] = self._scored(*key, self._evaluator.evaluate(little).logits)
+        return self._known[key]
+
+    def _key(self, number: int, little: Subnet, shared: int | None) -> tuple[int, Subnet, int]:
+        """Only at the stem it matters how many blocks are shared."""
+        return number, little, (shared or 0) if self._routers[number].position == "stem" else 0
 
     def of_pair(self, pair: PairArch, pricer: Pricer) -> Iterator[tuple[int, Scored]]:
         """The routers that can route a pair, by number, and their scores."""
@@ -103,37 +127,72 @@ class Scores:
         for number in pricer.possible(pair):
             yield number, self.of(number, little, pricer.pairs.shared(pair))
 
-    def judged(self, table: PriceTable, goal: Goal) -> Iterator[Judged]:
-        """Every little of a table with every router that can judge it, and the bigs that the two go with."""
+    def judged(self, table: PriceTable, goal: Goal, progress: Progress = silent) -> list[Judged]:
+        """Every little of a table with every router that can judge it, and the bigs that the two go with.
+
+        Args:
+            table: of what was evaluated.
+            goal: holds the constraints.
+            progress: told of pairs, where their scores were not known.
+        """
+        waiting = list(self._waiting(table, goal))
+        new = sum(len(each.row.bigs) for each in waiting if each.key not in self._known)
+        judged, done = [], 0
+        for little, number, shared, key, row in waiting:
+            is_new = key not in self._known
+            score, macs = self.of(*key)
+            router = self._routers[number]
+            if macs != router.macs:
+                row = table.row(little, goal, router, shared, macs)
+            judged.append(Judged(little, number, score, row))
+            if is_new:
+                done += len(row.bigs)
+                progress(done, new)
+        return judged
+
+    def _waiting(self, table: PriceTable, goal: Goal) -> Iterator[_Waiting]:
         for little, subnet in enumerate(table.subnets):
             for number, router in enumerate(self._routers):
                 for shared in table.depths(little) if router.position == "stem" else (None,):
                     row = table.row(little, goal, router, shared)
-                    if len(row.bigs) == 0:
-                        continue
-                    score, fitted = self.of(number, subnet, shared or 0)
-                    if fitted.macs != router.macs:
-                        row = table.row(little, goal, fitted, shared)
-                    yield Judged(little, number, score, row)
+                    if len(row.bigs):
+                        yield _Waiting(little, number, shared, self._key(number, subnet, shared), row)
 
     def _scored(self, number: int, little: Subnet, shared: int, logits: np.ndarray) -> Scored:
         router = self._routers[number]
-        if router.position == "after_little":
-            with torch.inference_mode():
-                described = router.describe(torch.from_numpy(logits))
-        else:
-            described = self._before_little(number, little, shared)
         if not learns(router):
-            return Scored(scores(router, described), router)
+            return Scored(scores(router, self._seen(number, little, shared, logits)), router.macs)
+        about = {
+            "subnet": little.to_json(), "shared": shared, "seed": self._seed,
+            "router": [router.name, router.position, repr(router) if is_dataclass(router) else repr(vars(router))],
+            "source": checksum_own(router.name),
+        }  # fmt: skip
+        name = f"{little.id}-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
+        kept = self._evaluator.kept(name, about, lambda: self._learned(number, little, shared, logits))
+        return Scored(kept["score"], int(kept["macs"][0]))
+
+    def _learned(self, number: int, little: Subnet, shared: int, logits: np.ndarray) -> dict[str, np.ndarray]:
+        """``score`` (N,) of a router that learns, and its ``macs`` (1,): the dearer one's of the two that were fitted.
+
+        One of the halves may have taught it nothing.
+        """
+        router = self._routers[number]
+        described = self._seen(number, little, shared, logits)
         answers = Answers(logits, self._big(), self._evaluator.labels)
-        score = np.empty(len(answers), np.float32)
-        dearest = router
+        score, macs = np.empty(len(answers), np.float32), router.macs
         for half, (fitting, judging) in enumerate((self._halves, self._halves[::-1])):
             rng = stream(self._seed, "search", "router", router.name, little.id, half)
-            router = self._routers[number].fit(described[fitting], answers.take(fitting), rng)
-            score[judging] = ranks(scores(router, described[judging]))
-            dearest = max(dearest, router, key=lambda each: each.macs)  # one of the halves may have taught it nothing
-        return Scored(score, dearest)
+            fitted = router.fit(described[fitting], answers.take(fitting), rng)
+            score[judging] = ranks(scores(fitted, described[judging]))
+            macs = max(macs, fitted.macs)
+        return {"score": score, "macs": np.array([macs])}
+
+    def _seen(self, number: int, little: Subnet, shared: int, logits: np.ndarray) -> Tensor:
+        """What a router sees, described (N, D)."""
+        if self._routers[number].position != "after_little":
+            return self._before_little(number, little, shared)
+        with torch.inference_mode():
+            return self._routers[number].describe(torch.from_numpy(logits))
 
     def _before_little(self, number: int, little: Subnet, shared: int) -> Tensor:
         """What a router sees before little runs, described; nested littles of one resolution have it in common."""

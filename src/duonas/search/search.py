@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ def search(
         options: the ``[search]`` table.
         routers: to choose from, not fitted; see ``make_routers``.
         seed: of the strategy, and of fitting the routers.
-        progress: told after each pair, with the best accuracy so far.
+        progress: told after each pair, with the best accuracy so far; where routers learn, then again of all pairs of
+            the evaluated archs that have to wait for a router.
         cost: prices blocks.
 
     Raises:
@@ -133,7 +135,8 @@ def search(
     explorer = Explorer(Bench(evaluator, scores), options, seed, progress)
     ORDERS[options.order](problem, options.evaluations, explorer)
     table = PriceTable(pricer, explorer.bench.subnets)
-    points, scored = recombine(explorer.bench.correct(), list(scores.judged(table, goal)), goal)
+    judged = scores.judged(table, goal, partial(progress, accuracy=explorer.best))
+    points, scored = recombine(explorer.bench.correct(), judged, goal)
     return SearchResult(front(points, table, goal, scored), tuple(explorer.rows), explorer.bench.arch_rows())
 
 
@@ -144,14 +147,14 @@ class Explorer:
         bench: evaluates.
         options: the ``[search]`` table.
         seed: of the strategy.
-        progress: told after each pair, with the best accuracy so far.
+        progress: told after each pair, with ``best``, the best accuracy so far.
     """
 
     def __init__(self, bench: Bench, options: SearchOptions, seed: int, progress: Progress) -> None:
         self.bench = bench
         self.rows: list[TrialRow] = []
         self._options, self._seed, self._progress = options, seed, progress
-        self._best = 0.0
+        self.best = 0.0
 
     def __call__(self, problem: Problem, evaluations: int) -> list[Trial]:
         """Try at most so many pairs, fewer where the problem has no more."""
@@ -169,8 +172,8 @@ class Explorer:
     def _try(self, candidate: Candidate, problem: Problem) -> Trial:
         trial = self.bench.trial(candidate, problem.pricer)
         self.rows.append(self.bench.row(len(self.rows), trial, problem))
-        self._best = max(self._best, self.rows[-1].accuracy)
-        self._progress(len(self.rows), self._options.evaluations, accuracy=self._best)
+        self.best = max(self.best, self.rows[-1].accuracy)
+        self._progress(len(self.rows), self._options.evaluations, accuracy=self.best)
         return trial
 
 
@@ -216,9 +219,9 @@ class Bench:
             columns = [np.ones(1), np.atleast_1d(self._correct[big].mean()), *_each(1, parts.least, parts.peak, -1)]
         else:
             curves = []
-            for number, (score, router) in self._scores.of_pair(pair, pricer):
+            for number, (score, macs) in self._scores.of_pair(pair, pricer):
                 curve = sweep(score, self._correct[little], self._correct[big])
-                cost = parts.routed_by(router.macs, before=router.before)
+                cost = parts.routed_by(macs, before=pricer.routers[number].before)
                 share, same = curve.little_share, _each(len(curve.tau), cost.peak, number)
                 curves.append((share, curve.accuracy, cost.expected(share), *same))
             columns = [np.concatenate(column) for column in zip(*curves, strict=True)]

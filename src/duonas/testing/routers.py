@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 import numpy as np
 import onnxruntime
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from duonas.core.cost import PairCost
 from duonas.core.rng import stream
-from duonas.deploy.onnx import export_module
+from duonas.deploy.onnx import export_score
 from duonas.routing.metrics import chord
 from duonas.routing.router import Answers, Router
 from duonas.routing.routers import read_router, write_router
@@ -76,6 +76,12 @@ class RouterContract(ABC):
             torch.testing.assert_close(router.score(seen[row : row + 1]), scores[row : row + 1], rtol=1e-5, atol=1e-6)
         assert router.score(seen[:0]).shape == (0,)
 
+    def test_a_score_is_what_it_judges_of_what_it_describes(self) -> None:
+        """To the bit, described by the router before it was fitted too, as the calib split is."""
+        router, seen = self.fitted(), self.seen()[:200]
+        for describing in (router, self.router()):
+            assert torch.equal(router.judge(describing.describe(seen)), router.score(seen))
+
     def test_fitting_is_repeatable_and_leaves_global_randomness_alone(self) -> None:
         """The same images and seed give the same router."""
         before = torch.get_rng_state(), str(np.random.get_state())
@@ -92,7 +98,7 @@ class RouterContract(ABC):
     def test_it_exports(self) -> None:
         """ONNX Runtime gives the same scores, at any batch size."""
         router, seen = self.fitted(), self.seen()[:64]
-        proto = export_module(_Score(router).eval(), seen[:2], "seen", "score", 18)
+        proto = export_score(router, seen[:2], 18)
         session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
         for rows in (1, 64):
             (out,) = session.run(None, {"seen": seen[:rows].numpy()})
@@ -139,12 +145,3 @@ class RouterContract(ABC):
         line = chord(judged.little_right.mean(), judged.big_right.mean(), curve.little_share)
         gain = judged.big_right.astype(float) - judged.little_right
         return float((curve.accuracy - line).min() / (gain.std() / np.sqrt(len(judged))))
-
-
-class _Score(nn.Module):
-    def __init__(self, router: Router) -> None:
-        super().__init__()
-        self.router = router
-
-    def forward(self, seen: Tensor) -> Tensor:
-        return self.router.score(seen)

@@ -1,0 +1,148 @@
+"""What is wrong with a user's own router is found before the training, not after it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+import duonas
+from duonas.core.errors import DuonasError
+from duonas.core.options import RouteOptions
+from duonas.deploy.rehearsal import rehearse
+from duonas.routing.routers import make_router
+
+SHAPES = {"input": (3, 8, 8), "stem": (6, 4, 4), "after_little": (5,)}
+OWN = Path(__file__).parents[2] / "examples" / "own_router.py"
+
+BROKEN = """
+import torch
+from duonas import Router
+
+class Mine(Router):
+    positions = ("stem", "after_little")
+    def __init__(self, position="stem", sign=1.0):
+        self.position, self.sign = position, sign
+    def describe(self, seen):
+        return seen.mean((2, 3))
+    def judge(self, described):
+        return self.sign * described[:, 0]
+    def fit(self, described, answers, rng):
+        return type(self)(self.position, -1.0)
+    def to_json(self):
+        return {"sign": self.sign}
+
+class Squeezed(Mine):
+    def describe(self, seen):
+        return seen.mean((1, 2, 3))
+
+class OneRow(Mine):
+    def describe(self, seen):
+        return seen.mean((2, 3)).squeeze(0)
+
+class Undefined(Mine):
+    def describe(self, seen):
+        return (seen - 2).mean((2, 3)).log()
+
+class Columns(Mine):
+    def judge(self, described):
+        return described
+
+class Nothing(Mine):
+    def fit(self, described, answers, rng):
+        pass
+
+class Fails(Mine):
+    def fit(self, described, answers, rng):
+        return answers.little_rigth
+
+class NotANumber(Mine):
+    def judge(self, described):
+        return described[:, 0] / 0 * 0
+
+class Elsewhere(Mine):
+    def judge(self, described):
+        return described[:, 0].numpy()
+
+class Forgets(Mine):
+    def to_json(self):
+        return {}
+
+class Unwritable(Mine):
+    def to_json(self):
+        return {"sign": torch.ones(1)}
+
+class Branches(Mine):
+    def judge(self, described):
+        return described[:, 0] if described.sum() > 0 else described[:, 1]
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    (tmp_path / "mine.py").write_text(BROKEN)
+    return tmp_path / "mine.py"
+
+
+def tried(name, position="auto"):
+    router = make_router(RouteOptions(router=name, position=position))
+    rehearse(router, SHAPES[router.position], 5, device=torch.device("cpu"), opset=18)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "Squeezed",
+            "describe must turn (64, 6, 4, 4) into finite numbers, (64, D); on 64 made-up images it gave (64,)",
+        ),
+        ("OneRow", "describe must turn one image, (1, 6, 4, 4), into (1, 6); on 64 made-up images it gave (6,)"),
+        (
+            "Undefined",
+            "describe must turn (64, 6, 4, 4) into finite numbers, (64, D); on 64 made-up images it gave numb",
+        ),
+        ("Columns", "judge must turn (64, 6) into 64 finite scores, (64,); on 64 made-up images it gave (64, 6)."),
+        ("NotANumber", "into 64 finite scores, (64,); on 64 made-up images it gave numbers that are not finite."),
+        (
+            "Elsewhere",
+            "judge must turn (64, 6) into 64 finite scores, (64,); on 64 made-up images it gave a ndarray, no",
+        ),
+        (
+            "Nothing",
+            "fit must give a router for what it described, (64, 6), and answers; on 64 made-up images it gave not",
+        ),
+        ("Fails", "it failed with AttributeError: 'Answers' object has no attribute 'little_rigth'"),
+        (
+            "Forgets",
+            "to_json must give JSON of which from_json makes a router of the same scores; on 64 made-up images its",
+        ),
+        ("Unwritable", "it failed with TypeError: Object of type Tensor is not JSON serializable."),
+        (
+            "Branches",
+            "score must be torch operations that ONNX has, with a free batch size; on 64 made-up images it fail",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(own, name, message):
+    with pytest.raises(DuonasError, match=re.escape(f"router {own}:{name}: ") + ".*" + re.escape(message)) as found:
+        tried(f"{own}:{name}")
+    assert "\n" not in str(found.value)
+
+
+def test_a_position_that_it_was_not_written_for_is_found(own):
+    with pytest.raises(DuonasError, match=r"describe must turn \(64, 5\) into .* it failed with IndexError"):
+        tried(f"{own}:Mine", "after_little")
+
+
+def test_what_works_passes(own):
+    tried(f"{own}:Mine")
+    tried(f"{OWN}:Contrast")
+
+
+def test_a_run_finds_it_before_it_trains(own, tmp_path):
+    settings = [f"search.routers=['confidence', '{own}:Columns@stem']"]
+    with pytest.raises(DuonasError, match="Columns: judge must turn"):
+        duonas.run(duonas.load_recipe("quickstart", settings), tmp_path / "run")
+    assert not (tmp_path / "run" / "recipe.toml").exists()
