@@ -10,6 +10,8 @@ from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY, MobileNetSupernet
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.nasbench201 import NasBench201Supernet
+from duonas.spaces.uib import FAMILY as UIB
+from duonas.spaces.uib import UIBSupernet
 from duonas.testing import SpaceContract, SupernetContract
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
@@ -23,6 +25,11 @@ def mobilenet(size: int = 16, **options) -> MobileNetSupernet:
 def nasbench201(size: int = 8, **options) -> NasBench201Supernet:
     table = SpaceOptions(**{"channels": 4, "cells": 1} | options)
     return NASBENCH201.supernet(NASBENCH201.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
+
+
+def uib(size: int = 8, **options) -> UIBSupernet:
+    table = SpaceOptions(**options)
+    return UIB.supernet(UIB.space(table, size, 5), MEAN, STD, stream(0, "init"), table)
 
 
 class TestMobileNetDigits(SupernetContract):
@@ -93,6 +100,22 @@ class TestNasBench201Weightless(SpaceContract):
 
     def space(self):
         return nasbench201(axes={"operation": ["none", "skip_connect"]}).space
+
+
+class TestUIBDigits(SupernetContract):
+    """A stage without expansion, strided blocks of all forms, maps of an odd side."""
+
+    def supernet(self):
+        return uib(7, norm="both", kernel_transform=True)
+
+
+class TestUIBEnumerable(SpaceContract):
+    """Small enough for the exact counts to be checked one by one."""
+
+    def space(self):
+        return uib(
+            axes={"first": [0, 5], "second": [0, 3], "width": [12, 48], "stage1.depth": [1], "stage2.depth": [1, 2]}
+        ).space
 
 
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])

@@ -11,7 +11,11 @@ from duonas.core.own import is_own, load_own
 if TYPE_CHECKING:
     from duonas.spaces.supernet import Family
 
-SHIPPED = {"mobilenet": "duonas.spaces.mobilenet", "nasbench201": "duonas.spaces.nasbench201"}
+SHIPPED = {
+    "mobilenet": "duonas.spaces.mobilenet",
+    "nasbench201": "duonas.spaces.nasbench201",
+    "uib": "duonas.spaces.uib",
+}
 
 
 def family(name: str) -> Family:
