@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from duonas.core.block import Activation, BlockSpec, LayerSpec
 
+PLACES = ("first", "second")  # of the depthwise convolutions: before and after the expansion
 # What a block is called, by whether it has the first and the second depthwise convolution.
 FORMS = {(False, False): "FFN", (True, False): "ConvNext-like", (False, True): "IB", (True, True): "Extra DW"}
 
@@ -31,9 +32,9 @@ def uib_block(
     A norm follows each, an activation the expansion and the second depthwise. A kernel of 0 leaves that depthwise out;
     with ``expansion`` 1 there is nothing to expand and that convolution is left out, as in MobileNetV2 and V3.
 
-    The stride is the second depthwise's; where that is not there the first's (both as in MobileNetV4); in an FFN that of
-    its first 1 x 1 convolution, which then reads every ``stride``-th pixel. Since 1 x 1 convolutions mix no pixels, all of
-    these are what the block with both gives where a depthwise is left out and every ``stride``-th pixel kept, but cheaper.
+    The stride is the second depthwise's; where that is not there the first's (both as in MobileNetV4); in an FFN that
+    of its first 1 x 1 convolution, which then reads every ``stride``-th pixel. Behind the last depthwise no pixels mix,
+    so it does not matter to the result where they are dropped there, but the sooner the cheaper.
     """
     strided = "second" if second else "first" if first else "expand" if expansion > 1 else "project"
     hidden, side = in_channels * expansion, resolution
@@ -46,8 +47,9 @@ def uib_block(
     )
     for layer, kernel, reads, gives, groups, after in outline:
         if kernel:
-            layers.append(LayerSpec(layer, "conv", reads, gives, kernel, stride if layer == strided else 1, groups, side,
-                                    norm=True, activation=after))  # fmt: skip
+            step = stride if layer == strided else 1
+            layers.append(LayerSpec(layer, "conv", reads, gives, kernel, step, groups, side, norm=True,
+                                    activation=after))  # fmt: skip
             side = layers[-1].out_resolution
     residual = stride == 1 and in_channels == out_channels
     return BlockSpec(name, stage, "uib", in_channels, out_channels, resolution, side, max(first, second, 1), stride,

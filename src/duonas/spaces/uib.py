@@ -11,19 +11,18 @@ import numpy as np
 from torch import nn
 
 from duonas.core.arch import Arch
-from duonas.core.block import BlockSpec, input_block, stem_block
+from duonas.core.block import Activation, BlockSpec, input_block, stem_block
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
-from duonas.core.uib import deep_head_block, form, uib_block
+from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.uib import ElasticDeepHead, ElasticUIB
 from duonas.spaces.supernet import Family, Supernet, narrowed, refuse_keys
 
 KERNELS = (0, 3, 5)  # of either depthwise convolution; 0: it is not there
-PLACES = ("first", "second")
 OF_STAGES = ("width", "depth")  # kinds of axes whose values differ from stage to stage
-ACTIVATION = "relu"
+ACTIVATION: Activation = "relu"  # everywhere, as in MobileNetV4
 
 # FFN, ConvNext-like, IB and Extra DW blocks as the kernels of their two depthwise convolutions.
 Kernels = tuple[int, int]
@@ -197,7 +196,9 @@ class UIBSpace(SearchSpace):
 
     def _named(self, name: object) -> dict[str, Any]:
         if not self.preset.named:
-            raise DuonasError(f"no arch has a name in this preset of search space 'uib': {name!r} cannot be found.")
+            raise DuonasError(
+                f"no arch is named {name!r} here: of search space 'uib' the preset 'uib' alone names some."
+            )
         if name not in self.preset.named:
             raise DuonasError(
                 f"search space 'uib' has no arch named {name!r}: {nearest(str(name), self.preset.named)}."
