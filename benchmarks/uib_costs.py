@@ -3,8 +3,7 @@
     python benchmarks/uib_costs.py
 
 Ours are counted by ``blocks(arch)`` from Tables 9 to 11, norms included. Table 5's are ours without the classifier (the
-last linear layer, 1,280 x 1,000 and a bias), cut to one digit behind the point, not rounded. Exits with 1 where they are
-not.
+last linear layer, 1,280 x 1,000 and a bias), cut to one digit behind the point, not rounded. Exits with 1 where not.
 """
 
 from __future__ import annotations

@@ -6,20 +6,22 @@ import importlib.util
 import itertools
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from timm.models._efficientnet_blocks import UniversalInvertedResidual
 
-import duonas
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json
 from duonas.core.options import GivenPair, PairOptions, SpaceOptions
 from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.core.uib import FORMS, form, uib_block
 from duonas.costs.counting import analytic
+from duonas.deploy.onnx import export_module
 from duonas.layers.norm import folded
 from duonas.layers.uib import ElasticUIB
+from duonas.report.figures.blocks import architectures
 from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
@@ -47,7 +49,7 @@ def script():
     return module
 
 
-# One block, 8 to 12 channels, expansion 2 (16 hidden), an 6 x 6 map halved: MACs of each convolution, params with norms.
+# 8 to 12 channels, expansion 2 (16 hidden), a 6 x 6 map halved: MACs of each convolution, params with norms.
 BY_HAND = {
     (0, 0): ("FFN", 8 * 16 * 9 + 16 * 12 * 9, 8 * 16 + 16 * 12 + 2 * (16 + 12)),
     (3, 0): ("ConvNext-like", 9 * 8 * 9 + 8 * 16 * 9 + 16 * 12 * 9, 9 * 8 + 8 * 16 + 16 * 12 + 2 * (8 + 16 + 12)),
@@ -286,16 +288,28 @@ def test_plain_weight_sharing_extracts_and_folds():
         torch.testing.assert_close(folded(plain)(images), plain(images), rtol=1e-3, atol=1e-4)
 
 
-TINY = ["train.epochs=1", "train.batch_size=1024", "space.name=uib", "space.preset=", "train.dropout=0.1",
-        "search.recalibration_images=64", "search.evaluations=6", "search.population=3",
-        "measure.latency_images=3", "measure.throughput_batches=1"]  # fmt: skip
+def test_every_form_exports_to_onnx(size=7):
+    """At any batch size, with a map of an odd side."""
+    narrow = {"width": [12, 24], "stage1.depth": [2], "stage2.depth": [2]}
+    table = SpaceOptions(preset="uib-digits", axes=narrow)
+    net = FAMILY.supernet(FAMILY.space(table, size, 5), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table).eval()
+    forms = {"stage1_block0_first": 0, "stage1_block1_second": 0, "stage2_block0_first": 0, "stage2_block0_second": 0}
+    arch = net.space.arch(**forms)
+    assert set(net.space.forms(arch).values()) == set(FORMS.values())
+    exported = export_module(net.extract(arch), torch.rand(2, 3, size, size), "images", "logits", 18)
+    session = onnxruntime.InferenceSession(exported.SerializeToString(), providers=["CPUExecutionProvider"])
+    for n in (1, 5):
+        images = torch.rand(n, 3, size, size)
+        with torch.inference_mode():
+            logits = net(images, arch)
+        np.testing.assert_allclose(session.run(None, {"images": images.numpy()})[0], logits, rtol=1e-3, atol=1e-4)
 
 
-def test_bottlenecks_go_from_data_to_report(tmp_path):
-    """Two steps; a nested pair is searched."""
-    run = duonas.run(duonas.load_recipe("quickstart", TINY), tmp_path / "run")
-    pair, measured = read_json(run / "pair" / "pair.json"), read_json(run / "measure.json")
-    assert {b["kind"] for b in pair["blocks"]["big"]} == {"input", "stem", "uib", "head"}
-    assert measured["onnx"]["differing_decisions"] == 0 and measured["onnx"]["max_logit_difference"] < 1e-3
-    page = (run / "report.html").read_text()
-    assert "stage1_block0 (uib)" in page and any(f"{name}" in page for name in FORMS.values())
+def test_the_report_names_the_forms():
+    whole = space()
+    little, big = ([spec.to_json() for spec in whole.blocks(whole.arch(arch=f"khyper-{size}"))] for size in "sl")
+    drawn = architectures({"blocks": {"little": little, "big": big}, "shared": 0, "pair": {}})
+    page = str(drawn.wide)
+    assert "ConvNext-like · 5, 0 · 48 ch" in page and "FFN · 0, 0 · 352 ch" in page
+    assert "Extra DW, first depthwise 5×5, second depthwise 3×3, stride 2, expansion 6" in page
+    assert "0, 5" in str(drawn.narrow)
