@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import tomllib
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from duonas.costs.counting import analytic
 from duonas.deploy.onnx import export_module
 from duonas.layers.norm import folded
 from duonas.layers.uib import ElasticUIB
+from duonas.recipe import parse
 from duonas.report.figures.blocks import architectures
 from duonas.search.given import Given
 from duonas.search.goal import Goal
@@ -30,6 +33,7 @@ from duonas.spaces.mobilenet import FAMILY as MOBILENET
 from duonas.spaces.uib import FAMILY, KHYPER, PRESETS
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "uib_costs.py"
+GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
 EVERY = list(itertools.product((0, 3, 5), repeat=2))
 
 
@@ -82,8 +86,7 @@ def test_a_block_is_timms(first, second, stride):
     spec = block(first, second, stride, channels=(8, 8), expansion=2)
     theirs = UniversalInvertedResidual(8, 8, first, second, stride=stride, exp_ratio=2, layer_scale_init_value=None)
     ours = elastic(spec, {"first": (first,), "second": (second,)}).extract(spec)
-    values = [value for name, value in theirs.state_dict().items()]
-    ours.load_state_dict(dict(zip(ours.state_dict(), values, strict=True)))
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
     x = torch.rand(2, 8, 7, 7)
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
 
@@ -175,14 +178,7 @@ def test_the_table_of_the_paper():
     assert [layer.out_channels for layer in blocks[-1].layers] == [960, 1280, 1000]
     assert (blocks[1].out_channels, blocks[1].stride) == (32, 2)
     # Of a stage: two widths, and 9 blocks to choose from at each depth.
-    assert whole.size() == 3 * 2**7 * product_of(sum(9**depth for depth in depths) for _, depths in outline)
-
-
-def product_of(counts):
-    total = 1
-    for count in counts:
-        total *= count
-    return total
+    assert whole.size() == 3 * 2**7 * prod(sum(9**depth for depth in depths) for _, depths in outline)
 
 
 # Params and MACs with 1,000 classes; all layers, norms included.
@@ -226,7 +222,7 @@ def test_the_script_prints_both(capsys):
 
 def test_a_pair_may_be_given_by_name():
     whole = space()
-    problem = Problem(Goal(("accuracy", "expected_macs", "peak_macs"), {}), Pricer(pair_space(whole, "sibling")))
+    problem = Problem(GOAL, Pricer(pair_space(whole, "sibling")))
     (asked,) = Given(problem, GivenPair(little={"arch": "khyper-s"}, big={"arch": "khyper-l"})).ask(1)
     assert asked.pair.little == whole.arch(arch="khyper-s") and asked.pair.big == whole.arch(arch="khyper-l")
     other = whole.arch(arch="khyper-s", stage1_block0_second=5, resolution=224)
@@ -286,6 +282,17 @@ def test_plain_weight_sharing_extracts_and_folds():
         plain = net.extract(arch)
         assert torch.equal(plain(images), net(images, arch))
         torch.testing.assert_close(folded(plain)(images), plain(images), rtol=1e-3, atol=1e-4)
+
+
+def test_the_documented_recipes_are_what_they_say():
+    text = (Path(__file__).parents[2] / "docs" / "uib.md").read_text(encoding="utf-8")
+    narrow, pair = (parse(tomllib.loads(part.split("```")[0])) for part in text.split("```toml\n")[1:])
+    cifar = FAMILY.space(narrow.space, 32, 10)
+    assert [cifar.axes[f"stage{stage}.depth"].values for stage in (1, 2)] == [(1,), (1, 2)]
+    problem = Problem(GOAL, Pricer(pair_space(space(), pair.pair.coupling)))
+    assert Given(problem, pair.search.pair).ask(1)
+    archs = [space().arch(arch=name) for name in KHYPER]
+    assert not any(space().contains(big, little) for little, big in itertools.permutations(archs, 2))
 
 
 def test_every_form_exports_to_onnx(size=7):
