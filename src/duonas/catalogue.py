@@ -33,6 +33,7 @@ FIELDS: dict[str, tuple[type, str]] = {
 SPACES = {
     "mobilenet": "MobileNetV3-style inverted residuals: width, depth, kernel, expansion, resolution",
     "nasbench201": "cells of six edges with one of five operations each: 15,625 topologies",
+    "uib": "MobileNetV4's universal inverted bottlenecks: four forms of block, width, depth, resolution",
 }
 PRESETS = {
     "digits": "8 x 8 images, two stages",
@@ -41,6 +42,9 @@ PRESETS = {
     "imagenet": "224 x 224 images, MobileNetV3-Large's outline",
     "nasbench201": "nasbench201: the benchmark's 16 channels, 5 cells a stage",
     "nasbench201-small": "nasbench201: 8 channels, 1 cell a stage",
+    "uib-digits": "uib: 8 x 8 images, two stages",
+    "uib-cifar": "uib: 32 x 32 images: 6 to 58M MACs",
+    "uib": "uib: 224 to 320 pixels, paper T's seven stages, with KHyper-S, -M and -L by name",
 }
 ROUTERS = {
     "confidence": "trusts little by a score of its own logits, temperature-scaled; costs nothing",

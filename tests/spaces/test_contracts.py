@@ -10,21 +10,27 @@ from duonas.core.rng import stream
 from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.supernet import Supernet
+from duonas.spaces.supernet import Family, Supernet
+from duonas.spaces.uib import FAMILY as UIB
 from duonas.testing import SpaceContract, SupernetContract
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
 
+def made(family: Family, size: int, table: SpaceOptions) -> Supernet:
+    return build_supernet(family, build_space(family, table, size, 5), MEAN, STD, stream(0, "init"), table)
+
+
 def mobilenet(size: int = 16, **options) -> Supernet:
-    table = SpaceOptions(**options)
-    return build_supernet(FAMILY, build_space(FAMILY, table, size, 5), MEAN, STD, stream(0, "init"), table)
+    return made(FAMILY, size, SpaceOptions(**options))
 
 
 def nasbench201(size: int = 8, **options) -> Supernet:
-    table = SpaceOptions(**{"channels": 4, "cells": 1} | options)
-    space = build_space(NASBENCH201, table, size, 5)
-    return build_supernet(NASBENCH201, space, MEAN, STD, stream(0, "init"), table)
+    return made(NASBENCH201, size, SpaceOptions(**{"channels": 4, "cells": 1} | options))
+
+
+def uib(size: int = 8, **options) -> Supernet:
+    return made(UIB, size, SpaceOptions(**options))
 
 
 class TestMobileNetDigits(SupernetContract):
@@ -112,6 +118,22 @@ class TestNasBench201Weightless(SpaceContract):
 
     def space(self):
         return nasbench201(axes={"operation": ["none", "skip_connect"]}).space
+
+
+class TestUIBDigits(SupernetContract):
+    """A stage without expansion, strided blocks of all forms, maps of an odd side."""
+
+    def supernet(self):
+        return uib(7, norm="both", kernel_transform=True)
+
+
+class TestUIBEnumerable(SpaceContract):
+    """Small enough for the exact counts to be checked one by one."""
+
+    def space(self):
+        return uib(
+            axes={"first": [0, 5], "second": [0, 3], "width": [12, 48], "stage1.depth": [1], "stage2.depth": [1, 2]}
+        ).space
 
 
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])

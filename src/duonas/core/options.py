@@ -145,7 +145,7 @@ class GivenPair:
     A value is for an axis (``"stage1.depth" = 2``) or for every axis of a kind (``depth = 2``).
     """
 
-    little: dict[str, Any] = field(default_factory=dict)  # such as { width = 0.5, depth = 1 } or { cell = "..." }
+    little: dict[str, Any] = field(default_factory=dict)  # { width = 0.5 }, { cell = "..." } or { arch = "..." }
     big: dict[str, Any] = field(default_factory=dict)  # likewise; default: the largest arch
     split: Annotated[int, Ge(0)] = 0  # partial: the stage after which little branches off
 

@@ -16,7 +16,7 @@ from duonas.layers.sorting import by_importance
 Widths = Mapping[str, Sequence[int]]  # for each layer of a block, every number of channels that it may give
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"relu": F.relu, "hswish": F.hardswish, "none": lambda x: x}
-_MODULES: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "hswish": nn.Hardswish, "none": nn.Identity}
+MODULES: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "hswish": nn.Hardswish, "none": nn.Identity}
 
 
 class Input(nn.Module):
@@ -82,7 +82,7 @@ class ConvNorm(nn.Module):
         """The same in plain layers."""
         parts = [self.conv.extract(layer), self.norm.extract(layer.out_channels)]
         if layer.activation != "none":
-            parts.append(_MODULES[layer.activation]())
+            parts.append(MODULES[layer.activation]())
         return nn.Sequential(*parts)
 
     def input_importance(self) -> Tensor:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from duonas.core.space import SearchSpace
     from duonas.spaces.supernet import Family, Supernet
 
-SHIPPED = {"mobilenet": "duonas.spaces.mobilenet", "nasbench201": "duonas.spaces.nasbench201"}
+SHIPPED = {
+    "mobilenet": "duonas.spaces.mobilenet",
+    "nasbench201": "duonas.spaces.nasbench201",
+    "uib": "duonas.spaces.uib",
+}
 
 
 def family(name: str) -> Family:

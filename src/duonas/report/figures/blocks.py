@@ -6,6 +6,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from duonas.core.uib import PLACES, form
 from duonas.report.figure import Figure, Key, figure
 from duonas.report.svg import canvas, join, label, path, tag
 from duonas.report.words import TIMES, count, percent, shorten
@@ -138,6 +139,10 @@ def _short(block: Block, room: int) -> str:
         return f"{block['out_channels']} ch"
     if block["kind"] == "head":
         return f"{_channels(block)} ch → {block['out_channels']}" if wide else f"→ {block['out_channels']}"
+    if block["kind"] == "uib":
+        first, second = _depthwise(block)
+        name = f"{form(first, second)} · " if wide else ""
+        return f"{name}{first}, {second}" + (f" · {block['out_channels']} ch" if wide else "")
     kernel, expand = f"{block['kernel']}{TIMES}{block['kernel']}", f"{TIMES}{block['expansion']}"
     if not wide:
         return f"{kernel} {expand}" if block["expansion"] > 1 else kernel
@@ -146,14 +151,28 @@ def _short(block: Block, room: int) -> str:
     )
 
 
+def _kernels(block: Block) -> str:
+    if block["kind"] != "uib":
+        return f"kernel {block['kernel']}{TIMES}{block['kernel']}"
+    sides = _depthwise(block)
+    there = [f"{place} depthwise {side}{TIMES}{side}" for place, side in zip(PLACES, sides, strict=True) if side]
+    return ", ".join([form(*sides), *there])
+
+
+def _depthwise(block: Block) -> tuple[int, int]:
+    """Sides of the two depthwise kernels of a universal inverted bottleneck; 0 where one is not there."""
+    sides = {layer["name"]: layer["kernel"] for layer in block["layers"]}
+    first, second = (sides.get(place, 0) for place in PLACES)
+    return first, second
+
+
 def _tip(block: Block, role: str, shared: bool) -> str:
     stride = f", stride {block['stride']}" if block["stride"] > 1 else ""
     lines = [
         f"{block['name']} ({block['kind']}) of {role}" + (", shared" if shared else ""),
         f"channels {block['in_channels']} → {block['out_channels']}",
         f"map {block['resolution']}² → {block['out_resolution']}²",
-        ", ".join(block.get("operations", []))
-        or f"kernel {block['kernel']}{TIMES}{block['kernel']}{stride}, expansion {block['expansion']}",
+        ", ".join(block.get("operations", [])) or f"{_kernels(block)}{stride}, expansion {block['expansion']}",
         f"activation {block['activation']}"
         + (", squeeze-excite" if block["squeeze_excite"] else "")
         + (", residual" if block["residual"] else ""),

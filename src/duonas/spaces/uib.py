@@ -1,0 +1,320 @@
+"""The space of universal inverted bottlenecks, the second of paper T's (sections 4.2, A.3 and A.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from duonas.core.arch import Arch
+from duonas.core.block import Activation, BlockSpec, input_block, stem_block
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.options import Norm, SpaceOptions
+from duonas.core.space import Axis, SearchSpace
+from duonas.core.uib import PLACES, deep_head_block, form, uib_block
+from duonas.layers.blocks import ElasticStem
+from duonas.layers.uib import ElasticDeepHead, ElasticUIB
+from duonas.spaces.supernet import Family, Supernet, narrowed, refuse_keys
+
+KERNELS = (0, 3, 5)  # of either depthwise convolution; 0: it is not there
+OF_STAGES = ("width", "depth")  # kinds of axes whose values differ from stage to stage
+ACTIVATION: Activation = "relu"  # everywhere, as in MobileNetV4
+
+# FFN, ConvNext-like, IB and Extra DW blocks as the kernels of their two depthwise convolutions.
+Kernels = tuple[int, int]
+FFN = (0, 0)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: the numbers of channels and of blocks that it may have, its first block's stride, its expansion."""
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    stride: int
+    expansion: int = 6
+
+
+@dataclass(frozen=True)
+class Named:
+    """An arch that has a name: its resolution, and of each stage the channels and the kernels of its blocks."""
+
+    resolution: int
+    stages: tuple[tuple[int, tuple[Kernels, ...]], ...]
+
+    def values(self) -> dict[str, Any]:
+        """Its value on every axis that is active in it."""
+        values: dict[str, Any] = {"resolution": self.resolution}
+        for number, (width, blocks) in enumerate(self.stages, 1):
+            values |= {f"stage{number}.width": width, f"stage{number}.depth": len(blocks)}
+            for index, kernels in enumerate(blocks):
+                names = (f"stage{number}.block{index}.{place}" for place in PLACES)
+                values |= dict(zip(names, kernels, strict=True))
+        return values
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network's outline for one image size.
+
+    Args:
+        image_size: side in pixels.
+        stem: channels of the stem.
+        stem_stride: its stride.
+        stages: with all their values.
+        features: channels that the head widens to.
+        hidden: units of the head's hidden layer.
+        resolutions: sides that images may be resized to.
+        named: archs by name.
+    """
+
+    image_size: int
+    stem: int
+    stem_stride: int
+    stages: tuple[Stage, ...]
+    features: int
+    hidden: int
+    resolutions: tuple[int, ...]
+    named: Mapping[str, Named] = field(default_factory=dict)
+
+
+# Tables 9 to 11; docs/uib.md says where they contradict each other or the text, and what was taken.
+KHYPER = {
+    "khyper-s": Named(
+        272,
+        (
+            (16, ((0, 3), FFN)),
+            (24, ((3, 3), (5, 3))),
+            (48, ((5, 3), (5, 5), (5, 0))),
+            (88, ((5, 3), (0, 5))),
+            (112, ((0, 3), (3, 0), (5, 5))),
+            (192, ((0, 5), (3, 0), (0, 5))),
+            (320, (FFN,)),
+        ),
+    ),
+    "khyper-m": Named(
+        320,
+        (
+            (16, (FFN,)),
+            (32, ((5, 3), (3, 3))),
+            (48, ((0, 5), (5, 3))),
+            (88, ((3, 3), (0, 5), FFN, (5, 5))),
+            (128, ((5, 3), (3, 0), (0, 5), FFN, (3, 5))),
+            (216, ((0, 5), (5, 0), (3, 5), (5, 0))),
+            (320, (FFN, FFN)),
+        ),
+    ),
+    "khyper-l": Named(
+        320,
+        (
+            (24, ((0, 5), (0, 5))),
+            (32, ((5, 5), (3, 5), (3, 5))),
+            (48, ((0, 5), (0, 5), (5, 5))),
+            (88, (FFN, (3, 5), (5, 0), (5, 5))),
+            (128, ((0, 5), (5, 0), (5, 5), FFN, (0, 5), (0, 5))),
+            (216, ((5, 5), (3, 0), (0, 5), (0, 5), (0, 5), (5, 0))),
+            (352, (FFN, FFN)),
+        ),
+    ),
+}
+
+PRESETS = {
+    # 8 x 8 digits: two stages are all the room there is.
+    "uib-digits": Preset(8, 16, 1, (Stage((12, 24), (1, 2), 1, 1), Stage((24, 48), (1, 2), 2, 4)), 96, 128, (8,)),
+    # 32 x 32 with strides later and fewer stages than in "uib", for budgets of 6 to 58M MACs.
+    "uib-cifar": Preset(
+        32, 24, 1,
+        (Stage((12, 16), (1, 2), 1, 1), Stage((24, 32), (1, 2, 3), 2), Stage((40, 56), (1, 2, 3, 4), 2),
+         Stage((72, 96), (1, 2, 3, 4), 1)),
+        384, 512, (32,),
+    ),
+    # Table 8, with the strides, expansions, head and resolutions of Tables 9 to 11, and 224 beside these.
+    "uib": Preset(
+        320, 32, 2,
+        (Stage((16, 24), (1, 2), 1, 1), Stage((24, 32), (2, 3), 2), Stage((40, 48), (2, 3), 2),
+         Stage((80, 88), (2, 3, 4), 2), Stage((112, 128), (2, 3, 4, 5, 6), 1), Stage((192, 216), (2, 3, 4, 5, 6), 2),
+         Stage((320, 352), (1, 2), 1)),
+        960, 1280, (224, 272, 320), KHYPER,
+    ),
+}  # fmt: skip
+
+
+class UIBSpace(SearchSpace):
+    """Channels and depth of each stage, the two depthwise convolutions of each block, resolution.
+
+    Args:
+        preset: the outline.
+        image_size: side of the images that come in.
+        classes: number of classes K.
+        narrow: values to keep of ``first``, ``second``, ``resolution``, of ``width`` or ``depth`` in all stages, or of
+            one stage's such as ``stage3.width``.
+    """
+
+    def __init__(
+        self, preset: Preset, image_size: int, classes: int, narrow: Mapping[str, list[Any]] | None = None
+    ) -> None:
+        self.preset = preset
+        resolutions = preset.resolutions if image_size == preset.image_size else (image_size,)
+        super().__init__("uib", _axes(preset, resolutions, narrow or {}), image_size=image_size, classes=classes)
+        self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
+
+    def arch(self, **values: Any) -> Arch:
+        """As in every space; ``arch="khyper-s"`` gives all values of an arch that has a name.
+
+        Raises:
+            DuonasError: no such axis, value or name.
+        """
+        if "arch" in values:
+            values = self._named(values.pop("arch")) | {name.replace("_", "."): v for name, v in values.items()}
+        return super().arch(**values)
+
+    def forms(self, arch: Arch) -> dict[str, str]:
+        """What the blocks of an arch are called, such as ``Extra DW``, by name."""
+        blocks = [name.removesuffix(".first") for name in dict(arch.choices) if name.endswith(".first")]
+        return {block: form(*(self.value(arch, f"{block}.{place}") for place in PLACES)) for block in blocks}
+
+    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """Input, stem, the blocks of each stage, head."""
+        return self._blocks(arch)
+
+    def layer_widths(self, spec: BlockSpec) -> dict[str, list[int]]:
+        """Every number of channels that each layer of a block may give, over all archs."""
+        outs = list(self.axes[f"stage{spec.stage}.width"].values)
+        ins = outs
+        if spec.name.endswith("block0"):
+            ins = list(self.axes[f"stage{spec.stage - 1}.width"].values) if spec.stage > 1 else [self.preset.stem]
+        hidden = [channels * spec.expansion for channels in ins]
+        return {"first": ins, "expand": hidden, "second": hidden, "project": outs}
+
+    def kernels(self, spec: BlockSpec) -> dict[str, tuple[int, ...]]:
+        """The kernels that a block's two depthwise convolutions may have."""
+        return {place: self.axes[f"{spec.name.replace('_', '.')}.{place}"].values for place in PLACES}
+
+    def _named(self, name: object) -> dict[str, Any]:
+        if not self.preset.named:
+            raise DuonasError(
+                f"no arch is named {name!r} here: of search space 'uib' the preset 'uib' alone names some."
+            )
+        if name not in self.preset.named:
+            raise DuonasError(
+                f"search space 'uib' has no arch named {name!r}: {nearest(str(name), self.preset.named)}."
+            )
+        return self.preset.named[str(name)].values()
+
+    def _make_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        preset, side = self.preset, self.value(arch, "resolution")
+        stem = stem_block(preset.stem, side, stride=preset.stem_stride, activation=ACTIVATION)
+        blocks = [input_block(self.image_size, side), stem]
+        for number, stage in enumerate(preset.stages, 1):
+            width = self.value(arch, f"stage{number}.width")
+            for index in range(self.value(arch, f"stage{number}.depth")):
+                name = f"stage{number}.block{index}"
+                blocks.append(
+                    uib_block(
+                        name.replace(".", "_"),
+                        number,
+                        blocks[-1].out_channels,
+                        width,
+                        blocks[-1].out_resolution,
+                        first=self.value(arch, f"{name}.first"),
+                        second=self.value(arch, f"{name}.second"),
+                        stride=stage.stride if index == 0 else 1,
+                        expansion=stage.expansion,
+                        activation=ACTIVATION,
+                    )
+                )
+        last = blocks[-1]
+        head = deep_head_block(len(preset.stages) + 1, last.out_channels, preset.features, preset.hidden, self.classes,
+                               last.out_resolution, activation=ACTIVATION)  # fmt: skip
+        return (*blocks, head)
+
+
+class UIBSupernet(Supernet):
+    """The supernet over a ``UIBSpace``.
+
+    Args:
+        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
+        kernel_transform: whether smaller kernels are learned maps of the larger ones' centres, not those centres.
+    """
+
+    space: UIBSpace
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        mean: Sequence[float],
+        std: Sequence[float],
+        rng: np.random.Generator,
+        norm: Norm,
+        kernel_transform: bool = False,
+    ) -> None:
+        self.norm = norm
+        self._kernel_transform = kernel_transform
+        super().__init__(space, mean, std, rng)
+
+    def build(self, largest: BlockSpec) -> nn.Module:
+        """The elastic form of a stem, universal inverted bottleneck or head."""
+        if largest.kind == "stem":
+            return ElasticStem(largest, self.norm)
+        if largest.kind == "head":
+            return ElasticDeepHead(largest, self.norm)
+        widths, kernels = self.space.layer_widths(largest), self.space.kernels(largest)
+        return ElasticUIB(largest, widths, self.norm, kernels, self._kernel_transform)
+
+
+def _axes(preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, list[Any]]) -> list[Axis]:
+    options = _values(preset, resolutions, narrow)
+    axes = [Axis("resolution", options["resolution"])]
+    for stage in range(1, len(preset.stages) + 1):
+        width, depth = (f"stage{stage}.{kind}" for kind in OF_STAGES)
+        axes += [Axis(name, options[name], stage=stage) for name in (width, depth)]
+        for block in range(max(options[depth])):
+            # The index of the smallest depth that has this block.
+            minimum = next(i for i, d in enumerate(options[depth]) if d > block)
+            for place in PLACES:
+                axes.append(Axis(f"stage{stage}.block{block}.{place}", options[place], depth, minimum, stage))
+    return axes
+
+
+def _values(
+    preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, list[Any]]
+) -> dict[str, tuple[Any, ...]]:
+    """What ``[space.axes]`` leaves of the values of ``resolution``, ``first``, ``second`` and each stage's own axes."""
+    stages = {f"stage{n}.width": stage.widths for n, stage in enumerate(preset.stages, 1)}
+    stages |= {f"stage{n}.depth": stage.depths for n, stage in enumerate(preset.stages, 1)}
+    whole = {"resolution": resolutions, **dict.fromkeys(PLACES, KERNELS), **stages}
+    of_all = {kind: sum((v for name, v in stages.items() if name.endswith(kind)), ()) for kind in OF_STAGES}
+    narrowed(whole | of_all, narrow)  # refuses what is not there
+    kept = narrowed(whole, {name: values for name, values in narrow.items() if name in whole})
+    for name in stages:
+        kind = name.rpartition(".")[2]
+        left = tuple(value for value in kept[name] if value in narrow.get(kind, kept[name]))
+        if not left:
+            raise DuonasError(f"[space.axes] {kind} leaves {name} no value: keep one or more of {list(kept[name])}.")
+        kept[name] = left
+    return kept
+
+
+def _space(options: SpaceOptions, image_size: int, classes: int) -> UIBSpace:
+    refuse_keys("uib", options, "width_range", "divisor", "squeeze_excite", "blocks", "channels", "cells")
+    name = options.preset or _preset_for(image_size)
+    if name not in PRESETS:
+        raise DuonasError(f"search space 'uib' has no preset {name!r}: {nearest(name, PRESETS)}.")
+    return UIBSpace(PRESETS[name], image_size, classes, options.axes)
+
+
+def _preset_for(image_size: int) -> str:
+    return "uib-digits" if image_size < 24 else "uib-cifar" if image_size < 96 else "uib"
+
+
+def _supernet(
+    space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
+) -> UIBSupernet:
+    return UIBSupernet(space, mean, std, rng, options.norm, options.kernel_transform)
+
+
+FAMILY = Family(_space, _supernet)
