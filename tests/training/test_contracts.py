@@ -11,6 +11,7 @@ from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.pair import PairSupernet
+from duonas.spaces.uib import FAMILY as UIB
 from duonas.testing import RuleContract
 from duonas.training.resolution import OneResolution
 from duonas.training.rules import make_rule
@@ -163,6 +164,17 @@ class TestFocusFairCells(_Cells, TestSandwich):
 
     name = "focus-fair"
     weights = "kshot-hypernet"
+
+
+class TestFocusFairUib(TestSandwich):
+    """Depthwise kernels are mixed; sizes are drawn as fairly."""
+
+    name = "focus-fair"
+
+    def supernet(self):
+        table = SpaceOptions(preset="uib-digits", weights="kshot-hypernet", dictionary=3, rank=4, axes={"depth": [1]})
+        pairs = pair_space(build_space(UIB, table, 8, 4))
+        return PairSupernet(pairs, build_supernet(UIB, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
 
 class TestUniformKshotCells(_Cells, TestUniform):

@@ -160,6 +160,7 @@ class UIBSpace(SearchSpace):
         self.preset = preset
         resolutions = preset.resolutions if image_size == preset.image_size else (image_size,)
         super().__init__("uib", _axes(preset, resolutions, narrow or {}), image_size=image_size, classes=classes)
+        self.mixed = tuple(name for name, axis in self.axes.items() if axis.kind in PLACES)
         self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
 
     def arch(self, **values: Any) -> Arch:
