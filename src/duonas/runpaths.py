@@ -106,6 +106,16 @@ class RunPaths:
         return self.folder / "baselines"
 
     @property
+    def beta(self) -> Path:
+        """The architecture parameters that the training learned, as probabilities, where its rule learns some."""
+        return self.folder / "beta.json"
+
+    @property
+    def ranking(self) -> Path:
+        """Folder of what many subnets reach, and how well that agrees with a table."""
+        return self.folder / "ranking"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.folder / "report.html"

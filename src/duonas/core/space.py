@@ -90,6 +90,13 @@ class SearchSpace(ABC):
         """
         return self.blocks(self.largest())
 
+    def text(self, arch: Arch) -> str | None:
+        """What published tables call ``arch``; ``None`` where there are none.
+
+        A space that overrides this takes the text back as ``arch(cell=...)``.
+        """
+        return None
+
     def value(self, arch: Arch, axis: str) -> Any:
         """The value, not the index, that ``arch`` has on ``axis``."""
         return self.axes[axis].values[arch[axis]]

@@ -1,4 +1,4 @@
-"""What a subnet answers on the val split: computed once, cached in the run."""
+"""What a subnet answers on a split: computed once where answers are kept, cached in the run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SubnetResult:
 
     Args:
         subnet: the subnet.
-        logits: (N, K) float32 on the val split.
+        logits: (N, K) float32 on the split.
         accuracy: in [0, 1].
         cost: of one image.
     """
@@ -44,17 +44,17 @@ class SubnetResult:
 
 
 class Evaluator:
-    """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about the val split.
+    """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about a split.
 
     Nothing stays behind in the supernet. An answer is cached as ``folder/<subnet.id>.safetensors`` with a fingerprint
-    of all it depends on; a stale or broken file is computed again.
+    of all it depends on; a stale or broken file is computed again. ``fingerprint`` is that one.
 
     Args:
         supernet: trained; left as it is.
         recalibration_pixels: uint8 (M, 3, H, W) of the train split, of which the first
             ``options.recalibration_images`` are used.
-        val: the val split, on the device to compute on.
-        folder: of the cache.
+        images: the split, on the device to compute on; a search asks about val.
+        folder: of the cache; ``None``: answers are not kept.
         options: the ``[search]`` table.
         fingerprint: names the supernet's weights.
         cost: prices blocks.
@@ -64,26 +64,26 @@ class Evaluator:
         self,
         supernet: PairSupernet,
         recalibration_pixels: Tensor,
-        val: Images,
-        folder: Path,
+        images: Images,
+        folder: Path | None,
         options: SearchOptions,
         fingerprint: str,
         cost: CostModel = analytic,
     ) -> None:
-        self.supernet, self.val, self.folder = supernet, val, Path(folder)
+        self.supernet, self.images, self.folder = supernet, images, folder
         self._pixels = recalibration_pixels[: options.recalibration_images]
         self._batch_size, self._cost = options.batch_size, cost
-        self.labels: np.ndarray = val.labels.cpu().numpy()
+        self.labels: np.ndarray = images.labels.cpu().numpy()
         name = f"{fingerprint}/{supernet.norm}"
-        self._fingerprint = _fingerprint(name, options.batch_size, self._pixels, val.pixels, val.labels)
+        self.fingerprint = _fingerprint(name, options.batch_size, self._pixels, images.pixels, images.labels)
 
     def evaluate(self, subnet: Subnet) -> SubnetResult:
         """The subnet's answers, from the cache where they are there."""
-        path = self.folder / f"{subnet.id}.safetensors"
-        logits = self._cached(path, subnet)
+        logits = self._cached(subnet)
         if logits is None:
             logits = self.logits(self.network(subnet))
-            write_bytes(path, save({"logits": logits}, self._label(subnet)))
+            if self.folder is not None:
+                write_bytes(self._path(self.folder, subnet), save({"logits": logits}, self._label(subnet)))
         accuracy = float((logits.argmax(1) == self.labels).mean())
         return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
 
@@ -95,14 +95,14 @@ class Evaluator:
 
     @torch.inference_mode()
     def logits(self, network: nn.Module) -> np.ndarray:
-        """A network's logits (N, K) float32 on the val split."""
+        """A network's logits (N, K) float32 on the split."""
         fast = folded(network)
-        answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
+        answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.images.pixels, self._batch_size)]
         return torch.cat(answers).numpy()
 
     @torch.inference_mode()
     def describe(self, router: Router, subnet: Subnet, shared: int) -> Tensor:
-        """What a router makes, (N, D) float32, of what the subnet's first ``shared`` blocks give on the val split.
+        """What a router makes, (N, D) float32, of what the subnet's first ``shared`` blocks give on the split.
 
         It is the same for all subnets that begin with these blocks, as batch norms depend on nothing that comes later.
         """
@@ -110,17 +110,23 @@ class Evaluator:
         if shared:
             self.supernet.settle(stem, evaluation_batches(self._pixels, self._batch_size))
         fast = folded(stem)
-        batches = evaluation_batches(self.val.pixels, self._batch_size)
+        batches = evaluation_batches(self.images.pixels, self._batch_size)
         return torch.cat([router.describe(fast(batch)).float().cpu() for batch in batches])
 
     def _label(self, subnet: Subnet) -> dict[str, str]:
         # Eight hex digits name a file: the subnet itself says whether it is the right one. One entry, since safetensors
         # writes several in an order of its own, and a file must be the same bit for bit.
-        return {"header": json.dumps({"fingerprint": self._fingerprint, "subnet": subnet.to_json()})}
+        return {"header": json.dumps({"fingerprint": self.fingerprint, "subnet": subnet.to_json()})}
 
-    def _cached(self, path: Path, subnet: Subnet) -> np.ndarray | None:
+    @staticmethod
+    def _path(folder: Path, subnet: Subnet) -> Path:
+        return folder / f"{subnet.id}.safetensors"
+
+    def _cached(self, subnet: Subnet) -> np.ndarray | None:
+        if self.folder is None:
+            return None
         try:
-            with safe_open(path, framework="numpy") as file:
+            with safe_open(self._path(self.folder, subnet), framework="numpy") as file:
                 if file.metadata() != self._label(subnet):
                     return None
                 logits: np.ndarray = file.get_tensor("logits")
