@@ -83,11 +83,11 @@ def ranking_tables(found: dict[str, Any]) -> list[Table]:
     ours, table = found["accuracy"], found["table"]
     reached = Table(f"on the {found['split']} split", box=None, header_style="bold", pad_edge=False)
     told = Table(f"tells the {'table' if table else 'accuracy'}", box=None, header_style="bold", pad_edge=False)
-    lost = Table("of the top-ranked", box=None, header_style="bold", pad_edge=False)
+    lost = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
     for headed, headings in (
         (reached, ("archs", "mean", "best")),
         (told, ("Kendall's tau", "Spearman's rho", "archs")),
-        (lost, ("best by the table", "short of these archs' best", "of the table's")),
+        (lost, ("best by the table", "below these archs' best", "below the table's best")),
     ):
         for heading in headings:
             headed.add_column(heading, justify="right")
@@ -99,7 +99,8 @@ def ranking_tables(found: dict[str, Any]) -> list[Table]:
         rates = ("-" if row[kind] is None else f"{row[kind]:.4f}" for kind in ("kendall", "spearman"))
         told.add_row("the supernet" if name == "accuracy" else words(name), *rates, f"{row['archs']:,}")
     for row in found["regret"]:
-        lost.add_row(str(row["k"]), *(f"{row[kind]:.2%}" for kind in ("found", "regret", "regret_whole")))
+        below = (f"{100 * row[kind]:.2f} points" for kind in ("regret", "regret_whole"))
+        lost.add_row(str(row["k"]), f"{row['found']:.2%}", *below)
     return [reached, told, *([lost] if found["regret"] else [])]
 
 
