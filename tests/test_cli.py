@@ -216,7 +216,7 @@ def test_the_catalogue_is_what_is_there():
 
 
 def test_help_gives_examples():
-    for command in ("run", "profile", "train", "search", "export", "measure", "report"):
+    for command in ("run", "profile", "train", "search", "export", "measure", "report", "rank"):
         result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0 and f"duonas {command} " in result.stdout
     assert "quickstart" in call("--help").stdout

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from duonas.core.space import Axis, SearchSpace
     from duonas.deploy.runtime import Bundle
     from duonas.pipeline import profile, rechoose, run
+    from duonas.ranking import rank
     from duonas.recipe import Recipe
     from duonas.recipe import load as load_recipe
     from duonas.routing.router import Router
@@ -38,6 +39,7 @@ _HOMES = {
     "load_recipe": "recipe:load",
     "load_study": "study:load_study",
     "profile": "pipeline:profile",
+    "rank": "ranking:rank",
     "rechoose": "pipeline:rechoose",
     "run": "pipeline:run",
 }
@@ -58,6 +60,7 @@ __all__ = [
     "load_recipe",
     "load_study",
     "profile",
+    "rank",
     "rechoose",
     "run",
 ]
@@ -67,4 +70,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'duonas' has no attribute {name!r}")
     module, attribute = _HOMES[name].split(":")
-    return getattr(import_module(f"duonas.{module}"), attribute)
+    # Kept under its own name: importing ``duonas.compare`` has just put the module of that name there.
+    globals()[name] = value = getattr(import_module(f"duonas.{module}"), attribute)
+    return value

@@ -258,6 +258,44 @@ def compare(
         console.print(f"comparison: {page}", markup=False, highlight=False, soft_wrap=True)
 
 
+@app.command()
+def rank(
+    run: RunArgument,
+    archs: Annotated[
+        str, typer.Option(help="How many to draw, 'all', or a file with an arch on each line.", metavar="N|all|FILE")
+    ] = "1000",
+    table: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Parquet table of networks trained from scratch.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Of the table, with the accuracies.")] = None,
+    key: Annotated[str, typer.Option(help="Of the table, with the archs' texts.")] = "arch",
+    split: Annotated[str, typer.Option(help="The images to ask about: val, or test as papers do.")] = "val",
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+) -> None:
+    """Evaluate many subnets of a trained supernet as they are, and hold them against networks trained from scratch.
+
+    [dim]duonas rank runs/mine --archs 1000[/dim]
+
+    [dim]duonas rank runs/mine --archs all --split test --table nasbench201.parquet --column cifar10_acc[/dim]
+    """
+    with _one_line_errors("stopped; the same command goes on from here"):
+        from duonas.progress import watch
+        from duonas.rundir import Run
+        from duonas.tables import ranking_tables
+
+        Run(run)  # a folder that is none is said before torch is loaded
+        from duonas.ranking import rank as rank_archs
+
+        console = _console()
+        found = rank_archs(
+            run, archs, table=table, column=column, key=key, split=split, seed=seed, progress=watch(console)
+        )
+        for printed in ranking_tables(found):
+            console.print("", printed, sep="\n")
+        console.print("", f"ranking: {run / 'ranking' / 'ranking.json'}", sep="\n", markup=False, highlight=False,
+                      soft_wrap=True)  # fmt: skip
+
+
 @app.command(name="list")
 def list_() -> None:
     """What there is: recipes, data sets, spaces, presets, rules, strategies, routers, scores, baselines."""

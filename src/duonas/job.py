@@ -26,6 +26,7 @@ from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.layers.init import initialise
@@ -153,11 +154,15 @@ class Job:
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """Asks archs about the val split; its batch norms see the train split."""
+        """Asks archs about the val split, and keeps what they answer."""
+        return self.evaluator_on(self.splits.val, self.run.logits)
+
+    def evaluator_on(self, images: Images, folder: Path | None) -> Evaluator:
+        """Asks archs about a split; their batch norms see the train split. Answers are kept in ``folder``, if any."""
         options = self.recipe.search
         pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
         name = checksum(self.run.supernet)
-        return Evaluator(self.supernet, pixels, self.splits.val.to(self.device), self.run.logits, options, name)
+        return Evaluator(self.supernet, pixels, images.to(self.device), folder, options, name)
 
     @cached_property
     def pair(self) -> PairArch:

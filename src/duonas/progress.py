@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 20.0
-UNITS = {"train": " steps", "search": " pairs", "measure": " images"}
+UNITS = {"train": " steps", "search": " pairs", "measure": " images", "rank": " archs"}
 
 
 class StageProgress(Protocol):

@@ -111,6 +111,11 @@ class RunPaths:
         return self.folder / "baselines"
 
     @property
+    def ranking(self) -> Path:
+        """Folder of what many subnets reach, and how well that agrees with a table."""
+        return self.folder / "ranking"
+
+    @property
     def report(self) -> Path:
         """The report."""
         return self.folder / "report.html"

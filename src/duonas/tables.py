@@ -78,6 +78,36 @@ def comparison_table(found: dict[str, Any]) -> Table:
     return table
 
 
+def ranking_tables(found: dict[str, Any]) -> list[Table]:
+    """What the archs of ``ranking.json`` reach, what tells their order, and what their best are worth."""
+    ours, table = found["accuracy"], found["table"]
+    reached = Table(f"on the {found['split']} split", box=None, header_style="bold", pad_edge=False)
+    told = Table(f"tells the {'table' if table else 'accuracy'}", box=None, header_style="bold", pad_edge=False)
+    lost = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
+    for headed, headings in (
+        (reached, ("archs", "mean", "best")),
+        (told, ("Kendall's tau", "Spearman's rho", "archs")),
+        (lost, ("best by the table", "below these archs' best", "below the table's best")),
+    ):
+        for heading in headings:
+            headed.add_column(heading, justify="right")
+    reached.add_row("from the supernet", *_reached(ours, found["archs"]))
+    if table:
+        reached.add_row("the table, the same archs", *_reached(table["same"], found["archs"]))
+        reached.add_row("the table, all of it", *_reached(table["whole"], table["whole"]["archs"]))
+    for name, row in found["agreement"].items():
+        rates = ("-" if row[kind] is None else f"{row[kind]:.4f}" for kind in ("kendall", "spearman"))
+        told.add_row("the supernet" if name == "accuracy" else words(name), *rates, f"{row['archs']:,}")
+    for row in found["regret"]:
+        below = (f"{100 * row[kind]:.2f} points" for kind in ("regret", "regret_whole"))
+        lost.add_row(str(row["k"]), f"{row['found']:.2%}", *below)
+    return [reached, told, *([lost] if found["regret"] else [])]
+
+
+def _reached(accuracy: dict[str, Any], archs: int) -> tuple[str, str, str]:
+    return f"{archs:,}", f"{accuracy['mean']:.2%}", f"{accuracy['best']:.2%}"
+
+
 def _spread(figure: dict[str, Any]) -> str:
     deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.2f}"
     return f"{100 * figure['mean']:.2f}{deviation} %"

@@ -6,6 +6,7 @@ import base64
 import json
 import struct
 import zlib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,18 @@ from pyarrow import parquet
 from safetensors.numpy import save_file
 
 from duonas.core.block import BlockSpec, head_block, input_block, mbconv_block, stem_block
+from duonas.core.cell import OPERATIONS
 from duonas.core.cost import PairCost
-from duonas.core.files import write_json
+from duonas.core.files import read_json, write_json
+from duonas.core.options import SpaceOptions
+from duonas.costs.counting import analytic
 from duonas.measure.accuracy import Outputs, accuracies, routing
+from duonas.ranking import summary
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.threshold import sweep
+from duonas.search.benchmark import Benchmark
+from duonas.search.rank import RankRow
+from duonas.spaces.nasbench201 import FAMILY
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 EVIL = """<script>window.injected = true; alert(1)</script>"""
@@ -119,6 +127,39 @@ def fabricate(
     _write_story(folder, rng)
     _write_baselines(folder, cost, right)
     assert 0 <= share <= 1
+    return folder
+
+
+LITTLE = "|skip_connect~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|none~2|"
+BIG = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|nor_conv_3x3~2|"
+
+
+def topology(folder: Path, *, archs: int = 400, table: bool = True, axes: dict[str, Any] | None = None) -> Path:
+    """Make a fabricated run one of cells: a pair of them, what the training learned of edges, and ranked archs."""
+    space = FAMILY.space(SpaceOptions(preset="nasbench201-small"), 32, 10)
+    pair = read_json(folder / "pair/pair.json")
+    blocks = {role: space.blocks(space.arch(cell=cell)) for role, cell in (("little", LITTLE), ("big", BIG))}
+    pair["blocks"] = {role: [block.to_json() for block in each] for role, each in blocks.items()}
+    write_json(folder / "pair/pair.json", pair)
+    rng = np.random.default_rng(0)
+    drawn = {axis: rng.dirichlet([1, 1, 1, 2, 3]).tolist() for axis in space.axes}
+    beta = {axis: dict(zip(OPERATIONS, row, strict=True)) for axis, row in drawn.items()}
+    write_json(folder / "beta.json", axes or beta)
+    rows, theirs = [], []
+    for _ in range(archs):
+        arch = space.sample(rng)
+        cost, cell = analytic(space.blocks(arch)), space.text(arch)
+        theirs.append(0.1 if "conv" not in cell else 0.945 - float(rng.gamma(1.5, 0.02)) - 4e3 / cost.params)
+        accuracy = 0.1 if theirs[-1] == 0.1 else 0.25 + 0.7 * theirs[-1] + float(rng.normal(0, 0.012))
+        rows.append(RankRow(arch.id, cell, json.dumps(dict(arch.choices)), cost.params, cost.macs, accuracy))
+    benchmark = Benchmark(Path("table.parquet"), "test_acc", dict(enumerate(theirs)))  # type: ignore[arg-type]
+    known = np.array(theirs) if table else None
+    columns: dict[str, Any] = {each.name: [getattr(row, each.name) for row in rows] for each in fields(RankRow)}
+    (folder / "ranking").mkdir()
+    more = {"table": theirs} if table else {}
+    parquet.write_table(pyarrow.table(columns | more), folder / "ranking/archs.parquet")
+    about = {"split": "val", "images": 2500, "recalibration_images": 2048, "space_archs": 15_625}
+    write_json(folder / "ranking/ranking.json", about | summary(rows, benchmark if table else None, known))
     return folder
 
 

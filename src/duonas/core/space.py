@@ -105,6 +105,13 @@ class SearchSpace(ABC):
         last = {name: len(self.axes[name].values) - 1 for name in self.mixed}
         return self.blocks(self.build({name: arch.get(name, 0) for name in self.axes} | last))
 
+    def text(self, arch: Arch) -> str | None:
+        """What published tables call ``arch``; ``None`` where there are none.
+
+        A space that overrides this takes the text back as ``arch(cell=...)``.
+        """
+        return None
+
     def value(self, arch: Arch, axis: str) -> Any:
         """The value, not the index, that ``arch`` has on ``axis``."""
         return self.axes[axis].values[arch[axis]]

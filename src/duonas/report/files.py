@@ -21,6 +21,7 @@ WRITTEN_BY = {
     "archs.parquet": "search", "trials.parquet": "search", "front.json": "search",
     "pair/pair.json": "pair", "pair/policy.json": "route",
     "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",
+    "beta.json": "train", "ranking/ranking.json": "rank", "ranking/archs.parquet": "rank",
 }  # fmt: skip
 
 

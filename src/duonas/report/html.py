@@ -13,8 +13,10 @@ from duonas.report import examples, provenance, summary
 from duonas.report.figure import Figure
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibration
+from duonas.report.figures.cells import cell_texts, cells, learned
 from duonas.report.figures.classes import per_class
 from duonas.report.figures.difficulty import difficulty
+from duonas.report.figures.ranking import differences, distribution, ranked, scatter
 from duonas.report.figures.scores import histogram
 from duonas.report.figures.search import front
 from duonas.report.figures.sensitivity import sensitivity
@@ -25,6 +27,7 @@ from duonas.report.page import render_page
 from duonas.report.words import whole
 
 OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/policy.json"
+BETA, RANKING, RANKED = "beta.json", "ranking/ranking.json", "ranking/archs.parquet"
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,11 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "calibration": part(lambda: _calibrations(outputs, policy), OUTPUTS, POLICY),
         "sensitivity": part(lambda: sensitivity(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
         "examples": part(lambda: examples.groups(run, run["examples.json"]), "examples.json"),
+        "cells": part(lambda: cells(pair), PAIR),
+        "cell_texts": part(lambda: cell_texts(pair), PAIR),
+        "learned": part(lambda: learned(_preferences(run)), BETA),
+        "prefers_table": part(lambda: summary.prefers_table(_preferences(run)), BETA),
+        "ranking": part(lambda: _ranking(run), RANKING, RANKED),
         "blocks": part(lambda: architectures(pair), PAIR),
         "origin": part(lambda: summary.origin(pair), PAIR),
         "pair_table": part(lambda: summary.pair_table(pair), PAIR),
@@ -91,6 +99,42 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "tables": part(lambda: provenance.tables(run)),
         "recipe": part(lambda: run["recipe.toml"], "recipe.toml"),
     }
+
+
+def _preferences(run: RunFiles) -> dict[str, dict[str, float]]:
+    """What ``beta.json`` holds: axis to value to probability.
+
+    Raises:
+        DuonasError: it holds something else.
+    """
+    try:
+        return {axis: {value: float(share) for value, share in row.items()} for axis, row in run[BETA].items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DuonasError(
+            f"{run.folder / BETA} is damaged: expected the probabilities of each axis' values."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What the section of the ranked archs shows."""
+
+    intro: str
+    distribution: Figure
+    archs: list[Figure]
+    reached: list[list[str]]
+    agreement: list[list[str]]
+    regret: list[list[str]]
+
+
+def _ranking(run: RunFiles) -> Ranking:
+    found = run[RANKING]
+    rows = ranked(run[RANKED], found)
+    beside = [scatter(rows, found), differences(rows)]
+    return Ranking(
+        summary.ranking(found), distribution(rows), [figure for figure in beside if figure],
+        summary.reached_table(found), summary.agreement_table(found), summary.regret_table(found),
+    )  # fmt: skip
 
 
 def _calibrations(outputs: Any, policy: dict[str, Any]) -> list[Figure]:

@@ -8,7 +8,7 @@ from typing import Any
 from duonas.core.cost import PairCost
 from duonas.measure import accuracy
 from duonas.measure.accuracy import Outputs
-from duonas.report.words import NOTHING, THIN, count, milliseconds, number, percent, points, size, whole
+from duonas.report.words import NOTHING, THIN, correlation, count, milliseconds, number, percent, points, size, whole
 
 SITES = {"after_little": "after little", "stem": "at the stem", "input": "at the input"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
@@ -205,6 +205,58 @@ def baseline_table(found: dict[str, Any]) -> list[list[str]]:
         [row["name"], percent(row["accuracy"]), count(row["macs"]), count(row["params"]), whole(row["epochs"])]
         for row in found["networks"]
     ]
+
+
+def prefers_table(found: dict[str, dict[str, float]]) -> list[list[str]]:
+    """Rows: axis, its most probable value, how probable, the others."""
+    rows = []
+    for axis, row in found.items():
+        first, *others = sorted(row, key=lambda value: -row[value])
+        rest = ", ".join(f"{value} {percent(row[value], 0)}" for value in others)
+        rows.append([axis, first, percent(row[first]), rest or NOTHING])
+    return rows
+
+
+def reached_table(found: dict[str, Any]) -> list[list[str]]:
+    """Rows: whose accuracies, number of archs, mean, best."""
+    rows = [("from the supernet", found["archs"], found["accuracy"])]
+    if table := found["table"]:
+        rows += [("from scratch, the same archs", found["archs"], table["same"])]
+        rows += [("from scratch, the whole table", table["whole"]["archs"], table["whole"])]
+    return [[name, whole(archs), percent(row["mean"], 2), percent(row["best"], 2)] for name, archs, row in rows]
+
+
+def agreement_table(found: dict[str, Any]) -> list[list[str]]:
+    """Rows: what tells the order, Kendall's tau, Spearman's rho, number of archs."""
+    names = {"accuracy": "accuracy from the supernet", "params": "number of params alone", "macs": "MACs alone"}
+    return [
+        [names[name], correlation(row["kendall"]), correlation(row["spearman"]), whole(row["archs"])]
+        for name, row in found["agreement"].items()
+    ]
+
+
+def regret_table(found: dict[str, Any]) -> list[list[str]]:
+    """Rows: k, the best of the k top-ranked by the table, how far from these archs' best and from the table's."""
+    return [
+        [
+            str(row["k"]),
+            percent(row["found"], 2),
+            *(f"{100 * row[name]:.2f} points" for name in ("regret", "regret_whole")),
+        ]
+        for row in found["regret"]
+    ]
+
+
+def ranking(found: dict[str, Any]) -> str:
+    """What was ranked, and against what."""
+    drawn = "All" if found["archs"] == found["space_archs"] else whole(found["archs"])
+    table = found["table"]
+    against = f" From scratch they reach what {table['file']} has as {table['column']}." if table else ""
+    return (
+        f"{drawn} of the {whole(found['space_archs'])} archs, straight from the supernet: batch norms measured on "
+        f"{whole(found['recalibration_images'])} training images, asked about the {whole(found['images'])} images of "
+        f"the {found['split']} split.{against}"
+    )
 
 
 def pair_table(pair: dict[str, Any]) -> list[list[str]]:

@@ -34,6 +34,11 @@ def percent(fraction: float, decimals: int = 1) -> str:
     return NOTHING if math.isnan(fraction) else f"{100 * fraction:.{decimals}f}{THIN}%".replace("-", MINUS)
 
 
+def correlation(value: float | None) -> str:
+    """A correlation; with what never varies there is none."""
+    return NOTHING if value is None else f"{value:.3f}".replace("-", MINUS)
+
+
 def points(difference: float) -> str:
     """A difference of accuracies in percentage points, with its sign."""
     rounded = round(100 * difference, 1)

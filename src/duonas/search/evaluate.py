@@ -1,4 +1,4 @@
-"""What a subnet answers on the val split: computed once, cached in the run."""
+"""What a subnet answers on a split: computed once where answers are kept, cached in the run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SubnetResult:
 
     Args:
         subnet: the subnet.
-        logits: (N, K) float32 on the val split.
+        logits: (N, K) float32 on the split.
         accuracy: in [0, 1].
         cost: of one image.
     """
@@ -46,17 +46,18 @@ class SubnetResult:
 
 
 class Evaluator:
-    """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about the val split.
+    """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about a split.
 
     Nothing stays behind in the supernet. An answer is cached as ``folder/<subnet.id>.safetensors`` with a fingerprint
-    of all it depends on; a stale or broken file is computed again. Others may keep what they make of answers there too.
+    of all it depends on, which is ``fingerprint``; a stale or broken file is computed again. Others may keep what they
+    make of answers there too.
 
     Args:
         supernet: trained; left as it is.
         recalibration_pixels: uint8 (M, 3, H, W) of the train split, of which the first
             ``options.recalibration_images`` are used.
-        val: the val split, on the device to compute on.
-        folder: of the cache.
+        images: the split, on the device to compute on; a search asks about val.
+        folder: of the cache; ``None``: answers are not kept.
         options: the ``[search]`` table.
         fingerprint: names the supernet's weights.
         cost: prices blocks.
@@ -66,18 +67,18 @@ class Evaluator:
         self,
         supernet: PairSupernet,
         recalibration_pixels: Tensor,
-        val: Images,
-        folder: Path,
+        images: Images,
+        folder: Path | None,
         options: SearchOptions,
         fingerprint: str,
         cost: CostModel = analytic,
     ) -> None:
-        self.supernet, self.val, self.folder = supernet, val, Path(folder)
+        self.supernet, self.images, self.folder = supernet, images, folder
         self._pixels = recalibration_pixels[: options.recalibration_images]
         self._batch_size, self._cost = options.batch_size, cost
-        self.labels: np.ndarray = val.labels.cpu().numpy()
+        self.labels: np.ndarray = images.labels.cpu().numpy()
         name = f"{fingerprint}/{supernet.norm}"
-        self._fingerprint = _fingerprint(name, options.batch_size, self._pixels, val.pixels, val.labels)
+        self.fingerprint = _fingerprint(name, options.batch_size, self._pixels, images.pixels, images.labels)
 
     def evaluate(self, subnet: Subnet) -> SubnetResult:
         """The subnet's answers, from the cache where they are there."""
@@ -94,14 +95,14 @@ class Evaluator:
 
     @torch.inference_mode()
     def logits(self, network: nn.Module) -> np.ndarray:
-        """A network's logits (N, K) float32 on the val split."""
+        """A network's logits (N, K) float32 on the split."""
         fast = folded(network)
-        answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.val.pixels, self._batch_size)]
+        answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.images.pixels, self._batch_size)]
         return torch.cat(answers).numpy()
 
     @torch.inference_mode()
     def describe(self, router: Router, subnet: Subnet, shared: int) -> Tensor:
-        """What a router makes, (N, D) float32, of what the subnet's first ``shared`` blocks give on the val split.
+        """What a router makes, (N, D) float32, of what the subnet's first ``shared`` blocks give on the split.
 
         It is the same for all subnets that begin with these blocks, as batch norms depend on nothing that comes later.
         """
@@ -109,7 +110,7 @@ class Evaluator:
         if shared:
             self.supernet.settle(stem, evaluation_batches(self._pixels, self._batch_size))
         fast = folded(stem)
-        batches = evaluation_batches(self.val.pixels, self._batch_size)
+        batches = evaluation_batches(self.images.pixels, self._batch_size)
         return torch.cat([router.describe(fast(batch)).float().cpu() for batch in batches])
 
     def kept(
@@ -123,7 +124,9 @@ class Evaluator:
             compute: gives arrays by name.
         """
         # One entry, since safetensors writes several in an order of its own, and a file must be the same bit for bit.
-        label = {"header": json.dumps({"fingerprint": self._fingerprint, **about})}
+        label = {"header": json.dumps({"fingerprint": self.fingerprint, **about})}
+        if self.folder is None:
+            return compute()
         path = self.folder / f"{name}.safetensors"
         arrays = _read(path, label)
         if arrays is None:
