@@ -17,26 +17,36 @@ from duonas.routing.confidence import Confidence
 from duonas.routing.threshold import keeps_little, steps, sweep
 from duonas.search.factorised import Judged, best_within, recombine
 from duonas.search.goal import Goal
-from duonas.search.prices import Pricer, PriceRow, PriceTable
+from duonas.search.prices import Charge, Pricer, PriceRow, PriceTable
 
 
-@given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans())
-@example(images=6, bigs=5, seed=5, ties=False)  # a big that costs nothing on top, at a budget of exactly its price
+@given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans(), st.booleans())
+@example(images=6, bigs=5, seed=5, ties=False, timed=False)  # a big that costs nothing on top, at exactly its price
 @settings(deadline=None, max_examples=100)
-def test_best_within_is_brute_force(images, bigs, seed, ties):
+def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
+    """With budgets of MACs, and with budgets of MACs and of latency at once."""
     rng = stream(seed, "best")
     score = rng.random(images).astype(np.float32)
     score = score.round(1) if ties else score
     score[rng.random(images) < 0.1] = np.nan
     little, big = rng.random(images) < 0.6, rng.random((bigs, images)) < 0.8
-    prices = PriceRow(np.arange(bigs), rng.integers(10, 60, bigs), rng.integers(0, 500, bigs), {})
-    levels = np.append(rng.uniform(0, 600, 9), [prices.least.min(), (prices.least + prices.extra).max()])
+    charges = {"macs": Charge(rng.integers(10, 60, bigs), rng.integers(0, 500, bigs))}
+    if timed:
+        charges["latency_ms"] = Charge(rng.uniform(0.01, 0.1, bigs), rng.uniform(0, 0.3, bigs))
+    prices = PriceRow(np.arange(bigs), charges, {})
+    levels = {
+        quantity: np.append(rng.uniform(0, 1.2, 9) * charge.peak.max(), [charge.least.min(), charge.peak.max()])
+        for quantity, charge in charges.items()
+    }
     correct, kept = best_within(steps(score), little.astype(np.int8), big.astype(np.int8), prices, levels)
     for column in range(bigs):
         curve = sweep(score, little, big[column])
-        expected = prices.take(np.array([column])).expected(curve.little_share)
-        for row, level in enumerate(levels):
-            open_to = np.flatnonzero(expected <= level)
+        each = prices.take(np.array([column])).charges
+        for row in range(11):
+            costs = [
+                each[quantity].expected(curve.little_share) <= budgets[row] for quantity, budgets in levels.items()
+            ]
+            open_to = np.flatnonzero(np.all(costs, axis=0))
             if len(open_to) == 0:
                 assert correct[row, column] == -1
                 continue

@@ -83,6 +83,10 @@ class SearchSpace(ABC):
     def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
         """The blocks of ``arch`` from image to logits."""
 
+    def text(self, arch: Arch) -> str | None:
+        """How tables of measured archs write ``arch``; ``None`` where nobody writes archs of this space."""
+        return None
+
     def whole(self) -> tuple[BlockSpec, ...]:
         """The blocks with every layer that some arch has, each as large as it gets: what a supernet is built from.
 

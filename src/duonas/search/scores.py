@@ -106,15 +106,13 @@ class Scores:
     def judged(self, table: PriceTable, goal: Goal) -> Iterator[Judged]:
         """Every little of a table with every router that can judge it, and the bigs that the two go with."""
         for little, subnet in enumerate(table.subnets):
-            for number, router in enumerate(self._routers):
-                for shared in table.depths(little) if router.position == "stem" else (None,):
-                    row = table.row(little, goal, router, shared)
-                    if len(row.bigs) == 0:
-                        continue
-                    score, fitted = self.of(number, subnet, shared or 0)
-                    if fitted.macs != router.macs:
-                        row = table.row(little, goal, fitted, shared)
-                    yield Judged(little, number, score, row)
+            for number, shared, row in table.rows(little, goal):
+                if len(row.bigs) == 0:
+                    continue
+                score, fitted = self.of(number, subnet, shared or 0)
+                if fitted.macs != self._routers[number].macs:
+                    row = table.row(little, goal, fitted, shared)
+                yield Judged(little, number, score, row)
 
     def _scored(self, number: int, little: Subnet, shared: int, logits: np.ndarray) -> Scored:
         router = self._routers[number]

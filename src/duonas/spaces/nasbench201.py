@@ -72,6 +72,10 @@ class NasBench201Space(SearchSpace):
         """The benchmark's text of an arch."""
         return write_cell(self.operations(arch))
 
+    def text(self, arch: Arch) -> str:
+        """The same: tables of this benchmark go by it."""
+        return self.cell(arch)
+
     def operations(self, arch: Arch) -> tuple[str, ...]:
         """The operations on the edges of an arch's cells, in the order of ``duonas.core.cell.EDGES``."""
         return tuple(self.value(arch, axis) for axis in self.axes)
