@@ -186,7 +186,8 @@ class PriceTable:
         self._memory = np.array([cost.peak_memory_bytes for cost in costs])
         self._little = np.array([subnet.role == self._pairs.roles[-1] for subnet in self.subnets])
         self._big = np.array([subnet.role == "big" for subnet in self.subnets])
-        self._choices = np.stack([self._pairs.space.indices(subnet.arch) for subnet in self.subnets])
+        axes = len(self._pairs.space.axes)
+        self._choices = np.array([self._pairs.space.indices(one.arch) for one in self.subnets]).reshape(-1, axes)
         splits = {subnet.split for subnet in self.subnets}
         self._stems = {split: _Stems(self._blocks, split) for split in splits}
         longest = max((stems.longest for stems in self._stems.values()), default=0)
@@ -198,12 +199,19 @@ class PriceTable:
         return self._whole["macs"]
 
     @classmethod
-    def measured(cls, pricer: Pricer, device: DeviceProfile) -> PriceTable:
-        """Of all archs that a device knows, in every role, the cheapest littles first."""
-        archs, pairs = list(device.archs), pricer.pairs
-        order = np.argsort(device.column(device.quantities[0]), kind="stable")
-        littles = [Subnet(archs[number], pairs.roles[-1], split) for number in order for split in pairs.splits]
-        return cls(pricer, list(dict.fromkeys([*littles, *map(Subnet, archs)])))
+    def measured(cls, pricer: Pricer, device: DeviceProfile, goal: Goal) -> PriceTable:
+        """Of all archs that a device knows and finds cheap enough for a goal, in every role, cheapest littles first."""
+        before, pairs = any(router.before for router in pricer.routers), pricer.pairs
+        little, big = (np.ones(len(device.archs), dtype=bool) for _ in range(2))
+        for quantity in device.quantities:
+            column = device.column(quantity)
+            # After little both run: the other is at best the cheapest there is.
+            within = column + (0 if before else column.min()) <= goal.limit(PEAKS[quantity])
+            little &= within & (column <= min(goal.limit(MEANS[quantity]), goal.limit(f"little_{quantity}")))
+            big &= within & (column <= goal.limit(f"big_{quantity}"))
+        archs, order = list(device.archs), np.argsort(device.column(device.quantities[0]), kind="stable")
+        littles = [Subnet(archs[i], pairs.roles[-1], split) for i in order if little[i] for split in pairs.splits]
+        return cls(pricer, list(dict.fromkeys([*littles, *(Subnet(archs[i]) for i in np.flatnonzero(big))])))
 
     def rows(self, little: int, goal: Goal) -> Iterator[tuple[int, int | None, PriceRow]]:
         """The rows of subnet number ``little``, one a router, and at the stem one a number of shared blocks.

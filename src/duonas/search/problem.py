@@ -74,7 +74,7 @@ class Problem:
     def _rows(self) -> Iterator[tuple[PriceTable, int, PriceRow]]:
         """The bigs of every little that has some within the constraints, of all archs that a device knows."""
         if self.pricer.device is not None:
-            table = PriceTable.measured(self.pricer, self.pricer.device)
+            table = PriceTable.measured(self.pricer, self.pricer.device, self.goal)
             for little in range(len(table.subnets)):
                 for _, _, row in table.rows(little, self.goal):
                     if len(row.bigs):
