@@ -56,7 +56,7 @@ def test_split_points_are_the_recipes():
 def test_it_says_which_constraints_can_be_met():
     constraints = ["search.constraints.peak_macs=10", "search.constraints.params=1e6", "route.budget=300000"]
     found = {c.name: c for c in duonas.profile(duonas.load_recipe("quickstart", constraints)).constraints}
-    assert not found["peak_macs"].met and "the smallest pair needs" in found["peak_macs"].why
+    assert not found["peak_macs"].met and "the smallest pair of the space needs" in found["peak_macs"].why
     assert found["params"].met and found["expected_macs"].met  # a routing budget is a constraint of the search
 
 

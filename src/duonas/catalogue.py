@@ -75,6 +75,7 @@ LINES = {
     "progressive": "the largest first, then kernels, depths and widths become elastic (Once-for-All)",
     "hybrid": "progressive for a part of the run, then the sandwich",
     "nsga2": "evolution of the Pareto set (pymoo's NSGA-II)",
+    "evolution": "mutation and crossover of the most accurate within the constraints (single path one-shot, paper T)",
     "random": "pairs drawn at random: the baseline of any search",
     "search order: joint": "little and big together",
     "sequential": "big first, by itself, then the best little for it",

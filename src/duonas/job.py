@@ -24,6 +24,7 @@ from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.counting import analytic, pair_cost
+from duonas.costs.profile import DeviceProfile, load_profile
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images
@@ -102,9 +103,8 @@ class Job:
         make_rule(self.pairs, self.recipe.train)
         options = search_options(self.recipe)
         routers = make_routers(options, self.recipe.route)
-        problem = Problem(
-            Goal(tuple(options.objectives), dict(options.constraints)), Pricer(self.pairs, analytic, routers)
-        )
+        pricer = Pricer(self.pairs, analytic, routers, self.measured)
+        problem = Problem(Goal(tuple(options.objectives), dict(options.constraints)), pricer)
         if options.pair is not None:
             Given(problem, options.pair)
         if self.recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
@@ -127,6 +127,11 @@ class Job:
             "stem": (stem.out_channels, stem.out_resolution, stem.out_resolution),
             "after_little": (self.space.classes,),
         }[router.position]
+
+    @cached_property
+    def measured(self) -> DeviceProfile | None:
+        """What the archs take on the device that the pair is searched for, if there is a table of it."""
+        return device_profile(self.recipe, self.space)
 
     @cached_property
     def device(self) -> torch.device:
@@ -268,6 +273,11 @@ def pairs_of(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
     tables = (recipe.space, recipe.pair.little(recipe.space))
     space, little = (build_space(family, table, splits.image_size, splits.num_classes) for table in tables)
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
+
+
+def device_profile(recipe: Recipe, space: SearchSpace) -> DeviceProfile | None:
+    """The profile of the device that pairs are searched for, if the recipe gives a table of it."""
+    return load_profile(recipe.search.device, space) if recipe.search.device else None
 
 
 def search_options(recipe: Recipe) -> SearchOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,6 @@ from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import read_json, write_atomic, write_bytes, write_json
 from duonas.core.options import SearchOptions
-from duonas.core.pair import PairSpace
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost
@@ -28,7 +27,7 @@ from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.retune import retune_bundle
-from duonas.job import Job, pairs_of, search_options
+from duonas.job import Job, device_profile, pairs_of, search_options
 from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.paths import time_paths
 from duonas.profiling import Feasibility, Profile, Spread
@@ -37,7 +36,6 @@ from duonas.recipe import Recipe, rechosen
 from duonas.report.html import write_report
 from duonas.routing.policy import Policy
 from duonas.routing.route import Judged, decide
-from duonas.routing.router import Router
 from duonas.rundir import STAGES, Run
 from duonas.search.front import Front
 from duonas.search.goal import Goal
@@ -68,7 +66,9 @@ def search(job: Job, progress: Progress) -> list[Path]:
     """Search pairs on the val split."""
     recipe = job.recipe
     routers = make_routers(recipe.search, recipe.route)
-    result = search_pairs(job.pairs, job.evaluator, search_options(recipe), routers, recipe.seed, progress)
+    result = search_pairs(
+        job.pairs, job.evaluator, search_options(recipe), routers, recipe.seed, progress, device=job.measured
+    )
     result.save(job.run.folder)
     return [job.run.trials, job.run.archs, job.run.front]
 
@@ -338,7 +338,7 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     """What the recipe's search space holds, before any training.
 
     Counts are exact; the least and most of a figure are those of the smallest and the largest arch, the median is over
-    2,000 archs drawn by the recipe's seed.
+    2,000 archs drawn by the recipe's seed. What was measured on a device is of all archs that its table knows.
     """
     splits = load_splits(recipe.data, recipe.seed)
     pairs = pairs_of(recipe, family or find_family(recipe.space.name), splits)
@@ -347,6 +347,9 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
     drawn = [analytic(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     least, most = (analytic(space.blocks(arch)).figures for arch in (space.smallest(), space.largest()))
     figures = {name: Spread(least[name], float(np.median([d[name] for d in drawn])), most[name]) for name in least}
+    if (device := device_profile(recipe, space)) is not None:
+        columns = {quantity: device.column(quantity) for quantity in device.quantities}
+        figures |= {q: Spread(*map(float, (c.min(), np.median(c), c.max()))) for q, c in columns.items()}
     couplings = possible_pairs(space, recipe.pair.splits)
     return Profile(
         archs=space.size(),
@@ -354,18 +357,29 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
         coupling=pairs.coupling,
         splits=couplings["partial"].splits if "partial" in couplings else (),
         figures=figures,
-        constraints=_feasibility(pairs, search_options(recipe), make_routers(recipe.search, recipe.route)),
+        constraints=_feasibility(
+            search_options(recipe), Pricer(pairs, analytic, make_routers(recipe.search, recipe.route), device)
+        ),
+        measured=len(device.archs) if device else None,
     )
 
 
-def _feasibility(pairs: PairSpace, options: SearchOptions, routers: Sequence[Router]) -> tuple[Feasibility, ...]:
-    """Each constraint against the least that any pair of the space needs."""
-    least = Problem(Goal(tuple(options.objectives), {}), Pricer(pairs, analytic, routers)).least
-    goal = Goal(tuple(options.objectives), dict(options.constraints))  # refuses names that it does not know
+def _feasibility(options: SearchOptions, pricer: Pricer) -> tuple[Feasibility, ...]:
+    """Each constraint by itself: whether any pair of the space meets it, and what that needs."""
+    Goal(options.objectives, dict(options.constraints)).check(pricer.quantities)
+    free = Problem(Goal(options.objectives, {}), pricer)
     return tuple(
-        Feasibility(name, limit, limit >= least[name], f"the smallest pair needs {least[name]:,.0f}")
-        for name, limit in goal.constraints.items()
+        Feasibility(name, limit, _is_met(options, pricer, name, limit), free.needs(name))
+        for name, limit in options.constraints.items()
     )
+
+
+def _is_met(options: SearchOptions, pricer: Pricer, name: str, limit: float) -> bool:
+    try:
+        Problem(Goal(options.objectives, {name: limit}), pricer)
+    except DuonasError:
+        return False
+    return True
 
 
 def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path]:

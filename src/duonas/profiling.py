@@ -35,8 +35,10 @@ class Profile:
             appendix E.1).
         coupling: the recipe's own.
         splits: the stages after which little may branch off, where the coupling is partial.
-        figures: ``macs``, ``params`` and ``peak_memory_bytes`` of the archs.
+        figures: ``macs``, ``params`` and ``peak_memory_bytes`` of the archs, ``latency_ms`` and ``energy_mj`` of those
+            that the device table knows.
         constraints: each constraint of the recipe.
+        measured: how many archs the device table knows, if there is one.
     """
 
     archs: int
@@ -45,6 +47,7 @@ class Profile:
     splits: tuple[int, ...]
     figures: Mapping[str, Spread]
     constraints: tuple[Feasibility, ...] = ()
+    measured: int | None = None
 
     @property
     def pairs(self) -> int:

@@ -1,6 +1,7 @@
 """A recipe: everything that decides a run, one table a stage, in TOML; validated before any work begins.
 
-Relative paths inside a recipe (``[data] path``, ``[space] name = "file.py:NAME"``) start at the current directory.
+Relative paths inside a recipe (``[data] path``, ``[search.device] path``, ``[space] name = "file.py:NAME"``) start at
+the current directory.
 """
 
 from __future__ import annotations

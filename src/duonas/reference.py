@@ -58,6 +58,8 @@ def _comments(options: Any) -> dict[str, str]:
 
 
 def _default(field: Field[Any]) -> str:
+    if field.default is field.default_factory is MISSING:
+        return "must be given"
     value = field.default_factory() if field.default_factory is not MISSING else field.default
     if value is None:
         return "not set"

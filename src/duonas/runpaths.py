@@ -37,7 +37,7 @@ class RunPaths:
 
     @property
     def beta(self) -> Path:
-        """The probability of each operation, where training learned them: by tower, axis and value."""
+        """The probability of each operation, where training learned them: by axis and value."""
         return self.folder / "beta.json"
 
     @property

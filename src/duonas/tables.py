@@ -11,6 +11,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from duonas.profiling import Profile
 
+UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the end of a figure's name
+
 
 def catalogue_table(rows: Iterable[tuple[str, str, str]]) -> Table:
     """Kind, name and what it is; a kind is named once."""
@@ -30,6 +32,8 @@ def profile_tables(profile: Profile) -> list[Table]:
     sizes.add_column()
     sizes.add_column(justify="right", overflow="fold")
     sizes.add_row("archs", f"{profile.archs:,}")
+    if profile.measured is not None:
+        sizes.add_row("that the device table knows", f"{profile.measured:,}")
     for name, pairs in profile.couplings.items():
         mine = ", the recipe's" if name == profile.coupling else ""
         sizes.add_row(f"{name} pairs{mine}", f"{pairs:,}")
@@ -115,12 +119,14 @@ def _spread(figure: dict[str, Any]) -> str:
 
 def words(name: str) -> str:
     """``peak_memory_bytes`` as ``peak memory``, ``expected_macs`` as ``expected MACs``."""
-    return name.removesuffix("_bytes").replace("_", " ").replace("macs", "MACs")
+    unit = name.rpartition("_")[2]
+    return name.removesuffix(f"_{unit}" if unit in UNITS else "").replace("_", " ").replace("macs", "MACs")
 
 
 def amount(name: str, value: float) -> str:
     """A figure in the unit that its name tells."""
-    return f"{value / 1024:,.1f} KiB" if name.endswith("bytes") else count(value)
+    unit = name.rpartition("_")[2]
+    return (f"{value / 1024:,.1f}" if unit == "bytes" else count(value)) + UNITS.get(unit, "")
 
 
 def count(value: float) -> str:

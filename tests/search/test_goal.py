@@ -38,7 +38,7 @@ def test_a_goal_that_makes_no_sense_is_refused(objectives, constraints, message,
     assert evaluator.asked == []
 
 
-@pytest.mark.parametrize("name", CONSTRAINTS)
+@pytest.mark.parametrize("name", [name for name in CONSTRAINTS if not name.endswith(("ms", "mj"))])
 def test_a_constraint_below_the_smallest_pair_says_what_is_possible(name, pairs, evaluator):
     with pytest.raises(DuonasError, match=f"{name} = 1 cannot be met") as caught:
         search(pairs, evaluator, SearchOptions(constraints={name: 1.0}), ROUTERS, 0)

@@ -53,10 +53,11 @@ def test_rows_are_pair_by_pair(coupling, constraints, simple, which, pairs, rout
             pair = table.pair(index, number)
             cost = pair_cost(pairs, pair).routed_by(router.macs, before=router.before)
             figures = pricer.figures(pair)
-            assert (row.least[place], row.extra[place]) == (cost.least, cost.extra)
+            charge = row.charges["macs"].take(np.array([place]))
+            assert (charge.least, charge.extra) == (cost.least, cost.extra)
             assert all(row.figures[name][place] == figures[name] for name in row.figures)
             shares = np.linspace(0, 1, 5)
-            assert (row.take(np.array([place])).expected(shares) == cost.expected(shares)).all()
+            assert (charge.expected(shares) == cost.expected(shares)).all()
             stems.add(pairs.shared(pair))
         seen += len(held)
     assert seen > (3 if constraints else 30) or coupling == "partial"

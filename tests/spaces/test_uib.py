@@ -14,9 +14,9 @@ import pytest
 import torch
 from timm.models._efficientnet_blocks import UniversalInvertedResidual
 
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import GivenPair, PairOptions, SpaceOptions
-from duonas.core.pair import pair_space
 from duonas.core.rng import stream
 from duonas.core.uib import FORMS, form, uib_block
 from duonas.costs.counting import analytic

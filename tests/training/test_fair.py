@@ -132,7 +132,7 @@ def test_the_mixed_supernet_is_a_single_path_where_one_operation_has_all():
 
 def test_what_was_found_is_a_probability_for_every_operation():
     rule = FocusFair(cells().pairs, TrainOptions())
-    found = rule.findings()["big"]
+    found = rule.findings()
     assert list(found) == list(SPACE.axes)
     assert found["edge01.operation"] == pytest.approx(dict.fromkeys(OPERATIONS, 0.2))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+# What a pair pays for each image by which of its networks run. ``params`` and memory are paid whatever runs.
+QUANTITIES = ("macs", "latency_ms", "energy_mj")
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -78,3 +81,9 @@ class PairCost:
     def ada_edanas(self, little_share: float) -> float:
         """ADA MACs as EDANAS counts them: what ran in vain before big is left out."""
         return little_share * self.least + (1 - little_share) * (self.stem + self.big)
+
+
+def written(name: str, value: float) -> str:
+    """A figure with the unit that its name ends in: whole counts and bytes, ms and mJ to six digits."""
+    unit = {"ms": " ms", "mj": " mJ"}.get(name.rpartition("_")[2])
+    return f"{value:,.0f}" if unit is None else f"{value:.6g}{unit}"

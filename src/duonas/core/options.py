@@ -151,17 +151,41 @@ class GivenPair:
 
 
 @dataclass(frozen=True)
+class EvolutionOptions:
+    """``[search.evolution]``: the strategy ``evolution`` (paper T, appendix A.3)."""
+
+    population: Count = 100  # pairs drawn to begin with
+    iterations: Annotated[int, Ge(0)] = 50  # generations after these, if [search] evaluations are as many
+    parents: Count = 20  # the most accurate of all before
+    mutations: Annotated[int, Ge(0)] = 50  # children of one parent in a generation
+    crossovers: Annotated[int, Ge(0)] = 50  # children of two
+    mutation: Annotated[float, Gt(0), Le(1)] = 0.1  # probability that an axis is drawn anew
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """``[search.device]``: what whole networks took on a device; the search prices pairs by it, beside MACs."""
+
+    path: str  # Parquet, one row an arch
+    latency: str | None = None  # its column of latencies in ms; or none, where it has energy
+    energy: str | None = None  # its column of energies in mJ; or none, where it has latency
+    key: str = "arch"  # its column of archs, such as nasbench201's texts of cells
+
+
+@dataclass(frozen=True)
 class SearchOptions:
     """``[search]``: the strategy, what it optimises and what it must not exceed."""
 
-    strategy: Literal["nsga2", "random"] = "nsga2"  # what proposes pairs
+    strategy: Literal["nsga2", "evolution", "random"] = "nsga2"  # what proposes pairs
     order: Literal["joint", "sequential"] = "joint"  # little and big together, or big first and then its little
     evaluations: Count = 400  # pairs tried; sequential: half of them bigs by themselves
-    population: Count = 40  # pairs a generation
+    population: Count = 40  # nsga2: pairs a generation
+    evolution: EvolutionOptions = field(default_factory=EvolutionOptions)  # evolution
     recalibration_images: Count = 2048  # of the train split, for batch norm
     batch_size: Count = 250  # images a forward pass
     objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")  # what the front is over
-    constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6
+    constraints: dict[str, Positive] = field(default_factory=dict)  # such as expected_macs = 8e6, peak_latency_ms = 9
+    device: DeviceOptions | None = None  # for objectives and constraints in ms and mJ
     routers: tuple[str, ...] = ()  # to choose from, such as "confidence" or "learned@stem"; default: that of [route]
     pair: GivenPair | None = None  # takes the place of the search
 

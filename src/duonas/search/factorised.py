@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from duonas.core.errors import DuonasError
 from duonas.routing.threshold import Steps, steps
-from duonas.search.goal import EXPECTED, PAIR_FIGURES, Goal
-from duonas.search.prices import PriceRow
+from duonas.search.goal import MEANS, PAIR_FIGURES, PEAKS, Goal
+from duonas.search.prices import Charge, PriceRow
 
-LEVELS = 256  # budgets at which the front is taken
+LEVELS = {0: 1, 1: 256, 2: 16, 3: 7}  # budgets of each expected figure, by how many of them are objectives
 CHUNK = 256  # bigs at a time: their running sums stay in the processor's cache
-BINS = {0: 1, 1: 48, 2: 8, 3: 4}  # of each pair figure, by how many of them are objectives
+SPAN = 1e-6  # of the largest budget: below it none is of use
+BINS = {0: 1, 1: 48, 2: 8, 3: 4, 4: 3, 5: 2}  # of each pair figure, by how many of them are objectives
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Points:
         tau: the threshold.
         little_share: fraction of val that stays little.
         accuracy: in [0, 1].
-        figures: ``expected_macs``, ``peak_macs``, ``params``, ``peak_memory_bytes`` by name.
+        figures: the expected ones, and those that are the same at every threshold, by name.
     """
 
     little: np.ndarray
@@ -58,7 +59,11 @@ class Points:
 
 
 def best_within(
-    little: Steps, little_correct: np.ndarray, big_correct: np.ndarray, prices: PriceRow, levels: np.ndarray
+    little: Steps,
+    little_correct: np.ndarray,
+    big_correct: np.ndarray,
+    prices: PriceRow,
+    levels: Mapping[str, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best threshold of one little with B bigs within each of G budgets, exactly: all thresholds are looked at.
 
@@ -67,7 +72,7 @@ def best_within(
         little_correct: (N,) int8.
         big_correct: (B, N) int8.
         prices: of the B pairs.
-        levels: (G,) budgets in MACs.
+        levels: G budgets, (G,) of each quantity that has one.
 
     Returns:
         How many images are right (G, B), -1 where a budget is too small, and how many stay little (G, B): of equally
@@ -92,17 +97,29 @@ def best_within(
     return np.where(reachable, found // (count + 1), -1), np.where(reachable, found % (count + 1), 0)
 
 
-def _first_within(kept: np.ndarray, count: int, prices: PriceRow, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The step (G, B) with the smallest little share that a budget allows, and whether there is one."""
-    spare = levels[:, None] - prices.least
+def _first_within(
+    kept: np.ndarray, count: int, prices: PriceRow, levels: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The step (G, B) with the smallest little share that all budgets allow, and whether there is one.
+
+    Every expected cost falls as the little share rises, so the narrowest budget decides.
+    """
+    each = [_first(kept, count, prices.charges[quantity], budgets) for quantity, budgets in levels.items()]
+    steps, reachable = zip(*each, strict=True)
+    return np.maximum.reduce(steps), np.logical_and.reduce(reachable)
+
+
+def _first(kept: np.ndarray, count: int, charge: Charge, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same for budgets (G,) of one quantity."""
+    spare = levels[:, None] - charge.least
     # A big that costs nothing on top may run for every image.
-    headroom = np.divide(spare, prices.extra, out=np.where(spare >= 0, 1.0, 0.0), where=prices.extra > 0)
+    headroom = np.divide(spare, charge.extra, out=np.where(spare >= 0, 1.0, 0.0), where=charge.extra > 0)
     needed = np.clip(np.ceil((1 - headroom) * count - 1e-6), 0, count + 1)
     first = np.minimum(np.searchsorted(kept, needed), len(kept) - 1)
     # The division rounds; the cost itself decides.
-    over = prices.expected(kept[first] / count) > levels[:, None]
+    over = charge.expected(kept[first] / count) > levels[:, None]
     first = np.minimum(first + over, len(kept) - 1)
-    return first, prices.expected(kept[first] / count) <= levels[:, None]
+    return first, charge.expected(kept[first] / count) <= levels[:, None]
 
 
 class Boxes:
@@ -118,16 +135,18 @@ class Boxes:
 
     def __init__(self, goal: Goal, rows: Sequence[PriceRow]) -> None:
         self._names = [name for name in PAIR_FIGURES if name in goal.objectives]
-        self._by_size = bool(self._names) and EXPECTED not in goal.objectives
-        bins = BINS[len(self._names)]
-        values = {name: np.concatenate([row.figures[name] for row in rows]) for name in (*self._names, "peak_macs")}
-        self._edges = [_edges(values[name], bins) for name in self._names]
-        self._dearest = float(values["peak_macs"].max())
-        self.levels = _levels(goal, min(float(row.least.min()) for row in rows), self._dearest)
+        means = [quantity for quantity, name in MEANS.items() if name in goal.objectives]
+        self._by_size = bool(self._names) and not means
+        self._edges = [
+            _edges(np.concatenate([row.figures[name] for row in rows]), BINS[len(self._names)]) for name in self._names
+        ]
+        self._dearest = {q: max(float(row.figures[PEAKS[q]].max()) for row in rows) for q in means or ["macs"]}
+        self.levels = _levels(goal, rows, LEVELS[len(means)])
         self._shape = tuple(map(len, self._edges))
         cells = int(np.prod(self._shape, initial=1))
-        self._key = np.full((len(self.levels), cells), -np.inf)
-        self._held = np.zeros((3, len(self.levels), cells), dtype=np.int64)  # row, big, how many stay little
+        count = len(self.levels["macs"])
+        self._key = np.full((count, cells), -np.inf)
+        self._held = np.zeros((3, count, cells), dtype=np.int64)  # row, big, how many stay little
 
     def sort(self, row: PriceRow) -> tuple[PriceRow, np.ndarray]:
         """The row cell after cell, in each the smallest pair first, and each pair's cell (B,)."""
@@ -145,7 +164,11 @@ class Boxes:
         if self._by_size:
             key = correct - self._size(row) / (len(self._names) + 1)
         else:
-            key = correct - row.expected(kept / count) / (2 * self._dearest + 1)
+            share, parts = kept / count, len(self._dearest)
+            key = correct - sum(
+                row.charges[quantity].expected(share) / (parts * (2 * dearest + 1))
+                for quantity, dearest in self._dearest.items()
+            )
         key[correct < 0] = -np.inf
         starts = np.flatnonzero(np.diff(cell, prepend=-1))
         best = np.maximum.reduceat(key, starts, axis=1)
@@ -209,7 +232,8 @@ def recombine(correct: np.ndarray, judged: Sequence[Judged], goal: Goal) -> tupl
 def _points(correct: np.ndarray, judged: Sequence[Judged], winners: np.ndarray) -> Points:
     count = correct.shape[1]
     columns: list[tuple[float, ...]] = []
-    names = (EXPECTED, *PAIR_FIGURES)
+    row = judged[0].row
+    names = [*(MEANS[quantity] for quantity in row.charges), *(name for name in PAIR_FIGURES if name in row.figures)]
     known: dict[int, Steps] = {}
     for number, big, kept in winners.tolist():
         each = judged[number]
@@ -221,7 +245,7 @@ def _points(correct: np.ndarray, judged: Sequence[Judged], winners: np.ndarray) 
         pair = each.row.take(np.flatnonzero(each.row.bigs == big))
         share = kept / count
         figures = {name: figure[0] for name, figure in pair.figures.items()}
-        figures[EXPECTED] = pair.expected(np.array([share]))[0]
+        figures |= {MEANS[q]: charge.expected(np.array([share]))[0] for q, charge in pair.charges.items()}
         step = tau[np.searchsorted(sizes, kept)]
         columns.append((each.little, big, each.router, step, share, right / count, *(figures[name] for name in names)))
     little_, big_, router_, tau_, share_, accuracy, *rest = (np.array(column) for column in zip(*columns, strict=True))
@@ -235,10 +259,22 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(np.quantile(different, np.linspace(0, 1, bins), method="higher"))
 
 
-def _levels(goal: Goal, least: float, dearest: float) -> np.ndarray:
-    top = min(goal.budget, dearest)
-    if EXPECTED not in goal.objectives:
-        return np.array([top])
-    levels = np.geomspace(max(least, 1), max(top, 1), LEVELS)
-    levels[0], levels[-1] = least, top
+def _levels(goal: Goal, rows: Sequence[PriceRow], count: int) -> dict[str, np.ndarray]:
+    """Every combination of ``count`` budgets of each expected figure that is an objective, within the constraints."""
+    axes = {}
+    for quantity, name in MEANS.items():
+        if name in goal.objectives or name in goal.constraints or quantity == "macs":
+            least = min(float(row.charges[quantity].least.min()) for row in rows)
+            dearest = max(float(row.figures[PEAKS[quantity]].max()) for row in rows)
+            axes[quantity] = _spaced(least, min(goal.limit(name), dearest), count if name in goal.objectives else 1)
+    grid = np.meshgrid(*axes.values(), indexing="ij")
+    return {quantity: budgets.ravel() for quantity, budgets in zip(axes, grid, strict=True)}
+
+
+def _spaced(least: float, most: float, count: int) -> np.ndarray:
+    """``count`` budgets from the least to the most, evenly by their logarithm; of one the most."""
+    if count == 1 or most <= 0:
+        return np.array([most])
+    levels = np.geomspace(max(least, SPAN * most), most, count)
+    levels[0], levels[-1] = least, most
     return np.unique(levels)

@@ -14,7 +14,7 @@ from duonas.core.files import read_json, write_json
 from duonas.core.pair import PairArch
 from duonas.core.pareto import nondominated
 from duonas.routing.router import Position
-from duonas.search.factorised import Points
+from duonas.search.factorised import SPAN, Points
 from duonas.search.goal import ACCURACY, EXPECTED, Goal
 from duonas.search.prices import PriceTable
 
@@ -39,6 +39,10 @@ class FrontPoint:
     peak_memory_bytes: int
     router: str = "confidence"
     position: Position = "after_little"
+    expected_latency_ms: float | None = None  # as the other three, where a device table gives it
+    peak_latency_ms: float | None = None
+    expected_energy_mj: float | None = None
+    peak_energy_mj: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Front:
         chosen: index of the point to take: under constraints the most accurate, else the knee.
         evaluated_archs: how many archs were evaluated.
         scored_pairs: how many pairs of these were scored, each at every threshold.
+        device: where latencies and energies are from, see ``DeviceProfile.origin``.
     """
 
     objectives: tuple[str, ...]
@@ -60,6 +65,7 @@ class Front:
     chosen: int
     evaluated_archs: int
     scored_pairs: int
+    device: Mapping[str, Any] | None = None
 
     @property
     def best(self) -> FrontPoint:
@@ -67,11 +73,17 @@ class Front:
         return self.points[self.chosen]
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which ``from_json`` makes an equal front; infinite tau as ``"inf"`` and ``"-inf"``."""
-        points = [asdict(point) | {"pair": point.pair.to_json(), "tau": _written(point.tau)} for point in self.points]
-        return asdict(self) | {
+        """A JSON value from which ``from_json`` makes an equal front; infinite tau as ``"inf"`` and ``"-inf"``.
+
+        What is not known is left out.
+        """
+        points = [
+            _known(asdict(point) | {"pair": point.pair.to_json(), "tau": _written(point.tau)}) for point in self.points
+        ]
+        value = asdict(self) | {
             "objectives": list(self.objectives), "constraints": dict(self.constraints), "points": points,
         }  # fmt: skip
+        return _known(value)
 
     @classmethod
     def from_json(cls, value: Any) -> Front:
@@ -110,6 +122,7 @@ def front(points: Points, table: PriceTable, goal: Goal, scored_pairs: int) -> F
         chosen=int(np.searchsorted(thin, choice)),
         evaluated_archs=len(table.subnets),
         scored_pairs=scored_pairs,
+        device=table.pricer.device.origin if table.pricer.device else None,
     )
 
 
@@ -125,7 +138,8 @@ def knee(figures: np.ndarray) -> int:
         figures: (P, M), minimised: -accuracy first, then costs, which are compared by their logarithm.
     """
     scaled = figures.copy()
-    scaled[:, 1:] = np.log(np.maximum(scaled[:, 1:], 1))
+    costs = scaled[:, 1:]
+    scaled[:, 1:] = np.log(np.maximum(costs, np.maximum(SPAN * costs.max(0), np.finfo(float).tiny)))
     low, high = scaled.min(0), scaled.max(0)
     scaled = (scaled - low) / np.where(high > low, high - low, 1)
     return int((scaled[:, 0] + (scaled[:, 1:].mean(1) if scaled.shape[1] > 1 else 0)).argmin())
@@ -143,6 +157,10 @@ def _point(points: Points, table: PriceTable, index: int) -> FrontPoint:
         position=router.position,
         **figures,
     )
+
+
+def _known(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: each for name, each in value.items() if each is not None}
 
 
 def _written(tau: float) -> float | str:

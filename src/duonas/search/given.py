@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from duonas.core.arch import Arch
+from duonas.core.cost import written
 from duonas.core.errors import DuonasError
 from duonas.core.options import GivenPair
 from duonas.core.pair import PairArch
@@ -29,12 +30,13 @@ class Given:
         space = problem.pairs.space
         pair = PairArch(_arch(space, given.little), _arch(space, given.big), given.split)
         problem.pairs.validate(pair)
+        if not problem.pricer.known(pair):
+            raise DuonasError("[search.pair] cannot be priced: the device table does not know both of its archs.")
         figures = problem.figures(pair)
         for name, limit in problem.goal.constraints.items():
             if figures[name] > limit:
-                raise DuonasError(
-                    f"[search.pair] does not meet {name} = {limit:g}: it needs {figures[name]:,.0f} or more."
-                )
+                needed = written(name, figures[name])
+                raise DuonasError(f"[search.pair] does not meet {name} = {limit:g}: it needs {needed} or more.")
         if not problem.pricer.possible(pair):
             raise DuonasError(
                 "[search.pair] cannot be routed: a router at 'stem' needs blocks that both networks share, and one "

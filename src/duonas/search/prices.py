@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +13,10 @@ from duonas.core.cost import Cost, PairCost
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic, pair_cost
+from duonas.costs.profile import DeviceProfile
 from duonas.routing.confidence import Confidence
 from duonas.routing.router import Router
-from duonas.search.goal import Goal
+from duonas.search.goal import MEANS, PEAKS, Goal
 
 
 class Pricer:
@@ -24,12 +26,18 @@ class Pricer:
         pairs: the pairs that are allowed.
         cost: prices blocks.
         routers: that may route the pairs, not fitted: fitted, they cost no less.
+        device: prices whole networks in ms or mJ.
     """
 
     def __init__(
-        self, pairs: PairSpace, cost: CostModel = analytic, routers: Sequence[Router] = (Confidence(),)
+        self,
+        pairs: PairSpace,
+        cost: CostModel = analytic,
+        routers: Sequence[Router] = (Confidence(),),
+        device: DeviceProfile | None = None,
     ) -> None:
-        self.pairs, self.cost, self.routers = pairs, cost, tuple(routers)
+        self.pairs, self.cost, self.routers, self.device = pairs, cost, tuple(routers), device
+        self.quantities = ("macs", *(device.quantities if device else ()))
         self._subnets: dict[Subnet, Cost] = {}
 
     @property
@@ -39,47 +47,71 @@ class Pricer:
 
     def over(self, pairs: PairSpace) -> Pricer:
         """The same prices for other pairs."""
-        return Pricer(pairs, self.cost, self.routers)
+        return Pricer(pairs, self.cost, self.routers, self.device)
 
     def subnet(self, subnet: Subnet) -> Cost:
-        """The cost of a whole subnet."""
+        """The cost of a whole subnet; without latency and energy where the device does not know its arch."""
         if subnet not in self._subnets:
-            self._subnets[subnet] = self.cost(self.pairs.blocks(subnet))
+            cost = self.cost(self.pairs.blocks(subnet))
+            measured: Mapping[str, Any] = self.device.archs.get(subnet.arch, {}) if self.device else {}
+            self._subnets[subnet] = replace(cost, **measured)
         return self._subnets[subnet]
 
-    def parts(self, pair: PairArch) -> PairCost:
-        """The pair's parts in MACs; ``routed_by`` puts a router in."""
-        return pair_cost(self.pairs, pair, self.cost)
+    def amount(self, subnet: Subnet, quantity: str) -> float:
+        """What a whole subnet costs of one of ``quantities``; NaN where the device does not know its arch."""
+        known = getattr(self.subnet(subnet), quantity)
+        return float("nan") if known is None else known
+
+    def parts(self, pair: PairArch, quantity: str = "macs") -> PairCost:
+        """The pair's parts in one of ``quantities``; ``routed_by`` puts a router in.
+
+        A device's figures are of whole networks, so that nothing is shared there.
+        """
+        if quantity == "macs":
+            return pair_cost(self.pairs, pair, self.cost)
+        little, big = self.pairs.subnets(pair)
+        again = 0 if little == big else self.amount(big, quantity)  # an arch by itself runs once
+        return PairCost(0, 0, self.amount(little, quantity), again)
+
+    def routed(self, pair: PairArch, router: Router, macs: int) -> dict[str, PairCost]:
+        """The pair's parts with a router whose score costs so many MACs, in each of ``quantities``."""
+        return {q: self.parts(pair, q).routed_by(score_cost(macs, q), before=router.before) for q in self.quantities}
+
+    def known(self, pair: PairArch) -> bool:
+        """Whether there are figures of both networks."""
+        return self.device is None or {pair.little, pair.big} <= self.device.archs.keys()
 
     def possible(self, pair: PairArch) -> list[int]:
-        """The numbers of the routers that can route a pair.
+        """The numbers of the routers that can route a pair; none where the device does not know it.
 
         At the stem there must be blocks that both networks share. Before little there is something to save only where
-        little costs no more than big.
+        little costs no more than big, in every quantity.
         """
+        if not self.known(pair):
+            return []
         kinds = {router.position for router in self.routers}
         lacking = {"stem"} if "stem" in kinds and not self.pairs.shared(pair) else set()
         if kinds & {"input", "stem"}:
-            little, big = map(self.subnet, self.pairs.subnets(pair))
-            lacking |= {"input", "stem"} if little.macs > big.macs else set()
+            little, big = self.pairs.subnets(pair)
+            dearer = any(self.amount(little, q) > self.amount(big, q) for q in self.quantities)
+            lacking |= {"input", "stem"} if dearer else set()
         return [number for number, router in enumerate(self.routers) if router.position not in lacking]
 
     def figures(self, pair: PairArch) -> dict[str, float]:
-        """Every constrained figure by name, the least that it is with any of the routers.
+        """Every constrained figure by name, the least that it is with any of the routers; NaN where it is not known.
 
-        ``expected_macs`` is that when every image stays little.
+        The expected ones are those when every image stays little.
         """
-        members = self.pairs.subnets(pair)
-        least, before = min(router.macs for router in self.routers), any(router.before for router in self.routers)
-        little, big, parts = *map(self.subnet, members), self.parts(pair).routed_by(least, before=before)
-        return {
-            "expected_macs": parts.least,
-            "peak_macs": parts.peak,
-            "params": self.params(pair),
-            "peak_memory_bytes": max(little.peak_memory_bytes, big.peak_memory_bytes),
-            "little_macs": little.macs,
-            "big_macs": big.macs,
-        }
+        members = dict(zip(("little", "big"), self.pairs.subnets(pair), strict=True))
+        before = any(router.before for router in self.routers)
+        found: dict[str, float] = {}
+        for quantity in self.quantities:
+            least = min(score_cost(router.macs, quantity) for router in self.routers)
+            parts = self.parts(pair, quantity).routed_by(least, before=before)
+            found |= {MEANS[quantity]: parts.least, PEAKS[quantity]: parts.peak}
+            found |= {f"{role}_{quantity}": self.amount(subnet, quantity) for role, subnet in members.items()}
+        memory = max(self.subnet(subnet).peak_memory_bytes for subnet in members.values())
+        return found | {"params": self.params(pair), "peak_memory_bytes": memory}
 
     def params(self, pair: PairArch) -> int:
         """The weights to store: big's where little's are a part of them, else both's, the shared ones once."""
@@ -90,30 +122,55 @@ class Pricer:
         return self.subnet(little).params + self.subnet(big).params - shared
 
 
+def score_cost(macs: int, quantity: str) -> int:
+    """What a score of so many MACs costs; a device's table knows nothing of it."""
+    return macs if quantity == "macs" else 0
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What one little with B bigs costs in one quantity: arrays of shape (B,), as in ``PairCost``.
+
+    Args:
+        least: what an image costs that stays little.
+        extra: what big costs on top.
+    """
+
+    least: np.ndarray
+    extra: np.ndarray
+
+    @property
+    def peak(self) -> np.ndarray:
+        """The dearest path, where big costs something on top."""
+        return self.least + self.extra
+
+    def expected(self, little_share: np.ndarray) -> np.ndarray:
+        """The mean cost at little shares (..., B)."""
+        return self.least + (1 - little_share) * self.extra
+
+    def take(self, index: np.ndarray) -> Charge:
+        """Only these of the bigs."""
+        return Charge(self.least[index], self.extra[index])
+
+
 @dataclass(frozen=True)
 class PriceRow:
     """One little with B bigs: arrays of shape (B,).
 
     Args:
         bigs: numbers of the bigs among the subnets.
-        least: what an image costs that stays little.
-        extra: what big costs on top.
-        figures: ``peak_macs``, ``params``, ``peak_memory_bytes``, ``little_macs`` and ``big_macs`` by name.
+        charges: what an image costs, by quantity.
+        figures: the figures of ``Pricer.figures`` that are the same at every threshold, by name.
     """
 
     bigs: np.ndarray
-    least: np.ndarray
-    extra: np.ndarray
+    charges: Mapping[str, Charge]
     figures: Mapping[str, np.ndarray]
-
-    def expected(self, little_share: np.ndarray) -> np.ndarray:
-        """The mean cost at little shares (..., B), as ``PairCost.expected``."""
-        return self.least + (1 - little_share) * self.extra
 
     def take(self, index: np.ndarray) -> PriceRow:
         """Only these of the bigs."""
-        figures = {name: figure[index] for name, figure in self.figures.items()}
-        return PriceRow(self.bigs[index], self.least[index], self.extra[index], figures)
+        charges = {quantity: charge.take(index) for quantity, charge in self.charges.items()}
+        return PriceRow(self.bigs[index], charges, {name: figure[index] for name, figure in self.figures.items()})
 
 
 class PriceTable:
@@ -129,16 +186,46 @@ class PriceTable:
         self._pairs = pricer.pairs
         self._blocks = [self._pairs.blocks(subnet) for subnet in self.subnets]
         costs = [pricer.subnet(subnet) for subnet in self.subnets]
-        self.macs = np.array([cost.macs for cost in costs])
+        self._whole = {q: np.array([pricer.amount(subnet, q) for subnet in self.subnets]) for q in pricer.quantities}
         self._params = np.array([cost.params for cost in costs])
         self._memory = np.array([cost.peak_memory_bytes for cost in costs])
         self._little = np.array([subnet.role == self._pairs.roles[-1] for subnet in self.subnets])
         self._big = np.array([subnet.role == "big" for subnet in self.subnets])
-        self._choices = np.stack([self._pairs.space.indices(subnet.arch) for subnet in self.subnets])
+        axes = len(self._pairs.space.axes)
+        self._choices = np.array([self._pairs.space.indices(one.arch) for one in self.subnets]).reshape(-1, axes)
         splits = {subnet.split for subnet in self.subnets}
         self._stems = {split: _Stems(self._blocks, split) for split in splits}
         longest = max((stems.longest for stems in self._stems.values()), default=0)
         self._stem_macs, self._stem_params = self._leading(longest)
+
+    @property
+    def macs(self) -> np.ndarray:
+        """Of the subnets, (A,)."""
+        return self._whole["macs"]
+
+    @classmethod
+    def measured(cls, pricer: Pricer, device: DeviceProfile, goal: Goal) -> PriceTable:
+        """Of all archs that a device knows and finds cheap enough for a goal, in every role, cheapest littles first."""
+        before, pairs = any(router.before for router in pricer.routers), pricer.pairs
+        little, big = (np.ones(len(device.archs), dtype=bool) for _ in range(2))
+        for quantity in device.quantities:
+            column = device.column(quantity)
+            # After little both run: the other is at best the cheapest there is.
+            within = column + (0 if before else column.min()) <= goal.limit(PEAKS[quantity])
+            little &= within & (column <= min(goal.limit(MEANS[quantity]), goal.limit(f"little_{quantity}")))
+            big &= within & (column <= goal.limit(f"big_{quantity}"))
+        archs, order = list(device.archs), np.argsort(device.column(device.quantities[0]), kind="stable")
+        littles = [Subnet(archs[i], pairs.roles[-1], split) for i in order if little[i] for split in pairs.splits]
+        return cls(pricer, list(dict.fromkeys([*littles, *(Subnet(archs[i]) for i in np.flatnonzero(big))])))
+
+    def rows(self, little: int, goal: Goal) -> Iterator[tuple[int, int | None, PriceRow]]:
+        """The rows of subnet number ``little``, one a router, and at the stem one a number of shared blocks.
+
+        With each come the router's number, and that number of blocks where the router stands at the stem.
+        """
+        for number, router in enumerate(self.pricer.routers):
+            for shared in self.depths(little) if router.position == "stem" else (None,):
+                yield number, shared, self.row(little, goal, router, shared)
 
     def row(
         self,
@@ -162,21 +249,22 @@ class PriceTable:
         bigs, blocks = self._partners(little)
         if shared is not None:
             bigs, blocks = bigs[blocks == shared], blocks[blocks == shared]
-        stem = self._stem_macs[bigs, blocks]
-        least = self.macs[little] + routing + np.zeros_like(stem)
-        extra = self.macs[bigs] - (self.macs[little] if router.before else stem)
         figures = {
-            "peak_macs": least + extra,
             "params": self._stored(little, bigs, blocks),
             "peak_memory_bytes": np.maximum(self._memory[little], self._memory[bigs]),
-            "little_macs": np.broadcast_to(self.macs[little], bigs.shape),
-            "big_macs": self.macs[bigs],
         }
-        row = PriceRow(bigs, least, extra, figures)
-        held = (least <= goal.budget) & (extra >= 0)  # before little, a dearer little saves nothing: see possible
+        charges, held = {}, np.ones(len(bigs), dtype=bool)
+        for quantity, whole in self._whole.items():
+            least = whole[little] + np.full(len(bigs), score_cost(routing, quantity))
+            again = self._stem_macs[bigs, blocks] if quantity == "macs" else 0  # what big need not do once more
+            charge = charges[quantity] = Charge(least, whole[bigs] - (whole[little] if router.before else again))
+            figures |= {PEAKS[quantity]: charge.peak, f"big_{quantity}": whole[bigs]}
+            figures[f"little_{quantity}"] = np.broadcast_to(whole[little], bigs.shape)
+            # Before little, a dearer little saves nothing, see possible; what a device does not know is NaN.
+            held &= (least <= goal.limit(MEANS[quantity])) & (charge.extra >= 0)
         for name in goal.constraints.keys() & figures.keys():
             held &= figures[name] <= goal.constraints[name]
-        return row.take(np.flatnonzero(held))
+        return PriceRow(bigs, charges, figures).take(np.flatnonzero(held))
 
     def depths(self, little: int) -> list[int]:
         """The different numbers of blocks that subnet number ``little`` shares with its bigs, where it shares any."""

@@ -152,11 +152,9 @@ class Scores:
 
     def _waiting(self, table: PriceTable, goal: Goal) -> Iterator[_Waiting]:
         for little, subnet in enumerate(table.subnets):
-            for number, router in enumerate(self._routers):
-                for shared in table.depths(little) if router.position == "stem" else (None,):
-                    row = table.row(little, goal, router, shared)
-                    if len(row.bigs):
-                        yield _Waiting(little, number, shared, self._key(number, subnet, shared), row)
+            for number, shared, row in table.rows(little, goal):
+                if len(row.bigs):
+                    yield _Waiting(little, number, shared, self._key(number, subnet, shared), row)
 
     def _scored(self, number: int, little: Subnet, shared: int, logits: np.ndarray) -> Scored:
         router = self._routers[number]

@@ -13,18 +13,21 @@ import numpy as np
 import pyarrow
 from pyarrow import parquet
 
+from duonas.core.cost import PairCost
 from duonas.core.files import write_atomic
 from duonas.core.options import SearchOptions
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel, Progress, Strategy, silent
 from duonas.core.trial import Candidate, Trial
 from duonas.costs.counting import analytic
+from duonas.costs.profile import DeviceProfile
 from duonas.routing.router import Router
 from duonas.routing.threshold import sweep
+from duonas.search.evolution import Evolution
 from duonas.search.factorised import recombine
 from duonas.search.front import Front, front
 from duonas.search.given import Given
-from duonas.search.goal import EXPECTED, PAIR_FIGURES, PEAK, Goal
+from duonas.search.goal import MEANS, PAIR_FIGURES, PEAKS, Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.order import ORDERS
 from duonas.search.prices import Pricer, PriceTable
@@ -37,7 +40,7 @@ from duonas.search.scores import Evaluates, Scores
 class TrialRow:
     """A pair that was tried, with the router and threshold that are the most accurate within the constraints.
 
-    A big alone is its own little, and has no router.
+    A big alone is its own little, and has no router. What no device table gives is ``None``.
     """
 
     number: int
@@ -53,11 +56,15 @@ class TrialRow:
     peak_memory_bytes: int
     router: str | None
     position: str | None
+    expected_latency_ms: float | None = None
+    peak_latency_ms: float | None = None
+    expected_energy_mj: float | None = None
+    peak_energy_mj: float | None = None
 
 
 @dataclass(frozen=True)
 class ArchRow:
-    """A subnet that was evaluated; ``choices`` as JSON."""
+    """A subnet that was evaluated; ``choices`` as JSON. What no device table gives is ``None``."""
 
     arch: str
     role: str
@@ -67,6 +74,8 @@ class ArchRow:
     params: int
     peak_memory_bytes: int
     accuracy: float
+    latency_ms: float | None = None
+    energy_mj: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,8 @@ def make_strategy(problem: Problem, options: SearchOptions, seed: int) -> Strate
         return Given(problem, options.pair)
     if options.strategy == "random":
         return RandomSearch(problem, seed)
+    if options.strategy == "evolution":
+        return Evolution(problem, options.evolution, seed)
     return Nsga2(problem, min(options.population, options.evaluations), seed)
 
 
@@ -106,6 +117,7 @@ def search(
     seed: int,
     progress: Progress = silent,
     cost: CostModel = analytic,
+    device: DeviceProfile | None = None,
 ) -> SearchResult:
     """Try ``options.evaluations`` pairs in ``options.order``, then score all pairs of the evaluated archs.
 
@@ -123,13 +135,14 @@ def search(
         progress: told after each pair, with the best accuracy so far; where routers learn, then again of all pairs of
             the evaluated archs that have to wait for a router.
         cost: prices blocks.
+        device: prices whole networks in ms and mJ; see ``load_profile``.
 
     Raises:
         DuonasError: an unknown objective or constraint, or constraints that cannot be met; before any evaluation, but
             where it is the router's own cost that is too much.
     """
     goal = Goal(tuple(options.objectives), dict(options.constraints))
-    pricer = Pricer(pairs, cost, routers)
+    pricer = Pricer(pairs, cost, routers, device)
     problem = Problem(goal, pricer)
     scores = Scores(evaluator, pricer, seed)
     explorer = Explorer(Bench(evaluator, scores), options, seed, progress)
@@ -137,7 +150,8 @@ def search(
     table = PriceTable(pricer, explorer.bench.subnets)
     judged = scores.judged(table, goal, partial(progress, accuracy=explorer.best))
     points, scored = recombine(explorer.bench.correct(), judged, goal)
-    return SearchResult(front(points, table, goal, scored), tuple(explorer.rows), explorer.bench.arch_rows())
+    found = front(points, table, goal, scored)
+    return SearchResult(found, tuple(explorer.rows), explorer.bench.arch_rows())
 
 
 class Explorer:
@@ -195,40 +209,40 @@ class Bench:
         """What was evaluated, in order."""
         return list(self._rows)
 
-    def evaluate(self, subnet: Subnet) -> None:
+    def evaluate(self, subnet: Subnet, pricer: Pricer) -> None:
         """Evaluate a subnet, once."""
         if subnet in self._rows:
             return
         result = self._evaluator.evaluate(subnet)
         self._correct[subnet] = (result.logits.argmax(1) == self._evaluator.labels).astype(np.int8)
         self._scores.take(result)
-        price = result.cost
+        price, measured = result.cost, pricer.subnet(subnet)
         self._rows[subnet] = ArchRow(
             subnet.id, subnet.role, subnet.split, json.dumps(dict(subnet.arch.choices)),
             price.macs, price.params, price.peak_memory_bytes, result.accuracy,
+            latency_ms=measured.latency_ms, energy_mj=measured.energy_mj,
         )  # fmt: skip
 
     def trial(self, candidate: Candidate, pricer: Pricer) -> Trial:
         """A pair's whole trade-off curve for every router that can route it, with the costs of ``pricer``."""
         pair = candidate.pair
         little, big = pricer.pairs.subnets(pair)
-        self.evaluate(little)
-        self.evaluate(big)
-        parts = pricer.parts(pair)
+        self.evaluate(little, pricer)
+        self.evaluate(big, pricer)
         if little == big:  # by itself, with nothing to decide
-            columns = [np.ones(1), np.atleast_1d(self._correct[big].mean()), *_each(1, parts.least, parts.peak, -1)]
+            alone = {quantity: pricer.parts(pair, quantity) for quantity in pricer.quantities}
+            curves = [_curve(np.ones(1), np.atleast_1d(self._correct[big].mean()), -1, alone)]
         else:
             curves = []
             for number, (score, macs) in self._scores.of_pair(pair, pricer):
                 curve = sweep(score, self._correct[little], self._correct[big])
-                cost = parts.routed_by(macs, before=pricer.routers[number].before)
-                share, same = curve.little_share, _each(len(curve.tau), cost.peak, number)
-                curves.append((share, curve.accuracy, cost.expected(share), *same))
-            columns = [np.concatenate(column) for column in zip(*curves, strict=True)]
-        share, accuracy, expected, peak, routers = columns
+                parts = pricer.routed(pair, pricer.routers[number], macs)
+                curves.append(_curve(curve.little_share, curve.accuracy, number, parts))
+        columns = {name: np.concatenate([curve[name] for curve in curves]) for name in curves[0]}
+        share, accuracy, routers = (columns.pop(name) for name in ("share", "accuracy", "router"))
         figures = pricer.figures(pair)
-        costs: dict[str, Any] = {name: figures[name] for name in PAIR_FIGURES}
-        return Trial(pair, share, accuracy, costs | {EXPECTED: expected, PEAK: peak}, routers)
+        costs: dict[str, Any] = {name: figures[name] for name in PAIR_FIGURES if name in figures}
+        return Trial(pair, share, accuracy, costs | columns, routers)
 
     def row(self, number: int, trial: Trial, problem: Problem) -> TrialRow:
         """A trial at its best."""
@@ -236,11 +250,11 @@ class Bench:
         little, big = (self._rows[subnet] for subnet in problem.pairs.subnets(trial.pair))
         taken = -1 if trial.router is None else int(trial.router[index])
         router = problem.pricer.routers[taken] if taken >= 0 else None
+        figures: dict[str, Any] = {name: _whole(name, at(value, index)) for name, value in trial.costs.items()}
         return TrialRow(
             number, little.arch, big.arch, little.accuracy, big.accuracy, float(trial.little_share[index]),
-            float(trial.accuracy[index]), at(trial.costs[EXPECTED], index),
-            **{name: int(at(trial.costs[name], index)) for name in PAIR_FIGURES},
-            router=router.name if router else None, position=router.position if router else None,
+            float(trial.accuracy[index]),
+            **figures, router=router.name if router else None, position=router.position if router else None,
         )  # fmt: skip
 
     def correct(self) -> np.ndarray:
@@ -252,11 +266,21 @@ class Bench:
         return tuple(self._rows.values())
 
 
-def _each(count: int, *values: float) -> list[np.ndarray]:
-    """Each value ``count`` times."""
-    return [np.full(count, value) for value in values]
+def _curve(share: np.ndarray, accuracy: np.ndarray, router: int, costs: dict[str, PairCost]) -> dict[str, np.ndarray]:
+    """One router's part of a trial: arrays (T,) by name."""
+    found = {"share": share, "accuracy": accuracy, "router": np.full(len(share), router)}
+    for quantity, cost in costs.items():
+        found |= {MEANS[quantity]: cost.expected(share), PEAKS[quantity]: np.full(len(share), cost.peak)}
+    return found
+
+
+def _whole(name: str, value: float) -> float:
+    """A figure as it is written: what is the same at every threshold and can be counted is a whole number."""
+    return int(value) if name in PAIR_FIGURES and not name.endswith(("_ms", "_mj")) else value
 
 
 def _write_parquet(path: Path, rows: Sequence[TrialRow | ArchRow]) -> Path:
-    table = pyarrow.Table.from_pylist([asdict(row) for row in rows])
+    values = [asdict(row) for row in rows]
+    known = [name for name in values[0] if any(row[name] is not None for row in values)]
+    table = pyarrow.Table.from_pylist([{name: row[name] for name in known} for row in values])
     return write_atomic(path, lambda temporary: parquet.write_table(table, temporary))

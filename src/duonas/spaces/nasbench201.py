@@ -74,7 +74,7 @@ class NasBench201Space(SearchSpace):
         return write_cell(self.operations(arch))
 
     def text(self, arch: Arch) -> str:
-        """The benchmark's text of an arch."""
+        """The same: tables of this benchmark go by it."""
         return self.cell(arch)
 
     def operations(self, arch: Arch) -> tuple[str, ...]:

@@ -65,8 +65,12 @@ class Paths(Stateless, ABC):
         return (replace(self.pairs.sample_subnet(role, rng), arch=arch) for arch in archs)
 
     def findings(self) -> dict[str, object]:
-        """The probability of every operation, by role, axis and value."""
-        return {role: self.beta(role).described() for role in self.pairs.roles} if self.mixed else {}
+        """The probability of every value by axis; where there are two towers the axis' name begins with the role."""
+        if not self.mixed:
+            return {}
+        if len(self.pairs.roles) == 1:
+            return {**self.beta(self.pairs.roles[0]).described()}
+        return {f"{role} {axis}": row for role in self.pairs.roles for axis, row in self.beta(role).described().items()}
 
     def beta(self, role: Role) -> Beta:
         """A tower's architecture parameters."""

@@ -11,7 +11,7 @@ from duonas.report.figure import Figure, Key, figure
 from duonas.report.figures.tradeoff import every
 from duonas.report.scale import span
 from duonas.report.svg import Frame, canvas, frame, join
-from duonas.report.words import count, number, percent, size, tick_count, tick_percent, whole
+from duonas.report.words import THIN, count, number, percent, size, tick_count, tick_percent, whole
 
 SHADES = 6
 
@@ -44,6 +44,9 @@ def front(found: dict[str, Any], trials: dict[str, list[Any]] | None) -> Figure:
         f"{len(points)} points; the chosen one reaches {percent(chosen['accuracy'])} on val at "
         f"{count(chosen['expected_macs'])} expected and {count(chosen['peak_macs'])} peak MACs."
     )
+    if measured := _measured(chosen):
+        known = f"{whole(found['device']['known_archs'])} of {whole(found['device']['archs'])}"
+        caption += f" By the device table, which knows {known} archs, that is {', '.join(measured)}."
     keys = [
         Key("ring", "routed", "chosen"),
         Key("ramp", "seq", f"peak MACs {count(peaks.min())} to {count(peaks.max())}"),
@@ -79,7 +82,17 @@ def _point_tip(point: dict[str, Any], chosen: bool) -> str:
         f"little share {percent(point['little_share'])} at τ = {number(float(point['tau']))}",
         f"{count(point['params'], 'params')}",
     ]
-    return "\n".join(lines + ([f"{size(memory)} peak memory"] if memory else []))
+    return "\n".join(lines + ([f"{size(memory)} peak memory"] if memory else []) + _measured(point))
+
+
+def _measured(point: dict[str, Any]) -> list[str]:
+    """What a pair takes by the device table that it was searched with, where there was one."""
+    return [
+        f"{number(point[name])}{THIN}{unit} {when} {what}"
+        for what, unit in (("latency", "ms"), ("energy", "mJ"))
+        for when in ("expected", "peak")
+        if (name := f"{when}_{what}_{unit.lower()}") in point
+    ]
 
 
 def _tried(trials: dict[str, list[Any]] | None) -> tuple[np.ndarray, np.ndarray, list[str]]:
