@@ -106,7 +106,8 @@ class Setting:
             ):
                 continue
             for number in pricer.possible(pair):
-                yield little, big, number, pair, pricer.routed(pair, pricer.routers[number], pricer.routers[number].macs)
+                router = pricer.routers[number]
+                yield little, big, number, pair, pricer.routed(pair, router, router.macs)
 
 
 def everything(setting, goal):

@@ -305,7 +305,7 @@ def test_a_pair_without_shared_blocks_has_no_router_at_the_stem(pairs, evaluator
 def test_what_the_evaluator_describes_is_what_the_pair_sees(tmp_path, routers):
     """The stem of a little by itself is that of every pair that shares it, batch norms included."""
     evaluator, rng = small_evaluator(tmp_path), stream(2, "pair")
-    supernet, val = evaluator.supernet, evaluator.val
+    supernet, val = evaluator.supernet, evaluator.images
     pair = supernet.pairs.sample(rng)
     little, big = supernet.pairs.subnets(pair)
     shared = supernet.pairs.shared(pair)

@@ -13,6 +13,7 @@ from duonas.core.block import BlockSpec
 from duonas.layers.generated import Code, Generator, drawn, he_deviation, linear
 
 SQUEEZED = 4  # the coefficient attention's hidden units are a quarter of the coefficients
+TOLD_APART = 0.1  # how far archs are apart at first: with little, training begins as with weights that all share
 WIDENED = 2  # the mixers' hidden units are twice what comes in
 
 
@@ -44,6 +45,8 @@ class KshotHypernet(Generator):
         super().__init__(blocks)
         choices, values = tokens
         self.embed = linear(rng, values, rank)
+        with torch.no_grad():
+            self.embed.weight.mul_(TOLD_APART)
         self.place = drawn(rng, choices, rank)  # which choice a row is about
         self.mixers = nn.Sequential(*(Mixer(choices, rank, rng) for _ in range(mixers)))
         self.to_features, self.to_coefficients = linear(rng, choices, rank), linear(rng, choices, size)
