@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,7 @@ from duonas.deploy.rehearsal import rehearse
 from duonas.layers.init import initialise
 from duonas.layers.norm import recalibrate
 from duonas.recipe import Recipe
+from duonas.routing.learned import Learned
 from duonas.routing.policy import Policy
 from duonas.routing.route import Judged, fit
 from duonas.routing.routed import observe
@@ -111,6 +112,7 @@ class Job:
             raise DuonasError(
                 "a router at position 'stem' needs a stem that both networks share: independent ones have none."
             )
+        self._check_gate(routers)
         if self.recipe.baselines.networks:
             check_networks(self.recipe.baselines.networks)
         for router in routers:
@@ -118,6 +120,25 @@ class Job:
                 rehearse(
                     router, self._seen(router), self.space.classes, device=self.device, opset=self.recipe.export.opset
                 )
+
+    def _check_gate(self, routers: Sequence[Router]) -> None:
+        """Refuse to keep a gate that will not be there, or that is for another position."""
+        table, train = self.recipe.route, self.recipe.train
+        if table.learned.joint != "keep":
+            return
+        rule = train.then if train.rule == "hybrid" else train.rule
+        if rule != "cotrain" or train.loss.gate != "learned":
+            raise DuonasError(
+                "[route.learned] joint = 'keep' needs a gate that was trained with the pair: "
+                "[train] rule = 'cotrain' with [train.loss] gate = 'learned'."
+            )
+        if not self.recipe.search.routers:
+            routers = (make_router(table),)
+        if any(isinstance(router, Learned) and router.before for router in routers):
+            raise DuonasError(
+                "[route.learned] joint = 'keep' is for a learned router at position 'after_little': "
+                "the gate that was trained with the pair sees little's logits."
+            )
 
     def _seen(self, router: Router) -> tuple[int, ...]:
         """The shape of what a router sees of one image; at the stem, as the smallest arch has it."""
@@ -194,11 +215,18 @@ class Job:
 
     @property
     def router(self) -> Router:
-        """The router that the search chose, or without a choice the recipe's, not fitted yet."""
-        if not self.recipe.search.routers:
-            return make_router(self.recipe.route)
-        best = Front.load(self.run.front).best
-        return make_router(replace(self.recipe.route, router=best.router, position=best.position))
+        """The router that the search chose, or without a choice the recipe's, not fitted yet.
+
+        A learned one after little goes on from the gate that was trained with the pair, where there is one.
+        """
+        route = self.recipe.route
+        if self.recipe.search.routers:
+            best = Front.load(self.run.front).best
+            route = replace(route, router=best.router, position=best.position)
+        router = make_router(route)
+        if isinstance(router, Learned) and self.run.gate.exists():
+            return router.starting_at(load_tensors(self.run.gate)[0])
+        return router
 
     @cached_property
     def pair_net(self) -> PairNet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -18,7 +17,7 @@ from duonas.baselines.static import measure_static, static_network
 from duonas.core.cost import PairCost
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.files import read_json, write_atomic, write_bytes, write_json
+from duonas.core.files import read_json, write_bytes, write_json
 from duonas.core.options import SearchOptions
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
@@ -45,7 +44,9 @@ from duonas.search.routers import make_routers
 from duonas.search.search import search as search_pairs
 from duonas.spaces.families import family as find_family
 from duonas.spaces.supernet import Family
+from duonas.training.checkpoint import save_tensors
 from duonas.training.finetune import Alone, Together
+from duonas.training.gate import find_gate
 from duonas.training.loop import build_fabric, one_process
 from duonas.training.rules import make_rule
 
@@ -57,9 +58,18 @@ def train(job: Job, progress: Progress) -> list[Path]:
     options = job.recipe.train
     rule, fabric = make_rule(job.pairs, options), build_fabric(options)
     path = job.fit("train", job.fresh_supernet(), rule, options, job.run.supernet, fabric, progress)
+    paths, gate = [path], find_gate(rule.weights)
+    if gate is not None:
+        paths.append(job.run.gate)
+        if fabric.is_global_zero:
+            save_tensors(job.run.gate, gate.state_dict(), {})
     leave()  # what follows is one process's work
     findings = rule.findings()
-    return [path, write_json(job.run.beta, findings)] if findings and job.run.writes else [path]
+    if findings:
+        paths.append(job.run.beta)
+        if job.run.writes:
+            write_json(job.run.beta, findings)
+    return paths
 
 
 def search(job: Job, progress: Progress) -> list[Path]:
@@ -320,7 +330,10 @@ def _adopt(job: Job, other: Path) -> None:
         )
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
-    write_atomic(job.run.supernet, lambda temporary: shutil.copyfile(Run(other).supernet, temporary))
+    trained = {Run(other).supernet: job.run.supernet, Run(other).gate: job.run.gate, Run(other).beta: job.run.beta}
+    taken = {source: target for source, target in trained.items() if source.exists()}
+    for source, target in taken.items():
+        write_bytes(target, source.read_bytes())
     if Run(other).logits.exists():  # what its archs answered is known too
         for answer in Run(other).logits.glob("*.safetensors"):
             write_bytes(job.run.logits / answer.name, answer.read_bytes())
@@ -328,10 +341,7 @@ def _adopt(job: Job, other: Path) -> None:
         known = Run(other).baseline_weights  # static networks go on from where they are there
         for state in known.rglob("*.safetensors"):
             write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
-    paths = [job.run.supernet]
-    if Run(other).beta.exists():
-        paths.append(write_json(job.run.beta, read_json(Run(other).beta)))
-    job.run.finish("train", paths, seconds=0.0)
+    job.run.finish("train", list(taken.values()), seconds=0.0)
 
 
 def profile(recipe: Recipe, family: Family | None = None) -> Profile:

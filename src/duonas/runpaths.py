@@ -41,6 +41,11 @@ class RunPaths:
         return self.folder / "beta.json"
 
     @property
+    def gate(self) -> Path:
+        """The gate that was trained together with the pairs, where one was."""
+        return self.folder / "gate.safetensors"
+
+    @property
     def checkpoint(self) -> Path:
         """Folder of the training's state."""
         return self.folder / "checkpoint"

@@ -58,6 +58,29 @@ def test_it_learns_on_other_images_what_is_hard(options):
     assert router.report["held_out_gain"] > 0.03
 
 
+def test_it_goes_on_from_a_gate_that_was_trained_with_the_pair():
+    described, answers = case()
+    held = answers.take(np.arange(600))
+    gate = train(prepare(described, answers, LearnedOptions()), LearnedOptions(), stream(4, "gate"))
+    gained = {}
+    for joint in ("start", "keep", "ignore"):
+        start = Learned(LearnedOptions(joint=joint, steps=1), position="after_little").starting_at(gate._asdict())
+        router = start.fit(described[:600], held, stream(0, "fit"))
+        gained[joint] = router.report["held_out_gain"]
+        assert ("joint" in router.report) == (joint != "ignore")
+        assert router.network is start.network or joint != "keep"
+    assert gained["keep"] == pytest.approx(gained["start"], rel=0.1) and gained["start"] > gained["ignore"]
+    assert Learned().starting_at(gate._asdict()) == Learned()  # at the stem there is something else to see
+
+
+def test_a_gate_that_holds_on_no_other_images_is_not_believed():
+    described, answers = case()
+    gate = Network.fresh(described, 4, torch.Generator().manual_seed(1))
+    worse = gate._replace(out=torch.zeros_like(gate.out))
+    router = Learned(LearnedOptions(joint="keep"), worse, position="after_little").fit(described, answers, stream(0))
+    assert router.network is None and router.macs == 0
+
+
 @pytest.mark.parametrize("warm_start", [True, False])
 @pytest.mark.parametrize("refine", REFINEMENTS)
 def test_the_share_is_held(refine, warm_start):

@@ -84,6 +84,13 @@ class TestCotrain(TestSandwich):
         return replace(super().options(), loss=loss)
 
 
+class TestCotrainLearnedGate(TestSandwich):
+    name = "cotrain"
+
+    def options(self):
+        return replace(super().options(), loss=LossOptions(gamma=0.5, gate="learned", weighting="uncertainty"))
+
+
 class TestCotrainSibling(TestCotrain):
     coupling = "sibling"
 

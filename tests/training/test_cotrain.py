@@ -13,6 +13,7 @@ from duonas.costs.counting import pair_cost
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet
 from duonas.training.cotrain import Cotrain
+from duonas.training.gate import Gate, find_gate
 from duonas.training.losses import (
     cost_loss,
     distillation_loss,
@@ -141,6 +142,42 @@ def test_the_router_learns_to_go_on_only_where_little_is_wrong_and_big_is_right(
     assert torch.equal(wrong_way.grad.sign(), -ideal.sign())  # sure and wrong: it still learns
     soft = torch.nn.functional.one_hot(classes, 2).float()
     assert router_loss(ideal, little, big, soft) < 1e-6
+
+
+def learned(**loss):
+    """A rule after a step in which little's own losses do not count, and the gradients of little's weights."""
+    options = TrainOptions(random_archs=1, loss=LossOptions(alpha=0, beta=0, gate="learned", **{"gamma": 1.0} | loss))
+    recorder, rule, _, _ = step(options, "sibling")
+    return rule, [p.grad for name, p in recorder.net.named_parameters() if name.startswith("little.")]
+
+
+@pytest.mark.parametrize("loss", [{}, {"cost": 1.0, "cost_budget": 1e5, "peak": 1.0, "peak_budget": 1e5}])
+def test_a_learned_gate_is_taught_and_teaches_little_nothing(loss):
+    rule, little = learned(**loss)
+    gate = find_gate(rule.weights)
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in gate.parameters())
+    assert little and all(each is None for each in little)
+
+
+def test_a_learned_gate_finds_out_by_the_routers_loss_what_is_hard():
+    gate, rng = Gate(4), stream(3, "gate")
+    logits = torch.from_numpy(rng.normal(size=(256, 4))).float() * 3
+    hard = logits.softmax(1).amax(1) < 0.7
+    classes = torch.where(hard, (logits.argmax(1) + 1) % 4, logits.argmax(1))
+    big = torch.eye(4)[classes] * 9
+    optimizer = torch.optim.SGD(gate.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(200):
+        optimizer.zero_grad()
+        router_loss(gate(logits), logits, big, classes).backward()
+        optimizer.step()
+    assert ((gate(logits) < 0) == hard).float().mean() > 0.95
+    other = gate(torch.cat([logits[:1], 50 * logits[1:]]))
+    torch.testing.assert_close(other[:1], gate(logits[:1]))  # whatever its batch-mates
+
+
+def test_a_gate_that_nothing_teaches_is_refused():
+    with pytest.raises(DuonasError, match=r"\[train.loss\] gate = 'learned' learns by .*: give gamma above 0"):
+        Cotrain(supernet().pairs, TrainOptions(loss=LossOptions(gate="learned")))
 
 
 def test_features_are_compared_at_littles_size_and_teach_little_alone():

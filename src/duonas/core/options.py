@@ -100,8 +100,9 @@ class LossOptions:
     peak: NotNegative = 0.0  # of the dearest MACs above peak_budget (NACHOS)
     peak_budget: Positive | None = None  # in MACs
     weighting: Literal["fixed", "uncertainty"] = "fixed"  # uncertainty: learned on top (Kendall et al.)
-    gate_tau: OpenFraction = 0.5  # little's margin at which the soft gate of router, cost and peak is half open
-    gate_width: Positive = 0.1  # its softness
+    gate: Literal["margin", "learned"] = "margin"  # the soft gate of router, cost and peak; learned: needs gamma
+    gate_tau: OpenFraction = 0.5  # margin: little's margin at which the gate is half open
+    gate_width: Positive = 0.1  # margin: its softness
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,8 @@ class LearnedOptions:
     refine: Literal["none", "straight-through", "gumbel", "reinforce"] = "none"  # then trained by what it decides
     share: OpenFraction | None = None  # refine: the little share that is held; default: the oracle's
     hold_share: bool = True  # refine: by a price on what strays from it; false: the gate may end at one network
-    hidden: Count = 32  # units of its one hidden layer
+    joint: Literal["start", "keep", "ignore"] = "start"  # what to do with a gate that was trained with the pair
+    hidden: Count = 32  # units of its one hidden layer; a gate that was trained with the pair has 32
     steps: Count = 100  # of either training, each over all images
     lr: Positive = 0.01  # of AdamW
     weight_decay: NotNegative = 0.1  # likewise

@@ -18,9 +18,10 @@ from duonas.routing.confidence import entropy
 from duonas.routing.difficulty import variances
 from duonas.routing.metrics import area_above_chance
 from duonas.routing.router import Answers, Position, Router
+from duonas.training.gate import decide
+from duonas.training.gate import describe as describe_logits
 
 FOLDS = 3
-TOP = 10  # log-probabilities that it sees after little
 GRID = 4  # side of the small picture that it sees of an image
 SOFTNESS = 0.5  # temperature of the relaxed gate
 PRICE, ASCENT = 3.0, 0.1  # of an excess of images that stay little: at once, and more with every step
@@ -39,9 +40,7 @@ class Network(NamedTuple):
 
     def gate(self, described: Tensor) -> Tensor:
         """(N, D) to the logit (N,) of staying little."""
-        mean, scale, hidden, hidden_bias, out, out_bias = (each.to(described.device) for each in self)
-        inside = F.relu(F.linear((described - mean) * scale, hidden, hidden_bias))
-        return F.linear(inside, out, out_bias)[:, 0]
+        return decide(described, *(each.to(described.device) for each in self))
 
     @classmethod
     def fresh(cls, described: Tensor, width: int, generator: torch.Generator) -> Network:
@@ -93,10 +92,12 @@ class Learned(Router):
 
     Args:
         options: ``[route.learned]``.
-        network: ``None`` before it is fitted, and where nothing could be learned: lots are drawn.
+        network: ``None`` before it is fitted, and where nothing could be learned: lots are drawn. One that is there
+            before it is fitted is where its training starts, or with ``joint = "keep"`` all that is judged.
         report: what it was taught by and how that went: ``images``; ``hard_share``, of which little is wrong and big
             is right; ``gate_share``, that stay little at score 0; ``held_out_gain``, the area under the trade-off curve
-            above the chord's, on images that it was not taught by.
+            above the chord's, on images that it was not taught by; ``joint``, 1 where it
+            goes on from a gate that was trained with the pair.
         position: ``"stem"``, ``"input"`` or ``"after_little"``.
     """
 
@@ -129,6 +130,16 @@ class Learned(Router):
             )
         return cls._at(options.position, options=own)
 
+    def starting_at(self, gate: Mapping[str, Tensor]) -> Learned:
+        """The router that goes on from a gate trained with the pair, if it stands where that does and is to.
+
+        Args:
+            gate: the state of a ``training.gate.Gate``.
+        """
+        if self.position != "after_little" or self.options.joint == "ignore":
+            return self
+        return replace(self, network=Network(**gate))
+
     @property
     def macs(self) -> int:
         """Of its two linear layers."""
@@ -143,8 +154,7 @@ class Learned(Router):
         """
         seen = seen.float()
         if self.position == "after_little":
-            highest = seen.log_softmax(1).topk(min(TOP, seen.shape[1]), dim=1).values
-            return torch.cat([highest, entropy(seen)[:, None], seen.logsumexp(1, keepdim=True)], dim=1)
+            return describe_logits(seen)
         parts = [seen.mean((2, 3)), variances(seen).sqrt()]
         if self.position == "input":
             parts.append(F.avg_pool2d(seen, max(1, seen.shape[2] // GRID)).flatten(1))
@@ -157,13 +167,16 @@ class Learned(Router):
     def fit(self, described: Tensor, answers: Answers, rng: np.random.Generator) -> Learned:
         """The router that these images teach, or one that draws lots if that does not hold on others."""
         hard = float(np.mean(~answers.little_right & answers.big_right))
-        report = {"images": float(len(answers)), "hard_share": hard}
+        report = {"images": float(len(answers)), "hard_share": hard} | ({"joint": 1.0} if self.network else {})
         if not 0 < hard < 1 or len(answers) < 2 * FOLDS:
             return replace(self, network=None, report=report)
         with torch.inference_mode(False), torch.enable_grad():
             lesson = prepare(described.clone(), answers, self.options)
-            held_out = _held_out(lesson, self.options, rng)
-            network = train(lesson, self.options, rng)
+            if self.network is not None and self.options.joint == "keep":
+                network, held_out = self.network, self.network.gate(lesson.described).numpy()  # all are new to it
+            else:
+                held_out = _held_out(lesson, self.options, rng, self.network)
+                network = train(lesson, self.options, rng, self.network)
         report["gate_share"] = float((network.gate(lesson.described) >= 0).float().mean())
         report["held_out_gain"] = area_above_chance(held_out, answers)
         return replace(self, network=network if knows_more(held_out, answers) else None, report=report)
@@ -195,10 +208,20 @@ def prepare(described: Tensor, answers: Answers, options: LearnedOptions) -> Les
     return Lesson(described, target, weight, worse / worse.std().clamp(min=SMALLEST), share)
 
 
-def train(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator) -> Network:
-    """A network taught by a lesson: first by its targets, then by what its decisions cost."""
+def train(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator, start: Network | None = None) -> Network:
+    """A network taught by a lesson: first by its targets, then by what its decisions cost.
+
+    Args:
+        lesson: of N images.
+        options: ``[route.learned]``.
+        rng: for its first weights, and for decisions that are drawn.
+        start: it goes on from this one instead of from drawn weights.
+    """
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    network = Network.fresh(lesson.described, options.hidden, generator)
+    if start is None:
+        network = Network.fresh(lesson.described, options.hidden, generator)
+    else:
+        network = Network(*(each.clone() for each in start))
     if options.warm_start:
         _descend(network, options, lambda: _supervised(network, lesson))
     if options.refine != "none":
@@ -288,13 +311,13 @@ def _decision(refine: str) -> Decision:
     return known[refine]
 
 
-def _held_out(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator) -> np.ndarray:
+def _held_out(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator, start: Network | None) -> np.ndarray:
     """Each image's place (N,) in the scores of a network that it did not teach."""
     count = len(lesson.target)
     folds = np.array_split(rng.permutation(count), FOLDS)
     held = np.empty(count)
     for fold in folds:
         rest = np.setdiff1d(np.arange(count), fold)
-        network = train(lesson.take(torch.from_numpy(rest)), options, rng)
+        network = train(lesson.take(torch.from_numpy(rest)), options, rng, start)
         held[fold] = places(network.gate(lesson.described[torch.from_numpy(fold)]).numpy())
     return held

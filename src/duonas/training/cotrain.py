@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import TrainOptions
+from duonas.core.options import LossOptions, TrainOptions
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import Network, PairLogits
 from duonas.costs.counting import pair_cost
+from duonas.training.gate import Gate
 from duonas.training.inplace import feature_mask
 from duonas.training.losses import (
     cost_loss,
@@ -44,7 +45,7 @@ class Cotrain:
         options: the ``[train]`` table.
 
     Raises:
-        DuonasError: a budget that is missing, or below what the smallest pair costs.
+        DuonasError: a budget that is missing, or below what the smallest pair costs; a gate that nothing teaches.
     """
 
     def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
@@ -59,6 +60,8 @@ class Cotrain:
             "features": options.loss.features,
         }
         self._check_budgets()
+        if options.loss.gate == "learned" and not options.loss.gamma:
+            raise DuonasError("[train.loss] gate = 'learned' learns by the router's loss: give gamma above 0.")
         self._learned = _Learned(pairs, options, [name for name, weight in self.fixed.items() if weight])
         self.weights: nn.Module = self._learned
 
@@ -99,7 +102,7 @@ class Cotrain:
 
     def _terms(self, pair: PairArch, output: PairLogits, targets: Tensor) -> dict[str, Term]:
         options, little, big = self.options, output.little, output.big
-        logit = gate_logit(little, options.loss.gate_tau, options.loss.gate_width)
+        logit = self._learned.gate_logit(little, options.loss)
         gate = soft_gate(logit)
         cost = pair_cost(self.pairs, pair)
         exits = torch.tensor([cost.least, cost.peak], device=little.device, dtype=torch.float32)
@@ -128,10 +131,10 @@ class Cotrain:
 
 
 class _Learned(nn.Module):
-    """What the rule itself learns: log-variances of its terms, and the adapter of little's features.
+    """What the rule itself learns: log-variances of its terms, the adapter of little's features, and the gate.
 
     Args:
-        pairs: give the channels that the heads read.
+        pairs: give the channels that the heads read, and the classes.
         options: the ``[train]`` table.
         names: of the terms that count.
     """
@@ -144,6 +147,7 @@ class _Learned(nn.Module):
         channels = pairs.blocks(Subnet(pairs.space.largest()))[-1].in_channels
         # It starts as the identity: little's first channels are to become big's first channels.
         self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if options.loss.features else None
+        self.gate = Gate(pairs.space.classes) if options.loss.gate == "learned" else None
 
     def total(self, terms: dict[str, Tensor], fixed: dict[str, float]) -> Tensor:
         """The weighted sum, by uncertainty ``exp(-s) L + s / 2`` with a learned s (Kendall et al., section 3)."""
@@ -151,6 +155,13 @@ class _Learned(nn.Module):
             weighted = zip(self._uncertain, self.log_variances, strict=True)
             terms = terms | {name: torch.exp(-s) * terms[name] + s / 2 for name, s in weighted}
         return torch.stack([fixed[name] * loss for name, loss in terms.items()]).sum()
+
+    def gate_logit(self, little: Tensor, options: LossOptions) -> Tensor:
+        """How sure the gate is that an image stays little, as a logit (B,), from little's logits (B, K)."""
+        if self.gate is None:
+            return gate_logit(little, options.gate_tau, options.gate_width)
+        decided: Tensor = self.gate(little)
+        return decided
 
     def adapted(self, output: PairLogits) -> Tensor:
         """Little's features (B, C, H, W) as big's channels, by a 1 x 1 convolution that serves every width."""
