@@ -71,7 +71,7 @@ LINES = {
     "both": "its own weights for every width, statistics measured anew for every subnet",
     "shared": "one set for all archs",
     "kshot": "a dictionary of kernels for every convolution, mixed by what the arch says (K-shot NAS)",
-    "kshot-hypernet": "made for each arch by a small network, from a dictionary and the arch's features (Kshot-Hypernet)",
+    "kshot-hypernet": "made for each arch, from a dictionary and from what the arch says (Kshot-Hypernet)",
     "nested": "little's weights are a part of big's",
     "sibling": "two towers with weights of their own behind one stem",
     "partial": "the stages up to a searched split are shared, then little branches off",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from duonas.core.couplings import pair_space
 from duonas.core.narrowed import Alone, WithBig
-from duonas.core.options import SpaceOptions
+from duonas.core.options import EvolutionOptions, SpaceOptions
+from duonas.search.evolution import Evolution
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer
@@ -43,6 +44,16 @@ class TestNsga2Partial(TestNsga2):
     coupling = "partial"
 
 
+class TestEvolution(TestRandomSearch):
+    def strategy(self, pairs, seed):
+        options = EvolutionOptions(population=8, parents=3, mutations=4, crossovers=4)
+        return Evolution(Problem(GOAL, Pricer(pairs)), options, seed)
+
+
+class TestEvolutionPartial(TestEvolution):
+    coupling = "partial"
+
+
 class TestRandomSearchWithBig(TestRandomSearch):
     """Littles for one big."""
 
@@ -67,4 +78,12 @@ class TestNsga2WithBigPartial(TestRandomSearchWithBig, TestNsga2Partial):
 
 
 class TestNsga2Alone(TestRandomSearchAlone, TestNsga2):
+    pass
+
+
+class TestEvolutionWithBig(TestRandomSearchWithBig, TestEvolution):
+    pass
+
+
+class TestEvolutionAlone(TestRandomSearchAlone, TestEvolution):
     pass

@@ -1,13 +1,17 @@
-"""Both strategies pass the contract; NSGA-II learns, and an exhausted space ends a search."""
+"""NSGA-II and evolution learn, whatever is asked keeps the constraints, and an exhausted space ends a search."""
 
 from __future__ import annotations
+
+from itertools import chain
 
 import pytest
 
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
-from duonas.core.options import GivenPair, SearchOptions, SpaceOptions
+from duonas.core.options import EvolutionOptions, GivenPair, SearchOptions, SpaceOptions
+from duonas.core.trial import Candidate
 from duonas.routing.confidence import Confidence
+from duonas.search.evolution import Evolution
 from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.nsga2 import Nsga2
@@ -72,7 +76,62 @@ class TestNsga2(Strategies):
         return sum(sorted(peaks)[:12]) / 12
 
 
-STRATEGIES = {"random": lambda problem, seed: RandomSearch(problem, seed), "nsga2": lambda p, seed: Nsga2(p, 10, seed)}
+class TestEvolution(Strategies):
+    def strategy(self, pairs, seed, limits=None, **options):
+        options = EvolutionOptions(**{"population": 8, "parents": 3, "mutations": 4, "crossovers": 4} | options)
+        return Evolution(Problem(Goal(GOAL.objectives, limits or {}), Pricer(pairs)), options, seed)
+
+    def generations(self, strategy, parts=(100,)):
+        """Ask until there is no more, in parts of these sizes, over and over."""
+        asked, part = [], 0
+        while batch := strategy.ask(parts[part % len(parts)]):
+            asked.append([candidate.pair for candidate in batch])
+            strategy.tell(self.evaluate(batch))
+            part += 1
+        return asked
+
+    def test_first_a_population_then_as_many_generations_of_children_as_are_wanted(self):
+        asked = self.generations(self.strategy(self.pairs(), 0, population=20, iterations=3, mutations=5, crossovers=2))
+        assert [len(generation) for generation in asked] == [20, 7, 7, 7]
+
+    def test_a_generation_may_be_asked_in_parts(self):
+        """How many are asked at a time does not change what is asked."""
+        whole = self.generations(self.strategy(self.pairs(), 0, iterations=3))
+        parts = self.generations(self.strategy(self.pairs(), 0, iterations=3), (3, 1, 4))
+        assert list(chain(*whole)) == list(chain(*parts)) and len(parts) > len(whole)
+
+    def test_it_finds_better_pairs_than_chance_within_a_constraint(self):
+        """Made-up accuracies grow with MACs, so that the best pairs lie at the limit: the mean of the ten best."""
+        pairs, limits = small_pairs(), {"peak_macs": 6e5}
+        problem = Problem(Goal(("accuracy",), limits), Pricer(pairs))
+        for seed in range(3):
+            chance = RandomSearch(problem, seed)
+            drawn = [candidate.pair for candidate in chance.ask(80)]
+            bred = list(chain(*self.generations(self.strategy(pairs, seed, limits, population=16, iterations=8))))
+            assert len(bred) == 80 and all(map(problem.feasible, bred))
+            assert self.best(problem, bred) > self.best(problem, drawn)
+
+    def best(self, problem, pairs):
+        worth = map(problem.accuracy, self.evaluate([Candidate(pair) for pair in pairs]))
+        return sum(sorted(worth)[-10:]) / 10
+
+    def test_a_pair_that_keeps_no_constraint_at_any_threshold_is_worth_nothing(self):
+        """As where a router turns out to cost something."""
+        pairs = self.pairs()
+        (candidate,) = self.strategy(pairs, 0).ask(1)
+        (trial,) = self.evaluate([candidate])
+        worth = [
+            Problem(Goal(("accuracy",), {"expected_macs": limit}), Pricer(pairs)).accuracy(trial)
+            for limit in (trial.costs["expected_macs"].max(), trial.costs["expected_macs"].min() - 1)
+        ]
+        assert worth == [trial.accuracy.max(), -float("inf")]
+
+
+STRATEGIES = {
+    "random": lambda problem, seed: RandomSearch(problem, seed),
+    "nsga2": lambda problem, seed: Nsga2(problem, 10, seed),
+    "evolution": lambda problem, seed: Evolution(problem, EvolutionOptions(10, 9, 4, 5, 5), seed),
+}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

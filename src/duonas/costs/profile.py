@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,10 +69,7 @@ def load_profile(options: DeviceOptions, space: SearchSpace) -> DeviceProfile:
             f"{space.size():,}; narrow [space.axes]."
         )
     table = _read(path, {"key": options.key} | {q.partition("_")[0]: column for q, column in columns.items()})
-    keys = table[options.key].to_pylist()
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise DuonasError(f"device table {path} has the arch {twice!r} more than once.")
+    keys = _texts(path, options.key, table[options.key])
     figures = [_figures(path, column, table[column], keys) for column in columns.values()]
     rows = {key: dict(zip(columns, row, strict=True)) for key, *row in zip(keys, *figures, strict=True)}
     known = {arch: rows[text] for arch in space.archs() if (text := space.text(arch)) in rows}
@@ -99,7 +97,7 @@ def _read(path: Path, columns: Mapping[str, str]) -> pa.Table:
                 raise DuonasError(
                     f"[search.device] {option}: device table {path} has no column {column!r}: {nearest(column, there)}."
                 )
-        table = pq.read_table(path, columns=list(columns.values()))
+        table = pq.read_table(path, columns=list(dict.fromkeys(columns.values())))
     except (pa.ArrowException, OSError) as error:
         raise DuonasError(f"device table {path} cannot be read as Parquet: {str(error).splitlines()[0]}.") from error
     if not table.num_rows:
@@ -107,10 +105,22 @@ def _read(path: Path, columns: Mapping[str, str]) -> pa.Table:
     return table
 
 
-def _figures(path: Path, name: str, column: pa.ChunkedArray, keys: list[str]) -> list[float]:
+def _texts(path: Path, name: str, column: pa.ChunkedArray) -> list[str | None]:
+    """A column's texts, each once."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise DuonasError(f"device table {path}: column {name!r} holds {column.type}, expected the text of an arch.")
+    texts: list[str | None] = column.to_pylist()
+    for text, times in Counter(texts).items():
+        if times > 1 and text is not None:
+            raise DuonasError(f"device table {path} has the arch {text!r} more than once.")
+    return texts
+
+
+def _figures(path: Path, name: str, column: pa.ChunkedArray, keys: list[str | None]) -> list[float]:
     """A column's figures, NaN where it has none."""
-    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        raise DuonasError(f"device table {path}: column {name!r} holds {column.type}, expected numbers.")
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise DuonasError(f"device table {path}: column {name!r} holds {kind}, expected numbers.")
     values = np.array([np.nan if value is None else value for value in column.to_pylist()], dtype=float)
     wrong = np.flatnonzero((values < 0) | np.isinf(values))
     if len(wrong):
