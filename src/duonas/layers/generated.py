@@ -27,6 +27,15 @@ class Code:
     coefficients: Tensor
     features: Tensor | None = None
 
+    def moved_by_mean(self, layers: int) -> Code:
+        """The same with gradients divided by the number of layers that read it.
+
+        Each layer pulls at what all share; by the sum of their pulls it would move too far in a step for any to follow.
+        """
+        part = 1 / max(1, layers)
+        features = None if self.features is None else _slowed(self.features, part)
+        return Code(_slowed(self.coefficients, part), features)
+
 
 class Generator(nn.Module, ABC):
     """Makes the weights of an arch's convolutions, each once, when the arch is used.
@@ -64,8 +73,9 @@ class Generator(nn.Module, ABC):
             blocks: of the arch.
             tokens: its encoding (A, V).
         """
+        layers = sum(_key(block, layer) in self.shapes for block in blocks for layer in block.layers)
         with torch.autocast(tokens.device.type, enabled=False):
-            code = self.code(tokens)
+            code = self.code(tokens).moved_by_mean(layers)
             return [self._filled(block, code) for block in blocks]
 
     def _filled(self, block: BlockSpec, code: Code) -> BlockSpec:
@@ -100,6 +110,11 @@ def linear(rng: np.random.Generator, ins: int, outs: int) -> nn.Linear:
         layer.weight.copy_(drawn(rng, outs, ins) / ins**0.5)
         layer.bias.zero_()
     return layer
+
+
+def _slowed(values: Tensor, part: float) -> Tensor:
+    """The same values, with a part of their gradient."""
+    return values.detach() + part * (values - values.detach())
 
 
 def _convolutions(blocks: Iterable[BlockSpec]) -> Iterator[tuple[BlockSpec, LayerSpec]]:
