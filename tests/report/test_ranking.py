@@ -18,6 +18,7 @@ from duonas.core.cell import EDGES, OPERATIONS
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json, write_text
 from duonas.report.figures.cells import edges_of, reaching
+from duonas.report.figures.ranking import Ranked, scatter
 from duonas.report.html import write_report
 from duonas.rundir import Run
 
@@ -106,6 +107,19 @@ def test_the_bars_of_the_difference_are_the_means_by_rank(cells: Path) -> None:
     assert float(tip[3]) == pytest.approx(100 * ours[best].mean(), abs=0.051)
 
 
+def test_a_top_ranked_arch_that_the_table_puts_far_below_is_drawn_at_its_place() -> None:
+    count = 40
+    table, accuracy = np.linspace(0.9, 0.92, count), np.linspace(0.5, 0.6, count)
+    table[0], accuracy[0] = 0.3, 0.7
+    rows = Ranked([f"arch {i}" for i in range(count)], accuracy, table, np.ones(count), np.ones(count), "val")
+    drawn = scatter(
+        rows, {"archs": count, "agreement": {name: {"kendall": 0.1} for name in ("accuracy", "params", "macs")}}
+    )
+    (left,) = re.findall(r'<circle cx="([0-9.]+)"[^>]*class="dot ring', drawn.wide)
+    others = [float(x) for x in re.findall(r'<circle cx="([0-9.]+)"[^>]*small"', drawn.wide)]
+    assert 54 < float(left) < 90 and sorted(others)[1] > 380
+
+
 def test_a_ranking_without_a_table_and_one_of_a_single_arch(tmp_path: Path) -> None:
     page = write_report(topology(fabricate(tmp_path / "run", images=200), table=False)).read_text()
     assert "Kendall&#39;s τ of the accuracy with params is" in page and "What sharing weights costs" not in page
@@ -120,6 +134,8 @@ def test_all_of_it_is_drawn(browser: Browser, cells: Path, width: int) -> None:
     assert len(sizes) == 11 + 3 + 3  # cells of little and big, what is preferred; three figures of the ranking
     assert browser.run("document.documentElement.scrollWidth") == width
     assert browser.complaints == []
+    if width > 1000:  # every section's link is in sight
+        assert browser.run("(u => u.scrollWidth <= u.clientWidth)(document.querySelector('nav ul'))")
     assert browser.run("document.body.innerText.match(/NaN|undefined|None|Infinity/)") is None
     outside = (
         "[...document.querySelectorAll('#blocks .edge text')].map(e => [e.getBoundingClientRect(), "

@@ -100,11 +100,12 @@ def _steps(plot: Frame, edges: np.ndarray, counts: np.ndarray) -> Markup:
 def scatter(rows: Ranked, found: dict[str, Any]) -> Figure:
     """A dot an arch, shaded by its params: its accuracy from the supernet over that from scratch, or over its MACs."""
     xs = rows.macs if rows.table is None else rows.table
-    x = span(_upper(xs), floor=0, ceiling=np.inf if rows.table is None else 1)
+    top = int(rows.accuracy.argmax())  # has its place in the picture, wherever the table puts it
+    x = span([*_upper(xs), xs[top]], floor=0, ceiling=np.inf if rows.table is None else 1)
     y = span(_upper(rows.accuracy), floor=0, ceiling=1)
     inside = (xs >= x[0]) & (xs <= x[1]) & (rows.accuracy >= y[0]) & (rows.accuracy <= y[1])
     shades = np.argsort(np.argsort(rows.params, kind="stable")) * SHADES // max(len(xs), 1)
-    shown, top = every(inside, 600), int(rows.accuracy.argmax())
+    shown = every(inside, 600)
     titles = ("MACs", tick_count) if rows.table is None else ("From scratch (%)", tick_percent)
 
     def draw(width: int) -> Markup:
