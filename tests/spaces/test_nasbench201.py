@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import pyarrow
 import pytest
 import torch
+from pyarrow import parquet
 
 import duonas
 from duonas.core.cell import EDGES, OPERATIONS, maps_alive, read_cell, write_cell
@@ -23,6 +25,7 @@ from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.deploy.onnx import export_parts
 from duonas.routing.confidence import Confidence
+from duonas.search.front import Front
 from duonas.search.given import Given
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
@@ -236,14 +239,55 @@ TINY = ["train.epochs=1", "train.batch_size=1024", "train.rule=uniform", "space.
         "search.population=3", "measure.latency_images=3", "measure.throughput_batches=1"]  # fmt: skip
 
 
+def device(path):
+    """Settings with a table of made-up latencies, of the cells without a pooling."""
+    cells = [cell for cell in map(write_cell, itertools.product(OPERATIONS, repeat=6)) if "pool" not in cell]
+    latency = (0.5 + stream(0, "device").random(len(cells))).tolist()
+    parquet.write_table(pyarrow.table({"arch": cells, "ms": latency}), path)
+    return [f"search.device.path={path}", "search.device.latency=ms"]
+
+
 def test_cells_go_from_data_to_report(tmp_path):
-    """Two steps; a nested pair is searched."""
-    run = duonas.run(duonas.load_recipe("quickstart", TINY), tmp_path / "run")
+    """Two steps; a nested pair is searched, by MACs and by latency."""
+    settings = [*TINY, *device(tmp_path / "t.parquet"), "search.strategy=evolution", "search.evolution.population=3",
+                "search.constraints.peak_latency_ms=1.8"]  # fmt: skip
+    run = duonas.run(duonas.load_recipe("quickstart", settings), tmp_path / "run")
+    front = Front.load(run / "front.json")
+    assert 1 < front.best.peak_latency_ms <= 1.8 and front.device["known_archs"] == 4**6
+    assert "By the device table" in (run / "report.html").read_text()
     pair, measured = read_json(run / "pair" / "pair.json"), read_json(run / "measure.json")
     assert pair["shared"] == 2 and {b["kind"] for b in pair["blocks"]["big"]} >= {"cell", "basic"}
     assert measured["onnx"]["differing_decisions"] == 0 and measured["onnx"]["max_logit_difference"] < 1e-3
     assert measured["routed"]["peak_macs"] == sum(pair["cost"].values())
     assert "stage1_cell0 (cell)" in (run / "report.html").read_text()
+
+
+def test_a_device_table_is_profiled(tmp_path):
+    """Two networks that take 0.5 ms or more each never take less than 1 ms in all."""
+    settings = [*TINY, *device(tmp_path / "t.parquet"), "space.axes={operation = ['none', 'nor_conv_3x3']}"]
+    limits = ["search.constraints.peak_latency_ms=0.9", "search.constraints.little_latency_ms=0.9"]
+    profile = duonas.profile(duonas.load_recipe("quickstart", [*settings, *limits]))
+    spread = profile.figures["latency_ms"]
+    assert profile.measured == profile.archs == 64 and 0.5 < spread.least < spread.median < spread.most < 1.5
+    assert {limit.name: limit.met for limit in profile.constraints} == {
+        "peak_latency_ms": False,
+        "little_latency_ms": True,
+    }
+    assert all("of the device table needs 0.5" in limit.why for limit in profile.constraints)
+
+
+def test_a_device_table_that_will_not_do_is_refused_before_training(tmp_path):
+    settings = [*TINY, *device(tmp_path / "t.parquet")]
+    for wrong, message in (
+        ("search.device.latency=mss", "has no column 'mss': did you mean 'ms'"),
+        ("search.constraints.peak_latency_ms=0.9", "no pair of the 4,096 archs that the device table knows meets all"),
+        ("search.constraints.peak_energy_mj=9", "needs a device table: give .* and energy"),
+    ):
+        with pytest.raises(DuonasError, match=message):
+            duonas.run(duonas.load_recipe("quickstart", [*settings, wrong]), tmp_path / "run")
+        assert not (tmp_path / "run" / "recipe.toml").exists()
+    with pytest.raises(DuonasError, match=r"\[search\] device.path must be given"):
+        duonas.load_recipe("quickstart", ["search.device.latency=ms"])
 
 
 def test_a_pair_may_be_given_by_its_cells():
