@@ -20,9 +20,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from duonas.core.arch import Arch
+from duonas.core.couplings import pair_space
 from duonas.core.narrowed import Alone
 from duonas.core.options import DeviceOptions, SearchOptions, SpaceOptions
-from duonas.core.pair import PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.trial import Trial
 from duonas.costs.profile import load_profile
 from duonas.search.goal import OBJECTIVES, Goal

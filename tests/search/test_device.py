@@ -11,10 +11,11 @@ import pytest
 from pyarrow import parquet
 
 from duonas.core.cell import OPERATIONS
+from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.narrowed import WithBig
 from duonas.core.options import DeviceOptions, GivenPair, SearchOptions, SpaceOptions
-from duonas.core.pair import PairArch, pair_space
+from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.costs.profile import DeviceProfile, load_profile
