@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 
 from duonas.baselines.static import check_networks
 from duonas.core.cost import PairCost
@@ -174,8 +174,13 @@ class Job:
     @cached_property
     def supernet(self) -> PairSupernet:
         """The weights of all pairs after training."""
-        supernet = self.fresh_supernet()
-        supernet.load_state_dict(load_tensors(self.run.supernet)[0])
+        supernet, weights = self.fresh_supernet(), load_tensors(self.run.supernet)[0]
+        if shapes_of(supernet.state_dict()) != shapes_of(weights):
+            raise DuonasError(
+                f"{self.run.supernet} does not hold the weights of this recipe's supernet: it was trained by another "
+                "version of duonas, or is another run's; train it again in a new folder."
+            )
+        supernet.load_state_dict(weights)
         return supernet.to(self.device).eval()
 
     @cached_property
@@ -294,6 +299,11 @@ class Job:
         options = self.recipe.search
         pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
         recalibrate(network.to(self.device), evaluation_batches(pixels, options.batch_size))
+
+
+def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor by its name."""
+    return {name: tuple(value.shape) for name, value in weights.items()}
 
 
 def pairs_of(recipe: Recipe, family: Family, splits: Splits) -> PairSpace:
