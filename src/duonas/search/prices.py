@@ -42,8 +42,8 @@ class Pricer:
     ) -> None:
         if device is not None and pairs.spaces["little"] is not pairs.space:
             raise DuonasError(
-                "[search.device] has figures of archs made of big's blocks: it cannot price a little that [pair] makes of "
-                "others."
+                "[search.device] has figures of archs made of big's blocks: it cannot price a little that [pair] makes "
+                "of others."
             )
         self.pairs, self.cost, self.routers, self.device = pairs, cost, tuple(routers), device
         self.quantities = ("macs", *(device.quantities if device else ()))
