@@ -243,6 +243,13 @@ def test_a_limit_below_every_arch_says_what_the_table_has(few):
         Problem(Goal(("accuracy",), {"little_latency_ms": 0.5}), Pricer(pair_space(space, "nested"), device=profile))
 
 
+def test_a_little_of_other_blocks_is_not_what_was_measured(few):
+    space, profile = few
+    little = FAMILY.space(SpaceOptions(channels=1, cells=1, axes={"operation": ["skip_connect", "nor_conv_3x3"]}), 8, 4)
+    with pytest.raises(DuonasError, match="cannot price a little"):
+        Pricer(pair_space(space, "sibling", little=little), device=profile)
+
+
 def test_a_given_pair_must_be_known(few):
     space, profile = few
     problem = Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))

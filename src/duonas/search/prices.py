@@ -10,6 +10,7 @@ import numpy as np
 
 from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost, PairCost
+from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic, pair_cost
@@ -27,6 +28,9 @@ class Pricer:
         cost: prices blocks.
         routers: that may route the pairs, not fitted: fitted, they cost no less.
         device: prices whole networks in ms or mJ.
+
+    Raises:
+        DuonasError: there is a device, and little is made of other blocks than its table is about.
     """
 
     def __init__(
@@ -36,6 +40,11 @@ class Pricer:
         routers: Sequence[Router] = (Confidence(),),
         device: DeviceProfile | None = None,
     ) -> None:
+        if device is not None and pairs.spaces["little"] is not pairs.space:
+            raise DuonasError(
+                "[search.device] has figures of archs made of big's blocks: it cannot price a little that [pair] makes "
+                "of others."
+            )
         self.pairs, self.cost, self.routers, self.device = pairs, cost, tuple(routers), device
         self.quantities = ("macs", *(device.quantities if device else ()))
         self._subnets: dict[Subnet, Cost] = {}
