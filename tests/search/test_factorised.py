@@ -106,8 +106,7 @@ class Setting:
             ):
                 continue
             for number in pricer.possible(pair):
-                router = pricer.routers[number]
-                yield little, big, number, pair, pricer.routed(pair, router, router.macs)
+                yield little, big, number, pair, pricer.routed(pair, pricer.routers[number])
 
 
 def everything(setting, goal):

@@ -82,8 +82,9 @@ class Pricer:
         again = 0 if little == big else self.amount(big, quantity)  # an arch by itself runs once
         return PairCost(0, 0, self.amount(little, quantity), again)
 
-    def routed(self, pair: PairArch, router: Router, macs: int) -> dict[str, PairCost]:
-        """The pair's parts with a router whose score costs so many MACs, in each of ``quantities``."""
+    def routed(self, pair: PairArch, router: Router, macs: int | None = None) -> dict[str, PairCost]:
+        """The pair's parts with a router, in each of ``quantities``; ``macs``: what its score costs once fitted."""
+        macs = router.macs if macs is None else macs
         return {q: self.parts(pair, q).routed_by(score_cost(macs, q), before=router.before) for q in self.quantities}
 
     def known(self, pair: PairArch) -> bool:
