@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 
 import pytest
 
-from duonas import compare as comparing
 from duonas.compare import compare, run_folder, slug
 from duonas.core.errors import DuonasError
 from duonas.rundir import Run
 from duonas.study import load_study
+
+comparing = import_module("duonas.compare")  # the attribute of that name is the function
 
 STUDY = """
 title = "Is <b>little</b> & big better apart?"
