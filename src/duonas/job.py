@@ -282,12 +282,12 @@ class Job:
         Args:
             stage: what its lines in the log are called.
         """
-        seed = self.recipe.seed
+        seed, whole = self.recipe.seed, options.processes == "subnets"  # each process sees all of a batch
         self.run.truncate_log(Checkpoint(path.parent / "checkpoint" / "state.safetensors").steps, stage)
         batches = Batches(
             self.splits.train.to(fabric.device), options.batch_size, num_classes=self.splits.num_classes,
             seed=seed, augment=Augment.from_options(self.recipe.data),
-            rank=fabric.global_rank, world=fabric.world_size,
+            rank=0 if whole else fabric.global_rank, world=1 if whole else fabric.world_size,
         )  # fmt: skip
         return train_network(
             network, batches, rule, options, seed=seed, folder=path.parent, name=path.stem,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 import duonas
 from duonas.core.couplings import pair_space
@@ -21,16 +22,22 @@ from duonas.data import processes
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches
 from duonas.data.images import Images
+from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.pair import PairSupernet
 from duonas.training.checkpoint import save_tensors
 from duonas.training.loop import build_fabric, train
+from duonas.training.optim import build_optimizer, learning_rate
+from duonas.training.rules import make_rule
 from duonas.training.sandwich import Sandwich
 
 OPTIONS = TrainOptions(
     epochs=2, batch_size=16, lr=0.05, dropout=0.2, warmup_epochs=0, accelerator="cpu", checkpoint_seconds=1e-9
 )
 CASES = [("nested", "recalibrated"), ("partial", "switchable")]
+OWN = replace(OPTIONS, dropout=0.0, ema=0.0, clip=1.0, processes="subnets", coefficients="free")
+OWN_CASES = [("uniform", "shared"), ("focus-fair", "kshot-hypernet")]  # uniform leaves most weights of a step unused
 AXES = {"depth": [1, 2], "kernel": [3], "expansion": [1, 2]}
 
 
@@ -41,12 +48,19 @@ def make(coupling: str, norm: str) -> PairSupernet:
     return PairSupernet(pairs, *towers)
 
 
-def batches() -> Batches:
+def cells(weights: str) -> PairSupernet:
+    made = {} if weights == "shared" else {"dictionary": 4, "rank": 4, "mixers": 1}
+    table = SpaceOptions("nasbench201", channels=4, cells=1, weights=weights, **made)
+    pairs = pair_space(build_space(NASBENCH201, table, 8, 4))
+    return PairSupernet(pairs, build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "c"), table))
+
+
+def batches(shared: bool = True) -> Batches:
     rng = stream(0, "images")
     pixels = torch.from_numpy(rng.integers(0, 256, (64, 3, 8, 8), dtype=np.uint8))
     images = Images(pixels, torch.from_numpy(rng.integers(0, 4, 64)))
     augment = Augment(crop_padding=1, flip=True, mixup=0.2, cutmix=1.0)
-    rank, world = processes.rank(), processes.world_size()
+    rank, world = (processes.rank(), processes.world_size()) if shared else (0, 1)
     return Batches(images, 16, num_classes=4, seed=0, augment=augment, rank=rank, world=world)
 
 
@@ -55,6 +69,61 @@ def train_once(folder: Path, coupling: str, norm: str) -> PairSupernet:
     fabric = None if processes.world_size() > 1 else Fabric(accelerator="cpu", devices=1)
     train(network, batches(), Sandwich(network.pairs, OPTIONS), OPTIONS, seed=0, folder=folder, fabric=fabric)
     return network
+
+
+def train_own(folder: Path, name: str, weights: str, data=None) -> PairSupernet:
+    """Each process with subnets of its own."""
+    network, options = cells(weights), replace(OWN, rule=name)
+    rule = make_rule(network.pairs, options)
+    train(network, data or batches(shared=False), rule, options, seed=0, folder=folder)
+    return network
+
+
+def by_hand(name: str, weights: str, ranks: int) -> PairSupernet:
+    """What ``ranks`` processes must come to: gradients and statistics of one after another, and their mean."""
+    network, options, data = cells(weights).train(), replace(OWN, rule=name), batches(shared=False)
+    rule = make_rule(network.pairs, options)
+    trained = nn.ModuleDict({"network": network, "rule": rule.weights})
+    optimizer, parameters, buffers = build_optimizer(trained, options), [*trained.parameters()], [*trained.buffers()]
+    steps = options.epochs * len(data)
+    for step in range(steps):
+        rule.prepare(network, step, steps)
+        before = [buffer.clone() for buffer in buffers]
+        gradients, statistics = [], []
+        for rank in range(ranks):
+            for buffer, old in zip(buffers, before, strict=True):
+                buffer.copy_(old)
+            draws = stream(0, "archs", step, rank) if rank else stream(0, "archs", step)
+            rule.step(network, *data.batch(step), draws, lambda loss: loss.backward())
+            gradients.append([parameter.grad for parameter in parameters])
+            statistics.append([buffer.clone() for buffer in buffers])
+            optimizer.zero_grad()
+        for parameter, *each in zip(parameters, *gradients, strict=True):
+            used = [gradient for gradient in each if gradient is not None]
+            parameter.grad = sum(used) / ranks if used else None
+        for buffer, *each in zip(buffers, *statistics, strict=True):
+            buffer.copy_(sum(each) / ranks)
+        nn.utils.clip_grad_norm_(parameters, options.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, len(data), options)
+        optimizer.step()
+        optimizer.zero_grad()
+    return network
+
+
+def stop(folder: Path) -> None:
+    """At the sixth step, in both processes."""
+    data = batches(shared=False)
+    whole = data.batch
+
+    def batch(step: int):
+        if step == 5:
+            processes.gather(torch.zeros(1))  # the first has saved what was done
+            raise DuonasError("stopped")
+        return whole(step)
+
+    data.batch = batch
+    train_own(folder, *OWN_CASES[1], data)
 
 
 class Drifting:
@@ -116,14 +185,23 @@ def main(folder: Path, killed: Path, ports: list[str], recipe: list[str]) -> Non
         for case in CASES:
             save_tensors(folder / f"{case[0]}_start.safetensors", make(*case).state_dict(), {})
             train_once(folder / "alone" / case[0], *case)
+        for case in OWN_CASES:
+            for ranks in (1, 2):
+                save_tensors(folder / f"{case[0]}_by_hand{ranks}.safetensors", by_hand(*case, ranks).state_dict(), {})
     join(ports)
+    for case in OWN_CASES:
+        network = train_own(folder / "own" / case[0], *case)
+        save_tensors(folder / f"{case[0]}{rank}.safetensors", network.state_dict(), {})
+    said(folder, "stopped", stop)
+    train_own(folder / "stopped", *OWN_CASES[1])
     for case in CASES:
         network = train_once(folder / "together" / case[0], *case)
         save_tensors(folder / f"{case[0]}{rank}.safetensors", network.state_dict(), {})
     said(folder, "drift", drift)
     said(folder, "other_folder", other_folder)
-    for run in (killed, folder / "undisturbed"):
-        duonas.run(duonas.load_recipe("quickstart", recipe), run, until="train")
+    own = ["train.processes=subnets", "train.batch_size=129"]  # which two cannot share out
+    for run, more in ((killed, []), (folder / "undisturbed", []), (folder / "own_run", own)):
+        duonas.run(duonas.load_recipe("quickstart", [*recipe, *more]), run, until="train")
         join(ports, timeout_seconds=4)
     said(folder, "silence", lambda _: silence(folder))
 

@@ -72,6 +72,14 @@ def test_it_learns_and_tells_how_it_goes(tmp_path):
     assert all(torch.equal(value, saved[name]) for name, value in net.state_dict().items())
 
 
+def test_a_lone_process_trains_the_same_whatever_several_would_share(tmp_path):
+    options = replace(OPTIONS, epochs=1, processes="subnets")
+    paths = [
+        run(tmp_path / each.processes, options=each)[1] for each in (options, replace(options, processes="images"))
+    ]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
 def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path):
     with pytest.raises(DuonasError, match=r"the loss is nan at step 11: lower lr or set \[train\] clip; the last good"):
         run(tmp_path, Halves(poison=10))

@@ -47,7 +47,7 @@ def killed(tmp_path_factory):
 def found(killed, tmp_path_factory):
     """The folder that the two processes of one_of_two.py filled; the killed run went on meanwhile."""
     folder = tmp_path_factory.mktemp("two")
-    ports = ",".join(free_ports(3))
+    ports = ",".join(free_ports(4))
     shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "test",
               "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}  # fmt: skip
     command = [sys.executable, str(HERE / "one_of_two.py"), str(folder), str(killed[0]), ports, *RECIPE]
@@ -74,7 +74,29 @@ def test_two_processes_give_the_weights_of_one(case, found):
     assert max(apart(one, two).values()) < TOLERANCE
 
 
-@pytest.mark.parametrize("case", ["nested", "partial"])
+@pytest.mark.parametrize("case", ["uniform", "focus-fair"])
+def test_two_processes_with_own_subnets_give_the_mean_of_their_steps(case, found):
+    """As one process finds it by hand; with the draws of a process by itself alone they end elsewhere."""
+    two, _ = load_tensors(found / "own" / case / "supernet.safetensors")
+    by_hand, other = (load_tensors(found / f"{case}_by_hand{ranks}.safetensors")[0] for ranks in (2, 1))
+    assert max(apart(two, other).values()) > 1000 * TOLERANCE
+    assert max(apart(two, by_hand).values()) < TOLERANCE  # measured: 2e-8
+
+
+def test_own_subnets_go_on_to_the_same_bits(found):
+    """Stopped after five of eight steps."""
+    stopped, whole = (found / part / "supernet.safetensors" for part in ("stopped", "own/focus-fair"))
+    assert [(found / f"stopped{rank}.txt").read_text() for rank in (0, 1)] == ["stopped"] * 2
+    assert stopped.read_bytes() == whole.read_bytes()
+
+
+def test_with_own_subnets_each_process_sees_whole_batches(found):
+    """Of a size that could not be split over the two."""
+    run = Run(found / "own_run")
+    assert run.supernet.exists() and run.read_log("train")[-1]["step"] == 7
+
+
+@pytest.mark.parametrize("case", ["nested", "partial", "uniform", "focus-fair"])
 def test_replicas_end_with_the_same_bits(case, found):
     """Weights, and the statistics of batch norms too: it does not matter whose are saved."""
     first, second = (load_tensors(found / f"{case}{rank}.safetensors")[0] for rank in (0, 1))

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from duonas.core.couplings import NestedPairs
+from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
@@ -82,6 +83,12 @@ def test_learning_rate_warms_up_then_falls(schedule):
         assert np.allclose(rates[-80:], 0.4 * 0.05)  # BigNAS's constant ending
     else:
         assert rates[-1] < 1e-4
+
+
+def test_processes_with_nothing_to_draw_cannot_share_subnets():
+    pairs = supernet().pairs
+    with pytest.raises(DuonasError, match=r"nothing to share out with random_archs = 0: the sandwich draws 1 or more"):
+        Sandwich(pairs, TrainOptions(processes="subnets", random_archs=0))
 
 
 def test_the_average_follows_and_a_decay_of_zero_copies():

@@ -111,7 +111,8 @@ class TrainOptions:
 
     rule: Rule = "sandwich"  # what a step trains
     epochs: Count = 30  # times that every training image is seen
-    batch_size: Count = 128  # images a step, over all processes
+    processes: Literal["images", "subnets"] = "images"  # what several share: a batch's images, or draws for all of it
+    batch_size: Count = 128  # images a step, over all processes; or of each, where they share subnets
     resolution: Literal["subnet", "batch"] = "subnet"  # what a drawn resolution is for: one subnet, or a whole step
     random_archs: Annotated[int, Ge(0)] = 2  # beside the largest and, in the sandwich, the smallest
     loss: LossOptions = field(default_factory=LossOptions)  # cotrain

@@ -19,17 +19,17 @@ from duonas.data.processes import own_rows
 class Batches:
     """Training batches without end, shuffled anew every epoch; ``batch(step)`` depends on nothing but the arguments.
 
-    However many processes there are, together they see the images that one process would see, varied as it would.
+    However many processes share a batch, together they see the images that one process would see, varied as it would.
 
     Args:
         images: the train split, on the device where batches are wanted.
-        batch_size: images a batch, over all processes. What is left over at an epoch's end is dropped; a set smaller
-            than one batch makes one smaller batch.
+        batch_size: images a batch, over all processes that share it. What is left over at an epoch's end is dropped; a
+            set smaller than one batch makes one smaller batch.
         num_classes: length of the soft targets of mixup and cutmix.
         seed: of the order and the augmentation.
         augment: how images are varied.
         rank: of this process; each takes its own rows of every batch.
-        world: how many processes there are.
+        world: how many processes share a batch.
 
     Raises:
         DuonasError: there are no images, or a batch cannot be split evenly over the processes.

@@ -1,7 +1,8 @@
 """The processes that train together, as one of them sees them; a process by itself is a world of one.
 
-What a recipe gives does not depend on how many processes there are: each takes its own rows of every batch, batch norms
-see the images of all, gradients are averaged over all, and whatever is drawn for an image is drawn for the whole batch.
+By default what a recipe gives does not depend on how many processes there are: each takes its own rows of every batch,
+batch norms see the images of all, gradients are averaged over all, and whatever is drawn for an image is drawn for the
+whole batch. Where each trains subnets of its own, it computes ``alone`` and meets the others after the backward pass.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor, distributed
 
 from duonas.core.errors import DuonasError
+
+_alone = False  # of the whole process, as its group is: autograd may compute in other threads
 
 
 def world_size() -> int:
@@ -58,6 +61,20 @@ def average(values: Tensor) -> Tensor:
     return values.div_(world_size())
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Within, this process is a world of one: whatever it computes, it exchanges nothing with the others.
+
+    So processes may run different layers, where none of them could answer what another one asks.
+    """
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
 def leave() -> None:
     """Work alone from here on."""
     if _many():
@@ -65,7 +82,7 @@ def leave() -> None:
 
 
 def _many() -> bool:
-    return distributed.is_available() and distributed.is_initialized()
+    return not _alone and distributed.is_available() and distributed.is_initialized()
 
 
 @contextmanager

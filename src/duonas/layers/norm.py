@@ -21,7 +21,7 @@ MOMENTUM = 0.1
 def batch_norm(
     x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor, training: bool
 ) -> Tensor:
-    """Batch norm of (B, C, H, W); in training, by the statistics of the images of all processes.
+    """Batch norm of (B, C, H, W); in training, by the statistics of the images of all processes that compute together.
 
     So the running statistics are the same in all of them too, and weights do not depend on how many there are.
     """

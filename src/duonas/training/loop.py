@@ -6,10 +6,12 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
@@ -24,7 +26,7 @@ from duonas.training.checkpoint import Checkpoint, save_tensors
 from duonas.training.interrupt import PatientInterrupt
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
-from duonas.training.replicas import check_replicas
+from duonas.training.replicas import apart, check_replicas
 
 LOGS_PER_EPOCH = 50
 
@@ -88,11 +90,13 @@ def train(
 
     On a CPU a run that was killed and started again ends with the same bits as one that was not. Several processes give
     the weights that one would, but for rounding: each step they average their gradients, and 50 times an epoch, as well
-    as before anything is saved, they make sure that they still have the same weights.
+    as before anything is saved, they make sure that they still have the same weights. With ``processes = "subnets"``
+    each of them draws subnets of its own instead, for the same images (paper T, appendix A.1).
 
     Args:
         network: a ``PairSupernet``, or whatever else the rule can train.
-        batches: images (B, 3, H, W) in [0, 1] and targets by step.
+        batches: images (B, 3, H, W) in [0, 1] and targets by step; this process's part, or with ``processes =
+            "subnets"`` the whole in each.
         rule: what a step does.
         options: the ``[train]`` table.
         seed: of the archs that are drawn.
@@ -119,6 +123,8 @@ def train(
     computed = _Autocast(network, fabric)
     steps = options.epochs * len(batches)
     every = max(1, len(batches) // LOGS_PER_EPOCH)
+    own = options.processes == "subnets" and processes.world_size() > 1
+    parts = 1 if own else processes.world_size()  # of a batch
     saved = since = time.monotonic()
     seen = 0
     check_replicas(trained, first)
@@ -135,10 +141,12 @@ def train(
                 average = AveragedWeights(network, options.ema)
             rate = learning_rate(step, steps, len(batches), options)
             images, targets = batches.batch(step)
-            losses = rule.step(computed, images, targets, stream(seed, "archs", step), fabric.backward)
+            rng = _draws(seed, step, processes.rank() if own else 0)
+            with apart(trained) if own else nullcontext():
+                losses = rule.step(computed, images, targets, rng, fabric.backward)
             _update(trained, optimizer, rate, options.clip)
             average.update(network, step)
-            seen += len(images) * processes.world_size()
+            seen += len(images) * parts
             if interrupt.wanted:
                 keep(step + 1)
                 raise KeyboardInterrupt
@@ -184,6 +192,11 @@ class _Autocast:
             return self._network.mixed(*args, **kwargs)  # type: ignore[operator]
 
 
+def _draws(seed: int, step: int, rank: int) -> np.random.Generator:
+    """What a step's subnets are drawn from; the first process draws what one by itself would."""
+    return stream(seed, "archs", step, *([rank] if rank else []))
+
+
 def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float) -> None:
     """One optimiser step on the gradients that the rule has added up."""
     parameters = list(trained.parameters())
@@ -200,8 +213,8 @@ def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, c
 def _average_gradients(parameters: list[nn.Parameter]) -> None:
     """Mean gradients over all processes, in one exchange.
 
-    All processes draw the same subnets, so in each the same weights have gradients; the optimiser leaves the others
-    alone, as it does in a lone process.
+    In each process the same weights have gradients, since all draw the same subnets, or by ``apart``; the optimiser
+    leaves the others alone, as it does in a lone process.
     """
     used = [(p, p.grad) for p in parameters if p.grad is not None]
     mean = processes.average(torch.cat([gradient.flatten() for _, gradient in used]))

@@ -1,12 +1,43 @@
-"""Whether the processes of a training run still hold the same network."""
+"""The processes of a training run hold the same network: how it stays so, and whether it still is."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
-from duonas.data.processes import gather, world_size
+from duonas.data.processes import alone, average, gather, world_size
+
+
+@contextmanager
+def apart(trained: nn.Module) -> Iterator[None]:
+    """Within, this process computes a step's gradients by itself, on whatever subnets; afterwards the processes agree.
+
+    In all of them the same weights have gradients then, zeros where only others used a weight, none where nobody did.
+    Running statistics, as all buffers, have moved by the mean of how far they moved in each.
+
+    Args:
+        trained: everything that is trained, the same in all processes.
+
+    Raises:
+        DuonasError: another process is gone or silent.
+    """
+    parameters, buffers = list(trained.parameters()), list(trained.buffers())
+    before = [buffer.clone() for buffer in buffers]
+    with alone():
+        yield
+    with torch.no_grad():
+        used = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+        moves = [(now.float() - old.float()).flatten() for now, old in zip(buffers, before, strict=True)]
+        mean = average(torch.cat([used, *moves])).split([len(used), *map(len, moves)])
+        for parameter, share in zip(parameters, mean[0].tolist(), strict=True):
+            if share and parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        for buffer, old, move in zip(buffers, before, mean[1:], strict=True):
+            buffer.copy_(old + move.view_as(old).to(old.dtype))  # what did not move keeps its bits
 
 
 def check_replicas(network: nn.Module, step: int) -> None:
