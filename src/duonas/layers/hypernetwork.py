@@ -13,7 +13,7 @@ from duonas.core.block import BlockSpec
 from duonas.layers.generated import Code, Generator, drawn, he_deviation, linear
 
 SQUEEZED = 4  # the coefficient attention's hidden units are a quarter of the coefficients
-TOLD_APART = 0.1  # how far archs are apart at first: with little, training begins as with weights that all share
+TOLD_APART = 0.1  # of archs and of the dictionary's entries at first: training begins as with weights that all share
 WIDENED = 2  # the mixers' hidden units are twice what comes in
 
 
@@ -56,8 +56,8 @@ class KshotHypernet(Generator):
         for key, shape in self.shapes.items():
             outs, ins, side, _ = shape
             self.first[key], self.second[key] = drawn(rng, size, rank * ins), drawn(rng, rank, outs * side * side)
-            with torch.no_grad():  # with equal coefficients the sum over them has He's deviation
-                self.first[key].mul_(he_deviation(shape) * (size / rank) ** 0.5)
+            with torch.no_grad():  # alike at first, whatever the coefficients; what they make has He's deviation
+                self.first[key].mul_(TOLD_APART).add_(drawn(rng, rank * ins)).mul_(he_deviation(shape) * rank**-0.5)
                 self.second[key].mul_(rank**-0.5)
 
     def code(self, tokens: Tensor) -> Code:
