@@ -19,7 +19,7 @@ from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import read_json, write_bytes, write_json
 from duonas.core.options import SearchOptions
-from duonas.core.protocols import Progress
+from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost
 from duonas.data.processes import leave
@@ -58,17 +58,17 @@ def train(job: Job, progress: Progress) -> list[Path]:
     options = job.recipe.train
     rule, fabric = make_rule(job.pairs, options), build_fabric(options)
     path = job.fit("train", job.fresh_supernet(), rule, options, job.run.supernet, fabric, progress)
-    paths, gate = [path], find_gate(rule.weights)
-    if gate is not None:
-        paths.append(job.run.gate)
-        if fabric.is_global_zero:
-            save_tensors(job.run.gate, gate.state_dict(), {})
     leave()  # what follows is one process's work
-    findings = rule.findings()
+    return [path, *_save_learned(job.run, rule)] if job.run.writes else [path]
+
+
+def _save_learned(run: Run, rule: TrainRule) -> list[Path]:
+    """What the rule itself learned, where somebody reads it later."""
+    paths, gate, findings = [], find_gate(rule.weights), rule.findings()
+    if gate is not None:
+        paths.append(save_tensors(run.gate, gate.state_dict(), {}))
     if findings:
-        paths.append(job.run.beta)
-        if job.run.writes:
-            write_json(job.run.beta, findings)
+        paths.append(write_json(run.beta, findings))
     return paths
 
 

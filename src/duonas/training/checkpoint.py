@@ -17,10 +17,10 @@ from duonas.core.files import write_bytes
 from duonas.training.optim import AveragedWeights
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
-    """Write named tensors and a JSON header to ``path`` atomically."""
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Path:
+    """Write named tensors and a JSON header to ``path`` atomically, and return it."""
     own = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    write_bytes(path, save(own, {"header": json.dumps(dict(header))}))
+    return write_bytes(path, save(own, {"header": json.dumps(dict(header))}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
