@@ -178,7 +178,11 @@ def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
     recipe = duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"])
     with pytest.raises(DuonasError, match=r"another \[train\]"):
         duonas.run(recipe, tmp_path / "other", supernet=whole)
-    assert [path.name for path in (tmp_path / "other").iterdir()] == [".lock"]
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "mine").mkdir()  # a folder that was there stays
+    with pytest.raises(DuonasError, match=r"another \[train\]"):
+        duonas.run(recipe, tmp_path / "mine", supernet=whole)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [".lock"]
 
 
 def test_a_run_does_not_go_on_with_other_images(tmp_path):
@@ -213,7 +217,7 @@ def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(DuonasError, match=rf"accelerator = '{missing}': this machine has no such device; choose from"):
         duonas.run(duonas.load_recipe("quickstart", [f"train.accelerator={missing}"]), tmp_path / "run")
-    assert not (tmp_path / "run" / "recipe.toml").exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_damaged_export_is_noticed(whole, tmp_path):

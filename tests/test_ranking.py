@@ -155,7 +155,7 @@ def test_the_command_prints_every_tau_with_its_archs(run, table):
         (["--archs", "al"], "there is no file al."),
         (["--split", "calib"], "no split 'calib' to rank archs on: did you mean 'val'?"),
         (["--column", "x"], "--column x needs the table that it is of: give --table FILE.parquet."),
-        (["--table", "none.parquet", "--column", "x"], "there is no table none.parquet."),
+        (["--table", "none.parquet", "--column", "x"], "--table: there is no file none.parquet."),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_evaluated(trained, asked, args, message):

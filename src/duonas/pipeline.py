@@ -99,6 +99,7 @@ def pair(job: Job, progress: Progress) -> list[Path]:
         "pair": chosen.to_json(),
         "coupling": job.outcome.coupling,
         "shared": job.outcome.shared(chosen),
+        "within": job.outcome.within,
         "blocks": {role: [block.to_json() for block in parts] for role, parts in blocks.items()},
         "cost": asdict(pair_cost(job.outcome, chosen)),
         "params": {role: cost.params for role, cost in costs.items()},

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -38,7 +39,7 @@ class Run(RunPaths):
         super().__init__(Path(folder))
         if not (self.folder / "recipe.toml").is_file():
             raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
-        self.writes = self._made = False
+        self.writes = self._made = self._made_folder = False
         self._lock: IO[str] | None = None
         self._boards: dict[str, Any] = {}
         self._started: dict[str, float] = {}
@@ -58,14 +59,14 @@ class Run(RunPaths):
         recipe = parse(to_tables(recipe))  # a recipe built in Python is checked here
         if not is_main_process():
             return _Reader(folder, recipe)
-        _make(folder)
+        made_folder = _make(folder)
         lock = _take_lock(folder)
         try:
             made = not (folder / "recipe.toml").exists()
             if made:
                 _begin(folder, recipe)
             run = cls(folder)
-            run._lock, run.writes, run._made = lock, True, made
+            run._lock, run.writes, run._made, run._made_folder = lock, True, made, made_folder
             _sweep(folder)
             run._check_recipe(recipe)
             run._note_environment()
@@ -103,10 +104,17 @@ class Run(RunPaths):
             write_json(self.splits, dict(hashes))
 
     def forget_if_new(self) -> None:
-        """Take away what ``open`` wrote if it made the run, so that a corrected recipe can have the folder."""
+        """Take away what ``open`` wrote if it made the run, so that a corrected recipe can have the folder.
+
+        The folder too, if it made that. Nothing can be written after this.
+        """
         if self.writes and self._made:
             for name in ("recipe.toml", "stages.json", "environment.json", "splits.json"):
                 (self.folder / name).unlink(missing_ok=True)
+            if self._made_folder and [path.name for path in self.folder.iterdir()] == [".lock"]:
+                with suppress(OSError):  # on Windows nobody may remove an open file
+                    (self.folder / ".lock").unlink()
+                    self.folder.rmdir()
 
     def __enter__(self) -> Run:
         return self
@@ -289,7 +297,8 @@ class _Reader(Run):
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         RunPaths.__init__(self, folder)
         self._recipe = recipe
-        self.writes, self._made, self._lock, self._boards, self._started = False, False, None, {}, {}
+        self.writes = self._made = self._made_folder = False
+        self._lock, self._boards, self._started = None, {}, {}
         self._resumed = set()
 
     @property
@@ -304,9 +313,11 @@ def _stored_stages(path: Path) -> dict[str, Any]:
     return found
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path) -> bool:
+    """Have the folder there; whether it was not."""
     if folder.exists() and not folder.is_dir():
         raise DuonasError(f"{folder} is a file: a run needs a folder of its own; give another with --out.")
+    new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # What a killed start can have left does not count.
@@ -315,6 +326,7 @@ def _make(folder: Path) -> None:
         raise DuonasError(f"cannot make a run in {folder}: {error.strerror or error}.") from error
     if strangers and "recipe.toml" not in strangers:
         raise DuonasError(f"{folder} is not empty and not a run (it holds {strangers[0]}): give another with --out.")
+    return new
 
 
 def _sweep(folder: Path) -> None:

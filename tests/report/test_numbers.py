@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from duonas.report import examples, summary
+from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import class_rows
 from duonas.report.figures.timing import finetuning, latency
@@ -153,6 +154,9 @@ def test_the_report_says_where_the_weights_come_from_and_how_many_there_are(file
     little, big = pair["params"]["little"], pair["params"]["big"]
     assert "a part of big's" in summary.origin(pair) and summary.stored_params(pair) == big
     stem = sum(block["params"] for block in pair["blocks"]["big"][:2])
+    made = pair | {"within": False}  # nested, each with weights of its own
+    assert "a part of" not in summary.origin(made) and summary.stored_params(made) == little + big - stem
+    assert "a part of big's" in architectures(pair).caption and "makes the weights" in architectures(made).caption
     joint = pair | {"coupling": "sibling", "finetune": "joint"}
     assert "trained on together" in summary.origin(joint) and summary.stored_params(joint) == little + big - stem
     apart = pair | {"coupling": "independent", "finetune": "independent", "shared": 0}

@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 
 from duonas.core.couplings import NestedPairs, pair_space
+from duonas.core.options import SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
+from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import MobileNetSpace
+from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
+from duonas.spaces.pair import PairSupernet
 
 OBJECTIVES = ("accuracy", "expected_macs")
 LIMITS = {"expected_macs": 2e6, "peak_macs": 9e6, "params": 5e4, "little_macs": 1.5e6, "big_macs": 8e6,
@@ -62,6 +66,24 @@ def test_rows_are_pair_by_pair(coupling, constraints, simple, which, pairs, rout
         seen += len(held)
     assert seen > (3 if constraints else 30) or coupling == "partial"
     assert constraints or coupling == "partial" or stems == {0, 2}
+
+
+@pytest.mark.parametrize("weights", ["shared", "kshot"])
+def test_params_are_those_of_the_networks_that_are_stored(weights):
+    """A nested little whose weights are made for it is no part of big, but for the stem."""
+    table = SpaceOptions(name="nasbench201", channels=2, cells=1, weights=weights, dictionary=2)
+    pairs = pair_space(build_space(NASBENCH201, table, 8, 4))
+    net = PairSupernet(pairs, build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
+    pricer = Pricer(pairs)
+    prices = PriceTable(pricer, subnets(pairs, 3))
+    for little in range(len(prices.subnets)):
+        row = prices.row(little, Goal(OBJECTIVES, {}))
+        for place, big in enumerate(row.bigs):
+            pair = prices.pair(little, big)
+            stored = net.extract_pair(pair)
+            parts = [stored.big, stored.stem, *([] if weights == "shared" else [stored.little])]
+            expected = sum(p.numel() for part in parts for p in part.parameters())
+            assert row.figures["params"][place] == pricer.params(pair) == expected
 
 
 def test_a_router_at_the_stem_has_a_row_for_each_number_of_shared_blocks(pairs, routers):

@@ -89,6 +89,11 @@ class PairSpace(ABC):
         self.space = space
         self.spaces: dict[Role, SearchSpace] = {"big": space, "little": little or space}
 
+    @property
+    def within(self) -> bool:
+        """Whether little's weights are a part of big's: in one tower, where they are not made for each arch."""
+        return len(self.towers) == 1 and not self.space.generated
+
     @abstractmethod
     def contains(self, pair: PairArch) -> bool:
         """Whether ``pair`` is allowed."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from duonas.core.arch import Arch
 from duonas.core.cost import QUANTITIES
-from duonas.core.errors import DuonasError, nearest
+from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.options import DeviceOptions
 from duonas.core.space import SearchSpace
+from duonas.costs.archtable import read_figures
 
 WALKED = 200_000  # archs of the largest space that is walked through
 
@@ -68,9 +66,9 @@ def load_profile(options: DeviceOptions, space: SearchSpace) -> DeviceProfile:
             f"[search.device] is for spaces of at most {WALKED:,} archs, each measured as a whole: this one has "
             f"{space.size():,}; narrow [space.axes]."
         )
-    table = _read(path, {"key": options.key} | {q.partition("_")[0]: column for q, column in columns.items()})
-    keys = _texts(path, options.key, table[options.key])
-    figures = [_figures(path, column, table[column], keys) for column in columns.values()]
+    named_by = {f"[search.device] {q.partition('_')[0]}": column for q, column in columns.items()}
+    keys, read = read_figures(path, "[search.device] path", ("[search.device] key", options.key), named_by)
+    figures = [_possible(path, column, values, keys) for column, values in zip(columns.values(), read, strict=True)]
     rows = {key: dict(zip(columns, row, strict=True)) for key, *row in zip(keys, *figures, strict=True)}
     known = {arch: rows[text] for arch in space.archs() if (text := space.text(arch)) in rows}
     if not known:
@@ -86,49 +84,12 @@ def load_profile(options: DeviceOptions, space: SearchSpace) -> DeviceProfile:
     return DeviceProfile(known, tuple(columns), origin)
 
 
-def _read(path: Path, columns: Mapping[str, str]) -> pa.Table:
-    """The columns, given by the option that names them."""
-    if not path.is_file():
-        raise DuonasError(f"[search.device] path: there is no file {path}.")
-    try:
-        there = pq.read_schema(path).names
-        for option, column in columns.items():
-            if column not in there:
-                raise DuonasError(
-                    f"[search.device] {option}: device table {path} has no column {column!r}: {nearest(column, there)}."
-                )
-        table = pq.read_table(path, columns=list(dict.fromkeys(columns.values())))
-    except (pa.ArrowException, OSError) as error:
-        raise DuonasError(f"device table {path} cannot be read as Parquet: {str(error).splitlines()[0]}.") from error
-    if not table.num_rows:
-        raise DuonasError(f"device table {path} has no rows.")
-    return table
-
-
-def _texts(path: Path, name: str, column: pa.ChunkedArray) -> list[str | None]:
-    """A column's texts, each once."""
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        raise DuonasError(f"device table {path}: column {name!r} holds {column.type}, expected the text of an arch.")
-    texts: list[str | None] = column.to_pylist()
-    for text, times in Counter(texts).items():
-        if times > 1 and text is not None:
-            raise DuonasError(f"device table {path} has the arch {text!r} more than once.")
-    return texts
-
-
-def _figures(path: Path, name: str, column: pa.ChunkedArray, keys: list[str | None]) -> list[float]:
-    """A column's figures, NaN where it has none."""
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
-        raise DuonasError(f"device table {path}: column {name!r} holds {kind}, expected numbers.")
-    values = np.array([np.nan if value is None else value for value in column.to_pylist()], dtype=float)
+def _possible(path: Path, column: str, values: np.ndarray, texts: list[str | None]) -> list[float]:
     wrong = np.flatnonzero((values < 0) | np.isinf(values))
     if len(wrong):
         raise DuonasError(
-            f"device table {path}: column {name!r} has {values[wrong[0]]:g} for {keys[wrong[0]]!r}, expected a number "
-            "that is not negative."
+            f"{path}: column {column!r} has {values[wrong[0]]:g} for {texts[wrong[0]]!r}, expected a number that "
+            "is not negative."
         )
-    if np.isnan(values).all():
-        raise DuonasError(f"device table {path}: column {name!r} has no figure at all.")
     found: list[float] = values.tolist()
     return found

@@ -180,7 +180,7 @@ def price(cost: PairCost) -> str:
 def origin(pair: dict[str, Any]) -> str:
     """Where the pair's weights come from, and how many there are."""
     stored = count(stored_params(pair), "params")
-    if pair["coupling"] == "nested":
+    if is_within(pair):
         return f"Both come straight from the supernet; little's weights are a part of big's {stored}."
     ways = {
         "none": "Both come straight from the supernet.",
@@ -192,11 +192,16 @@ def origin(pair: dict[str, Any]) -> str:
 
 
 def stored_params(pair: dict[str, Any]) -> int:
-    """How many different weights a pair has: of nested ones big's, else both networks', shared ones counted once."""
+    """How many different weights a pair has: big's, or both networks', shared ones counted once."""
     little, big = (int(pair["params"][role]) for role in ("little", "big"))
-    if pair["coupling"] == "nested":
+    if is_within(pair):
         return big
     return little + big - sum(int(block["params"]) for block in pair["blocks"]["big"][: pair["shared"]])
+
+
+def is_within(pair: dict[str, Any]) -> bool:
+    """Whether little's weights are a part of big's; runs of before there were others do not say so of nested pairs."""
+    return bool(pair.get("within", pair["coupling"] == "nested"))
 
 
 def baseline_table(found: dict[str, Any]) -> list[list[str]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow
-from pyarrow import parquet
 
-from duonas.core.errors import DuonasError, nearest
+from duonas.core.errors import DuonasError
+from duonas.costs.archtable import column_names, read_figures
 
 
 @dataclass(frozen=True)
@@ -56,53 +54,20 @@ def read_benchmark(path: Path, column: str | None, key: str) -> Benchmark:
     Raises:
         DuonasError: no such file or column, what is there is no accuracy, or a text has several rows.
     """
-    there = _columns(path)
     if column is None:
-        raise DuonasError(f"which column of {path} has the accuracies: give --column, one of {', '.join(there)}.")
-    for name in (key, column):
-        if name not in there:
-            raise DuonasError(f"{path} has no column {name!r}: {nearest(name, there)}.")
-    table = _read(path, sorted({key, column}))
-    texts, values = table[key].to_pylist(), _accuracies(path, column, table[column])
-    text, rows = Counter(texts).most_common(1)[0]
-    if rows > 1:
-        raise DuonasError(f"{path} has {rows} rows for {key} = {text!r}: one for each arch is expected.")
-    known = zip(texts, values.tolist(), strict=True)
-    return Benchmark(path, column, {text: value for text, value in known if np.isfinite(value)})
+        there = ", ".join(column_names(path, "--table"))
+        raise DuonasError(f"which column of {path} has the accuracies: give --column, one of {there}.")
+    texts, (values,) = read_figures(path, "--table", ("--key", key), {"--column": column})
+    known = zip(texts, _accuracies(path, column, values).tolist(), strict=True)
+    return Benchmark(path, column, {text: value for text, value in known if text is not None and not np.isnan(value)})
 
 
-def _columns(path: Path) -> list[str]:
-    if not path.is_file():
-        raise DuonasError(f"there is no table {path}.")
-    try:
-        return list(parquet.read_schema(path).names)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DuonasError(f"{path} cannot be read as a Parquet table: {_first_line(error)}.") from error
-
-
-def _read(path: Path, columns: list[str]) -> pyarrow.Table:
-    try:
-        return parquet.read_table(path, columns=columns)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise DuonasError(f"{path} cannot be read as a Parquet table: {_first_line(error)}.") from error
-
-
-def _accuracies(path: Path, column: str, found: pyarrow.ChunkedArray) -> np.ndarray:
+def _accuracies(path: Path, column: str, values: np.ndarray) -> np.ndarray:
     """(N,) in [0, 1], NaN where there is none."""
-    try:
-        values = np.asarray(found.cast(pyarrow.float64()).to_numpy(), dtype=float)
-    except pyarrow.ArrowException as error:
-        raise DuonasError(f"column {column!r} of {path} holds {found.type}, not accuracies.") from error
-    known = values[np.isfinite(values)]
-    if not len(known):
-        raise DuonasError(f"column {column!r} of {path} is empty.")
-    if known.min() < 0 or known.max() > 100:
+    least, most = np.nanmin(values), np.nanmax(values)
+    if least < 0 or most > 100:
         raise DuonasError(
-            f"column {column!r} of {path} goes from {known.min():.4g} to {known.max():.4g}: accuracies lie between "
-            "0 and 1, or between 0 and 100."
+            f"{path}: column {column!r} goes from {least:.4g} to {most:.4g}, but accuracies lie between 0 and 1, or "
+            "between 0 and 100."
         )
-    return values / 100 if known.max() > 1 else values
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+    return values / 100 if most > 1 else values

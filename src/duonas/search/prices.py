@@ -49,11 +49,6 @@ class Pricer:
         self.quantities = ("macs", *(device.quantities if device else ()))
         self._subnets: dict[Subnet, Cost] = {}
 
-    @property
-    def within(self) -> bool:
-        """Whether little's weights are a part of big's: in one tower, where they are not made for each arch."""
-        return len(self.pairs.towers) == 1 and not self.pairs.space.generated
-
     def over(self, pairs: PairSpace) -> Pricer:
         """The same prices for other pairs."""
         return Pricer(pairs, self.cost, self.routers, self.device)
@@ -126,7 +121,7 @@ class Pricer:
     def params(self, pair: PairArch) -> int:
         """The weights to store: big's where little's are a part of them, else both's, the shared ones once."""
         little, big = self.pairs.subnets(pair)
-        if self.within:
+        if self.pairs.within:
             return self.subnet(big).params
         shared = self.cost(self.pairs.blocks(big)[: self.pairs.shared(pair)]).params
         return self.subnet(little).params + self.subnet(big).params - shared
@@ -295,7 +290,7 @@ class PriceTable:
         return self._big & self._pairs.matches(self._choices[little], self._choices, self.subnets[little].split)
 
     def _stored(self, little: int, bigs: np.ndarray, shared: np.ndarray) -> np.ndarray:
-        if self.pricer.within:
+        if self._pairs.within:
             return self._params[bigs]  # nested: little's weights are among them
         return self._params[little] + self._params[bigs] - self._stem_params[bigs, shared]
 

@@ -19,6 +19,8 @@ COUPLINGS = {
     "partial": "Little branches off after stage {split}; from there on each has a tower of its own.",
 }
 
+MADE = "The supernet makes the weights of each; those of the stem are the same."  # of nested ones, where it does
+
 
 def rows(little: list[Block], big: list[Block]) -> list[tuple[Block | None, Block | None]]:
     """Blocks of both towers side by side, matched by name; a block that one lacks is ``None`` there."""
@@ -65,8 +67,10 @@ def architectures(pair: dict[str, Any]) -> Figure:
         "A bar's length grows with the root of its channels, its height and shade with its MACs; "
         f"little does {percent(work, 0)} of big's work, {common_part}."
     )
-    if coupling := COUPLINGS.get(pair.get("coupling", "")):
-        caption += " " + coupling.format(split=pair["pair"].get("split"))
+    coupling = pair.get("coupling", "")
+    if coupling in COUPLINGS:
+        words = MADE if coupling == "nested" and not pair.get("within", True) else COUPLINGS[coupling]
+        caption += " " + words.format(split=pair["pair"].get("split"))
     keys = [Key("box", "little", "little"), Key("box", "big", "big")]
     if shared:
         keys.append(Key("box", "shared", "shared, computed once"))
