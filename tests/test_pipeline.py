@@ -23,6 +23,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.deploy.runtime import Bundle
 from duonas.progress import Silent
+from duonas.rundir import Run
 
 QUICK = ["train.epochs=3", "train.batch_size=32", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
          "search.population=3", "search.recalibration_images=64", "measure.latency_images=5",
@@ -183,6 +184,13 @@ def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
     with pytest.raises(DuonasError, match=r"another \[train\]"):
         duonas.run(recipe, tmp_path / "mine", supernet=whole)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == [".lock"]
+
+
+def test_a_run_that_has_not_begun_to_train_has_no_supernet_to_take(tmp_path):
+    recipe = duonas.load_recipe("quickstart", QUICK)
+    Run.open(tmp_path / "begun", recipe).close()
+    with pytest.raises(DuonasError, match="has no trained supernet yet: finish `duonas train"):
+        duonas.run(recipe, tmp_path / "other", supernet=tmp_path / "begun")
 
 
 def test_a_run_does_not_go_on_with_other_images(tmp_path):

@@ -325,12 +325,12 @@ def _adopt(job: Job, other: Path) -> None:
             raise DuonasError(
                 f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
             )
+    if not Run(other).is_done("train"):
+        raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     if read_json(Run(other).splits) != job.splits.hashes:
         raise DuonasError(
             f"{other} was trained on other images than {job.recipe.data.path or job.recipe.data.name} holds."
         )
-    if not Run(other).is_done("train"):
-        raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     trained = {Run(other).supernet: job.run.supernet, Run(other).gate: job.run.gate, Run(other).beta: job.run.beta}
     taken = {source: target for source, target in trained.items() if source.exists()}
     for source, target in taken.items():

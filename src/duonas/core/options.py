@@ -54,7 +54,7 @@ class SpaceOptions:
     cells: Count | None = None  # nasbench201: in a stage; default: the preset's
     weights: Literal["shared", "kshot", "kshot-hypernet"] = "shared"  # by all archs, or made for each (paper T)
     dictionary: Count | None = None  # weights that are made: entries to mix; default: 12 for kshot, else 64
-    rank: Count = 32  # kshot-hypernet: h, of its decomposition
+    rank: Annotated[int, Ge(2)] = 32  # kshot-hypernet: h, of its decomposition
     mixers: Count = 2  # kshot-hypernet: MLP-Mixer layers over the arch
 
 

@@ -15,6 +15,8 @@ from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
 
+WALKED = 200_000  # archs of the largest space that is walked through
+
 
 @dataclass(frozen=True)
 class Axis:

@@ -14,10 +14,8 @@ from duonas.core.cost import QUANTITIES
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.options import DeviceOptions
-from duonas.core.space import SearchSpace
+from duonas.core.space import WALKED, SearchSpace
 from duonas.costs.archtable import read_figures
-
-WALKED = 200_000  # archs of the largest space that is walked through
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,9 @@ from duonas.core.files import write_atomic
 from duonas.core.pair import Subnet
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
-from duonas.core.space import SearchSpace
+from duonas.core.space import WALKED, SearchSpace
 from duonas.search.evaluate import Evaluator
 
-WALKED = 200_000  # archs of a space that can be walked through
 SECONDS = 30.0  # between two times that what is known is written
 SCHEMA = pyarrow.schema(
     [("arch", pyarrow.string()), ("cell", pyarrow.string()), ("choices", pyarrow.string()),
