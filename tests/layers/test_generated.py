@@ -89,12 +89,9 @@ def test_the_sum_is_that_over_all_kernels_of_the_dictionary():
 @pytest.mark.parametrize("make", [hypernet, kshot])
 def test_coefficients_are_a_simplex_that_the_arch_decides(make):
     generator = make()
-    with torch.no_grad():
-        for parameter in generator.parameters():
-            parameter.mul_(2)
     a, b = (generator.code(tokens(seed)).coefficients for seed in (0, 1))
-    assert a.sum().item() == pytest.approx(1) and (a >= 0).all()
-    assert not torch.equal(a, b)
+    assert a.sum().item() == pytest.approx(1) and (a > 0).all()
+    assert (a - b).abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("make", [hypernet, kshot])
