@@ -137,6 +137,7 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["run", "runs/none"], "duonas: there is no run in runs/none: no such folder here."),
         (["run", "quikstart"], "duonas: there is no recipe 'quikstart': did you mean 'quickstart'?"),
         (["run", "quickstart", "--set", "train.epoch=3"], "[train] has no key 'epoch': did you mean 'epochs'?"),
         (["profile", "quickstart", "--set", "train.epochs=x"], "[train] epochs must be a whole number, got 'x'"),

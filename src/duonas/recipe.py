@@ -176,6 +176,8 @@ def find(recipe: str | Path) -> Path:
         if not (path / "recipe.toml").is_file():
             raise DuonasError(f"folder {name} is not a run: it holds no recipe.toml.")
         return path / "recipe.toml"
+    if len(path.parts) > 1:
+        raise DuonasError(f"there is no run in {name}: no such folder here.")
     hint = nearest(name, shipped())
     raise DuonasError(f"there is no recipe {name!r}: {hint} (or give a .toml file or a run's folder).")
 

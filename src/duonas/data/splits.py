@@ -122,7 +122,8 @@ def _sizes(count: int, class_name: str, options: DataOptions, own_test: bool) ->
     needed = 3 if own_test else 4
     if count < needed:
         splits = "train, val and calib" if own_test else "train, val, calib and test"
-        raise DuonasError(f"class {class_name!r} has {count} images; {splits} need one each, so at least {needed}.")
+        images = "image" if count == 1 else "images"
+        raise DuonasError(f"class {class_name!r} has {count} {images}; {splits} need one each, so at least {needed}.")
     test = 0 if own_test else _share(count, options.test, spare=3)
     val = _share(count - test, options.val, spare=2)
     # calib is a fraction of the same images as val
