@@ -13,11 +13,12 @@ import numpy as np
 from safetensors.torch import save
 from torch import nn
 
+from duonas.adoption import adopt
 from duonas.baselines.static import measure_static, static_network
 from duonas.core.cost import PairCost
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.files import read_json, write_bytes, write_json
+from duonas.core.files import write_bytes, write_json
 from duonas.core.options import SearchOptions
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
@@ -228,7 +229,7 @@ def run(
         try:
             job.check()
             if supernet is not None and opened.writes and not opened.is_done("train"):
-                _adopt(job, Path(supernet))
+                adopt(job, Path(supernet))
         except DuonasError:
             opened.forget_if_new()
             raise
@@ -315,34 +316,6 @@ def _is_asked_for(stage: str, recipe: Recipe) -> bool:
     if stage == "finetune":
         return recipe.finetune.mode != "none"
     return stage != "baselines" or bool(recipe.baselines.networks)
-
-
-def _adopt(job: Job, other: Path) -> None:
-    """Take the supernet that another run trained, if it is the one that this recipe asks for."""
-    theirs = Run(other).recipe
-    for table in ("seed", "data", "space", "pair", "train"):
-        if getattr(theirs, table) != getattr(job.recipe, table):
-            raise DuonasError(
-                f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
-            )
-    if not Run(other).is_done("train"):
-        raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
-    if read_json(Run(other).splits) != job.splits.hashes:
-        raise DuonasError(
-            f"{other} was trained on other images than {job.recipe.data.path or job.recipe.data.name} holds."
-        )
-    trained = {Run(other).supernet: job.run.supernet, Run(other).gate: job.run.gate, Run(other).beta: job.run.beta}
-    taken = {source: target for source, target in trained.items() if source.exists()}
-    for source, target in taken.items():
-        write_bytes(target, source.read_bytes())
-    if Run(other).logits.exists():  # what its archs answered is known too
-        for answer in Run(other).logits.glob("*.safetensors"):
-            write_bytes(job.run.logits / answer.name, answer.read_bytes())
-    if replace(theirs.baselines, networks=()) == replace(job.recipe.baselines, networks=()):
-        known = Run(other).baseline_weights  # static networks go on from where they are there
-        for state in known.rglob("*.safetensors"):
-            write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
-    job.run.finish("train", list(taken.values()), seconds=0.0)
 
 
 def profile(recipe: Recipe, family: Family | None = None) -> Profile:

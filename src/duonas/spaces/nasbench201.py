@@ -108,7 +108,7 @@ class NasBench201Space(SearchSpace):
 
 
 class NasBench201Supernet(Supernet):
-    """The supernet over a ``NasBench201Space``: plain weight sharing, each convolution of each edge once.
+    """The supernet over a ``NasBench201Space``: each convolution of each edge once.
 
     Args:
         norm: ``"recalibrated"``, ``"switchable"`` (the statistics of all archs, mixed) or ``"both"``.
