@@ -47,15 +47,16 @@ def table(title: str, rows: list[dict]) -> str:
     ends = ", ".join(f"{name} {spread([row[name] for row in first])}" for name in ("little", "big", "oracle"))
     lines = [
         f"{title}: {len(first)} pairs; {ends}\n",
-        "| router | at 25 % | at 50 % | at 75 % | area | AUROC | oracle gap | overhead | learned nothing |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| router | at 25 % | at 50 % | at 75 % | area | AUROC | ECE | oracle gap | overhead | learned nothing |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, mine in routers.items():
         budgets = [spread([row["at"][at]["accuracy"] for row in mine]) for at in range(3)]
         fell = sum(name.startswith("learned") and row["macs"] == 0 for row in mine)  # it draws lots
         lines.append(
             f"| {name} | {' | '.join(budgets)} | {spread([row['area'] for row in mine])} | "
-            f"{mean(row['auroc'] for row in mine):.3f} | {100 * mean(row['oracle_gap'] for row in mine):.1f} | "
+            f"{mean(row['auroc'] for row in mine):.3f} | {mean(row['ece'] for row in mine):.3f} | "
+            f"{100 * mean(row['oracle_gap'] for row in mine):.1f} | "
             f"{100 * mean(row['overhead'] for row in mine):.2f} % | {f'{fell} of {len(mine)}' if fell else ''} |"
         )
     return "\n".join(lines)
