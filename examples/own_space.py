@@ -10,6 +10,7 @@ from torch import nn
 
 from duonas import Axis, Family, SearchSpace, Supernet
 from duonas.core.block import BlockSpec, LayerSpec, head_block, input_block, stem_block
+from duonas.core.options import Norm
 from duonas.layers.blocks import ConvNorm, ElasticHead, ElasticStem
 
 WIDTHS = (8, 16, 24, 32)
@@ -54,9 +55,9 @@ class PlainSpace(SearchSpace):
 class PlainBlock(nn.Module):
     """A convolution, norm and ReLU of any width."""
 
-    def __init__(self, largest: BlockSpec) -> None:
+    def __init__(self, largest: BlockSpec, norm: Norm) -> None:
         super().__init__()
-        self.conv = ConvNorm(largest["conv"], WIDTHS, "recalibrated")
+        self.conv = ConvNorm(largest["conv"], WIDTHS, norm)
 
     def forward(self, x, spec):
         """(B, in, H, W) to (B, out, H', W')."""
@@ -73,13 +74,13 @@ class PlainSupernet(Supernet):
     def build(self, largest):
         """The elastic block for each kind."""
         if largest.kind == "stem":
-            return ElasticStem(largest, "recalibrated")
+            return ElasticStem(largest, self.norm)
         if largest.kind == "head":
-            return ElasticHead(largest, {"widen": [2 * width for width in WIDTHS]}, "recalibrated")
-        return PlainBlock(largest)
+            return ElasticHead(largest, {"widen": [2 * width for width in WIDTHS]}, self.norm)
+        return PlainBlock(largest, self.norm)
 
 
 FAMILY = Family(
     space=lambda options, image_size, classes: PlainSpace(image_size, classes),
-    supernet=lambda space, mean, std, rng, options: PlainSupernet(space, mean, std, rng),
+    supernet=PlainSupernet,
 )

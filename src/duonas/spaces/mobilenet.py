@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import gcd
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from duonas.core.arch import Arch
@@ -220,27 +219,9 @@ class MobileNetSpace(SearchSpace):
 
 
 class MobileNetSupernet(Supernet):
-    """The supernet over a ``MobileNetSpace``.
-
-    Args:
-        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
-        kernel_transform: whether smaller kernels are learned maps of the larger ones' centres, not those centres.
-    """
+    """The supernet over a ``MobileNetSpace``."""
 
     space: MobileNetSpace
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        mean: Sequence[float],
-        std: Sequence[float],
-        rng: np.random.Generator,
-        norm: Norm,
-        kernel_transform: bool = False,
-    ) -> None:
-        self.norm = norm
-        self._kernel_transform = kernel_transform
-        super().__init__(space, mean, std, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
         """The elastic form of a stem, inverted residual or head."""
@@ -253,7 +234,7 @@ class MobileNetSupernet(Supernet):
 
     def _shrink(self, spec: BlockSpec) -> Shrink:
         kernels = self.space.kernels(spec)
-        return KernelTransform(kernels) if self._kernel_transform and len(kernels) > 1 else centre
+        return KernelTransform(kernels) if self.options.kernel_transform and len(kernels) > 1 else centre
 
 
 def _axes(preset: Preset, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
@@ -314,10 +295,4 @@ def _preset_for(image_size: int) -> str:
     return "digits" if image_size < 24 else "cifar" if image_size < 96 else "imagenet"
 
 
-def _supernet(
-    space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
-) -> MobileNetSupernet:
-    return MobileNetSupernet(space, mean, std, rng, options.norm, options.kernel_transform)
-
-
-FAMILY = Family(_space, _supernet)
+FAMILY = Family(_space, MobileNetSupernet)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec, basic_block, classifier_block, input_block, stem_block
 from duonas.core.cell import EDGES, OPERATIONS, WEIGHTLESS, axis_name, cell_block, read_cell, write_cell
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import Norm, SpaceOptions
+from duonas.core.options import SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.cells import ElasticBasic, ElasticCell, ElasticClassifier
@@ -108,17 +106,7 @@ class NasBench201Space(SearchSpace):
 
 
 class NasBench201Supernet(Supernet):
-    """The supernet over a ``NasBench201Space``: each convolution of each edge once.
-
-    Args:
-        norm: ``"recalibrated"``, ``"switchable"`` (the statistics of all archs, mixed) or ``"both"``.
-    """
-
-    def __init__(
-        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, norm: Norm
-    ) -> None:
-        self.norm = norm
-        super().__init__(space, mean, std, rng)
+    """The supernet over a ``NasBench201Space``: each convolution of each edge once."""
 
     def build(self, largest: BlockSpec) -> nn.Module:
         """The elastic form of a stem, cell, basic block or head."""
@@ -150,10 +138,4 @@ def _space(options: SpaceOptions, image_size: int, classes: int) -> NasBench201S
     return NasBench201Space(skeleton, image_size, classes, options.axes)
 
 
-def _supernet(
-    space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
-) -> NasBench201Supernet:
-    return NasBench201Supernet(space, mean, std, rng, options.norm)
-
-
-FAMILY = Family(_space, _supernet)
+FAMILY = Family(_space, NasBench201Supernet)

@@ -37,23 +37,27 @@ class Mixes(Protocol):
 class Supernet(nn.Module):
     """A chain of elastic blocks. The arch is an argument: there is no active subnet to set and forget.
 
-    A family of networks subclasses this with ``build``, and says in ``norm`` where the norm statistics of an extracted
-    network come from: ``"switchable"`` norms keep what they trained, those of the others are measured anew.
+    A family of networks subclasses this with ``build``.
 
     Args:
         space: the search space.
         mean: of the training images, per channel, in [0, 1].
         std: likewise.
         rng: where the first weights come from.
+        options: the ``[space]`` table, for ``build`` to read.
     """
 
-    norm: Norm = "recalibrated"
-
     def __init__(
-        self, space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator
+        self,
+        space: SearchSpace,
+        mean: Sequence[float],
+        std: Sequence[float],
+        rng: np.random.Generator,
+        options: SpaceOptions,
     ) -> None:
         super().__init__()
         self.space = space
+        self.options = options
         self.generator: Generator | None = None
         self.blocks = nn.ModuleDict()
         for spec in space.whole():
@@ -66,6 +70,11 @@ class Supernet(nn.Module):
         It is called with (x, spec), and its ``extract(spec)`` gives the same in plain PyTorch with weights of its own.
         """
         raise TypeError(f"{type(self).__name__} does not say how to build its blocks: override build(largest).")
+
+    @property
+    def norm(self) -> Norm:
+        """Where an extracted network's norm statistics come from: ``"switchable"`` norms keep what they trained."""
+        return self.options.norm
 
     def forward(self, x: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor:
         """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) is for the features."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import Activation, BlockSpec, input_block, stem_block
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import Norm, SpaceOptions
+from duonas.core.options import SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
@@ -235,27 +234,9 @@ class UIBSpace(SearchSpace):
 
 
 class UIBSupernet(Supernet):
-    """The supernet over a ``UIBSpace``.
-
-    Args:
-        norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
-        kernel_transform: whether smaller kernels are learned maps of the larger ones' centres, not those centres.
-    """
+    """The supernet over a ``UIBSpace``."""
 
     space: UIBSpace
-
-    def __init__(
-        self,
-        space: SearchSpace,
-        mean: Sequence[float],
-        std: Sequence[float],
-        rng: np.random.Generator,
-        norm: Norm,
-        kernel_transform: bool = False,
-    ) -> None:
-        self.norm = norm
-        self._kernel_transform = kernel_transform
-        super().__init__(space, mean, std, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
         """The elastic form of a stem, universal inverted bottleneck or head."""
@@ -264,7 +245,7 @@ class UIBSupernet(Supernet):
         if largest.kind == "head":
             return ElasticDeepHead(largest, self.norm)
         widths, kernels = self.space.layer_widths(largest), self.space.kernels(largest)
-        return ElasticUIB(largest, widths, self.norm, kernels, self._kernel_transform)
+        return ElasticUIB(largest, widths, self.norm, kernels, self.options.kernel_transform)
 
 
 def _axes(preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, list[Any]]) -> list[Axis]:
@@ -312,10 +293,4 @@ def _preset_for(image_size: int) -> str:
     return "uib-digits" if image_size < 24 else "uib-cifar" if image_size < 96 else "uib"
 
 
-def _supernet(
-    space: SearchSpace, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator, options: SpaceOptions
-) -> UIBSupernet:
-    return UIBSupernet(space, mean, std, rng, options.norm, options.kernel_transform)
-
-
-FAMILY = Family(_space, _supernet)
+FAMILY = Family(_space, UIBSupernet)
