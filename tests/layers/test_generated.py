@@ -74,6 +74,15 @@ def test_first_weights_of_a_hypernet_have_hes_deviation():
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
 
 
+def test_weights_of_a_hypernet_have_the_rank_that_is_asked_for():
+    """Not that of the few choices which an arch is made of."""
+    layers = (conv("c", 32, 48),)
+    generator = hypernet(64, 16, layers)
+    (filled,) = generator.fill([block(*layers)], tokens())
+    values = torch.linalg.svdvals(filled.layers[0].weight.detach().transpose(0, 1).flatten(1))
+    assert (values > 1e-3 * values[0]).sum() in (15, 16)  # a norm without its bias takes one
+
+
 def test_the_sum_is_that_over_all_kernels_of_the_dictionary():
     """Equation 3: w_n made one by one, then weighted."""
     generator = hypernet()
@@ -107,7 +116,7 @@ def test_held_coefficients_are_equal_and_get_no_gradient(make):
 
 @pytest.mark.parametrize("make", [hypernet, kshot])
 def test_every_part_learns(make):
-    generator = make()
+    generator = make(size=32)
     (filled,) = generator.fill([block(*LAYERS)], tokens())
     sum(layer.weight.square().sum() for layer in filled.layers).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())

@@ -44,13 +44,14 @@ class KshotHypernet(Generator):
     ) -> None:
         super().__init__(blocks)
         choices, values = tokens
-        self.embed = linear(rng, values, rank)
+        self.embed, self.spread = linear(rng, values, rank), linear(rng, choices, rank)
         with torch.no_grad():
             self.embed.weight.mul_(TOLD_APART)
-        self.place = drawn(rng, choices, rank)  # which choice a row is about
-        self.mixers = nn.Sequential(*(Mixer(choices, rank, rng) for _ in range(mixers)))
-        self.to_features, self.to_coefficients = linear(rng, choices, rank), linear(rng, choices, size)
+        # What is spread from A choices has rank A: without this z would, and with it all weights that are made of z.
+        self.place = drawn(rng, rank, rank)
+        self.mixers = nn.Sequential(*(Mixer(rank, rank, rng) for _ in range(mixers)))
         self.norm = nn.LayerNorm(rank)
+        self.to_coefficients = linear(rng, rank, size)
         self.attention = CoefficientAttention(size, rank, rng)
         self.first, self.second = nn.ParameterDict(), nn.ParameterDict()
         for key, shape in self.shapes.items():
@@ -62,9 +63,8 @@ class KshotHypernet(Generator):
 
     def code(self, tokens: Tensor) -> Code:
         """Coefficients (N,) and features (h, h)."""
-        mixed = self.mixers(self.embed(tokens) + self.place).T  # (h, A)
-        features = self.norm(self.to_features(mixed).T)
-        return Code(self.softmax(self.attention(self.to_coefficients(mixed).T)), features)
+        mixed = self.mixers(self.spread(self.embed(tokens).T).T + self.place)  # (h, h)
+        return Code(self.softmax(self.attention(self.to_coefficients(mixed.T).T)), self.norm(mixed))
 
     def weight(self, key: str, code: Code) -> Tensor:
         """The weights (O, I, K, K) of one convolution."""
@@ -76,16 +76,16 @@ class KshotHypernet(Generator):
 
 
 class Mixer(nn.Module):
-    """An MLP-Mixer layer: across A choices, then across h features, each as a residual (Tolstikhin et al. 2021)."""
+    """An MLP-Mixer layer: across rows, then across their features, each as a residual (Tolstikhin et al. 2021)."""
 
-    def __init__(self, choices: int, features: int, rng: np.random.Generator) -> None:
+    def __init__(self, rows: int, features: int, rng: np.random.Generator) -> None:
         super().__init__()
-        self.across_choices, self.across_features = _mlp(choices, rng), _mlp(features, rng)
+        self.across_rows, self.across_features = _mlp(rows, rng), _mlp(features, rng)
         self.norms = nn.ModuleList([nn.LayerNorm(features), nn.LayerNorm(features)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(A, h) to the same shape."""
-        x = x + self.across_choices(self.norms[0](x).T).T
+        """(rows, features) to the same shape."""
+        x = x + self.across_rows(self.norms[0](x).T).T
         out: Tensor = x + self.across_features(self.norms[1](x))
         return out
 
