@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from duonas.core.couplings import NestedPairs
 from duonas.core.options import SearchOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import Subnet
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
@@ -84,7 +85,7 @@ def training_step(repeats: int, depth: int = 3) -> dict[str, float]:
     optimizer, rule = _sgd(supernet), Sandwich(supernet.pairs, options)
 
     def ours() -> None:
-        rule.step(supernet, images, targets, stream(0, "archs", 0), lambda loss: loss.backward())
+        rule.step(supernet, Step(images, targets, stream(0, "archs", 0), lambda loss: loss.backward()))
         optimizer.step()
         optimizer.zero_grad()
 

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from duonas.core.couplings import pair_space
 from duonas.core.options import LossOptions, SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet
@@ -66,13 +67,13 @@ def step(coupling: str, name: str, repeats: int) -> dict[str, float]:
     rule.prepare(supernet, 90, 100)  # near the end, where a progressive rule has everything elastic
     images, targets = batch()
     watching = Watching(supernet)
-    rule.step(watching, images, targets, stream(0, "step"), lambda loss: loss.backward())
+    rule.step(watching, Step(images, targets, stream(0, "step"), lambda loss: loss.backward()))
     plain = [supernet.extract(subnet).to(memory_format=torch.channels_last).train() for subnet in watching.ran]
     parameters = [*supernet.parameters(), *rule.weights.parameters()]
     optimizer, optimizers = _sgd(parameters), [_sgd(network.parameters()) for network in plain]
 
     def ours() -> None:
-        rule.step(supernet, images, targets, stream(0, "step"), lambda loss: loss.backward())
+        rule.step(supernet, Step(images, targets, stream(0, "step"), lambda loss: loss.backward()))
         optimizer.step()
         optimizer.zero_grad()
 

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from duonas.core.cell import EDGES
 from duonas.core.couplings import pair_space
 from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.layers.cells import through_cell
 from duonas.spaces.families import build_space, build_supernet, family
@@ -116,7 +117,7 @@ def ruled(supernet: PairSupernet, name: str, images, targets):
 
     def run() -> None:
         rule.prepare(supernet, 90, 100)
-        rule.step(supernet, images, targets, stream(0, "step"), lambda loss: loss.backward())
+        rule.step(supernet, Step(images, targets, stream(0, "step"), lambda loss: loss.backward()))
         optimizer.step()
         optimizer.zero_grad()
 
@@ -133,7 +134,7 @@ def focus_fair(weights: str, skeleton: str, size: int, repeats: int) -> dict[str
     images, targets = batch(size, SKELETONS[skeleton][2])
     watching = Watching(supernet)
     rule = make_rule(supernet.pairs, TrainOptions(rule="focus-fair"))
-    rule.step(watching, images, targets, stream(0, "step"), lambda loss: loss.backward())
+    rule.step(watching, Step(images, targets, stream(0, "step"), lambda loss: loss.backward()))
     plain = [supernet.extract(subnet).train() for subnet in watching.ran] + [plain_mixed(supernet).train()]
     return side_by_side(ruled(supernet, "focus-fair", images, targets), trained(plain, images, targets), repeats)
 

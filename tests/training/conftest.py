@@ -7,6 +7,7 @@ import torch
 
 from duonas.core.couplings import pair_space
 from duonas.core.options import SpaceOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet
@@ -56,7 +57,7 @@ def take():
         images = torch.from_numpy(rng.random((6, 3, 8, 8))).float()
         targets = torch.from_numpy(rng.integers(0, 4, 6))
         rule.prepare(net, step, steps)
-        losses = rule.step(watched, images, targets, stream(0, "archs", step), lambda loss: loss.backward())
+        losses = rule.step(watched, Step(images, targets, stream(0, "archs", step), lambda loss: loss.backward()))
         return watched, losses, targets
 
     return taken

@@ -17,6 +17,7 @@ import duonas
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.data import processes
 from duonas.data.augment import Augment
@@ -94,7 +95,7 @@ def by_hand(name: str, weights: str, ranks: int) -> PairSupernet:
             for buffer, old in zip(buffers, before, strict=True):
                 buffer.copy_(old)
             draws = stream(0, "archs", step, rank) if rank else stream(0, "archs", step)
-            rule.step(network, *data.batch(step), draws, lambda loss: loss.backward())
+            rule.step(network, Step(*data.batch(step), draws, lambda loss: loss.backward()))
             gradients.append([parameter.grad for parameter in parameters])
             statistics.append([buffer.clone() for buffer in buffers])
             optimizer.zero_grad()

@@ -8,6 +8,7 @@ import torch
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import LossOptions, SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.costs.counting import pair_cost
 from duonas.spaces.mobilenet import FAMILY
@@ -56,7 +57,7 @@ def step(options, coupling="nested"):
     recorder = Recorder(supernet(coupling))
     rule = Cotrain(recorder.net.pairs, options)
     images, targets = torch.rand(6, 3, 8, 8), torch.randint(0, 4, (6,))
-    losses = rule.step(recorder, images, targets, stream(0, "x"), lambda loss: loss.backward())
+    losses = rule.step(recorder, Step(images, targets, stream(0, "x"), lambda loss: loss.backward()))
     return recorder, rule, losses, targets
 
 

@@ -12,6 +12,7 @@ from duonas.core.couplings import IndependentPairs, pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import FinetuneOptions, LossOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import PairArch
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.costs.counting import pair_cost
 from duonas.costs.hooks import count_macs
@@ -54,7 +55,7 @@ class Halves:
 def gradients(net, rule):
     """By parameter after one step; zeros where none came."""
     net.train()
-    losses = rule.step(net, *Halves().batch(0), stream(2), lambda loss: loss.backward())
+    losses = rule.step(net, Step(*Halves().batch(0), stream(2), lambda loss: loss.backward()))
     grads = {n: torch.zeros_like(p) if p.grad is None else p.grad.clone() for n, p in net.named_parameters()}
     net.zero_grad()
     return losses, grads

@@ -150,11 +150,11 @@ class Exploding(Sandwich):
         super().__init__(pairs, options)
         self.at, self.done = at, 0
 
-    def step(self, forward, images, targets, rng, backward):
-        losses = super().step(forward, images, targets, rng, backward)
+    def step(self, forward, given):
+        losses = super().step(forward, given)
         self.done += 1
         if self.done == self.at:
-            backward(forward(images, Subnet(self.pairs.space.smallest())).sum() * float("inf"))
+            given.backward(forward(given.images, Subnet(self.pairs.space.smallest())).sum() * float("inf"))
         return losses
 
 

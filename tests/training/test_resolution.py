@@ -8,6 +8,7 @@ import torch
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.core.space import Axis
 from duonas.spaces.mobilenet import FAMILY, MobileNetSpace
@@ -36,15 +37,15 @@ class Watched:
 class DrawsPairs(Sandwich):
     """A rule of pairs: the network is all that it may ask."""
 
-    def step(self, network, images, targets, rng, backward):
+    def step(self, network, given):
         for _ in range(5):
-            network.pair(images, self.pairs.sample(rng))
+            network.pair(given.images, self.pairs.sample(given.rng))
         return {"loss": torch.zeros(())}
 
 
 def resolutions(rule, step):
     network = Watched()
-    rule.step(network, torch.rand(2, 3, 32, 32), torch.tensor([0, 1]), stream(0, step), lambda loss: None)
+    rule.step(network, Step(torch.rand(2, 3, 32, 32), torch.tensor([0, 1]), stream(0, step), lambda loss: None))
     return [SPACE.value(arch, "resolution") for arch in network.archs]
 
 

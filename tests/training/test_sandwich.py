@@ -9,6 +9,7 @@ import torch
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.pair import PairSupernet
@@ -33,7 +34,8 @@ def step(options):
         return logits
 
     images, targets = torch.rand(6, 3, 8, 8), torch.randint(0, 4, (6,))
-    losses = Sandwich(net.pairs, options).step(forward, images, targets, stream(0, "x"), lambda loss: loss.backward())
+    given = Step(images, targets, stream(0, "x"), lambda loss: loss.backward())
+    losses = Sandwich(net.pairs, options).step(forward, given)
     return net, seen, losses, targets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -70,6 +71,23 @@ class Network(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Step:
+    """What a training step is given.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+        targets: classes (B,) or probabilities (B, K).
+        rng: what its subnets are drawn from.
+        backward: adds a loss' gradients to those of the step.
+    """
+
+    images: Tensor
+    targets: Tensor
+    rng: np.random.Generator
+    backward: Callable[[Tensor], None]
+
+
 class TrainRule(Protocol):
     """What one training step does with a supernet: which subnets, which losses.
 
@@ -89,14 +107,7 @@ class TrainRule(Protocol):
 
     def findings(self) -> dict[str, object]: ...
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]: ...
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]: ...
 
 
 class Strategy(Protocol):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace
-from duonas.core.protocols import TrainRule
+from duonas.core.protocols import Step, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.spaces.pair import PairSupernet
@@ -72,7 +72,7 @@ class RuleContract(ABC):
         images, targets = _SeededBatches(supernet.pairs.space).batch(0)
         rule = self.rule(supernet.pairs, options)
         rule.prepare(supernet, 0, EPOCHS * STEPS)
-        losses = rule.step(supernet, images, targets, stream(0, "step"), lambda x: x.backward())
+        losses = rule.step(supernet, Step(images, targets, stream(0, "step"), lambda x: x.backward()))
         assert torch.isfinite(losses["loss"]) and not losses["loss"].requires_grad
         gradients = [p.grad for p in supernet.parameters() if p.grad is not None]
         assert gradients and all(torch.isfinite(g).all() for g in gradients)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 from torch import Tensor, nn
 
 from duonas.core.options import TrainOptions
-from duonas.core.protocols import Network, TrainRule
+from duonas.core.protocols import Network, Step, TrainRule
 from duonas.layers.generated import Generator
 
 EPOCHS = {"equal": 5.0, "annealed": 10.0}  # paper T, appendix A.1, for NAS-Bench-201 and for ImageNet
@@ -49,13 +46,6 @@ class CoefficientWarmup:
         """Those of the rule."""
         return self._rule.findings()
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """The rule's step; images (B, 3, H, W), classes (B,) or probabilities (B, K)."""
-        return self._rule.step(network, images, targets, rng, backward)
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """The rule's step."""
+        return self._rule.step(network, given)

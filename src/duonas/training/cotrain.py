@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from duonas.core.errors import DuonasError
 from duonas.core.options import LossOptions, TrainOptions
 from duonas.core.pair import PairArch, PairSpace, Subnet
-from duonas.core.protocols import Network, PairLogits
+from duonas.core.protocols import Network, PairLogits, Step
 from duonas.costs.counting import pair_cost
 from duonas.training.gate import Gate
 from duonas.training.inplace import feature_mask
@@ -73,22 +73,15 @@ class Cotrain:
         """Nothing found."""
         return {}
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name, unweighted."""
-        mask = feature_mask(self.pairs, self.options.dropout, images, rng)
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """Losses by name, unweighted."""
+        mask = feature_mask(self.pairs, self.options.dropout, given.images, given.rng)
         losses: dict[str, Tensor] = {}
-        for number, pair in enumerate(self._drawn(rng)):
-            output = network.pair(images, pair, mask if number == 0 else None)
-            terms = {name: term() for name, term in self._terms(pair, output, targets).items() if self.fixed[name]}
+        for number, pair in enumerate(self._drawn(given.rng)):
+            output = network.pair(given.images, pair, mask if number == 0 else None)
+            terms = {n: term() for n, term in self._terms(pair, output, given.targets).items() if self.fixed[n]}
             total = self._learned.total(terms, self.fixed)
-            backward(total)
+            given.backward(total)
             for name, loss in {"loss": total, **terms}.items():
                 losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
         return losses

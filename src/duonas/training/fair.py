@@ -7,7 +7,7 @@ one path at all. Each goes with labels, or with the soft labels of the mixed sup
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace, Role, Subnet
-from duonas.core.protocols import Network
+from duonas.core.protocols import Network, Step
 from duonas.core.space import SearchSpace
 from duonas.training.inplace import feature_mask
 from duonas.training.losses import distillation_loss, label_loss
@@ -78,43 +78,27 @@ class Paths(Stateless, ABC):
         assert isinstance(found, Beta)
         return found
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name."""
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """Losses by name."""
         losses: dict[str, Tensor] = {}
         for role in self.pairs.roles:
-            soft = self._teach(network, images, targets, role, rng, backward, losses) if self.mixed else None
-            for subnet in self.paths(role, rng):
-                logits = network(images, subnet)
+            soft = self._teach(network, given, role, losses) if self.mixed else None
+            for subnet in self.paths(role, given.rng):
+                logits = network(given.images, subnet)
                 if soft is not None and self.soft:
                     loss = distillation_loss(logits, soft, self.options.temperature)
                 else:
-                    loss = label_loss(logits, targets, self.options.label_smoothing)
-                backward(loss)
+                    loss = label_loss(logits, given.targets, self.options.label_smoothing)
+                given.backward(loss)
                 losses[role] = losses.get(role, torch.zeros_like(loss)) + loss.detach()
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
-    def _teach(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        role: Role,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-        losses: dict[str, Tensor],
-    ) -> Tensor:
-        mask = feature_mask(self.pairs, self.options.dropout, images, rng)
+    def _teach(self, network: Network, given: Step, role: Role, losses: dict[str, Tensor]) -> Tensor:
+        mask = feature_mask(self.pairs, self.options.dropout, given.images, given.rng)
         largest = Subnet(self.pairs.space.largest(), role, self.pairs.largest().split if role == "little" else 0)
-        logits = network.mixed(images, largest, self.beta(role).mixture(), mask)
-        loss = label_loss(logits, targets, self.options.label_smoothing)
-        backward(loss)
+        logits = network.mixed(given.images, largest, self.beta(role).mixture(), mask)
+        loss = label_loss(logits, given.targets, self.options.label_smoothing)
+        given.backward(loss)
         losses[f"{role}_mixed"] = loss.detach()
         return logits.detach()
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
-from duonas.core.protocols import PairLogits
+from duonas.core.protocols import PairLogits, Step
 from duonas.spaces.pair import PairNet
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.rule import Stateless
@@ -32,23 +32,16 @@ class Together(Stateless):
         super().__init__()
         self.net, self.options = net, options
 
-    def step(
-        self,
-        network: Callable[..., Any],
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name."""
+    def step(self, network: Callable[..., Any], given: Step) -> dict[str, Tensor]:
+        """Losses by name."""
         options = self.options
-        with feature_dropout(self.net.big, options.dropout, rng):
-            logits: PairLogits = network(images)
-        big = label_loss(logits.big, targets, options.label_smoothing)
-        little = label_loss(logits.little, targets, options.label_smoothing)
+        with feature_dropout(self.net.big, options.dropout, given.rng):
+            logits: PairLogits = network(given.images)
+        big = label_loss(logits.big, given.targets, options.label_smoothing)
+        little = label_loss(logits.little, given.targets, options.label_smoothing)
         taught = distillation_loss(logits.little, logits.big, options.temperature)
         loss = big + options.loss.alpha * little + options.loss.beta * taught
-        backward(loss)
+        given.backward(loss)
         losses = {"loss": loss, "big": big, "little": little, "distillation": taught}
         return {name: value.detach() for name, value in losses.items()}
 
@@ -65,19 +58,12 @@ class Alone(Stateless):
         super().__init__()
         self.net, self.options = net, options
 
-    def step(
-        self,
-        network: Callable[..., Any],
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to the loss."""
-        with feature_dropout(self.net, self.options.dropout, rng):
-            logits: Tensor = network(images)
-        loss = label_loss(logits, targets, self.options.label_smoothing)
-        backward(loss)
+    def step(self, network: Callable[..., Any], given: Step) -> dict[str, Tensor]:
+        """The loss."""
+        with feature_dropout(self.net, self.options.dropout, given.rng):
+            logits: Tensor = network(given.images)
+        loss = label_loss(logits, given.targets, self.options.label_smoothing)
+        given.backward(loss)
         return {"loss": loss.detach()}
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import numpy as np
 from torch import Tensor, nn
 
-from duonas.core.protocols import Network, TrainRule
+from duonas.core.protocols import Network, Step, TrainRule
 
 
 class Hybrid:
@@ -37,13 +34,6 @@ class Hybrid:
         """Those of both."""
         return {**self._first.findings(), **self._second.findings()}
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
         """That rule's step."""
-        return self._current.step(network, images, targets, rng, backward)
+        return self._current.step(network, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace, Subnet
-from duonas.core.protocols import Network
+from duonas.core.protocols import Network, Step
 from duonas.data.processes import own_rows, rank, world_size
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.rule import Stateless
@@ -40,24 +40,17 @@ class InPlaceDistillation(Stateless, ABC):
         """What a student with logits (B, K) learns from the teacher's (B, K), and from the targets where it does."""
         return distillation_loss(logits, soft, self.options.temperature)
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """Images (B, 3, H, W) and classes (B,) or probabilities (B, K) to losses by name."""
-        mask = feature_mask(self.pairs, self.options.dropout, images, rng)
-        teacher = network(images, Subnet(self.pairs.space.largest()), mask)
-        loss = label_loss(teacher, targets, self.options.label_smoothing)
-        backward(loss)
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """Losses by name."""
+        mask = feature_mask(self.pairs, self.options.dropout, given.images, given.rng)
+        teacher = network(given.images, Subnet(self.pairs.space.largest()), mask)
+        loss = label_loss(teacher, given.targets, self.options.label_smoothing)
+        given.backward(loss)
         losses = {"largest": loss.detach()}
         soft = teacher.detach()
-        for name, subnet in self.students(rng):
-            loss = self.student_loss(network(images, subnet), soft, targets)
-            backward(loss)
+        for name, subnet in self.students(given.rng):
+            loss = self.student_loss(network(given.images, subnet), soft, given.targets)
+            given.backward(loss)
             losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 

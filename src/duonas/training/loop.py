@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
-from duonas.core.protocols import Progress, TrainRule, silent
+from duonas.core.protocols import Progress, Step, TrainRule, silent
 from duonas.core.rng import stream
 from duonas.data import processes
 from duonas.training.checkpoint import Checkpoint, save_tensors
@@ -143,7 +143,7 @@ def train(
             images, targets = batches.batch(step)
             rng = _draws(seed, step, processes.rank() if own else 0)
             with apart(trained) if own else nullcontext():
-                losses = rule.step(computed, images, targets, rng, fabric.backward)
+                losses = rule.step(computed, Step(images, targets, rng, fabric.backward))
             _update(trained, optimizer, rate, options.clip)
             average.update(network, step)
             seen += len(images) * parts

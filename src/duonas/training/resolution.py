@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
 from torch import Tensor, nn
 
 from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, Subnet
-from duonas.core.protocols import Network, PairLogits, TrainRule
+from duonas.core.protocols import Network, PairLogits, Step, TrainRule
 from duonas.core.space import SearchSpace
 
 AXIS = "resolution"
@@ -49,17 +48,10 @@ class OneResolution:
         """Those of the rule."""
         return self._rule.findings()
 
-    def step(
-        self,
-        network: Network,
-        images: Tensor,
-        targets: Tensor,
-        rng: np.random.Generator,
-        backward: Callable[[Tensor], None],
-    ) -> dict[str, Tensor]:
-        """The rule's step at one resolution; images (B, 3, H, W), classes (B,) or probabilities (B, K)."""
-        index = int(rng.integers(len(self._space.axes[AXIS].values)))
-        return self._rule.step(_AtResolution(network, self._space, index), images, targets, rng, backward)
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """The rule's step at one resolution."""
+        index = int(given.rng.integers(len(self._space.axes[AXIS].values)))
+        return self._rule.step(_AtResolution(network, self._space, index), given)
 
 
 class _AtResolution:
