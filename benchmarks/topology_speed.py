@@ -178,7 +178,8 @@ def main() -> None:
         print(json.dumps(row | {key: round(value, 4) for key, value in figures.items()}), flush=True)
 
     for weights in WEIGHTS:
-        show("focus-fair", weights, small, 128, focus_fair(weights, small, 128, arguments.repeats))
+        for skeleton, size in ((small, 128), (full, 64)):
+            show("focus-fair", weights, skeleton, size, focus_fair(weights, skeleton, size, arguments.repeats))
     for weights in WEIGHTS[1:]:
         for skeleton, size in ((small, 32), (small, 64), (small, 128), (small, 256), (full, 64), (full, 256)):
             show("generation", weights, skeleton, size, generation(weights, skeleton, size, arguments.repeats))

@@ -116,6 +116,7 @@ def everything(setting, goal):
         score = setting.score(pricer.routers[number], little, pricer.pairs.shared(pair))
         curve = sweep(score, setting.correct[little], setting.correct[big])
         values = pricer.figures(pair) | {"accuracy": -curve.accuracy}
+        values["peak_memory_bytes"] = pricer.peak_memory(pair, pricer.routers[number].before)
         for quantity, cost in costs.items():
             values |= {f"peak_{quantity}": cost.peak, f"expected_{quantity}": cost.expected(curve.little_share)}
         within = np.ones(len(curve.tau), dtype=bool)

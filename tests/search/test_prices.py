@@ -9,7 +9,7 @@ from duonas.core.couplings import NestedPairs, pair_space
 from duonas.core.options import SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic, pair_cost
+from duonas.costs.counting import analytic, pair_cost, peak_while_waiting
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
 from duonas.spaces.families import build_space, build_supernet
@@ -107,6 +107,16 @@ def test_the_figures_of_a_pair_are_the_least_of_its_routers(pairs, routers):
     little, big = cascade["little_macs"], cascade["big_macs"]
     assert before["peak_macs"] == big + 90_000 and before["expected_macs"] == little + 90_000
     assert cascade["peak_macs"] > both["peak_macs"] == big and both["expected_macs"] == little
+    assert cascade["peak_memory_bytes"] >= before["peak_memory_bytes"] == both["peak_memory_bytes"]
+
+
+def test_what_little_and_big_share_waits_for_big_while_little_answers(pairs):
+    pair = pairs.sample(stream(3))
+    blocks, shared = pairs.space.blocks(pair.little), pairs.shared(pair)
+    waiting = 4 * blocks[shared - 1].out_channels * blocks[shared - 1].out_resolution ** 2
+    later = analytic(blocks[shared + 1 :]).peak_memory_bytes
+    assert shared and peak_while_waiting(blocks, shared) == max(analytic(blocks).peak_memory_bytes, waiting + later)
+    assert peak_while_waiting(blocks, 0) == analytic(blocks).peak_memory_bytes
 
 
 def test_a_space_with_its_own_order_is_asked(pairs):
@@ -133,6 +143,7 @@ def test_figures_of_a_pair(pairs):
     little, big = (analytic(pairs.space.blocks(arch)) for arch in (pair.little, pair.big))
     assert figures["little_macs"] == little.macs == figures["expected_macs"]
     assert figures["big_macs"] == big.macs and figures["params"] == big.params >= little.params
-    assert figures["peak_memory_bytes"] == max(little.peak_memory_bytes, big.peak_memory_bytes)
+    waiting = peak_while_waiting(pairs.space.blocks(pair.little), pairs.shared(pair))
+    assert figures["peak_memory_bytes"] == max(waiting, big.peak_memory_bytes)
     stem = pair_cost(pairs, pair).stem
     assert figures["peak_macs"] == little.macs + big.macs - stem

@@ -21,6 +21,20 @@ def analytic(blocks: Sequence[BlockSpec]) -> Cost:
     )
 
 
+def peak_while_waiting(blocks: Sequence[BlockSpec], shared: int, cost: CostModel = analytic) -> int:
+    """The peak memory in bytes of a little whose first ``shared`` blocks are also big's: what they gave waits for big.
+
+    As in a cascade, where little answers before it is known whether big is needed.
+    """
+    peak = cost(blocks).peak_memory_bytes
+    if not 0 < shared < len(blocks) - 1:
+        return peak
+    last = blocks[shared - 1]
+    waiting = BYTES_PER_ACTIVATION * last.out_channels * last.out_resolution**2
+    # The next block reads it, and so counts it.
+    return max(peak, waiting + cost(blocks[shared + 1 :]).peak_memory_bytes)
+
+
 def pair_cost(pairs: PairSpace, pair: PairArch, cost: CostModel = analytic, router_macs: int = 0) -> PairCost:
     """The MACs of a pair's parts: the shared blocks once, then what remains of each tower."""
     shared = pairs.shared(pair)

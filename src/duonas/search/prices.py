@@ -13,7 +13,7 @@ from duonas.core.cost import Cost, PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
-from duonas.costs.counting import analytic, pair_cost
+from duonas.costs.counting import analytic, pair_cost, peak_while_waiting
 from duonas.costs.profile import DeviceProfile
 from duonas.routing.confidence import Confidence
 from duonas.routing.router import Router
@@ -115,8 +115,14 @@ class Pricer:
             parts = self.parts(pair, quantity).routed_by(least, before=before)
             found |= {MEANS[quantity]: parts.least, PEAKS[quantity]: parts.peak}
             found |= {f"{role}_{quantity}": self.amount(subnet, quantity) for role, subnet in members.items()}
-        memory = max(self.subnet(subnet).peak_memory_bytes for subnet in members.values())
-        return found | {"params": self.params(pair), "peak_memory_bytes": memory}
+        return found | {"params": self.params(pair), "peak_memory_bytes": self.peak_memory(pair, before)}
+
+    def peak_memory(self, pair: PairArch, before: bool) -> int:
+        """The most bytes alive at once; what both networks share waits for big unless the router decides before."""
+        little, big = self.pairs.subnets(pair)
+        shared = 0 if before or little == big else self.pairs.shared(pair)
+        waiting = peak_while_waiting(self.pairs.blocks(little), shared, self.cost)
+        return max(waiting, self.subnet(big).peak_memory_bytes)
 
     def params(self, pair: PairArch) -> int:
         """The weights to store: big's where little's are a part of them, else both's, the shared ones once."""
@@ -256,7 +262,7 @@ class PriceTable:
             bigs, blocks = bigs[blocks == shared], blocks[blocks == shared]
         figures = {
             "params": self._stored(little, bigs, blocks),
-            "peak_memory_bytes": np.maximum(self._memory[little], self._memory[bigs]),
+            "peak_memory_bytes": self._peak_memory(little, bigs, blocks, router),
         }
         charges, held = {}, np.ones(len(bigs), dtype=bool)
         for quantity, whole in self._whole.items():
@@ -293,6 +299,15 @@ class PriceTable:
         if self._pairs.within:
             return self._params[bigs]  # nested: little's weights are among them
         return self._params[little] + self._params[bigs] - self._stem_params[bigs, shared]
+
+    def _peak_memory(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router) -> np.ndarray:
+        if router.before:
+            return np.maximum(self._memory[little], self._memory[bigs])
+        counts, which = np.unique(shared, return_inverse=True)
+        peaks = [peak_while_waiting(self._blocks[little], int(count), self.pricer.cost) for count in counts]
+        alone = bigs == little  # by itself: it waits for nothing
+        waiting = np.where(alone, self._memory[little], np.array(peaks, dtype=int)[which])
+        return np.maximum(waiting, self._memory[bigs])
 
     def _leading(self, longest: int) -> tuple[np.ndarray, np.ndarray]:
         costs = [[self.pricer.cost(blocks[:n]) for n in range(longest + 1)] for blocks in self._blocks]
