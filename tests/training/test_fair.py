@@ -18,9 +18,10 @@ from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import PRESETS, MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.pair import PairSupernet
+from duonas.spaces.uib import FAMILY as UIB
 from duonas.training.fair import Fair, FocusFair, Uniform
 from duonas.training.losses import distillation_loss, label_loss
-from duonas.training.paths import fair_paths
+from duonas.training.paths import fair_paths, focused_paths
 from duonas.training.rules import make_rule
 
 SPACE = NASBENCH201.space(SpaceOptions(), 8, 4)
@@ -64,7 +65,7 @@ def test_fair_paths_have_every_value_of_every_axis():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.floats(-3, 3), min_size=5, max_size=5))
 def test_focused_paths_are_fair_too(seed, logits):
-    archs = list(fair_paths(SPACE, stream(seed), dict.fromkeys(SPACE.axes, np.array(logits))))
+    archs = list(focused_paths(SPACE, stream(seed), dict.fromkeys(SPACE.axes, np.array(logits))))
     for name in SPACE.axes:
         assert sorted(arch[name] for arch in archs) == [0, 1, 2, 3, 4]
 
@@ -75,9 +76,24 @@ def test_focused_paths_bring_good_operations_together_as_the_paper_says():
     first, second = list(space.axes)[:2]
     logits = {first: np.log([0.2, 0.5, 0.3]), second: np.log([0.3, 0.1, 0.6])}
     rng = stream(0)
-    meetings = [next(fair_paths(space, rng, logits)) for _ in range(3000)]
+    meetings = [next(focused_paths(space, rng, logits)) for _ in range(3000)]
     together = np.mean([arch[first] == 1 and arch[second] == 2 for arch in meetings])
     assert together == pytest.approx(0.3, abs=0.03)
+
+
+def test_sizes_of_focused_paths_are_those_of_a_sandwich():
+    space = UIB.space(SpaceOptions(name="uib", preset="uib-digits"), 16, 4)
+    sizes = [name for name in space.axes if name not in space.mixed]
+    logits = {name: np.zeros(len(space.axes[name].values)) for name in space.mixed}
+    drawn = [list(focused_paths(space, stream(seed), logits)) for seed in range(20)]
+    for archs in drawn:
+        assert len(archs) == max(len(space.axes[name].values) for name in space.mixed)
+        assert all(archs[0][name] == 0 for name in sizes)
+        for name in space.mixed:
+            met = [arch[name] for arch in archs if name in arch]
+            assert len(met) == len(set(met))
+    others = {tuple(arch[name] for name in sizes) for archs in drawn for arch in archs[1:]}
+    assert len(others) > 5
 
 
 def test_focus_fair_teaches_by_the_mixed_supernet_alone(take):

@@ -22,7 +22,7 @@ from duonas.core.protocols import Network, Step
 from duonas.core.space import SearchSpace
 from duonas.training.inplace import feature_mask
 from duonas.training.losses import distillation_loss, label_loss
-from duonas.training.paths import fair_paths
+from duonas.training.paths import fair_paths, focused_paths
 from duonas.training.rule import Stateless
 
 
@@ -120,14 +120,17 @@ class Uniform(Paths):
 
 
 class FocusFair(Paths):
-    """As ``Fair``, but operations with a high beta are drawn early, and so together, by softmax(beta / tau)."""
+    """As ``Fair``, but operations with a high beta are drawn early, and so together, by softmax(beta / tau).
+
+    Sizes, where a space has any beside its operations, are drawn as by the sandwich rule.
+    """
 
     soft_by_default = True
 
     def paths(self, role: Role, rng: np.random.Generator) -> Iterator[Subnet]:
-        """Fair archs in which good operations meet, each with a split drawn."""
+        """Archs fair to all operations, in which good ones meet, each with a split drawn."""
         logits = {name: beta / self.options.focus_temperature for name, beta in self.beta(role).values().items()}
-        return self._of(role, fair_paths(self.pairs.space, rng, logits), rng)
+        return self._of(role, focused_paths(self.pairs.space, rng, logits), rng)
 
 
 class Beta(nn.Module):

@@ -10,26 +10,43 @@ from duonas.core.arch import Arch
 from duonas.core.space import SearchSpace
 
 
-def fair_paths(
-    space: SearchSpace, rng: np.random.Generator, logits: Mapping[str, np.ndarray] | None = None
-) -> Iterator[Arch]:
+def fair_paths(space: SearchSpace, rng: np.random.Generator) -> Iterator[Arch]:
     """As many archs as the largest axis has values; together they have every value of every axis (FairNAS, section 3).
 
-    Each axis draws its values without replacement, by a softmax over ``logits`` where it has some, evenly otherwise;
-    one with fewer values draws them all again when they are used up.
+    Each axis draws its values without replacement; one with fewer values draws them all again when they are used up.
 
     Args:
         space: whose axes.
         rng: of the draws.
-        logits: (V,) by axis: values with high ones come early, and so together (Focus-Fair: paper T, section 3.3).
     """
-    count = max(len(axis.values) for axis in space.axes.values())
-    orders = {}
-    for name, axis in space.axes.items():
-        values = len(axis.values)
-        weights = np.zeros(values) if logits is None or name not in logits else logits[name]
-        rounds = -(-count // values)
-        # The order of logits with Gumbel noise is that of draws without replacement.
-        orders[name] = np.concatenate([np.argsort(-(weights + rng.gumbel(size=values))) for _ in range(rounds)])
+    for choices in _fair({name: np.zeros(len(axis.values)) for name, axis in space.axes.items()}, rng):
+        yield space.build(choices)
+
+
+def focused_paths(space: SearchSpace, rng: np.random.Generator, logits: Mapping[str, np.ndarray]) -> Iterator[Arch]:
+    """Fair on some axes, where values with high logits come early, and so together (Focus-Fair, paper T, section 3.3).
+
+    Sizes, the axes without logits, are a sandwich's around that (appendix A.1): the first path has the smallest, the
+    others have random ones.
+
+    Args:
+        space: whose axes.
+        rng: of the draws.
+        logits: (V,) by axis.
+    """
+    sized = len(logits) < len(space.axes)
+    for path, choices in enumerate(_fair(logits, rng)):
+        sizes = space.smallest() if path == 0 or not sized else space.sample(rng)
+        yield space.build({name: sizes.get(name, 0) for name in space.axes} | choices)
+
+
+def _fair(logits: Mapping[str, np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, int]]:
+    """Values by axis, each axis' drawn without replacement by a softmax over its logits (V,), again when used up."""
+    count = max(map(len, logits.values()))
+    # The order of logits with Gumbel noise is that of draws without replacement.
+    orders = {
+        name: np.concatenate([np.argsort(-(row + rng.gumbel(size=len(row)))) for _ in range(-(-count // len(row)))])
+        for name, row in logits.items()
+    }
     for path in range(count):
-        yield space.build({name: int(order[path]) for name, order in orders.items()})
+        yield {name: int(order[path]) for name, order in orders.items()}
