@@ -57,7 +57,7 @@ def test_a_difference_would_be_seen(measured):
     outputs = evaluate(net, policy, images)
     turned = dataclasses.replace(outputs, is_little=outputs.is_little ^ (np.arange(350) < 5))
     moved = dataclasses.replace(outputs, little_logits=outputs.little_logits + 1)
-    bundle, pixels = Bundle.load(folder / "export", threads=1), images.pixels.numpy()
+    bundle, pixels = Bundle.load(folder / "export", threads=1), images.pixels
     assert compare(bundle, turned, pixels)["differing_decisions"] == 5
     assert compare(bundle, moved, pixels)["max_logit_difference"] == pytest.approx(1, abs=1e-3)
 
@@ -105,7 +105,7 @@ def test_what_the_router_sent_wrongly_comes_before_what_was_lost(measured):
     _, net, policy, images, _, _ = measured
     outputs = evaluate(net, policy, images)
     labels = np.where(np.arange(350) % 3 == 0, 6, outputs.labels)  # a class that neither network knows
-    rows = choose_examples(dataclasses.replace(outputs, labels=labels), images.pixels.numpy())
+    rows = choose_examples(dataclasses.replace(outputs, labels=labels), images.pixels)
     saved = [row["label"] in (row["little"], row["big"]) for row in rows]
     assert all(saved[:12]) and not any(saved[12:24])
 
@@ -125,4 +125,4 @@ def test_scores_that_are_no_numbers_are_not_shown(measured):
     _, net, policy, images, _, _ = measured
     outputs = evaluate(net, policy, images)
     broken = dataclasses.replace(outputs, score=np.full(350, np.nan, np.float32))
-    assert choose_examples(broken, images.pixels.numpy()) == []
+    assert choose_examples(broken, images.pixels) == []

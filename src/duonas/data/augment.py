@@ -14,8 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from duonas.core.options import DataOptions
-from duonas.data.images import to_device, to_float
+from duonas.data.images import select, take, to_device, to_float
 from duonas.data.mix import Mixing, one_hot
+from duonas.data.ondisk import Pixels, read
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Augment:
 
     def __call__(
         self,
-        pixels: Tensor,
+        pixels: Pixels,
         labels: Tensor,
         num_classes: int,
         rng: np.random.Generator,
@@ -54,7 +55,8 @@ class Augment:
         """Vary a batch, or some rows of it: an image becomes the same whichever others are asked for.
 
         Args:
-            pixels: (B, 3, H, W) uint8, of the whole batch; left as it is.
+            pixels: (B, 3, H, W) uint8, of the whole batch; left as it is. Those on disk are read
+                as far as they are needed.
             labels: (B,) int64.
             num_classes: K, the length of soft targets.
             rng: where all draws come from; always those for the whole batch.
@@ -66,16 +68,16 @@ class Augment:
         rows = np.arange(len(pixels)) if rows is None else rows
         mixing = self._draw_mixing(pixels, rng)
         if mixing is None:
-            return to_float(self._vary(pixels, rows, rng)), _select(labels, rows)
+            return to_float(self._vary(pixels, rows, rng)), select(labels, rows)
         # A partner may be any image of the batch; it is varied as where it is an image of its own.
         chosen, place = np.unique(np.concatenate([rows, mixing.partner[rows]]), return_inverse=True)
         varied = self._vary(pixels, chosen, rng)
-        targets = one_hot(_select(labels, chosen), num_classes)
+        targets = one_hot(select(labels, chosen), num_classes)
         own, partners = np.split(place, 2)
-        images = mixing.images(to_float(_select(varied, own)), to_float(_select(varied, partners)))
-        return images, mixing.targets(_select(targets, own), _select(targets, partners))
+        images = mixing.images(to_float(select(varied, own)), to_float(select(varied, partners)))
+        return images, mixing.targets(select(targets, own), select(targets, partners))
 
-    def _draw_mixing(self, pixels: Tensor, rng: np.random.Generator) -> Mixing | None:
+    def _draw_mixing(self, pixels: Pixels, rng: np.random.Generator) -> Mixing | None:
         batch, _, height, width = pixels.shape
         kinds = [name for name in ("mixup", "cutmix") if getattr(self, name)]
         if not kinds:
@@ -84,10 +86,10 @@ class Augment:
             return Mixing.mixup(batch, self.mixup, rng)
         return Mixing.cutmix(batch, self.cutmix, height, width, rng)
 
-    def _vary(self, pixels: Tensor, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+    def _vary(self, whole: Pixels, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """The rows of (B, 3, H, W) uint8, each varied by what is drawn for it."""
-        batch = len(pixels)
-        pixels = _select(pixels, rows)
+        batch = len(whole)
+        pixels = read(take(whole, rows))
         if self.crop_padding:
             top, left = rng.integers(0, 2 * self.crop_padding + 1, (2, batch))[:, rows]
             pixels = crop(pixels, self.crop_padding, top, left)
@@ -120,7 +122,3 @@ def mirror(pixels: Tensor, mirrored: np.ndarray) -> Tensor:
     """Mirror left to right those images of (B, 3, H, W) where ``mirrored`` (B,) is true."""
     chosen = to_device(mirrored, pixels.device)[:, None, None, None]
     return torch.where(chosen, pixels.flip(3), pixels)
-
-
-def _select(values: Tensor, rows: np.ndarray) -> Tensor:
-    return values.index_select(0, to_device(rows, values.device))
