@@ -44,12 +44,15 @@ def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int,
 
 
 def decode_in_order(names: Sequence[str], encoded: Sequence[Path | bytes], size: int) -> Iterator[np.ndarray]:
-    """The same in parts (M, 3, size, size), of which a few at a time are in memory."""
+    """The same in parts (M, 3, size, size), contiguous, of which a few at a time are in memory."""
     threads = min(MAX_THREADS, os.cpu_count() or 1)
 
     def decode_chunk(start: int) -> np.ndarray:
-        part = slice(start, start + CHUNK)
-        return np.stack([_decode(*each, size) for each in zip(names[part], encoded[part], strict=True)])
+        stop = min(start + CHUNK, len(encoded))
+        pixels = np.empty((stop - start, 3, size, size), np.uint8)
+        for i in range(start, stop):
+            pixels[i - start] = _decode(names[i], encoded[i], size)
+        return pixels
 
     starts = iter(range(0, len(encoded), CHUNK))
     pool = ThreadPoolExecutor(threads)  # decoders release the interpreter's lock

@@ -11,7 +11,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import one_at_a_time, read_json, write_json
-from duonas.core.protocols import Progress
+from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_in_order
 from duonas.data.ondisk import OnDisk, Pixels
 
@@ -20,7 +20,9 @@ VERSION = 1  # of what is made of a file: images of another version are others
 PIXELS = "pixels.u8"
 
 
-def stored_images(files: Sequence[Path], root: Path, size: int, cache: str | None, progress: Progress) -> OnDisk:
+def stored_images(
+    files: Sequence[Path], root: Path, size: int, progress: Progress = silent, *, cache: str | None
+) -> OnDisk:
     """N images, decoded as ``decode_all`` does, in a file below ``cache``; whoever comes first makes it.
 
     Files of the same names, sizes and times of change have it made already. Killed, the next one goes on where this
@@ -30,8 +32,8 @@ def stored_images(files: Sequence[Path], root: Path, size: int, cache: str | Non
         files: the images, all of them below ``root``.
         root: the data set's folder.
         size: side of the images in pixels.
-        cache: a folder, made where it is not there; ``None``: ``~/.cache/duonas``.
         progress: told the number of images decoded.
+        cache: a folder, made where it is not there; ``None``: ``~/.cache/duonas``.
 
     Raises:
         DuonasError: too little room (nothing is left behind), no permission, or an image that cannot be read.
