@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from safetensors.numpy import load_file
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
+from duonas.core.options import MeasureOptions
 from duonas.data.images import Images
+from duonas.data.ondisk import OnDisk
 from duonas.deploy.runtime import Bundle
 from duonas.measure.examples import choose_examples, png
 from duonas.measure.measure import compare, evaluate, measure
@@ -126,3 +129,21 @@ def test_scores_that_are_no_numbers_are_not_shown(measured):
     outputs = evaluate(net, policy, images)
     broken = dataclasses.replace(outputs, score=np.full(350, np.nan, np.float32))
     assert choose_examples(broken, images.pixels) == []
+
+
+def test_images_on_disk_are_measured_alike(measured, tmp_path):
+    folder, net, _, images, figures, _ = measured
+    (tmp_path / "pixels").write_bytes(images.pixels.flip(0).contiguous().numpy().tobytes())
+    stored = OnDisk.open(tmp_path / "pixels", tuple(images.pixels.shape))[np.arange(len(images))[::-1].copy()]
+    copy = shutil.copytree(folder, tmp_path / "run")
+    found = measure(
+        copy,
+        net,
+        test=Images(stored, images.labels),
+        options=MeasureOptions(latency_images=12, throughput_batches=3, threads=1),
+    )
+    assert {name: found[name] for name in ("onnx", "outcomes", "classes")} == {
+        name: figures[name] for name in ("onnx", "outcomes", "classes")
+    }
+    for name in ("test_outputs.safetensors", "examples.json"):
+        assert (copy / name).read_bytes() == (folder / name).read_bytes()

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
+import torch
+
 T = TypeVar("T")
 
 
@@ -19,7 +21,8 @@ class Ahead(Generic[T]):
 
     def __init__(self, make: Callable[[int], T], end: int | None = None) -> None:
         self._make, self._end = make, end
-        self._pool = ThreadPoolExecutor(1, "ahead")
+        device = torch.cuda.current_device() if torch.cuda.is_initialized() else None
+        self._pool = ThreadPoolExecutor(1, "ahead", _use, (device,))
         self._pending: tuple[int, Future[T]] | None = None
 
     def __call__(self, number: int) -> T:
@@ -32,3 +35,9 @@ class Ahead(Generic[T]):
         if number + 1 != self._end:
             self._pending = (number + 1, self._pool.submit(self._make, number + 1))
         return made
+
+
+def _use(device: int | None) -> None:
+    """Compute on the GPU of the thread that asks; a new thread would take the first one."""
+    if device is not None:
+        torch.cuda.set_device(device)

@@ -64,9 +64,10 @@ class OnDisk:
 
     def read(self) -> Tensor:
         """All of them as a tensor (N, 3, H, W) uint8 on the device, which is not waited for."""
-        pixels = torch.empty(self.shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
+        cuda = self.device.type == "cuda"
+        pixels = torch.empty(self.shape, dtype=torch.uint8, pin_memory=cuda)
         torch.index_select(self.stored, 0, torch.from_numpy(self.rows), out=pixels)
-        return pixels.to(self.device, non_blocking=True)
+        return pixels.to(self.device, non_blocking=cuda)
 
 
 Pixels = Tensor | OnDisk

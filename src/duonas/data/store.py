@@ -41,14 +41,14 @@ def stored_images(
     folder = Path(cache or DEFAULT_CACHE).expanduser() / _name(files, root, size)
     path = folder / PIXELS
     if not path.exists():
+        _check_room(path, len(files) * 3 * size * size)
         try:
             with one_at_a_time(folder / ".lock"):
                 if not path.exists():
                     _make(path, files, size, progress)
         except OSError as error:
-            raise DuonasError(
-                f"cannot write {error.filename or path}: {error.strerror or error}; [data] cache names another folder."
-            ) from error
+            where, why = error.filename or path, error.strerror or error
+            raise DuonasError(f"cannot write {where}: {why}; name another folder by [data] cache.") from error
     return OnDisk.open(path, (len(files), 3, size, size))
 
 
@@ -87,11 +87,10 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
 
     Raises:
         OSError: it cannot be written.
-        DuonasError: too little room, or an image that cannot be read.
+        DuonasError: an image cannot be read.
     """
-    part, each, total = path.with_suffix(".part"), 3 * size * size, len(files)
+    part, each, total = _part(path), 3 * size * size, len(files)
     done = part.stat().st_size // each if part.exists() else 0
-    _check_room(path.parent, total * each, (total - done) * each)
     try:
         with part.open("ab") as file:
             file.truncate(done * each)
@@ -107,10 +106,16 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
         raise
 
 
-def _check_room(folder: Path, whole: int, missing: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if missing > free:
+def _part(path: Path) -> Path:
+    return path.with_suffix(".part")
+
+
+def _check_room(path: Path, needed: int) -> None:
+    """Refuse to begin a file of so many bytes where there is no room for what is missing of it."""
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    free, there = shutil.disk_usage(folder).free, _part(path).stat().st_size if _part(path).exists() else 0
+    if needed - there > free and not path.exists():  # another process may just have finished it
         raise DuonasError(
-            f"the decoded images need {whole / 1e9:.1f} GB below {folder.parent} and only {free / 1e9:.1f} GB are free "
-            "there: make room, name a folder on another disk by [data] cache, or take a smaller image_size."
+            f"the decoded images need {needed / 1e9:.1f} GB in {path.parent.parent} and only {free / 1e9:.1f} GB are "
+            "free there: make room, name a folder on another disk by [data] cache, or take a smaller image_size."
         )
