@@ -17,6 +17,7 @@ from duonas.core.options import DataOptions
 from duonas.data.images import select, take, to_device, to_float
 from duonas.data.mix import Mixing, one_hot
 from duonas.data.ondisk import Pixels, read
+from duonas.data.zoom import draw_crops, zoom
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Augment:
         magnitude: their strength, 0 to 30.
         mixup: alpha of mixup's Beta distribution (Zhang et al., mixup, section 2); 0 is off.
         cutmix: alpha of cutmix's (Yun et al., CutMix, section 3.1); with both on, each batch gets one of them.
+        crop_scale: the least part of the area that a crop of random size keeps, before all else; 1 is off.
     """
 
     crop_padding: int = 0
@@ -38,6 +40,7 @@ class Augment:
     magnitude: float = 9.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    crop_scale: float = 1.0
 
     @classmethod
     def from_options(cls, options: DataOptions) -> Augment:
@@ -88,8 +91,10 @@ class Augment:
 
     def _vary(self, whole: Pixels, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """The rows of (B, 3, H, W) uint8, each varied by what is drawn for it."""
-        batch = len(whole)
+        batch, _, height, width = whole.shape
         pixels = read(take(whole, rows))
+        if self.crop_scale < 1:
+            pixels = zoom(pixels, draw_crops(self.crop_scale, batch, height, width, rng)[:, rows])
         if self.crop_padding:
             top, left = rng.integers(0, 2 * self.crop_padding + 1, (2, batch))[:, rows]
             pixels = crop(pixels, self.crop_padding, top, left)
