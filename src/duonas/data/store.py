@@ -17,7 +17,7 @@ from duonas.data.ondisk import OnDisk, Pixels
 
 DEFAULT_CACHE = "~/.cache/duonas"
 VERSION = 1  # of what is made of a file: images of another version are others
-PIXELS = "pixels.u8"
+PIXELS, PART = "pixels.u8", ".part"  # of a part the name is the same, but for the suffix
 
 
 def stored_images(
@@ -89,8 +89,8 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
         OSError: it cannot be written.
         DuonasError: an image cannot be read.
     """
-    part, each, total = _part(path), 3 * size * size, len(files)
-    done = part.stat().st_size // each if part.exists() else 0
+    part, each, total = path.with_suffix(PART), 3 * size * size, len(files)
+    done = _length(part) // each
     try:
         with part.open("ab") as file:
             file.truncate(done * each)
@@ -106,15 +106,19 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
         raise
 
 
-def _part(path: Path) -> Path:
-    return path.with_suffix(".part")
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _check_room(path: Path, needed: int) -> None:
     """Refuse to begin a file of so many bytes where there is no room for what is missing of it."""
     folder = next(folder for folder in path.absolute().parents if folder.exists())
-    free, there = shutil.disk_usage(folder).free, _part(path).stat().st_size if _part(path).exists() else 0
-    if needed - there > free and not path.exists():  # another process may just have finished it
+    free = shutil.disk_usage(folder).free
+    missing = needed - _length(path.with_suffix(PART))
+    if missing > free and not path.exists():  # another process may just have finished it
         raise DuonasError(
             f"the decoded images need {needed / 1e9:.1f} GB in {path.parent.parent} and only {free / 1e9:.1f} GB are "
             "free there: make room, name a folder on another disk by [data] cache, or take a smaller image_size."
