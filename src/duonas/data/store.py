@@ -109,7 +109,7 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
 def _length(path: Path) -> int:
     try:
         return path.stat().st_size
-    except FileNotFoundError:
+    except OSError:  # it is not there
         return 0
 
 
