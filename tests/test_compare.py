@@ -105,7 +105,7 @@ def test_seeds_give_a_mean_and_a_deviation_and_differences_go_seed_by_seed(tmp_p
         (folder / "measure.json").write_text(text)
 
     monkeypatch.setattr(comparing.pipeline, "run", measured)
-    monkeypatch.setattr(comparing, "load_splits", lambda *_: None)
+    monkeypatch.setattr(comparing, "read_splits", lambda *_: None)
     compare(load_study(path), tmp_path / "runs")
     a, b = json.loads((tmp_path / "runs" / "s.json").read_text())["variants"]
     assert a["figures"]["routed"] == pytest.approx({"mean": 0.6, "std": 0.1 * 2**0.5})

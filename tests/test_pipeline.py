@@ -216,6 +216,25 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
         duonas.run(recipe, tmp_path / "next", supernet=tmp_path / "run")
 
 
+def test_a_run_of_images_on_disk_is_the_run_of_images_in_memory(tmp_path):
+    """Weights, answers, pair and policy have the same bits, so either may take the other's supernet."""
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(60):
+            pixels = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
+    folder = ["data.name=folder", f"data.path={tmp_path / 'images'}", "data.image_size=8", "data.flip=true",
+              "data.crop_padding=1", "data.mixup=0.2", "finetune.mode=joint", "finetune.epochs=1"]  # fmt: skip
+    disk = ["data.store=disk", f"data.cache={tmp_path / 'cache'}"]
+    recipes = [duonas.load_recipe("quickstart", [*QUICK, *folder, *more]) for more in ([], disk)]
+    runs = [duonas.run(recipe, tmp_path / str(n), until="route") for n, recipe in enumerate(recipes)]
+    memory, stored = ({name: data for name, data in contents(run).items() if name != "recipe.toml"} for run in runs)
+    assert memory == stored
+    adopted = duonas.run(recipes[1], tmp_path / "adopted", until="train", supernet=runs[0])
+    assert (adopted / "supernet.safetensors").read_bytes() == memory["supernet.safetensors"]
+
+
 def test_a_tighter_budget_than_the_recipes_own_constraint_is_searched_for():
     recipe = duonas.load_recipe("quickstart", ["search.constraints.expected_macs=400000", "route.budget=200000"])
     assert jobs.search_options(recipe).constraints["expected_macs"] == 200_000

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from duonas.progress import Bars, Lines, Pace, Silent, format_figures, format_seconds, watch
+from duonas.progress import Bars, Lines, Pace, Silent, format_figures, format_seconds, once_told, watch
 
 
 class Clock:
@@ -63,6 +63,17 @@ def test_skipped_stages_say_why():
     Silent().skip("train", "done before")
     with Silent().stage("train") as report:
         assert report(1, 2, loss=0.5) is None
+
+
+def test_of_work_that_was_done_before_nothing_is_said():
+    said = []
+    with once_told(Lines(said.append, Clock()), "data"):
+        pass
+    assert said == []
+    with once_told(Lines(said.append, Clock()), "data") as report:
+        report(1, 2)
+        report(2, 2)
+    assert said == ["data: started", "data: done in 0 s"]
 
 
 def test_bars_are_for_terminals_and_fill_up():

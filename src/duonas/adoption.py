@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_bytes
 from duonas.job import Job
+from duonas.recipe import Recipe
 from duonas.rundir import Run
 
 
@@ -21,7 +23,7 @@ def adopt(job: Job, other: Path) -> None:
     """
     theirs = Run(other).recipe
     for table in ("seed", "data", "space", "pair", "train"):
-        if getattr(theirs, table) != getattr(job.recipe, table):
+        if _as_trained(theirs, table) != _as_trained(job.recipe, table):
             raise DuonasError(
                 f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
             )
@@ -43,3 +45,9 @@ def adopt(job: Job, other: Path) -> None:
         for state in known.rglob("*.safetensors"):
             write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
     job.run.finish("train", list(taken.values()), seconds=0.0)
+
+
+def _as_trained(recipe: Recipe, table: str) -> Any:
+    """A table of a recipe, less what changes no weights: where the images lay."""
+    options = getattr(recipe, table)
+    return replace(options, store="memory", cache=None) if table == "data" else options

@@ -20,6 +20,7 @@ from duonas.recipe import headline, shipped
 # Where the allowed names of a kind stand: options and the field whose Literal lists them.
 FIELDS: dict[str, tuple[type, str]] = {
     "data set": (DataOptions, "name"),
+    "store": (DataOptions, "store"),
     "batch norm": (SpaceOptions, "norm"),
     "weights": (SpaceOptions, "weights"),
     "coupling": (PairOptions, "coupling"),
@@ -67,6 +68,8 @@ LINES = {
     "cifar10": "60,000 images of 32 x 32 in 10 classes; downloaded, or Parquet shards at path",
     "cifar100": "60,000 images of 32 x 32 in 100 classes; downloaded, or Parquet shards at path",
     "folder": "your own images: one subfolder a class at path",
+    "memory": "all images at once, on the device that trains: the fastest",
+    "disk": "decoded once into a file, and read a batch at a time: for more images than fit into memory",
     "recalibrated": "statistics measured anew for every subnet, on training images",
     "switchable": "its own weights and statistics for every width, as they were trained",
     "both": "its own weights for every width, statistics measured anew for every subnet",

@@ -12,8 +12,9 @@ from typing import Any
 from duonas import pipeline
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.data.splits import Splits, load_splits
+from duonas.data.splits import Splits
 from duonas.environment import process_count
+from duonas.job import read_splits
 from duonas.progress import Silent, StageProgress
 from duonas.recipe import Recipe
 from duonas.report.comparison import write_comparison
@@ -84,10 +85,10 @@ class _Shared:
         self._key: Any = None
         self._splits: Splits | None = None
 
-    def of(self, recipe: Recipe) -> Splits:
+    def of(self, recipe: Recipe, watch: StageProgress) -> Splits:
         key = (recipe.data, recipe.seed)
         if self._splits is None or key != self._key:
-            self._key, self._splits = key, load_splits(recipe.data, recipe.seed)
+            self._key, self._splits = key, read_splits(recipe, watch)
         return self._splits
 
 
@@ -96,7 +97,7 @@ def _run(study: Study, variant: Variant, seed: int, folder: Path, images: _Share
     if (run / "recipe.toml").is_file() and Run(run).is_done("measure") and Run(run).recipe == recipe:
         return
     supernet = None if variant.supernet is None else run_folder(folder, variant.supernet, seed)
-    pipeline.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe))
+    pipeline.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe, watch))
 
 
 def _write(study: Study, folder: Path, seeds: tuple[int, ...]) -> None:

@@ -32,6 +32,7 @@ from duonas.data.splits import Splits, load_splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.layers.init import initialise
 from duonas.layers.norm import recalibrate
+from duonas.progress import Silent, StageProgress, once_told
 from duonas.recipe import Recipe
 from duonas.routing.learned import Learned
 from duonas.routing.policy import Policy
@@ -65,18 +66,27 @@ class Job:
         run: where.
         family: the kind of network, where it is not the recipe's own.
         splits: the recipe's images, where they were read before.
+        progress: told how the reading of images goes; silent by default.
     """
 
-    def __init__(self, recipe: Recipe, run: Run, family: Family | None = None, splits: Splits | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        run: Run,
+        family: Family | None = None,
+        splits: Splits | None = None,
+        progress: StageProgress | None = None,
+    ) -> None:
         self.recipe = recipe
         self.run = run
         self._family = family
         self._splits = splits
+        self._progress = progress or Silent()
 
     @cached_property
     def splits(self) -> Splits:
         """The images, on the host; the same ones as when the run began."""
-        splits = self._splits or load_splits(self.recipe.data, self.recipe.seed)
+        splits = self._splits or read_splits(self.recipe, self._progress)
         self.run.hold_splits(splits.hashes)
         return splits
 
@@ -299,6 +309,12 @@ class Job:
         options = self.recipe.search
         pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
         recalibrate(network.to(self.device), evaluation_batches(pixels, options.batch_size))
+
+
+def read_splits(recipe: Recipe, progress: StageProgress) -> Splits:
+    """The images of a recipe; where they are decoded, that is a stage of its own to whoever watches."""
+    with once_told(progress, "data") as told:
+        return load_splits(recipe.data, recipe.seed, told)
 
 
 def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

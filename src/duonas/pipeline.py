@@ -222,7 +222,7 @@ def run(
         raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
     watch = progress or Silent()
     with Run.open(Path(folder), recipe) as opened:
-        job = Job(recipe, opened, family, splits)
+        job = Job(recipe, opened, family, splits, watch)
         stages = STAGES[: STAGES.index(until) + 1]
         if not opened.writes:  # the helpers of torchrun only train
             stages = ("train",) if supernet is None else ()
@@ -266,7 +266,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     recipe = rechosen(current, **target)
     with Run.open(Path(folder), current) as opened:
         _need_pair(opened)
-        job, exported = Job(recipe, opened), opened.is_done("export")
+        job, exported = Job(recipe, opened, progress=watch), opened.is_done("export")
         with watch.stage("route") as told:
             known = opened.is_done("route") and opened.calib.is_file()
             policy, judged = _stored_policy(opened) if known else job.fitted

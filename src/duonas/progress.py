@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from duonas.core.protocols import Progress, silent
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 20.0
-UNITS = {"train": " steps", "search": " pairs", "measure": " images", "rank": " archs"}
+UNITS = {"data": " images", "train": " steps", "search": " pairs", "measure": " images", "rank": " archs"}
 
 
 class StageProgress(Protocol):
@@ -40,6 +40,20 @@ class Silent:
 
     def skip(self, name: str, why: str) -> None:
         """Says nothing."""
+
+
+@contextmanager
+def once_told(watch: StageProgress, name: str) -> Iterator[Progress]:
+    """A stage that starts with the first report, so that nothing is said of work that was done before."""
+    with ExitStack() as stack:
+        told: Progress | None = None
+
+        def report(done: int, total: int, **figures: float) -> None:
+            nonlocal told
+            told = told or stack.enter_context(watch.stage(name))
+            told(done, total, **figures)
+
+        yield report
 
 
 class Lines:

@@ -71,7 +71,7 @@ def rank(
             raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
         reported = run.is_done("report")
         check_accelerator(recipe.train.accelerator)
-        job = Job(recipe, run, family)
+        job = Job(recipe, run, family, progress=progress)
         chosen = chosen_archs(job.space, which, seed)
         theirs = None if benchmark is None else _looked_up(benchmark, job, chosen)
         evaluator = job.evaluator_on(getattr(job.splits, split), None)

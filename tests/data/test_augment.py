@@ -18,6 +18,7 @@ augments = st.builds(
     magnitude=st.floats(0, 30),
     mixup=st.sampled_from([0.0, 0.01, 0.2, 1.0, 8.0]),
     cutmix=st.sampled_from([0.0, 0.01, 1.0]),
+    crop_scale=st.sampled_from([1.0, 0.3, 0.01]),
 )
 
 
@@ -112,6 +113,8 @@ def test_with_both_on_a_batch_is_either_mixed_or_cut() -> None:
 
 
 def test_options_are_taken_over() -> None:
-    options = DataOptions(crop_padding=3, flip=True, randaugment=2, magnitude=7.0, mixup=0.1, cutmix=0.5)
-    assert Augment.from_options(options) == Augment(3, True, 2, 7.0, 0.1, 0.5)
+    options = DataOptions(
+        crop_padding=3, flip=True, randaugment=2, magnitude=7.0, mixup=0.1, cutmix=0.5, crop_scale=0.2
+    )
+    assert Augment.from_options(options) == Augment(3, True, 2, 7.0, 0.1, 0.5, 0.2)
     assert Augment.from_options(DataOptions()) == Augment()

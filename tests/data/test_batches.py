@@ -11,7 +11,7 @@ from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images
 
 CLASSES = 5
-AUGMENTS = [Augment(), Augment(crop_padding=2, flip=True), Augment(2, True, 2, 9.0, 0.2, 1.0)]
+AUGMENTS = [Augment(), Augment(crop_padding=2, flip=True), Augment(2, True, 2, 9.0, 0.2, 1.0, 0.3)]
 
 
 def numbered(n: int) -> Images:

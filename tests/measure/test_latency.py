@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from duonas.core.options import MeasureOptions
 from duonas.deploy.unstitch import unstitch
@@ -52,8 +53,8 @@ TIMES = {
 def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
     clock_of(monkeypatch, TIMES, before)
     is_little = ~np.isin(np.arange(10), hard)
-    pixels = np.zeros((10, 3, 2, 2), np.uint8)
-    pixels[~is_little] = 255
+    pixels = torch.zeros(10, 3, 2, 2, dtype=torch.uint8)
+    pixels[~torch.from_numpy(is_little)] = 255
     found = latency(Path("none"), pixels, is_little, 0.5, MeasureOptions(latency_images=40, throughput_batches=2))
     share = len(hard) / 10
     routed = 1.1 * (1 - share) + 4.2 * share

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from safetensors.numpy import load_file
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
+from duonas.core.options import MeasureOptions
 from duonas.data.images import Images
+from duonas.data.ondisk import OnDisk
 from duonas.deploy.runtime import Bundle
 from duonas.measure.examples import choose_examples, png
 from duonas.measure.measure import compare, evaluate, measure
@@ -57,7 +60,7 @@ def test_a_difference_would_be_seen(measured):
     outputs = evaluate(net, policy, images)
     turned = dataclasses.replace(outputs, is_little=outputs.is_little ^ (np.arange(350) < 5))
     moved = dataclasses.replace(outputs, little_logits=outputs.little_logits + 1)
-    bundle, pixels = Bundle.load(folder / "export", threads=1), images.pixels.numpy()
+    bundle, pixels = Bundle.load(folder / "export", threads=1), images.pixels
     assert compare(bundle, turned, pixels)["differing_decisions"] == 5
     assert compare(bundle, moved, pixels)["max_logit_difference"] == pytest.approx(1, abs=1e-3)
 
@@ -105,7 +108,7 @@ def test_what_the_router_sent_wrongly_comes_before_what_was_lost(measured):
     _, net, policy, images, _, _ = measured
     outputs = evaluate(net, policy, images)
     labels = np.where(np.arange(350) % 3 == 0, 6, outputs.labels)  # a class that neither network knows
-    rows = choose_examples(dataclasses.replace(outputs, labels=labels), images.pixels.numpy())
+    rows = choose_examples(dataclasses.replace(outputs, labels=labels), images.pixels)
     saved = [row["label"] in (row["little"], row["big"]) for row in rows]
     assert all(saved[:12]) and not any(saved[12:24])
 
@@ -125,4 +128,22 @@ def test_scores_that_are_no_numbers_are_not_shown(measured):
     _, net, policy, images, _, _ = measured
     outputs = evaluate(net, policy, images)
     broken = dataclasses.replace(outputs, score=np.full(350, np.nan, np.float32))
-    assert choose_examples(broken, images.pixels.numpy()) == []
+    assert choose_examples(broken, images.pixels) == []
+
+
+def test_images_on_disk_are_measured_alike(measured, tmp_path):
+    folder, net, _, images, figures, _ = measured
+    (tmp_path / "pixels").write_bytes(images.pixels.flip(0).contiguous().numpy().tobytes())
+    stored = OnDisk.open(tmp_path / "pixels", tuple(images.pixels.shape))[np.arange(len(images))[::-1].copy()]
+    copy = shutil.copytree(folder, tmp_path / "run")
+    found = measure(
+        copy,
+        net,
+        test=Images(stored, images.labels),
+        options=MeasureOptions(latency_images=12, throughput_batches=3, threads=1),
+    )
+    assert {name: found[name] for name in ("onnx", "outcomes", "classes")} == {
+        name: figures[name] for name in ("onnx", "outcomes", "classes")
+    }
+    for name in ("test_outputs.safetensors", "examples.json"):
+        assert (copy / name).read_bytes() == (folder / name).read_bytes()

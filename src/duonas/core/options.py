@@ -29,6 +29,9 @@ class DataOptions:
     val: OpenFraction = 0.05  # of the images that are not test
     calib: OpenFraction = 0.05  # likewise; the router is calibrated on it
     test: OpenFraction = 0.2  # of all images, where the data set has no test split of its own
+    store: Literal["memory", "disk"] = "memory"  # where decoded images are held; disk is for a folder
+    cache: str | None = None  # disk: the folder that gets them; default: ~/.cache/duonas
+    crop_scale: Annotated[float, Gt(0), Le(1)] = 1.0  # least part of the area that a random crop enlarges; 1: off
     crop_padding: Annotated[int, Ge(0)] = 0  # pixels of random shift; 0: off
     flip: bool = False  # left and right, at random
     randaugment: Annotated[int, Ge(0)] = 0  # operations an image

@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from duonas.core.options import DataOptions
-from duonas.data.images import to_device, to_float
+from duonas.data.images import select, take, to_device, to_float
 from duonas.data.mix import Mixing, one_hot
+from duonas.data.ondisk import Pixels, read
+from duonas.data.zoom import draw_crops, zoom
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Augment:
         magnitude: their strength, 0 to 30.
         mixup: alpha of mixup's Beta distribution (Zhang et al., mixup, section 2); 0 is off.
         cutmix: alpha of cutmix's (Yun et al., CutMix, section 3.1); with both on, each batch gets one of them.
+        crop_scale: the least part of the area that a crop of random size keeps, before all else; 1 is off.
     """
 
     crop_padding: int = 0
@@ -37,6 +40,7 @@ class Augment:
     magnitude: float = 9.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    crop_scale: float = 1.0
 
     @classmethod
     def from_options(cls, options: DataOptions) -> Augment:
@@ -45,7 +49,7 @@ class Augment:
 
     def __call__(
         self,
-        pixels: Tensor,
+        pixels: Pixels,
         labels: Tensor,
         num_classes: int,
         rng: np.random.Generator,
@@ -54,7 +58,8 @@ class Augment:
         """Vary a batch, or some rows of it: an image becomes the same whichever others are asked for.
 
         Args:
-            pixels: (B, 3, H, W) uint8, of the whole batch; left as it is.
+            pixels: (B, 3, H, W) uint8, of the whole batch; left as it is. Those on disk are read
+                as far as they are needed.
             labels: (B,) int64.
             num_classes: K, the length of soft targets.
             rng: where all draws come from; always those for the whole batch.
@@ -66,16 +71,16 @@ class Augment:
         rows = np.arange(len(pixels)) if rows is None else rows
         mixing = self._draw_mixing(pixels, rng)
         if mixing is None:
-            return to_float(self._vary(pixels, rows, rng)), _select(labels, rows)
+            return to_float(self._vary(pixels, rows, rng)), select(labels, rows)
         # A partner may be any image of the batch; it is varied as where it is an image of its own.
         chosen, place = np.unique(np.concatenate([rows, mixing.partner[rows]]), return_inverse=True)
         varied = self._vary(pixels, chosen, rng)
-        targets = one_hot(_select(labels, chosen), num_classes)
+        targets = one_hot(select(labels, chosen), num_classes)
         own, partners = np.split(place, 2)
-        images = mixing.images(to_float(_select(varied, own)), to_float(_select(varied, partners)))
-        return images, mixing.targets(_select(targets, own), _select(targets, partners))
+        images = mixing.images(to_float(select(varied, own)), to_float(select(varied, partners)))
+        return images, mixing.targets(select(targets, own), select(targets, partners))
 
-    def _draw_mixing(self, pixels: Tensor, rng: np.random.Generator) -> Mixing | None:
+    def _draw_mixing(self, pixels: Pixels, rng: np.random.Generator) -> Mixing | None:
         batch, _, height, width = pixels.shape
         kinds = [name for name in ("mixup", "cutmix") if getattr(self, name)]
         if not kinds:
@@ -84,10 +89,12 @@ class Augment:
             return Mixing.mixup(batch, self.mixup, rng)
         return Mixing.cutmix(batch, self.cutmix, height, width, rng)
 
-    def _vary(self, pixels: Tensor, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
+    def _vary(self, whole: Pixels, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         """The rows of (B, 3, H, W) uint8, each varied by what is drawn for it."""
-        batch = len(pixels)
-        pixels = _select(pixels, rows)
+        batch, _, height, width = whole.shape
+        pixels = read(take(whole, rows))
+        if self.crop_scale < 1:
+            pixels = zoom(pixels, draw_crops(self.crop_scale, batch, height, width, rng)[:, rows])
         if self.crop_padding:
             top, left = rng.integers(0, 2 * self.crop_padding + 1, (2, batch))[:, rows]
             pixels = crop(pixels, self.crop_padding, top, left)
@@ -120,7 +127,3 @@ def mirror(pixels: Tensor, mirrored: np.ndarray) -> Tensor:
     """Mirror left to right those images of (B, 3, H, W) where ``mirrored`` (B,) is true."""
     chosen = to_device(mirrored, pixels.device)[:, None, None, None]
     return torch.where(chosen, pixels.flip(3), pixels)
-
-
-def _select(values: Tensor, rows: np.ndarray) -> Tensor:
-    return values.index_select(0, to_device(rows, values.device))

@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
+from duonas.data.ahead import Ahead
 from duonas.data.augment import Augment
-from duonas.data.images import Images, to_device, to_float
+from duonas.data.images import Images, to_float
+from duonas.data.ondisk import OnDisk, Pixels, read
 from duonas.data.processes import own_rows
 
 
@@ -20,6 +21,7 @@ class Batches:
     """Training batches without end, shuffled anew every epoch; ``batch(step)`` depends on nothing but the arguments.
 
     However many processes share a batch, together they see the images that one process would see, varied as it would.
+    Of images on disk the next batch is made in a thread while the last one is used.
 
     Args:
         images: the train split, on the device where batches are wanted.
@@ -63,6 +65,7 @@ class Batches:
         self.augment = augment
         self.rank, self.world = rank, world
         self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
+        self._made = Ahead(self._make) if isinstance(images.pixels, OnDisk) else self._make
 
     def __len__(self) -> int:
         """Steps an epoch."""
@@ -75,23 +78,31 @@ class Batches:
             Images (B, 3, H, W) float32, and targets: labels (B,) int64, or (B, K) float32 under mixup or cutmix; B is
             this process's part of the batch.
         """
+        return self._made(step)
+
+    def _make(self, step: int) -> tuple[Tensor, Tensor]:
         epoch, place = divmod(step, len(self))
         if epoch != self._order[0]:
             self._order = (epoch, self._shuffled(epoch))
-        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
-        pixels, labels = self.images.pixels.index_select(0, chosen), self.images.labels.index_select(0, chosen)
+        batch = self.images.subset(self._order[1][place * self.batch_size : (place + 1) * self.batch_size])
         rows = own_rows(np.arange(self.batch_size), self.rank, self.world)
-        return self.augment(pixels, labels, self.num_classes, stream(self.seed, "augment", step), rows)
+        return self.augment(batch.pixels, batch.labels, self.num_classes, stream(self.seed, "augment", step), rows)
 
-    def _shuffled(self, epoch: int) -> Tensor:
-        order = stream(self.seed, "order", epoch).permutation(len(self.images))
-        return to_device(order, self.images.pixels.device)
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return stream(self.seed, "order", epoch).permutation(len(self.images))
 
 
-def evaluation_batches(pixels: Tensor, batch_size: int) -> Iterator[Tensor]:
+def evaluation_batches(pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
     """All of (N, 3, H, W) uint8 in order, in float batches of at most ``batch_size``; N = 0 gives none.
 
-    Their sizes differ by one at most, so that a mean over batches, as recalibration takes it, is one over images.
+    Their sizes differ by one at most, so that a mean over batches, as recalibration takes it, is one over images. Of
+    images on disk the next batch is read while the last one is used.
     """
-    for part in torch.tensor_split(pixels, math.ceil(len(pixels) / batch_size)) if len(pixels) else ():
-        yield to_float(part)
+    count = math.ceil(len(pixels) / batch_size)
+    rows = np.array_split(np.arange(len(pixels)), count) if count else []
+
+    def make(number: int) -> Tensor:
+        return to_float(read(pixels[rows[number][0] : rows[number][-1] + 1]))
+
+    made = Ahead(make, count) if isinstance(pixels, OnDisk) else make
+    yield from map(made, range(count))

@@ -1,11 +1,13 @@
-"""Image files and encoded bytes to one uint8 tensor, with Pillow on a few threads."""
+"""Image files and encoded bytes to uint8 pixels, with Pillow on a few threads."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ from torch import Tensor
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 
-CHUNK = 256  # images a task: large enough that handing out tasks costs nothing
+CHUNK = 64  # images a task: handing out tasks costs nothing, and what waits to be written stays small
 MAX_THREADS = 8
 
 
@@ -32,22 +34,35 @@ def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int,
     Raises:
         DuonasError: an image cannot be read; the message names it.
     """
-    total = len(encoded)
-    pixels = np.empty((total, 3, size, size), np.uint8)
+    pixels = np.empty((len(encoded), 3, size, size), np.uint8)
+    done = 0
+    for chunk in decode_in_order(names, encoded, size):
+        pixels[done : done + len(chunk)] = chunk
+        done += len(chunk)
+        progress(done, len(encoded))
+    return torch.from_numpy(pixels)
 
-    def decode_chunk(start: int) -> int:
-        stop = min(start + CHUNK, total)
+
+def decode_in_order(names: Sequence[str], encoded: Sequence[Path | bytes], size: int) -> Iterator[np.ndarray]:
+    """The same in parts (M, 3, size, size), contiguous, of which a few at a time are in memory."""
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+
+    def decode_chunk(start: int) -> np.ndarray:
+        stop = min(start + CHUNK, len(encoded))
+        pixels = np.empty((stop - start, 3, size, size), np.uint8)
         for i in range(start, stop):
-            pixels[i] = _decode(names[i], encoded[i], size)
-        return stop
+            pixels[i - start] = _decode(names[i], encoded[i], size)
+        return pixels
 
-    pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))  # decoders release the interpreter's lock
+    starts = iter(range(0, len(encoded), CHUNK))
+    pool = ThreadPoolExecutor(threads)  # decoders release the interpreter's lock
     try:
-        for done in pool.map(decode_chunk, range(0, total, CHUNK)):
-            progress(done, total)
+        waiting = deque(pool.submit(decode_chunk, start) for start in islice(starts, threads + 1))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(decode_chunk, start) for start in islice(starts, 1))
     finally:
         pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C: what has not begun is dropped
-    return torch.from_numpy(pixels)
 
 
 def _decode(name: str, encoded: Path | bytes, size: int) -> np.ndarray:

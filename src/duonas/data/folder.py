@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_all
 from duonas.data.images import Images, Source
+from duonas.data.ondisk import Pixels
 
 DEFAULT_SIDE = 32  # the size of the CIFAR presets: small enough to train on a CPU; photographs deserve more
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
-def read_folder(path: str | None, size: int, progress: Progress = silent) -> Source:
+Decode = Callable[[list[Path], Path, int, Progress], Pixels]
+
+
+def in_memory(files: list[Path], root: Path, size: int, progress: Progress) -> Tensor:
+    """Images as one tensor (N, 3, size, size) uint8."""
+    return decode_all([str(file) for file in files], files, size, progress)
+
+
+def read_folder(path: str | None, size: int, progress: Progress = silent, decode: Decode = in_memory) -> Source:
     """Images from ``path/CLASS/*``, or from ``path/train/CLASS/*`` and, if it is there, ``path/test/CLASS/*``.
 
     Class names are the folders' names, sorted. Images may lie deeper inside a class folder; files that have no image
     suffix and hidden ones are passed over. Every image becomes ``size`` x ``size``: short side resized, centre cropped.
+
+    Args:
+        path: the folder.
+        size: side of the images in pixels.
+        progress: told the number of images decoded.
+        decode: makes pixels (N, 3, size, size) of N files below a root; by default in memory.
 
     Raises:
         DuonasError: no such folder, fewer than two classes, a class without images, an image that cannot be read.
@@ -37,18 +54,7 @@ def read_folder(path: str | None, size: int, progress: Progress = silent) -> Sou
     if parted and _subfolders(root / "test"):
         _check_known(root / "test", class_names)
         test_files = _files(root / "test", class_names)
-    return _decode(files, test_files, class_names, size, progress)
-
-
-def _decode(
-    files: list[tuple[Path, int]],
-    test_files: list[tuple[Path, int]],
-    class_names: tuple[str, ...],
-    size: int,
-    progress: Progress,
-) -> Source:
-    paths = [path for path, _ in files + test_files]
-    pixels = decode_all([str(path) for path in paths], paths, size, progress)
+    pixels = decode([file for file, _ in files + test_files], root, size, progress)
     labels = torch.tensor([label for _, label in files + test_files])
     images, test = (Images(pixels[part], labels[part]) for part in (slice(len(files)), slice(len(files), None)))
     return Source(images, test if test_files else None, class_names)

@@ -1,7 +1,8 @@
-"""Labelled images in memory, as whole tensors: uint8, so that even a large set fits on the device."""
+"""Labelled images: uint8 in memory, so that even a large set fits on the device, or in a file where it does not."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from duonas.data.ondisk import Pixels, read
+
+PART = 256  # images looked at in one go where nothing else says how many
 RESIZE_CHUNK = 4096  # images resized at a time, so that their float copies stay small
 
 
@@ -21,28 +25,25 @@ class Images:
         labels: (N,) int64.
     """
 
-    pixels: Tensor
+    pixels: Pixels
     labels: Tensor
 
     def __len__(self) -> int:
         return self.pixels.shape[0]
 
-    def subset(self, indices: np.ndarray | Tensor) -> Images:
-        """Copies of the images at ``indices`` (M,), in that order."""
-        chosen = torch.as_tensor(indices, dtype=torch.int64, device=self.pixels.device)
-        return Images(self.pixels[chosen], self.labels[chosen])
+    def subset(self, indices: np.ndarray) -> Images:
+        """Copies of the images at ``indices`` (M,), in that order; on disk nothing is copied."""
+        return Images(take(self.pixels, indices), select(self.labels, indices))
 
     def to(self, device: torch.device | str) -> Images:
-        """The same images on ``device``."""
+        """The same images on ``device``; those on disk come to it as they are read."""
         return Images(self.pixels.to(device), self.labels.to(device))
 
     def resized(self, size: int) -> Images:
         """The same images with sides of ``size`` pixels, by antialiased bilinear interpolation."""
         if self.pixels.shape[-2:] == (size, size):
             return self
-        return Images(
-            torch.cat([_resize(chunk, size) for chunk in torch.split(self.pixels, RESIZE_CHUNK)]), self.labels
-        )
+        return Images(torch.cat([_resize(part, size) for part in parts(self.pixels, RESIZE_CHUNK)]), self.labels)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,22 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
+
+
+def select(values: Tensor, rows: np.ndarray) -> Tensor:
+    """The given rows of a tensor, in that order."""
+    return values.index_select(0, to_device(rows, values.device))
+
+
+def take(pixels: Pixels, rows: np.ndarray) -> Pixels:
+    """The given rows of images, in that order; on disk nothing is read."""
+    return select(pixels, rows) if isinstance(pixels, Tensor) else pixels[rows]
+
+
+def parts(pixels: Pixels, size: int = PART) -> Iterator[Tensor]:
+    """All images in order, ``size`` of them at a time as one tensor; at least one, if it is empty."""
+    for start in range(0, max(len(pixels), 1), size):
+        yield read(pixels[start : start + size])
 
 
 def _resize(pixels: Tensor, size: int) -> Tensor:

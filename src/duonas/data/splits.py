@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,8 +17,10 @@ from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
 from duonas.data.cifar import read_cifar
 from duonas.data.digits import read_digits
-from duonas.data.folder import DEFAULT_SIDE, read_folder
-from duonas.data.images import Images, Source
+from duonas.data.folder import DEFAULT_SIDE, in_memory, read_folder
+from duonas.data.images import Images, Source, parts
+from duonas.data.ondisk import Pixels
+from duonas.data.store import remembered, stored_images
 
 Colour = tuple[float, float, float]
 MIN_STD = 1 / 255  # of a channel that never varies, so that normalising by it stays finite
@@ -66,15 +70,20 @@ def load_splits(options: DataOptions, seed: int, progress: Progress = silent) ->
             f"data.val = {options.val} and data.calib = {options.calib} leave nothing to train on; "
             "their sum must be below 1."
         )
+    if options.store == "disk" and options.name != "folder":
+        raise DuonasError(
+            f"[data] store = 'disk' is for name = 'folder': {options.name} fits into memory, where it is faster."
+        )
     source = _read(options, progress)
     indices = split_indices(source, options, stream(seed, "splits", options.name))
     images = {name: source.images.subset(chosen) for name, chosen in indices.items() if name != "test"}
     images["test"] = (source.images if source.test is None else source.test).subset(indices["test"])
     if options.image_size is not None:
         images = {name: part.resized(options.image_size) for name, part in images.items()}
-    hashes = {name: _hash(indices[name], part, with_labels=name != "test") for name, part in images.items()}
-    mean, std = channel_statistics(images["train"].pixels)
-    return Splits(**images, class_names=source.class_names, mean=mean, std=std, hashes=hashes)
+    told = progress if options.store == "disk" else silent
+    about = remembered(source.images.pixels, _key(indices), lambda: _describe(images, indices, told))
+    mean, std = (cast(Colour, tuple(about[name])) for name in ("mean", "std"))
+    return Splits(**images, class_names=source.class_names, mean=mean, std=std, hashes=about["hashes"])
 
 
 def split_indices(source: Source, options: DataOptions, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -93,12 +102,20 @@ def split_indices(source: Source, options: DataOptions, rng: np.random.Generator
     return joined
 
 
-def channel_statistics(pixels: Tensor) -> tuple[Colour, Colour]:
+def channel_statistics(pixels: Pixels) -> tuple[Colour, Colour]:
     """Mean and standard deviation of each channel of (N, 3, H, W) uint8, in [0, 1], exact from its histogram."""
+    return _statistics(np.sum([_histogram(part) for part in parts(pixels)], axis=0))
+
+
+def _histogram(pixels: Tensor) -> np.ndarray:
+    """How often each value is there in each channel, (3, 256)."""
+    return np.stack([torch.bincount(channel.reshape(-1), minlength=256).numpy() for channel in pixels.unbind(1)])
+
+
+def _statistics(histogram: np.ndarray) -> tuple[Colour, Colour]:
     levels = np.arange(256) / 255
     means, stds = [], []
-    for channel in pixels.unbind(1):
-        counts = torch.bincount(channel.reshape(-1), minlength=256).numpy()
+    for counts in histogram:
         mean = float(counts @ levels / counts.sum())
         means.append(mean)
         stds.append(max(float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum())), MIN_STD))
@@ -114,7 +131,8 @@ def _read(options: DataOptions, progress: Progress) -> Source:
         case "cifar10" | "cifar100":
             return read_cifar(options.name, options.path, progress)
         case "folder":
-            return read_folder(options.path, options.image_size or DEFAULT_SIDE, progress)
+            decode = in_memory if options.store == "memory" else partial(stored_images, cache=options.cache)
+            return read_folder(options.path, options.image_size or DEFAULT_SIDE, progress, decode)
 
 
 def _sizes(count: int, class_name: str, options: DataOptions, own_test: bool) -> list[int]:
@@ -135,10 +153,28 @@ def _share(count: int, fraction: float, spare: int) -> int:
     return min(max(1, round(count * fraction)), count - spare)
 
 
-def _hash(indices: np.ndarray, images: Images, with_labels: bool) -> str:
-    digest = hashlib.sha256(str(tuple(images.pixels.shape)).encode())
-    digest.update(indices.astype("<i8").tobytes())
-    digest.update(images.pixels.contiguous().numpy().data)
-    if with_labels:
-        digest.update(images.labels.numpy().astype("<i8").tobytes())
-    return digest.hexdigest()
+def _key(indices: dict[str, np.ndarray]) -> str:
+    """A name for what is known of splits: other indices, other name."""
+    digest = hashlib.sha256()
+    for name, chosen in indices.items():
+        digest.update(f"{name}/{len(chosen)}".encode() + chosen.astype("<i8").tobytes())
+    return f"splits-{digest.hexdigest()[:16]}"
+
+
+def _describe(images: dict[str, Images], indices: dict[str, np.ndarray], progress: Progress) -> dict[str, Any]:
+    """Mean, deviation and hashes as JSON, from one look at every image."""
+    total, done = sum(map(len, images.values())), 0
+    hashes, histograms = {}, {}
+    for name, split in images.items():
+        digest, histogram = hashlib.sha256(str(tuple(split.pixels.shape)).encode()), np.zeros((3, 256), np.int64)
+        digest.update(indices[name].astype("<i8").tobytes())
+        for part in parts(split.pixels):
+            digest.update(part.contiguous().numpy().data)
+            histogram += _histogram(part)
+            done += len(part)
+            progress(done, total)
+        if name != "test":
+            digest.update(split.labels.numpy().astype("<i8").tobytes())
+        hashes[name], histograms[name] = digest.hexdigest(), histogram
+    mean, std = _statistics(histograms["train"])
+    return {"mean": mean, "std": std, "hashes": hashes}

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from duonas.data.ondisk import Pixels, read
 from duonas.measure.accuracy import Outputs
 
 EACH = 12
 LARGEST = 96  # side of a picture in pixels
 
 
-def choose_examples(outputs: Outputs, pixels: np.ndarray) -> list[dict[str, Any]]:
+def choose_examples(outputs: Outputs, pixels: Pixels) -> list[dict[str, Any]]:
     """Failures first, then the easiest, then the hardest images; each at most once.
 
     Of the failures first those of the router: the network whose answer was not taken has it right. Then those of the
@@ -43,7 +44,7 @@ def choose_examples(outputs: Outputs, pixels: np.ndarray) -> list[dict[str, Any]
             "big": int(big[index]),
             "score": float(outputs.score[index]),
             "is_little": bool(outputs.is_little[index]),
-            "png": png(pixels[index]),
+            "png": png(read(pixels[index : index + 1])[0].cpu().numpy()),
         }
         for index in picked
     ]

@@ -12,6 +12,8 @@ import numpy as np
 from duonas.core.options import MeasureOptions
 from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
+from duonas.data.images import take
+from duonas.data.ondisk import Pixels, read
 from duonas.measure.sessions import Sessions, bound, open_sessions
 
 BATCH = 64
@@ -22,7 +24,7 @@ Job = Callable[[], object]
 
 
 def latency(
-    bundle: Path, pixels: np.ndarray, is_little: np.ndarray, tau: float, options: MeasureOptions,
+    bundle: Path, pixels: Pixels, is_little: np.ndarray, tau: float, options: MeasureOptions,
     progress: Progress = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Time little, big and the routed pair over the same real images, in turn, in one run.
@@ -59,7 +61,7 @@ def latency(
         for start in range(0, turns, BLOCK):
             block = range(start, min(start + BLOCK, turns))
             rows = [np.arange(turn * size, (turn + 1) * size) % len(pixels) for turn in block]
-            jobs = [_jobs(sessions, pixels[r].astype(np.float32) / np.float32(255), ~is_little[r], tau) for r in rows]
+            jobs = [_jobs(sessions, _floats(pixels, r), ~is_little[r], tau) for r in rows]
             for name in order.permutation(list(jobs[0])):
                 jobs[0][name]()
                 times.setdefault(name, []).extend(_time(job[name]) for job in jobs)
@@ -86,6 +88,10 @@ def latency(
         },
         "router_us": 1e3 * max(0.0, _median(single["score"]) - _median(single["idle"])),
     }
+
+
+def _floats(pixels: Pixels, rows: np.ndarray) -> np.ndarray:
+    return read(take(pixels, rows)).cpu().numpy().astype(np.float32) / np.float32(255)
 
 
 def _jobs(sessions: Sessions, images: np.ndarray, hard: np.ndarray, tau: float) -> dict[str, Job]:

@@ -18,7 +18,8 @@ from duonas.core.files import write_bytes, write_json
 from duonas.core.options import MeasureOptions
 from duonas.core.protocols import Progress, silent
 from duonas.data.batches import evaluation_batches
-from duonas.data.images import Images
+from duonas.data.images import Images, parts
+from duonas.data.ondisk import Pixels
 from duonas.deploy.runtime import Bundle
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.examples import choose_examples
@@ -66,13 +67,12 @@ def measure(
     bundle = folder / "export"
     policy = Policy.load(bundle / "policy.json")
     outputs = evaluate(pair_net, policy, test)
-    pixels = test.pixels.cpu().numpy()
-    agreement = compare(Bundle.load(bundle), outputs, pixels)
-    speed = latency(bundle, pixels, outputs.is_little, policy.tau, options, progress)
+    agreement = compare(Bundle.load(bundle), outputs, test.pixels)
+    speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
     figures = _figures(pair_net, policy, outputs, speed)
     figures |= {"onnx": agreement, "environment": _environment(options)}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
-    write_json(folder / "examples.json", choose_examples(outputs, pixels))
+    write_json(folder / "examples.json", choose_examples(outputs, test.pixels))
     write_json(folder / "measure.json", figures)
     return figures
 
@@ -87,9 +87,9 @@ def evaluate(pair_net: PairNet, policy: Policy, images: Images) -> Outputs:
     return Outputs(answers.little, answers.big, score.numpy(), is_little.numpy(), answers.labels)
 
 
-def compare(bundle: Bundle, outputs: Outputs, pixels: np.ndarray) -> dict[str, Any]:
+def compare(bundle: Bundle, outputs: Outputs, pixels: Pixels) -> dict[str, Any]:
     """Where the ONNX file and PyTorch part ways on images (N, 3, H, W) uint8."""
-    chunks = [bundle.predict(pixels[at : at + EVALUATION_BATCH]) for at in range(0, len(pixels), EVALUATION_BATCH)]
+    chunks = [bundle.predict(part.cpu().numpy()) for part in parts(pixels, EVALUATION_BATCH)]
     same = np.concatenate([chunk.is_little for chunk in chunks]) == outputs.is_little
     apart = np.abs(np.concatenate([chunk.logits for chunk in chunks]) - outputs.routed_logits)[same]
     return {

@@ -22,7 +22,8 @@ from duonas.core.pair import Subnet
 from duonas.core.protocols import CostModel
 from duonas.costs.counting import analytic
 from duonas.data.batches import evaluation_batches
-from duonas.data.images import Images
+from duonas.data.images import Images, parts
+from duonas.data.ondisk import Pixels
 from duonas.layers.norm import folded
 from duonas.routing.router import Router
 from duonas.spaces.pair import PairSupernet
@@ -66,7 +67,7 @@ class Evaluator:
     def __init__(
         self,
         supernet: PairSupernet,
-        recalibration_pixels: Tensor,
+        recalibration_pixels: Pixels,
         images: Images,
         folder: Path | None,
         options: SearchOptions,
@@ -146,9 +147,10 @@ def _read(path: Path, label: dict[str, str]) -> dict[str, np.ndarray] | None:
         return None
 
 
-def _fingerprint(name: str, batch_size: int, *tensors: Tensor) -> str:
+def _fingerprint(name: str, batch_size: int, *values: Pixels) -> str:
     digest = hashlib.sha256(f"{name}/{batch_size}".encode())
-    for tensor in tensors:
-        digest.update(str(tuple(tensor.shape)).encode())
-        digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+    for each in values:
+        digest.update(str(tuple(each.shape)).encode())
+        for part in parts(each):
+            digest.update(np.ascontiguousarray(part.cpu().numpy()).data)
     return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""Images that stay in a file: the rows of it that are asked for are read when they are needed."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from duonas.core.errors import DuonasError
+
+
+@dataclass(frozen=True, eq=False)
+class OnDisk:
+    """Images of a file in an order of their own, in place of a tensor (N, 3, H, W) uint8; indexing them reads nothing.
+
+    Args:
+        stored: (M, 3, H, W) uint8, all images of the file, mapped: the system holds as much of it as there is room for.
+        rows: (N,) int64, which of them, in their order.
+        folder: where the file lies.
+        device: where they are wanted.
+    """
+
+    stored: Tensor
+    rows: np.ndarray
+    folder: Path
+    device: torch.device
+
+    @classmethod
+    def open(cls, path: Path, shape: tuple[int, int, int, int]) -> OnDisk:
+        """All images of a file that holds nothing else.
+
+        Raises:
+            DuonasError: it does not hold as many, or cannot be read.
+        """
+        try:
+            mapped = np.memmap(path, np.uint8, "r")
+        except (OSError, ValueError) as error:  # ValueError: it is empty
+            raise DuonasError(f"cannot read {path}: {error}.") from error
+        if mapped.size != np.prod(shape, dtype=np.int64):
+            raise DuonasError(f"{path} is damaged: it holds {mapped.size} bytes; remove it, and it is made anew.")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that nobody may write to the tensor: nobody does
+            stored = torch.from_numpy(mapped.reshape(shape))
+        return cls(stored, np.arange(shape[0]), path.parent, torch.device("cpu"))
+
+    @property
+    def shape(self) -> torch.Size:
+        """(N, 3, H, W)."""
+        return torch.Size([len(self), *self.stored.shape[1:]])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, chosen: slice | np.ndarray) -> OnDisk:
+        return replace(self, rows=self.rows[chosen])
+
+    def to(self, device: torch.device | str) -> OnDisk:
+        """The same images, which ``read`` brings to ``device``."""
+        return replace(self, device=torch.device(device))
+
+    def read(self) -> Tensor:
+        """All of them as a tensor (N, 3, H, W) uint8 on the device, which is not waited for."""
+        cuda = self.device.type == "cuda"
+        pixels = torch.empty(self.shape, dtype=torch.uint8, pin_memory=cuda)
+        torch.index_select(self.stored, 0, torch.from_numpy(self.rows), out=pixels)
+        return pixels.to(self.device, non_blocking=cuda)
+
+
+Pixels = Tensor | OnDisk
+
+
+def read(pixels: Pixels) -> Tensor:
+    """(N, 3, H, W) uint8 as a tensor on its device."""
+    return pixels if isinstance(pixels, Tensor) else pixels.read()
