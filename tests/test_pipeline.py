@@ -74,6 +74,16 @@ def test_onnx_decides_as_pytorch_did(whole):
     assert onnx["differing_decisions"] == 0 and onnx["max_logit_difference"] < 1e-3
 
 
+def test_the_recipes_threads_are_those_of_all_torch_work_and_of_that_alone(tmp_path, monkeypatch):
+    before, seen = torch.get_num_threads(), []
+    for stage in ("train", "search"):
+        monkeypatch.setitem(pipeline._STAGES, stage, lambda job, progress: seen.append(torch.get_num_threads()) or [])
+    for name, threads in (("own", before + 1), ("torchs", None)):
+        override = [] if threads is None else [f"threads={threads}"]
+        duonas.run(duonas.load_recipe("quickstart", override), tmp_path / name, until="search")
+    assert seen == [before + 1] * 2 + [before] * 2 and torch.get_num_threads() == before
+
+
 def test_a_second_run_does_nothing_again(whole):
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
     said = []

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow
 import pytest
+import torch
 from pyarrow import parquet
 from typer.testing import CliRunner
 
@@ -106,6 +107,15 @@ def test_killed_and_called_again_is_never_killed_and_more_archs_only_add(run, ta
     first = rows(run)
     duonas.rank(run, 15, table=table, column="test_acc")
     assert len(asked) == 15 and rows(run)[:12] == first
+
+
+def test_the_runs_threads_are_the_rankings(trained, tmp_path, monkeypatch):
+    threads, seen, evaluate = torch.get_num_threads() + 1, [], Evaluator.evaluate
+    note = lambda self, subnet: seen.append(torch.get_num_threads()) or evaluate(self, subnet)  # noqa: E731
+    monkeypatch.setattr(Evaluator, "evaluate", note)
+    recipe = duonas.load_recipe("quickstart", [*CELLS, f"threads={threads}"])
+    duonas.rank(duonas.run(recipe, tmp_path / "run", until="train", supernet=trained), 1)
+    assert seen == [threads]
 
 
 def test_each_split_is_asked_by_itself_and_a_table_is_not_needed(run, asked):

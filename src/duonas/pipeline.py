@@ -27,7 +27,7 @@ from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.retune import retune_bundle
-from duonas.job import Job, device_profile, pairs_of, search_options
+from duonas.job import Job, cpu_threads, device_profile, pairs_of, search_options
 from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.paths import time_paths
 from duonas.profiling import Feasibility, Profile, Spread
@@ -221,7 +221,7 @@ def run(
     if until not in _STAGES:
         raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
     watch = progress or Silent()
-    with Run.open(Path(folder), recipe) as opened:
+    with Run.open(Path(folder), recipe) as opened, cpu_threads(recipe.threads):
         job = Job(recipe, opened, family, splits)
         stages = STAGES[: STAGES.index(until) + 1]
         if not opened.writes:  # the helpers of torchrun only train
@@ -264,7 +264,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     watch = progress or Silent()
     current = Run(folder).recipe
     recipe = rechosen(current, **target)
-    with Run.open(Path(folder), current) as opened:
+    with Run.open(Path(folder), current) as opened, cpu_threads(recipe.threads):
         _need_pair(opened)
         job, exported = Job(recipe, opened), opened.is_done("export")
         with watch.stage("route") as told:

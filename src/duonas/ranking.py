@@ -13,7 +13,7 @@ import pyarrow
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import write_json
 from duonas.environment import process_count
-from duonas.job import Job
+from duonas.job import Job, cpu_threads
 from duonas.progress import Silent, StageProgress
 from duonas.report.html import write_report
 from duonas.rundir import Run
@@ -66,7 +66,7 @@ def rank(
         raise DuonasError("archs are ranked by one process: start `duonas rank` without torchrun.")
     which, benchmark = asked_for(archs, table, column, key, split)
     recipe = Run(folder).recipe
-    with Run.open(Path(folder), recipe) as run:
+    with Run.open(Path(folder), recipe) as run, cpu_threads(recipe.threads):
         if not run.is_done("train"):
             raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
         reported = run.is_done("report")

@@ -22,6 +22,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import (
     TARGETS,
     BaselineOptions,
+    Count,
     DataOptions,
     ExportOptions,
     FinetuneOptions,
@@ -37,11 +38,17 @@ from duonas.search.goal import Goal
 
 
 class Recipe(BaseModel):
-    """A seed and the options of each stage; equal recipes make equal runs."""
+    """What holds for the whole run, and the options of each stage; equal recipes make equal runs.
+
+    Args:
+        seed: of all that is drawn.
+        threads: CPU threads that torch computes with, in each process; ``None``: as many as torch takes by itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
+    threads: Count | None = None
     data: DataOptions = Field(default_factory=DataOptions)
     space: SpaceOptions = Field(default_factory=SpaceOptions)
     pair: PairOptions = Field(default_factory=PairOptions)
@@ -52,6 +59,9 @@ class Recipe(BaseModel):
     export: ExportOptions = Field(default_factory=ExportOptions)
     measure: MeasureOptions = Field(default_factory=MeasureOptions)
     baselines: BaselineOptions = Field(default_factory=BaselineOptions)
+
+
+TABLES = {name: field.annotation for name, field in Recipe.model_fields.items() if is_dataclass(field.annotation)}
 
 
 def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
@@ -207,7 +217,7 @@ def _check_keys(tables: Mapping[str, Any], where: str) -> None:
         if name not in Recipe.model_fields:
             kind = "table" if isinstance(table, Mapping) else "key"
             raise DuonasError(f"{where} has no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
-        if name == "seed":
+        if name not in TABLES:
             continue
         if not isinstance(table, Mapping):
             raise DuonasError(f"{where}: [{name}] must be a table, got {table!r}.")
@@ -235,8 +245,7 @@ def inner_table(hint: Any) -> Any:
 
 def _home(key: str) -> str | None:
     """Where a key belongs that was given without its table."""
-    tables = {name: field.annotation for name, field in Recipe.model_fields.items() if name != "seed"}
-    homes = [f"{name}.{key}" for name, options in tables.items() if options and key in get_type_hints(options)]
+    homes = [f"{name}.{key}" for name, options in TABLES.items() if options and key in get_type_hints(options)]
     return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
