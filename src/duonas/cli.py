@@ -86,6 +86,8 @@ def run(
 def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
     """Before any training: how many archs and pairs, what they cost, whether the constraints can be met.
 
+    Ends with code 2 where they cannot, as a run would.
+
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
     """
     with _one_line_errors("stopped"):
@@ -95,8 +97,11 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
         loaded = load(recipe, override or ())
         from duonas import pipeline
 
-        for number, table in enumerate(profile_tables(pipeline.profile(loaded))):
+        found = pipeline.profile(loaded)
+        for number, table in enumerate(profile_tables(found)):
             _console().print(*([""] if number else []), table, sep="\n")
+        if found.refusal is not None:
+            raise DuonasError(found.refusal)
 
 
 @app.command()

@@ -335,16 +335,17 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
         columns = {quantity: device.column(quantity) for quantity in device.quantities}
         figures |= {q: Spread(*map(float, (c.min(), np.median(c), c.max()))) for q, c in columns.items()}
     couplings = possible_pairs(space, recipe.pair.splits)
+    options = search_options(recipe)
+    pricer = Pricer(pairs, analytic, make_routers(recipe.search, recipe.route), device)
     return Profile(
         archs=space.size(),
         couplings={name: found.size() for name, found in couplings.items()},
         coupling=pairs.coupling,
         splits=couplings["partial"].splits if "partial" in couplings else (),
         figures=figures,
-        constraints=_feasibility(
-            search_options(recipe), Pricer(pairs, analytic, make_routers(recipe.search, recipe.route), device)
-        ),
+        constraints=_feasibility(options, pricer),
         measured=len(device.archs) if device else None,
+        refusal=_refusal(Goal(options.objectives, dict(options.constraints)), pricer),
     )
 
 
@@ -353,17 +354,18 @@ def _feasibility(options: SearchOptions, pricer: Pricer) -> tuple[Feasibility, .
     Goal(options.objectives, dict(options.constraints)).check(pricer.quantities)
     free = Problem(Goal(options.objectives, {}), pricer)
     return tuple(
-        Feasibility(name, limit, _is_met(options, pricer, name, limit), free.needs(name))
+        Feasibility(name, limit, _refusal(Goal(options.objectives, {name: limit}), pricer) is None, free.needs(name))
         for name, limit in options.constraints.items()
     )
 
 
-def _is_met(options: SearchOptions, pricer: Pricer, name: str, limit: float) -> bool:
+def _refusal(goal: Goal, pricer: Pricer) -> str | None:
+    """Why no pair meets all constraints, in one sentence; ``None`` where one does."""
     try:
-        Problem(Goal(options.objectives, {name: limit}), pricer)
-    except DuonasError:
-        return False
-    return True
+        Problem(goal, pricer)
+    except DuonasError as error:
+        return str(error)
+    return None
 
 
 def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path]:
