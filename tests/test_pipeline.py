@@ -141,7 +141,7 @@ class _Interrupt:
         return False
 
     def __call__(self, done, total, **figures):
-        self.told += 1
+        self.told += done > 0
         if self.told == 2 or total == 1:
             raise KeyboardInterrupt
 

@@ -42,6 +42,7 @@ def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int,
         return stop
 
     pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))  # decoders release the interpreter's lock
+    progress(0, total)
     try:
         for done in pool.map(decode_chunk, range(0, total, CHUNK)):
             progress(done, total)
