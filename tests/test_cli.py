@@ -42,6 +42,7 @@ class Pipeline(ModuleType):
         if self.fails:
             raise self.fails
         with Run.open(folder, recipe) as run:
+            progress.warn("little is known.")
             progress.skip("train", "done before")
             with progress.stage("search") as report:
                 report(1, 1, accuracy=0.5)
@@ -80,6 +81,7 @@ def test_run_goes_to_runs_by_name_and_ends_with_the_summary(pipeline):
     assert pipeline.calls == [
         {"recipe": load("quickstart"), "folder": Path("runs/quickstart"), "until": "report", "supernet": None}
     ]
+    assert result.stderr == "duonas: little is known.\n"
     assert "train: done before" in result.stdout and "search: done in" in result.stdout
     for expected in ("80.00%", "95.00%", "94.00%", "1.3M", "400k", "0.123 ms", "70.0%", "97.00%"):
         assert expected in result.stdout

@@ -366,14 +366,13 @@ def _one_line_errors(stopped: str) -> Iterator[None]:
 
 
 def _give_up(message: str, code: int) -> NoReturn:
-    from rich.text import Text
+    from duonas.progress import complain
 
-    text = Text(f"duonas: {' '.join(message.split())}", style="red" if code == WRONG else "")
-    _console(stderr=True).print(text, soft_wrap=True, highlight=False)
+    complain(message, "red" if code == WRONG else "")
     raise typer.Exit(code)
 
 
-def _console(*, stderr: bool = False) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    return Console()

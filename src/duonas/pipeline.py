@@ -36,6 +36,7 @@ from duonas.recipe import Recipe, rechosen
 from duonas.report.html import write_report
 from duonas.routing.policy import Policy
 from duonas.routing.route import Judged, decide
+from duonas.routing.threshold import doubt
 from duonas.rundir import STAGES, Run
 from duonas.search.front import Front
 from duonas.search.goal import Goal
@@ -233,6 +234,8 @@ def run(
         except DuonasError:
             opened.forget_if_new()
             raise
+        if opened.writes and not opened.is_done("route") and (sentence := doubt(-(-len(job.splits.calib) // 2))):
+            watch.warn(sentence)
         for name in stages:
             if not _is_asked_for(name, recipe):
                 watch.skip(name, "not asked for")

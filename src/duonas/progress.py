@@ -36,6 +36,10 @@ class StageProgress(Protocol):
         """Told of a stage that need not be done, with the reason, such as ``"done before"``."""
         ...
 
+    def warn(self, sentence: str) -> None:
+        """Told before long work of what will make it less worth than it could be."""
+        ...
+
 
 class Silent:
     """Shows nothing."""
@@ -46,6 +50,9 @@ class Silent:
         yield silent
 
     def skip(self, name: str, why: str) -> None:
+        """Says nothing."""
+
+    def warn(self, sentence: str) -> None:
         """Says nothing."""
 
 
@@ -94,6 +101,10 @@ class Lines:
         """One line."""
         self._write(f"{name}: {why}")
 
+    def warn(self, sentence: str) -> None:
+        """One line on stderr."""
+        complain(sentence, "yellow")
+
 
 class Bars:
     """A bar a stage on a terminal, with the time left and the latest figures.
@@ -117,6 +128,10 @@ class Bars:
     def skip(self, name: str, why: str) -> None:
         """One line that lines up with the bars."""
         self._console.print(f"{name:<8} [dim]{why}[/dim]", highlight=False)
+
+    def warn(self, sentence: str) -> None:
+        """One line on stderr."""
+        complain(sentence, "yellow")
 
     def _bars(self) -> RichProgress:
         from rich import progress
@@ -157,6 +172,15 @@ class Pace:
         gained = done - self._first
         self.left = (now - self._since) / gained * (total - done) if gained > 0 else None
         return starts
+
+
+def complain(sentence: str, style: str = "") -> None:
+    """One line on stderr, with the name of the program."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(f"duonas: {' '.join(sentence.split())}", style=style)
+    Console(stderr=True).print(text, soft_wrap=True, highlight=False)
 
 
 def watch(console: Console) -> StageProgress:

@@ -25,6 +25,7 @@ from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
 from duonas.report.page import render_page
 from duonas.report.words import whole
+from duonas.routing.threshold import doubt
 
 OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/policy.json"
 BETA, RANKING, RANKED = "beta.json", "ranking/ranking.json", "ranking/archs.parquet"
@@ -83,6 +84,7 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "difficulty": part(lambda: difficulty(outputs), OUTPUTS),
         "classes": part(lambda: per_class(run, outputs, float(policy["little_temperature"])), OUTPUTS, POLICY),
         "calibration": part(lambda: _calibrations(outputs, policy), OUTPUTS, POLICY),
+        "doubt": part(lambda: doubt(policy["images"]), POLICY),
         "sensitivity": part(lambda: sensitivity(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
         "examples": part(lambda: examples.groups(run, run["examples.json"]), "examples.json"),
         "cells": part(lambda: cells(pair), PAIR),
