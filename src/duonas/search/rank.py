@@ -83,15 +83,15 @@ def _drawn(space: SearchSpace, size: int, seed: int) -> Iterator[Arch]:
 
 def _listed(space: SearchSpace, path: Path) -> list[Arch]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise DuonasError(
             f"--archs must be a number above 0, 'all' or a file with an arch on each line: there is no file {path}."
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DuonasError(f"{path} cannot be read as a list of archs, one on each line: {error}.") from error
+    except OSError as error:
+        raise DuonasError(f"--archs {path} cannot be read: {error.strerror or error}.") from error
     archs = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_text(path, content).splitlines(), 1):
         if line.strip():
             try:
                 archs.append(_read(space, line.strip()))
@@ -100,6 +100,20 @@ def _listed(space: SearchSpace, path: Path) -> list[Arch]:
     if not archs:
         raise DuonasError(f"{path} names no archs: expected one on each line.")
     return list(dict.fromkeys(archs))
+
+
+def _text(path: Path, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # which no text has, while a binary file may well be UTF-8
+        table = "; a table of networks trained from scratch is given by --table" if content[:4] == b"PAR1" else ""
+        raise DuonasError(
+            f"--archs {path} is not a text file: expected an arch on each line, as a cell's text or as choices in "
+            f"JSON{table}."
+        )
+    return text
 
 
 def _read(space: SearchSpace, line: str) -> Arch:
