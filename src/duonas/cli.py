@@ -275,6 +275,7 @@ def rank(
     column: Annotated[str | None, typer.Option(help="Of the table, with the accuracies.")] = None,
     key: Annotated[str, typer.Option(help="Of the table, with the archs' texts.")] = "arch",
     split: Annotated[str, typer.Option(help="The images to ask about: val, or test as papers do.")] = "val",
+    role: Annotated[str, typer.Option(help="Whose subnets: big, or little where it has others.")] = "big",
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
 ) -> None:
     """Evaluate many subnets of a trained supernet as they are, and hold them against networks trained from scratch.
@@ -293,12 +294,13 @@ def rank(
 
         console = _console()
         found = rank_archs(
-            run, archs, table=table, column=column, key=key, split=split, seed=seed, progress=watch(console)
-        )
+            run, archs, table=table, column=column, key=key, split=split, role=role, seed=seed,
+            progress=watch(console),
+        )  # fmt: skip
         for printed in ranking_tables(found):
             console.print("", printed, sep="\n")
-        console.print("", f"ranking: {run / 'ranking' / 'ranking.json'}", sep="\n", markup=False, highlight=False,
-                      soft_wrap=True)  # fmt: skip
+        written = run / "ranking" / ("" if role == "big" else role) / "ranking.json"
+        console.print("", f"ranking: {written}", sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(name="list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -133,9 +133,14 @@ def _read(space: SearchSpace, line: str) -> Arch:
 
 
 def evaluate_archs(
-    space: SearchSpace, archs: Sequence[Arch], evaluator: Evaluator, path: Path, progress: Progress
+    space: SearchSpace,
+    archs: Sequence[Arch],
+    evaluator: Evaluator,
+    path: Path,
+    progress: Progress,
+    subnet: Callable[[Arch], Subnet] = Subnet,
 ) -> list[RankRow]:
-    """What each arch reaches as a subnet of the big tower, in the order of ``archs``.
+    """What each arch reaches as a subnet of the supernet, in the order of ``archs``.
 
     What is known is written to ``path`` now and then, at the end, and where the call is interrupted; another call goes
     on from there. It holds for one supernet, split and number of images for the batch norms: other ones begin anew.
@@ -146,6 +151,7 @@ def evaluate_archs(
         evaluator: asks them; it need not keep their answers.
         path: of what is known.
         progress: told of each arch, with the mean and the best accuracy of those known so far.
+        subnet: where in the supernet an arch lies; default: in big's tower.
     """
     known = _load(path, evaluator.fingerprint)
     keys = [_key(arch) for arch in archs]
@@ -156,7 +162,7 @@ def evaluate_archs(
         for arch, key in zip(archs, keys, strict=True):
             if key in known:
                 continue
-            known[key] = _row(space, arch, key, evaluator)
+            known[key] = _row(space, key, evaluator, subnet(arch))
             told.append(known[key].accuracy)
             if time.monotonic() - written > SECONDS:
                 _save(path, known, evaluator.fingerprint)
@@ -179,8 +185,8 @@ def _key(arch: Arch) -> str:
     return json.dumps(dict(arch.choices))
 
 
-def _row(space: SearchSpace, arch: Arch, key: str, evaluator: Evaluator) -> RankRow:
-    result = evaluator.evaluate(Subnet(arch))
+def _row(space: SearchSpace, key: str, evaluator: Evaluator, subnet: Subnet) -> RankRow:
+    result, arch = evaluator.evaluate(subnet), subnet.arch
     return RankRow(arch.id, space.text(arch), key, result.cost.params, result.cost.macs, result.accuracy)
 
 
