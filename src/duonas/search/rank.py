@@ -82,12 +82,12 @@ def _drawn(space: SearchSpace, size: int, seed: int) -> Iterator[Arch]:
 
 
 def _listed(space: SearchSpace, path: Path) -> list[Arch]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise DuonasError(
             f"--archs must be a number above 0, 'all' or a file with an arch on each line: there is no file {path}."
-        ) from error
+        )
+    try:
+        content = path.read_bytes()
     except OSError as error:
         raise DuonasError(f"--archs {path} cannot be read: {error.strerror or error}.") from error
     archs = []
