@@ -35,13 +35,14 @@ class Pipeline(ModuleType):
     def __init__(self):
         super().__init__("duonas.pipeline")
         self.calls = []
-        self.fails = None
+        self.fails = self.refusal = None
 
     def run(self, recipe, folder, *, until="report", supernet=None, progress=None):
         self.calls.append({"recipe": recipe, "folder": folder, "until": until, "supernet": supernet})
         if self.fails:
             raise self.fails
         with Run.open(folder, recipe) as run:
+            progress.warn("little is known.")
             progress.skip("train", "done before")
             with progress.stage("search") as report:
                 report(1, 1, accuracy=0.5)
@@ -58,7 +59,7 @@ class Pipeline(ModuleType):
             Feasibility("peak_memory_bytes", 512, False, "the smallest pair needs 1,024"),
         )
         couplings = {"nested": 2**70, "sibling": 3**50, "partial": 5**30}
-        return Profile(12_345_678_901_234_567_890, couplings, "partial", (1, 3), figures, limits)
+        return Profile(12_345_678_901_234_567_890, couplings, "partial", (1, 3), figures, limits, None, self.refusal)
 
 
 @pytest.fixture
@@ -80,6 +81,7 @@ def test_run_goes_to_runs_by_name_and_ends_with_the_summary(pipeline):
     assert pipeline.calls == [
         {"recipe": load("quickstart"), "folder": Path("runs/quickstart"), "until": "report", "supernet": None}
     ]
+    assert result.stderr == "duonas: little is known.\n"
     assert "train: done before" in result.stdout and "search: done in" in result.stdout
     for expected in ("80.00%", "95.00%", "94.00%", "1.3M", "400k", "0.123 ms", "70.0%", "97.00%"):
         assert expected in result.stdout
@@ -132,6 +134,13 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
     for expected in (*sizes, "1.5M", "2.0 KiB", "yes", "no", "needs 1,024"):
         assert expected in result.stdout
     assert "partial pairs, the recipe's" in result.stdout and "after stage 1 or 3" in result.stdout
+
+
+def test_profile_ends_as_a_run_would_where_constraints_cannot_be_met(pipeline):
+    pipeline.refusal = "[search] no pair meets all constraints together."
+    result = call("profile", "quickstart")
+    assert result.exit_code == 2 and result.stderr == f"duonas: {pipeline.refusal}\n"
+    assert "needs 1,024" in result.stdout  # the tables say by how much, all the same
 
 
 @pytest.mark.parametrize(

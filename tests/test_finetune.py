@@ -158,7 +158,7 @@ class _Interrupt:
         return False
 
     def __call__(self, done, total, **figures):
-        self.left -= 1
+        self.left -= done > 0
         if not self.left:
             raise KeyboardInterrupt
 

@@ -74,6 +74,32 @@ def test_onnx_decides_as_pytorch_did(whole):
     assert onnx["differing_decisions"] == 0 and onnx["max_logit_difference"] < 1e-3
 
 
+def test_the_recipes_threads_are_those_of_all_torch_work_and_of_that_alone(tmp_path, monkeypatch):
+    before, seen = torch.get_num_threads(), []
+    for stage in ("train", "search"):
+        monkeypatch.setitem(pipeline._STAGES, stage, lambda job, progress: seen.append(torch.get_num_threads()) or [])
+    for name, threads in (("own", before + 1), ("torchs", None)):
+        override = [] if threads is None else [f"threads={threads}"]
+        duonas.run(duonas.load_recipe("quickstart", override), tmp_path / name, until="search")
+    assert seen == [before + 1] * 2 + [before] * 2 and torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("calib", "warned"), [(0.02, True), (0.15, False)])
+def test_a_tiny_calib_split_is_warned_of_before_any_training(tmp_path, monkeypatch, calib, warned):
+    told = []
+
+    class Told(Silent):
+        def warn(self, sentence):
+            told.append(sentence)
+
+    monkeypatch.setitem(pipeline._STAGES, "train", lambda job, progress: told.append("train") or [])
+    recipe = duonas.load_recipe("quickstart", [f"data.calib={calib}"])
+    duonas.run(recipe, tmp_path / "run", until="train", progress=Told())
+    assert told[-1] == "train" and len(told) == 1 + warned
+    if warned:
+        assert "half of the calib split, 15 images," in told[0] and "within 13 points" in told[0]
+
+
 def test_a_second_run_does_nothing_again(whole):
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
     said = []
@@ -131,7 +157,7 @@ class _Interrupt:
         return False
 
     def __call__(self, done, total, **figures):
-        self.told += 1
+        self.told += done > 0
         if self.told == 2 or total == 1:
             raise KeyboardInterrupt
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 import duonas
@@ -58,6 +60,19 @@ def test_it_says_which_constraints_can_be_met():
     found = {c.name: c for c in duonas.profile(duonas.load_recipe("quickstart", constraints)).constraints}
     assert not found["peak_macs"].met and "the smallest pair of the space needs" in found["peak_macs"].why
     assert found["params"].met and found["expected_macs"].met  # a routing budget is a constraint of the search
+
+
+@pytest.mark.parametrize(
+    ("constraints", "refusal"),
+    [
+        ({"peak_macs": 1e9, "params": 1e6}, None),
+        ({"peak_macs": 10, "params": 1e6}, r"\[search\] constraint peak_macs = 10 cannot be met: the smallest pair"),
+    ],
+)
+def test_it_is_refused_as_a_run_would_be(constraints, refusal):
+    overrides = [f"search.constraints.{name}={limit:g}" for name, limit in constraints.items()]
+    found = duonas.profile(duonas.load_recipe("quickstart", overrides)).refusal
+    assert found is None if refusal is None else re.match(refusal, found)
 
 
 def test_what_cannot_be_met_is_refused_before_any_training(tmp_path):

@@ -21,6 +21,7 @@ class Clock:
 def test_lines_come_now_and_then_with_time_left_and_figures():
     clock, said = Clock(), []
     with Lines(said.append, clock, every=10).stage("train") as report:
+        report(0, 40)
         for done in range(1, 41):
             clock.now += 1
             report(done, 40, loss=1 / done, val_accuracy=0.5)
@@ -39,6 +40,23 @@ def test_a_stage_that_fails_is_not_called_done():
     with pytest.raises(KeyboardInterrupt), Lines(said.append, Clock()).stage("train"):
         raise KeyboardInterrupt
     assert said == ["train: started"]
+
+
+def test_a_stage_says_where_it_goes_on_and_each_of_its_pieces():
+    said = []
+    with Lines(said.append, Clock()).stage("train") as report:
+        report(703, 2109)
+        report(704, 2109)
+    with Lines(said.append, Clock()).stage("finetune") as report:  # little's training was done, big's was begun
+        report(50, 50)
+        report(20, 50)
+    with Lines(said.append, Clock()).stage("pair") as report:
+        report(1, 1)
+    assert [line for line in said if "started" not in line and "done in" not in line] == [
+        "train: goes on from 703 of 2,109 steps",
+        "finetune: goes on from 50 of 50 steps",
+        "finetune: goes on from 20 of 50 steps",
+    ]
 
 
 def test_what_was_done_before_does_not_count_as_speed():
@@ -86,7 +104,7 @@ def test_bars_are_for_terminals_and_fill_up():
         report(40, 100)
         report(50, 100, accuracy=0.876)
     shown = page.getvalue()
-    assert "train    done before" in shown
+    assert "train    done before" in shown and "search   goes on from 40 of 100 pairs" in shown
     assert "100/100" in shown and "accuracy 87.6 %" in shown and "left" in shown
 
 

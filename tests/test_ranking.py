@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow
 import pytest
+import torch
 from pyarrow import parquet
 from typer.testing import CliRunner
 
@@ -20,6 +21,8 @@ from duonas.job import Job
 from duonas.progress import Silent
 from duonas.rundir import Run
 from duonas.search.evaluate import Evaluator
+from duonas.search.rank import chosen_archs
+from duonas.training.checkpoint import save_tensors
 
 CELLS = ["space.name=nasbench201", "space.preset=nasbench201-small", "space.channels=4", "train.rule=uniform",
          "train.epochs=1", "search.recalibration_images=32"]  # fmt: skip
@@ -108,6 +111,60 @@ def test_killed_and_called_again_is_never_killed_and_more_archs_only_add(run, ta
     assert len(asked) == 15 and rows(run)[:12] == first
 
 
+def test_the_runs_threads_are_the_rankings(trained, tmp_path, monkeypatch):
+    threads, seen, evaluate = torch.get_num_threads() + 1, [], Evaluator.evaluate
+    note = lambda self, subnet: seen.append(torch.get_num_threads()) or evaluate(self, subnet)  # noqa: E731
+    monkeypatch.setattr(Evaluator, "evaluate", note)
+    recipe = duonas.load_recipe("quickstart", [*CELLS, f"threads={threads}"])
+    duonas.rank(duonas.run(recipe, tmp_path / "run", until="train", supernet=trained), 1)
+    assert seen == [threads]
+
+
+def untrained(folder, *overrides):
+    """A run that counts as trained."""
+    recipe = duonas.load_recipe("quickstart", ["search.recalibration_images=32", *overrides])
+    with Run.open(folder, recipe) as run:
+        save_tensors(run.supernet, Job(recipe, run).fresh_supernet().state_dict(), {})
+        run.finish("train", [run.supernet])
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("overrides", "split"),
+    [
+        ([*CELLS, "pair.coupling=sibling"], 0),
+        (["pair.coupling=partial"], 1),
+        (["pair.little_blocks=simple"], 0),
+    ],
+)
+def test_each_role_is_ranked_by_itself_and_keeps_what_it_knows(tmp_path, asked, overrides, split):
+    folder = untrained(tmp_path / "run", *overrides)
+    bigs = duonas.rank(folder, 3)
+    kept = {path: path.read_bytes() for path in (folder / "ranking").iterdir()}
+    littles = duonas.rank(folder, 3, role="little")
+    assert kept == {path: path.read_bytes() for path in (folder / "ranking").iterdir() if path.is_file()}
+    assert littles == read_json(folder / "ranking" / "little" / "ranking.json")
+    assert (bigs["role"], littles["role"], littles["branches_off_after"]) == ("big", "little", split)
+    written = parquet.read_table(folder / "ranking" / "little" / "archs.parquet").to_pylist()
+    assert [row["arch"] for row in written] == [row["arch"] for row in rows(folder)]
+    job = Job(Run(folder).recipe, Run(folder))
+    network = job.evaluator.network(Subnet(chosen_archs(job.space, 3, 0)[0], "little", split))
+    right = job.evaluator.logits(network).argmax(1) == job.splits.val.labels.numpy()
+    assert written[0]["accuracy"] == right.mean()
+    assert written[0]["params"] == sum(weight.numel() for weight in network.parameters())
+    assert len(asked) == 6
+    duonas.rank(folder, 3, role="little")
+    assert len(asked) == 6
+
+
+def test_a_role_without_subnets_of_its_own_is_refused(trained, asked):
+    with pytest.raises(
+        DuonasError, match="--role little: the pairs of this run are nested, so that an arch is the same"
+    ):
+        duonas.rank(trained, 3, role="little")
+    assert asked == [] and not (trained / "ranking").exists()
+
+
 def test_each_split_is_asked_by_itself_and_a_table_is_not_needed(run, asked):
     val, test = duonas.rank(run, 4), duonas.rank(run, 4, split="test")
     assert len(asked) == 8 and (val["images"], test["images"]) == (216, 359)
@@ -154,6 +211,7 @@ def test_the_command_prints_every_tau_with_its_archs(run, table):
         (["--archs", "99999"], "search space 'nasbench201' has 15,625 archs, of which 99,999 cannot be drawn."),
         (["--archs", "al"], "there is no file al."),
         (["--split", "calib"], "no split 'calib' to rank archs on: did you mean 'val'?"),
+        (["--role", "litle"], "no role 'litle' to rank archs in: did you mean 'little'?"),
         (["--column", "x"], "--column x needs the table that it is of: give --table FILE.parquet."),
         (["--table", "none.parquet", "--column", "x"], "--table: there is no file none.parquet."),
     ],

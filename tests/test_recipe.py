@@ -126,10 +126,10 @@ def test_whole_numbers_serve_as_numbers():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.epoch=3", r"recipe quickstart.toml: \[train\] has no key 'epoch': did you mean 'epochs'\?"),
-        ("trian.epochs=3", r"recipe quickstart.toml has no table 'trian': did you mean 'train'\?"),
-        ("epochs=3", r"recipe quickstart.toml has no key 'epochs': did you mean train.epochs or finetune.epochs or"),
-        ("sed=3", r"recipe quickstart.toml has no key 'sed': did you mean 'seed'\?"),
+        ("train.epoch=3", r"^--set train.epoch=3: \[train\] has no key 'epoch': did you mean 'epochs'\?"),
+        ("trian.epochs=3", r"^--set trian.epochs=3: there is no table 'trian': did you mean 'train'\?"),
+        ("epochs=3", r"^--set epochs=3: there is no key 'epochs': did you mean train.epochs or finetune.epochs or"),
+        ("sed=3", r"^--set sed=3: there is no key 'sed': did you mean 'seed'\?"),
         ("train.epochs=many", r"\[train\] epochs must be a whole number, got 'many'"),
         ("train.epochs=3.5", r"\[train\] epochs must be a whole number, got 3.5"),
         ("train.epochs='3'", r"\[train\] epochs must be a whole number, got '3'"),
@@ -159,10 +159,13 @@ def test_whole_numbers_serve_as_numbers():
         ("space.divisor=0", r"\[space\] divisor must be above 0, got 0"),
         ("pair.little_blocks=simpel", r"\[pair\] little_blocks has no choice 'simpel': did you mean 'simple'"),
         ("search.objectives=[3]", r"\[search\] objectives\[0\] must be text, got 3"),
-        ("search.objectives=['speed']", r"quickstart.toml: \[search\] has no objective 'speed'"),
+        ("search.objectives=['speed']", r"\[search\] has no objective 'speed'"),
         ("search.constraints.peak_mac=1", r"\[search\] has no constraint 'peak_mac': did you mean 'peak_macs'\?"),
         ("search.constraints.peak_macs=-1", r"\[search\] constraints.peak_macs must be above 0, got -1"),
-        ("seed=x", r"recipe quickstart.toml: seed must be a whole number, got 'x'"),
+        ("seed=x", r"^--set seed=x: seed must be a whole number, got 'x'"),
+        ("threads=0", r"threads must be above 0, got 0"),
+        ("threads=nan", r"threads must be a whole number, got"),
+        ("seed=inf", r"seed must be a whole number, got"),
         ("train=3", r"\[train\] must be a table, got 3"),
         ("train.epochs=1979-05-27", r"\[train\] epochs must be a whole number, got '1979-05-27'"),
         ("seed.deep=3", r"cannot read --set 'seed.deep=3': 'seed' is a value, not a table"),
@@ -175,6 +178,26 @@ def test_mistakes_are_told_in_one_sentence(override, message):
     with pytest.raises(DuonasError, match=message) as error:
         load("quickstart", [override])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "recipe mine.toml: [train] epochs must be above 0, got 0."),
+        (["train.lr=0.1", "data.flip=true"], "recipe mine.toml: [train] epochs must be above 0, got 0."),
+        (["train.epochs=-1", "train.lr=0.1"], "--set train.epochs=-1: [train] epochs must be above 0, got -1."),
+        (["train.lr=0", "train.epochs=9", "data.val=2"], "--set data.val=2: [data] val must be below 1, got 2."),
+        (["train.epochs=9", "route.energy=1"], "--set route.energy=1: [route] energy needs watts, what the device "
+         "draws while it computes."),
+        (["train.epochs=9", "train.epochs=x"], "--set train.epochs=x: [train] epochs must be a whole number, "
+         "got 'x'."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_blamed_on_who_made_it(tmp_path, overrides, message):
+    (tmp_path / "mine.toml").write_text("[train]\nepochs = 0\n")
+    with pytest.raises(DuonasError) as error:
+        load(tmp_path / "mine.toml", overrides)
+    assert str(error.value) == message
 
 
 def test_only_one_target_of_the_threshold():

@@ -69,6 +69,11 @@ def test_mistakes_are_found_before_anything_runs(tmp_path, old, new, message):
         load_study(written(tmp_path, STUDY.replace(old, new)))
 
 
+def test_an_override_answers_for_its_own_mistakes(tmp_path):
+    with pytest.raises(DuonasError, match=r"^--set train.epoch=3: \[train\] has no key 'epoch'"):
+        load_study(written(tmp_path), ["train.lr=0.3", "train.epoch=3"])
+
+
 def test_the_study_in_the_docs_is_sound(tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "comparing.md").read_text(encoding="utf-8")
     study = load_study(written(tmp_path, re.search(r"```toml\n(# margin.*?)```", page, re.DOTALL)[1]))

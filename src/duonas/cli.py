@@ -86,6 +86,8 @@ def run(
 def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
     """Before any training: how many archs and pairs, what they cost, whether the constraints can be met.
 
+    Ends with code 2 where they cannot, as a run would.
+
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
     """
     with _one_line_errors("stopped"):
@@ -95,8 +97,11 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
         loaded = load(recipe, override or ())
         from duonas import pipeline
 
-        for number, table in enumerate(profile_tables(pipeline.profile(loaded))):
+        found = pipeline.profile(loaded)
+        for number, table in enumerate(profile_tables(found)):
             _console().print(*([""] if number else []), table, sep="\n")
+        if found.refusal is not None:
+            raise DuonasError(found.refusal)
 
 
 @app.command()
@@ -270,6 +275,7 @@ def rank(
     column: Annotated[str | None, typer.Option(help="Of the table, with the accuracies.")] = None,
     key: Annotated[str, typer.Option(help="Of the table, with the archs' texts.")] = "arch",
     split: Annotated[str, typer.Option(help="The images to ask about: val, or test as papers do.")] = "val",
+    role: Annotated[str, typer.Option(help="Whose subnets: big, or little where it has others.")] = "big",
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
 ) -> None:
     """Evaluate many subnets of a trained supernet as they are, and hold them against networks trained from scratch.
@@ -288,12 +294,13 @@ def rank(
 
         console = _console()
         found = rank_archs(
-            run, archs, table=table, column=column, key=key, split=split, seed=seed, progress=watch(console)
-        )
+            run, archs, table=table, column=column, key=key, split=split, role=role, seed=seed,
+            progress=watch(console),
+        )  # fmt: skip
         for printed in ranking_tables(found):
             console.print("", printed, sep="\n")
-        console.print("", f"ranking: {run / 'ranking' / 'ranking.json'}", sep="\n", markup=False, highlight=False,
-                      soft_wrap=True)  # fmt: skip
+        written = run / "ranking" / ("" if role == "big" else role) / "ranking.json"
+        console.print("", f"ranking: {written}", sep="\n", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(name="list")
@@ -361,14 +368,13 @@ def _one_line_errors(stopped: str) -> Iterator[None]:
 
 
 def _give_up(message: str, code: int) -> NoReturn:
-    from rich.text import Text
+    from duonas.progress import complain
 
-    text = Text(f"duonas: {' '.join(message.split())}", style="red" if code == WRONG else "")
-    _console(stderr=True).print(text, soft_wrap=True, highlight=False)
+    complain(message, "red" if code == WRONG else "")
     raise typer.Exit(code)
 
 
-def _console(*, stderr: bool = False) -> Console:
+def _console() -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    return Console()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -315,6 +316,20 @@ def read_splits(recipe: Recipe, progress: StageProgress) -> Splits:
     """The images of a recipe; where they are decoded, that is a stage of its own to whoever watches."""
     with once_told(progress, "data") as told:
         return load_splits(recipe.data, recipe.seed, told)
+
+
+@contextmanager
+def cpu_threads(number: int | None) -> Iterator[None]:
+    """Within, torch computes with so many CPU threads; ``None``: with as many as before.
+
+    Where other work keeps the cores busy, threads that wait for each other spin: one is then faster than several.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

@@ -27,7 +27,7 @@ from duonas.data.processes import leave
 from duonas.data.splits import Splits, load_splits
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.retune import retune_bundle
-from duonas.job import Job, device_profile, pairs_of, search_options
+from duonas.job import Job, cpu_threads, device_profile, pairs_of, search_options
 from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.paths import time_paths
 from duonas.profiling import Feasibility, Profile, Spread
@@ -36,6 +36,7 @@ from duonas.recipe import Recipe, rechosen
 from duonas.report.html import write_report
 from duonas.routing.policy import Policy
 from duonas.routing.route import Judged, decide
+from duonas.routing.threshold import doubt
 from duonas.rundir import STAGES, Run
 from duonas.search.front import Front
 from duonas.search.goal import Goal
@@ -221,7 +222,7 @@ def run(
     if until not in _STAGES:
         raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
     watch = progress or Silent()
-    with Run.open(Path(folder), recipe) as opened:
+    with Run.open(Path(folder), recipe) as opened, cpu_threads(recipe.threads):
         job = Job(recipe, opened, family, splits, watch)
         stages = STAGES[: STAGES.index(until) + 1]
         if not opened.writes:  # the helpers of torchrun only train
@@ -233,6 +234,8 @@ def run(
         except DuonasError:
             opened.forget_if_new()
             raise
+        if opened.writes and not opened.is_done("route") and (sentence := doubt(-(-len(job.splits.calib) // 2))):
+            watch.warn(sentence)
         for name in stages:
             if not _is_asked_for(name, recipe):
                 watch.skip(name, "not asked for")
@@ -264,7 +267,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     watch = progress or Silent()
     current = Run(folder).recipe
     recipe = rechosen(current, **target)
-    with Run.open(Path(folder), current) as opened:
+    with Run.open(Path(folder), current) as opened, cpu_threads(recipe.threads):
         _need_pair(opened)
         job, exported = Job(recipe, opened, progress=watch), opened.is_done("export")
         with watch.stage("route") as told:
@@ -335,16 +338,17 @@ def profile(recipe: Recipe, family: Family | None = None) -> Profile:
         columns = {quantity: device.column(quantity) for quantity in device.quantities}
         figures |= {q: Spread(*map(float, (c.min(), np.median(c), c.max()))) for q, c in columns.items()}
     couplings = possible_pairs(space, recipe.pair.splits)
+    options = search_options(recipe)
+    pricer = Pricer(pairs, analytic, make_routers(recipe.search, recipe.route), device)
     return Profile(
         archs=space.size(),
         couplings={name: found.size() for name, found in couplings.items()},
         coupling=pairs.coupling,
         splits=couplings["partial"].splits if "partial" in couplings else (),
         figures=figures,
-        constraints=_feasibility(
-            search_options(recipe), Pricer(pairs, analytic, make_routers(recipe.search, recipe.route), device)
-        ),
+        constraints=_feasibility(options, pricer),
         measured=len(device.archs) if device else None,
+        refusal=_refusal(Goal(options.objectives, dict(options.constraints)), pricer),
     )
 
 
@@ -353,17 +357,18 @@ def _feasibility(options: SearchOptions, pricer: Pricer) -> tuple[Feasibility, .
     Goal(options.objectives, dict(options.constraints)).check(pricer.quantities)
     free = Problem(Goal(options.objectives, {}), pricer)
     return tuple(
-        Feasibility(name, limit, _is_met(options, pricer, name, limit), free.needs(name))
+        Feasibility(name, limit, _refusal(Goal(options.objectives, {name: limit}), pricer) is None, free.needs(name))
         for name, limit in options.constraints.items()
     )
 
 
-def _is_met(options: SearchOptions, pricer: Pricer, name: str, limit: float) -> bool:
+def _refusal(goal: Goal, pricer: Pricer) -> str | None:
+    """Why no pair meets all constraints, in one sentence; ``None`` where one does."""
     try:
-        Problem(Goal(options.objectives, {name: limit}), pricer)
-    except DuonasError:
-        return False
-    return True
+        Problem(goal, pricer)
+    except DuonasError as error:
+        return str(error)
+    return None
 
 
 def _save_networks(folder: Path, networks: Mapping[str, nn.Module]) -> list[Path]:

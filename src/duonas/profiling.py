@@ -39,6 +39,8 @@ class Profile:
             that the device table knows.
         constraints: each constraint of the recipe.
         measured: how many archs the device table knows, if there is one.
+        refusal: the sentence by which a run of the recipe would be refused for its constraints; ``None`` where some
+            pair meets all of them.
     """
 
     archs: int
@@ -48,6 +50,7 @@ class Profile:
     figures: Mapping[str, Spread]
     constraints: tuple[Feasibility, ...] = ()
     measured: int | None = None
+    refusal: str | None = None
 
     @property
     def pairs(self) -> int:

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 20.0
-UNITS = {"data": " images", "train": " steps", "search": " pairs", "measure": " images", "rank": " archs"}
+UNITS = {
+    "data": " images",
+    "train": " steps",
+    "finetune": " steps",
+    "baselines": " steps",
+    "search": " pairs",
+    "measure": " images",
+    "rank": " archs",
+}
 
 
 class StageProgress(Protocol):
@@ -29,6 +37,10 @@ class StageProgress(Protocol):
         """Told of a stage that need not be done, with the reason, such as ``"done before"``."""
         ...
 
+    def warn(self, sentence: str) -> None:
+        """Told before long work of what will make it less worth than it could be."""
+        ...
+
 
 class Silent:
     """Shows nothing."""
@@ -39,6 +51,9 @@ class Silent:
         yield silent
 
     def skip(self, name: str, why: str) -> None:
+        """Says nothing."""
+
+    def warn(self, sentence: str) -> None:
         """Says nothing."""
 
 
@@ -86,7 +101,8 @@ class Lines:
         def report(done: int, total: int, **figures: float) -> None:
             nonlocal written, latest
             now = self._clock()
-            pace.tell(now, done, total)
+            if pace.tell(now, done, total) and _goes_on(done, total):
+                self._write(f"{name}: {_went_on(name, done, total)}")
             latest = f", {format_figures(figures)}" if figures else latest
             if now - written >= self._every:
                 written = now
@@ -99,6 +115,10 @@ class Lines:
     def skip(self, name: str, why: str) -> None:
         """One line."""
         self._write(f"{name}: {why}")
+
+    def warn(self, sentence: str) -> None:
+        """One line on stderr."""
+        complain(sentence, "yellow")
 
 
 class Bars:
@@ -116,13 +136,17 @@ class Bars:
         """A bar that stays, filled, when the stage is done."""
         with self._bars() as bars:
             task = bars.add_task(name, total=None, figures="")
-            yield _bar_reporter(bars, task)
+            yield _bar_reporter(bars, task, name)
             total = bars.tasks[0].total or 1
             bars.update(task, total=total, completed=total)
 
     def skip(self, name: str, why: str) -> None:
         """One line that lines up with the bars."""
         self._console.print(f"{name:<8} [dim]{why}[/dim]", highlight=False)
+
+    def warn(self, sentence: str) -> None:
+        """One line on stderr."""
+        complain(sentence, "yellow")
 
     def _bars(self) -> RichProgress:
         from rich import progress
@@ -142,8 +166,8 @@ class Bars:
 class Pace:
     """Estimates the seconds that are left.
 
-    A resumed stage starts in the middle, so the pace is measured from its first report on; where the total changes or
-    less is done than before, a new piece of work begins.
+    The first report of a piece of work says where it starts, which is in the middle where it was stopped before: the
+    pace is measured from there. Where the total changes or less is done than before, a new piece of work begins.
 
     Args:
         now: the time in seconds when the stage starts.
@@ -155,15 +179,23 @@ class Pace:
         self.left: float | None = None
 
     def tell(self, now: float, done: int, total: int) -> bool:
-        """Take a report in; true where the pace had to be measured anew."""
-        resumed = self._total is None and done > 1
-        changed = self._total is not None and (total != self._total or done < self._done)
-        if resumed or changed:
+        """Take a report in; true where a piece of work starts."""
+        starts = total != self._total or done < self._done
+        if starts:
             self._since, self._first = now, done
         self._done, self._total = done, total
         gained = done - self._first
         self.left = (now - self._since) / gained * (total - done) if gained > 0 else None
-        return resumed or changed
+        return starts
+
+
+def complain(sentence: str, style: str = "") -> None:
+    """One line on stderr, with the name of the program."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text(f"duonas: {' '.join(sentence.split())}", style=style)
+    Console(stderr=True).print(text, soft_wrap=True, highlight=False)
 
 
 def watch(console: Console) -> StageProgress:
@@ -187,16 +219,27 @@ def format_seconds(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def _goes_on(done: int, total: int) -> bool:
+    """Whether work that starts so was begun in an earlier time; a stage of one step only says that it is done."""
+    return done > 0 and total > 1
+
+
+def _went_on(name: str, done: int, total: int) -> str:
+    return f"goes on from {done:,} of {total:,}{UNITS.get(name, '')}"
+
+
 def _format(name: str, value: float) -> str:
     return f"{100 * value:.1f} %" if "accuracy" in name or "share" in name else f"{value:.4g}"
 
 
-def _bar_reporter(bars: RichProgress, task: TaskID) -> Progress:
+def _bar_reporter(bars: RichProgress, task: TaskID, name: str) -> Progress:
     pace = Pace(time.monotonic())
 
     def report(done: int, total: int, **figures: float) -> None:
         if pace.tell(time.monotonic(), done, total):
             bars.reset(task, total=total, completed=done)  # else what was done before would count as speed
+            if _goes_on(done, total):
+                bars.console.print(f"{name:<8} [dim]{_went_on(name, done, total)}[/dim]", highlight=False)
         bars.update(task, total=total, completed=done)
         if figures:
             bars.update(task, figures=format_figures(figures))

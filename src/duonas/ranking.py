@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow
 
+from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import write_json
+from duonas.core.pair import PairSpace, Subnet
 from duonas.environment import process_count
-from duonas.job import Job
+from duonas.job import Job, cpu_threads
 from duonas.progress import Silent, StageProgress
 from duonas.report.html import write_report
 from duonas.rundir import Run
@@ -24,6 +27,7 @@ from duonas.spaces.supernet import Family
 from duonas.training.loop import check_accelerator
 
 SPLITS = ("val", "test")
+ROLES = ("big", "little")
 WITH_TABLE = SCHEMA.append(pyarrow.field("table", pyarrow.float64()))
 
 
@@ -35,11 +39,14 @@ def rank(
     column: str | None = None,
     key: str = "arch",
     split: str = "val",
+    role: str = "big",
     seed: int = 0,
     progress: StageProgress | None = None,
     family: Family | None = None,
 ) -> dict[str, Any]:
     """Evaluate subnets of a run's trained supernet as they are (paper T, section 4.1), and write ``ranking/``.
+
+    What littles reach goes to ``ranking/little/``, so that both roles can be ranked.
 
     Each is extracted, has its batch norms measured on ``[search] recalibration_images`` images of the train split, and
     is asked about the whole split. What was evaluated before is not evaluated again: a killed call goes on by the same
@@ -52,38 +59,44 @@ def rank(
         column: of the table, with their accuracies.
         key: of the table, with the archs' texts.
         split: ``"val"``, or ``"test"`` as papers do; what is then chosen by the result has seen the test images.
+        role: ``"big"``, or ``"little"`` where its weights or blocks are others; where its split is searched, a little
+            that branches off as early as it may.
         seed: of the draw.
         progress: told how it goes; silent by default.
         family: a kind of network of one's own, where the recipe does not name it.
 
     Returns:
-        What ``ranking/ranking.json`` holds.
+        What ``ranking.json`` holds.
 
     Raises:
-        DuonasError: not a run, no trained supernet, or archs or a table that cannot be used; before any evaluation.
+        DuonasError: not a run, no trained supernet, no such role, or archs or a table that cannot be used; before any
+            evaluation.
     """
     if process_count() > 1:
         raise DuonasError("archs are ranked by one process: start `duonas rank` without torchrun.")
-    which, benchmark = asked_for(archs, table, column, key, split)
+    which, benchmark = asked_for(archs, table, column, key, split, role)
     recipe = Run(folder).recipe
-    with Run.open(Path(folder), recipe) as run:
+    with Run.open(Path(folder), recipe) as run, cpu_threads(recipe.threads):
         if not run.is_done("train"):
             raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
         reported = run.is_done("report")
         check_accelerator(recipe.train.accelerator)
         job = Job(recipe, run, family, progress=progress)
+        subnet = _subnets(job.pairs, role)
         chosen = chosen_archs(job.space, which, seed)
         theirs = None if benchmark is None else _looked_up(benchmark, job, chosen)
         evaluator = job.evaluator_on(getattr(job.splits, split), None)
+        into = run.ranking if role == "big" else run.ranking / role
         with (progress or Silent()).stage("rank") as told:
-            rows = evaluate_archs(job.space, chosen, evaluator, run.ranking / f"evaluated-{split}.parquet", told)
+            rows = evaluate_archs(job.space, chosen, evaluator, into / f"evaluated-{split}.parquet", told, subnet)
         about = {
-            "asked_for": which, "seed": seed, "split": split, "images": len(evaluator.labels),
+            "asked_for": which, "seed": seed, "split": split, "role": role,
+            "branches_off_after": subnet(chosen[0]).split, "images": len(evaluator.labels),
             "recalibration_images": min(recipe.search.recalibration_images, len(job.splits.train)),
             "space": job.space.name, "space_archs": job.space.size(),
         }  # fmt: skip
         found = about | summary(rows, benchmark, theirs)
-        _write(run.ranking, rows, theirs, found)
+        _write(into, rows, theirs, found)
         if reported:
             run.start("report")
             run.finish("report", [write_report(run.folder)])
@@ -91,7 +104,7 @@ def rank(
 
 
 def asked_for(
-    archs: int | str | Path, table: Path | str | None, column: str | None, key: str, split: str
+    archs: int | str | Path, table: Path | str | None, column: str | None, key: str, split: str, role: str
 ) -> tuple[int | str, Benchmark | None]:
     """Which archs, and the table to hold them against: all that can be checked before the run is looked at.
 
@@ -100,6 +113,8 @@ def asked_for(
     """
     if split not in SPLITS:
         raise DuonasError(f"no split {split!r} to rank archs on: {nearest(split, SPLITS)}.")
+    if role not in ROLES:
+        raise DuonasError(f"no role {role!r} to rank archs in: {nearest(role, ROLES)}.")
     text = str(archs)
     which = int(text) if text.lstrip("+-").isdecimal() else text
     if isinstance(which, int) and which < 1:
@@ -109,6 +124,18 @@ def asked_for(
             raise DuonasError(f"--column {column} needs the table that it is of: give --table FILE.parquet.")
         return which, None
     return which, read_benchmark(Path(table), column, key)
+
+
+def _subnets(pairs: PairSpace, role: str) -> Callable[[Arch], Subnet]:
+    """Where in the supernet archs of a role lie."""
+    if role == "big":
+        return Subnet
+    if "little" not in pairs.roles:
+        raise DuonasError(
+            "--role little: the pairs of this run are nested, so that an arch is the same subnet as little and as big; "
+            "rank it without --role."
+        )
+    return partial(Subnet, role="little", split=pairs.splits[0])
 
 
 def summary(rows: Sequence[RankRow], benchmark: Benchmark | None, theirs: np.ndarray | None) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import is_dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -22,6 +23,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import (
     TARGETS,
     BaselineOptions,
+    Count,
     DataOptions,
     ExportOptions,
     FinetuneOptions,
@@ -37,11 +39,17 @@ from duonas.search.goal import Goal
 
 
 class Recipe(BaseModel):
-    """A seed and the options of each stage; equal recipes make equal runs."""
+    """What holds for the whole run, and the options of each stage; equal recipes make equal runs.
+
+    Args:
+        seed: of all that is drawn.
+        threads: CPU threads that torch computes with, in each process; ``None``: as many as torch takes by itself.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
+    threads: Count | None = None
     data: DataOptions = Field(default_factory=DataOptions)
     space: SpaceOptions = Field(default_factory=SpaceOptions)
     pair: PairOptions = Field(default_factory=PairOptions)
@@ -54,6 +62,9 @@ class Recipe(BaseModel):
     baselines: BaselineOptions = Field(default_factory=BaselineOptions)
 
 
+TABLES = {name: field.annotation for name, field in Recipe.model_fields.items() if is_dataclass(field.annotation)}
+
+
 def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read a shipped recipe by name, a TOML file, or the recipe of an existing run.
 
@@ -63,7 +74,7 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
             and a target of the threshold, such as ``route.floor``, takes the place of the file's.
 
     Raises:
-        DuonasError: there is no such recipe, or it has a key or value that cannot be used.
+        DuonasError: there is no such recipe, or it or an override has a key or value that cannot be used.
     """
     path = find(recipe)
     try:
@@ -76,11 +87,44 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         raise DuonasError(f"recipe {path} cannot be read: {error.strerror or error}.") from error
     if not tables:
         raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
-    overrides = list(overrides)
-    make_way(tables, overrides)
-    for text in overrides:
-        override(tables, text)
-    return parse(tables, path.name)
+    return assemble(tables, list(overrides), f"recipe {path.name}")
+
+
+def assemble(tables: Mapping[str, Any], overrides: Sequence[str], source: str) -> Recipe:
+    """The recipe of these tables with the overrides put in.
+
+    Args:
+        tables: as they were written.
+        overrides: ``"table.key=value"``, as in ``load``.
+        source: where the tables are from, in messages.
+
+    Raises:
+        DuonasError: a key or value that cannot be used; blamed on the override without which there would be no such
+            mistake, or else on the source.
+    """
+    whole = overridden(tables, overrides)
+    try:
+        return _checked(whole)
+    except DuonasError as error:
+        raise DuonasError(f"{_culprit(tables, overrides, str(error)) or source}: {error}") from error
+
+
+def _culprit(tables: Mapping[str, Any], overrides: Sequence[str], mistake: str) -> str | None:
+    """Of the overrides without which something else is said, one whose key the mistake names, if any does."""
+    changing = []
+    for place, text in enumerate(overrides):
+        if _mistake(tables, [*overrides[:place], *overrides[place + 1 :]]) != mistake:
+            changing.append(text)
+    named = [text for text in changing if text.partition("=")[0].rpartition(".")[2].strip() in mistake]
+    return f"--set {(named or changing)[0]}" if changing else None
+
+
+def _mistake(tables: Mapping[str, Any], overrides: Sequence[str]) -> str | None:
+    try:
+        _checked(overridden(tables, overrides))
+    except DuonasError as error:
+        return str(error)
+    return None
 
 
 def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
@@ -93,26 +137,30 @@ def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
     Raises:
         DuonasError: an unknown key, a wrong type, a value out of bounds, or more than one target of the threshold.
     """
-    where = f"recipe {source}".strip()
-    _check_keys(tables, where)
+    try:
+        return _checked(tables)
+    except DuonasError as error:
+        raise DuonasError(f"{f'recipe {source}'.strip()}: {error}") from error
+
+
+def _checked(tables: Mapping[str, Any]) -> Recipe:
+    """The recipe, or a ``DuonasError`` that says what is wrong and leaves it to others to say where."""
+    _check_keys(tables)
     try:
         # Strict, so that "3" is not taken for 3; as JSON, where a list may still become a tuple.
         recipe = Recipe.model_validate_json(json.dumps(tables, default=str), strict=True)
     except ValidationError as error:
-        raise DuonasError(f"{where}: {describe(error)}.") from error
+        raise DuonasError(f"{describe(error)}.") from error
     given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
     if len(given) > 1:
-        raise DuonasError(f"{where}: [route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}.")
+        raise DuonasError(f"[route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}.")
     if recipe.route.energy is not None and recipe.route.watts is None:
-        raise DuonasError(f"{where}: [route] energy needs watts, what the device draws while it computes.")
+        raise DuonasError("[route] energy needs watts, what the device draws while it computes.")
     if recipe.search.order == "sequential" and recipe.search.evaluations < 2:
-        raise DuonasError(f"{where}: [search] order = 'sequential' needs two evaluations or more, got 1.")
+        raise DuonasError("[search] order = 'sequential' needs two evaluations or more, got 1.")
     if recipe.search.order == "sequential" and recipe.search.pair is not None:
-        raise DuonasError(f"{where}: [search] order = 'sequential' has nothing to search where [search.pair] is given.")
-    try:
-        Goal(recipe.search.objectives, recipe.search.constraints)
-    except DuonasError as error:
-        raise DuonasError(f"{where}: {error}") from error
+        raise DuonasError("[search] order = 'sequential' has nothing to search where [search.pair] is given.")
+    Goal(recipe.search.objectives, recipe.search.constraints)
     return recipe
 
 
@@ -201,20 +249,20 @@ def _shipped_folder() -> Path:
     return Path(str(files("duonas"))) / "recipes"
 
 
-def _check_keys(tables: Mapping[str, Any], where: str) -> None:
+def _check_keys(tables: Mapping[str, Any]) -> None:
     """Refuse unknown keys, and numbers that JSON has no word for."""
     for name, table in tables.items():
         if name not in Recipe.model_fields:
             kind = "table" if isinstance(table, Mapping) else "key"
-            raise DuonasError(f"{where} has no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
-        if name == "seed":
+            raise DuonasError(f"there is no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
+        if name not in TABLES:
             continue
         if not isinstance(table, Mapping):
-            raise DuonasError(f"{where}: [{name}] must be a table, got {table!r}.")
-        _check_table(table, Recipe.model_fields[name].annotation, f"{where}: [{name}]")
+            raise DuonasError(f"[{name}] must be a table, got {table!r}.")
+        _check_table(table, Recipe.model_fields[name].annotation, f"[{name}]")
         for key, value in _flat(table):
             if isinstance(value, float) and not math.isfinite(value):
-                raise DuonasError(f"{where}: [{name}] {key} must be a finite number, got {value}.")
+                raise DuonasError(f"[{name}] {key} must be a finite number, got {value}.")
 
 
 def _check_table(table: Mapping[str, Any], options: Any, where: str) -> None:
@@ -235,12 +283,24 @@ def inner_table(hint: Any) -> Any:
 
 def _home(key: str) -> str | None:
     """Where a key belongs that was given without its table."""
-    tables = {name: field.annotation for name, field in Recipe.model_fields.items() if name != "seed"}
-    homes = [f"{name}.{key}" for name, options in tables.items() if options and key in get_type_hints(options)]
+    homes = [f"{name}.{key}" for name, options in TABLES.items() if options and key in get_type_hints(options)]
     return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
-def make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
+def overridden(tables: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of the tables with the overrides put in.
+
+    Raises:
+        DuonasError: an override cannot be read.
+    """
+    changed = deepcopy(dict(tables))
+    _make_way(changed, overrides)
+    for text in overrides:
+        _override(changed, text)
+    return changed
+
+
+def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
     """Drop the file's target of the threshold where an override gives another."""
     route = tables.get("route")
     named = {override.partition("=")[0].strip() for override in overrides}
@@ -249,7 +309,7 @@ def make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
             route.pop(key, None)
 
 
-def override(tables: dict[str, Any], text: str) -> None:
+def _override(tables: dict[str, Any], text: str) -> None:
     """Put ``"table.key=value"`` into the tables; an empty value takes the key out."""
     path, equals, value = text.partition("=")
     *parents, key = (part.strip() for part in path.split("."))

@@ -11,15 +11,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from duonas.recipe import Recipe, inner_table
+from duonas.recipe import TABLES, Recipe, inner_table
 
 INTRODUCTION = """\
 # Every key of a recipe
 
 A recipe is a TOML file, one table a stage. What it leaves out has the default below; `--set table.key=value` puts in
 another value, and an empty value (`--set route.share=`) takes a key out. `runs/NAME/recipe.toml` is the recipe of a run
-with every default written out. Besides the tables there is `seed` (a whole number, default 0): equal recipes make equal
-runs.
+with every default written out. Two keys are for the whole run and stand before the tables: `seed` (a whole number,
+default 0), since equal recipes make equal runs; and `threads` (a whole number above 0), the CPU threads that torch
+computes with in each process (default: as many as it takes itself; [when to give it](training.md#on-a-busy-machine)).
 
 This page is made by `python -m duonas.reference > docs/recipe.md`.
 """
@@ -29,8 +30,7 @@ BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt
 
 def reference() -> str:
     """The page as Markdown."""
-    tables = [name for name in Recipe.model_fields if name != "seed"]
-    return "\n".join([INTRODUCTION, *(_table(name) for name in tables)])
+    return "\n".join([INTRODUCTION, *map(_table, TABLES)])
 
 
 def _table(name: str) -> str:

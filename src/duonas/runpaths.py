@@ -117,7 +117,7 @@ class RunPaths:
 
     @property
     def ranking(self) -> Path:
-        """Folder of what many subnets reach, and how well that agrees with a table."""
+        """Folder of what many bigs reach, and how well that agrees with a table; ``ranking/little`` is littles'."""
         return self.folder / "ranking"
 
     @property

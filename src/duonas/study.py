@@ -10,7 +10,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import TARGETS
-from duonas.recipe import Recipe, find, make_way, override, parse
+from duonas.recipe import Recipe, assemble, find, overridden, parse
 
 KEYS = ("title", "base", "seeds", "conclusion", "recipe", "variants")
 SHARED = "supernet"  # the key of a variant that takes another one's supernet
@@ -98,22 +98,16 @@ def _variant(name: str, base: dict[str, Any], changes: Any, overrides: tuple[str
     tables = _merged(base, rest)
     if "seed" in rest or any(text.partition("=")[0].strip() == "seed" for text in overrides):
         raise DuonasError(f"study {path}: seeds are given once for all variants: seeds = [0, 1, 2].")
-    make_way(tables, overrides)
-    for text in overrides:
-        override(tables, text)
     tables.pop("seed", None)
+    assemble(tables, overrides, f"study {path}: recipe of variant {name!r}")  # every one is sound before the first runs
     supernet = changes.get(SHARED)
-    return Variant(name, tables, None if supernet is None else str(supernet))
+    return Variant(name, overridden(tables, overrides), None if supernet is None else str(supernet))
 
 
 def _check(study: Study, path: Path) -> None:
-    """Every recipe is sound before the first one is run."""
+    """Whoever takes another's supernet is given one."""
     trained = [variant.name for variant in study.variants if variant.supernet is None]
     for variant in study.variants:
-        try:
-            variant.recipe(study.seeds[0])
-        except DuonasError as error:
-            raise DuonasError(f"study {path}: {error}") from error
         if variant.supernet is not None and variant.supernet not in trained:
             hint = f": {nearest(variant.supernet, trained)}" if trained else ""
             raise DuonasError(

@@ -85,7 +85,8 @@ def comparison_table(found: dict[str, Any]) -> Table:
 def ranking_tables(found: dict[str, Any]) -> list[Table]:
     """What the archs of ``ranking.json`` reach, what tells their order, and what their best are worth."""
     ours, table = found["accuracy"], found["table"]
-    reached = Table(f"on the {found['split']} split", box=None, header_style="bold", pad_edge=False)
+    littles = "littles " if found["role"] == "little" else ""
+    reached = Table(f"{littles}on the {found['split']} split", box=None, header_style="bold", pad_edge=False)
     told = Table(f"tells the {'table' if table else 'accuracy'}", box=None, header_style="bold", pad_edge=False)
     lost = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
     for headed, headings in (

@@ -63,7 +63,7 @@ def test_the_order_is_kept_and_progress_told_over_many_chunks() -> None:
     told: list[tuple[int, int]] = []
     decoded = decode_all([""] * len(images), images, 2, lambda done, total, **figures: told.append((done, total)))
     assert (decoded[:, 0, 0, 0].int() + 256 * decoded[:, 1, 0, 0].int()).tolist() == list(range(len(images)))
-    assert told == [(CHUNK, len(images)), (2 * CHUNK, len(images)), (len(images), len(images))]
+    assert told == [(0, len(images)), (CHUNK, len(images)), (2 * CHUNK, len(images)), (len(images), len(images))]
 
 
 def test_no_images_at_all() -> None:

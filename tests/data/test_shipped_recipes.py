@@ -27,7 +27,7 @@ class TwoSteps(Silent):
         return False
 
     def __call__(self, done, total, **figures):
-        self.told += 1
+        self.told += done > 0
         if self.told == 2:
             raise KeyboardInterrupt
 

@@ -120,6 +120,21 @@ def test_a_top_ranked_arch_that_the_table_puts_far_below_is_drawn_at_its_place()
     assert 54 < float(left) < 90 and sorted(others)[1] > 380
 
 
+@pytest.mark.parametrize("roles", [("little",), ("big", "little")])
+def test_littles_have_a_section_of_their_own(tmp_path: Path, roles: tuple[str, ...]) -> None:
+    folder = topology(fabricate(tmp_path / "run", images=200))
+    whole = shutil.move(folder / "ranking", tmp_path / "ranked")
+    for role in roles:
+        into = folder / "ranking" / ("" if role == "big" else role)
+        shutil.copytree(whole, into, dirs_exist_ok=True)
+        found = read_json(into / "ranking.json") | {"role": role, "branches_off_after": 2 * (role == "little")}
+        write_json(into / "ranking.json", found)
+    page = write_report(folder).read_text()
+    assert 'href="#ranking"' in page and page.count('id="ranking"') == 1
+    assert page.count("as littles that branch off after stage 2, straight from the supernet") == 1
+    assert ("<h2>Ranking</h2>" in page) is ("big" in roles) and "<h2>Ranking of littles</h2>" in page
+
+
 def test_a_ranking_without_a_table_and_one_of_a_single_arch(tmp_path: Path) -> None:
     page = write_report(topology(fabricate(tmp_path / "run", images=200), table=False)).read_text()
     assert "Kendall&#39;s τ of the accuracy with params is" in page and "What sharing weights costs" not in page

@@ -12,7 +12,7 @@ from scipy.stats import binom
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.routing.threshold import clopper_pearson, keeps_little, steps, sweep
+from duonas.routing.threshold import ENOUGH, clopper_pearson, doubt, keeps_little, steps, sweep
 
 COST = PairCost(stem=5, router=1, little=10, big=100)
 
@@ -199,3 +199,11 @@ def test_a_million_scores_are_swept_exactly():
     for index in (0, 1234, len(curve.tau) // 2, len(curve.tau) - 1):
         found = routed(score, little, big, np.float32(curve.tau[index]))
         assert found == (curve.little_share[index], curve.correct[index])
+
+
+@pytest.mark.parametrize("images", [1, 12, 25, ENOUGH - 1])
+def test_a_threshold_of_few_images_is_doubted_by_its_standard_error(images):
+    drawn = stream(0, "doubt").binomial(images, 0.5, 20_000) / images
+    told = float(doubt(images).partition("within ")[2].split()[0])
+    assert told == pytest.approx(100 * drawn.std(), abs=0.6) and f" {images} images" in doubt(images)
+    assert doubt(ENOUGH) is None

@@ -250,6 +250,22 @@ def test_a_little_of_other_blocks_is_not_what_was_measured(few):
         Pricer(pair_space(space, "sibling", little=little), device=profile)
 
 
+def test_a_table_of_a_single_arch_has_no_pair(space, tmp_path):
+    columns = {name: values[:1] for name, values in table(space).items()}
+    profile = load_profile(DeviceOptions(write(tmp_path / "one.parquet", columns), latency="ms"), space)
+    with pytest.raises(DuonasError, match="no two of the 1 archs that the table knows are a nested pair"):
+        Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))
+
+
+def test_a_given_pair_that_is_none_says_whose_arch_it_is(few):
+    space, profile = few
+    problem = Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))
+    with pytest.raises(DuonasError, match=r"^\[search.pair\] little: cell 'x' cannot be read: expected \|op~0\|"):
+        Given(problem, GivenPair(little={"cell": "x"}))
+    with pytest.raises(DuonasError, match=r"^\[search.pair\] big: .* has no axis 'depth'"):
+        Given(problem, GivenPair(big={"depth": 2}))
+
+
 def test_a_given_pair_must_be_known(few):
     space, profile = few
     problem = Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from duonas.core.arch import Arch
 from duonas.core.cost import Cost
@@ -76,11 +78,14 @@ def test_a_line_that_is_no_arch_is_named(tmp_path, space, text, message):
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path):
-    with pytest.raises(DuonasError, match=r"a number above 0, 'all' or a file .*: there is no file"):
-        chosen_archs(SMALL, str(tmp_path / "al"), seed=0)
+    for name in (str(tmp_path / "al"), str(tmp_path), ""):
+        with pytest.raises(DuonasError, match=r"a number above 0, 'all' or a file .*: there is no file"):
+            chosen_archs(SMALL, name, seed=0)
     (tmp_path / "archs.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DuonasError, match="cannot be read as a list of archs"):
-        chosen_archs(SMALL, str(tmp_path / "archs.txt"), seed=0)
+    parquet.write_table(pyarrow.table({"arch": [CELL]}), tmp_path / "table.parquet")
+    for name, end in (("archs.txt", "in JSON."), ("table.parquet", "a table of .* is given by --table.")):
+        with pytest.raises(DuonasError, match=rf"--archs .*{name} is not a text file: expected an arch .*{end}$"):
+            chosen_archs(SMALL, str(tmp_path / name), seed=0)
 
 
 class Answers:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.spaces.families import family
+from duonas.core.options import SpaceOptions
+from duonas.spaces.families import build_space, family
 from duonas.spaces.mobilenet import FAMILY
 
 
@@ -56,3 +57,15 @@ def test_a_file_may_define_dataclasses(tmp_path):
         "@dataclass\nclass Own:\n    x: int\nFAMILY = Own(3)\n"
     )
     assert family(f"{tmp_path / 'own.py'}:FAMILY").x == 3
+
+
+def test_what_weights_that_all_archs_share_could_only_ignore_is_refused():
+    found = family("nasbench201")
+    assert build_space(found, SpaceOptions(weights="kshot", dictionary=4), 8, 10).generated
+    with pytest.raises(DuonasError, match=r"\[space\] dictionary = 4 is for weights that are made for each arch"):
+        build_space(found, SpaceOptions(dictionary=4), 8, 10)
+
+
+def test_a_value_that_an_axis_has_not_is_answered_with_each_that_it_has_once():
+    with pytest.raises(DuonasError, match=r"depth has no value 0: choose from \[1, 2\]\."):
+        build_space(family("uib"), SpaceOptions(preset="uib-digits", axes={"depth": [0]}), 8, 10)

@@ -68,6 +68,10 @@ def test_it_learns_and_tells_how_it_goes(tmp_path):
     for arch in (net.pairs.space.smallest(), net.pairs.space.largest()):
         plain = recalibrate(net.extract(Subnet(arch)), [Halves().batch(100)[0]])
         assert (plain(images).argmax(1) == targets).float().mean() > 0.9
+    assert bars[0] == (0, 40)
+    again = []
+    run(tmp_path, options=options, progress=lambda d, t, **f: again.append((d, t)))
+    assert again == [(40, 40)]
     saved = load_file(path)
     assert all(torch.equal(value, saved[name]) for name, value in net.state_dict().items())
 

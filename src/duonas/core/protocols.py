@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """Told after each unit of long work; the command line draws a bar from it."""
+    """Told of long work, before it how much was done in an earlier time, and after each unit.
+
+    The command line draws a bar from it, and says where work goes on.
+    """
 
     def __call__(self, done: int, total: int, **figures: float) -> None: ...
 

@@ -36,6 +36,7 @@ def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int,
     """
     pixels = np.empty((len(encoded), 3, size, size), np.uint8)
     done = 0
+    progress(done, len(encoded))
     for chunk in decode_in_order(names, encoded, size):
         pixels[done : done + len(chunk)] = chunk
         done += len(chunk)

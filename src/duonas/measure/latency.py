@@ -45,7 +45,7 @@ def latency(
         is_little: (N,) bool, how they are routed at ``tau``.
         tau: the threshold.
         options: the ``[measure]`` table.
-        progress: told after each block.
+        progress: told before the first block and after each.
 
     Returns:
         For each role ``latency_ms`` (p50, p95, p99 at batch 1) and ``images_per_s`` (at batch 64), and the routed time
@@ -68,6 +68,7 @@ def latency(
             progress(after + block.stop, total)
         return times
 
+    progress(0, total)
     single = timed(options.latency_images, 1, 0)
     hard = ~is_little[np.arange(options.latency_images) % len(pixels)]
     batched = timed(options.throughput_batches, BATCH, options.latency_images)

@@ -28,13 +28,14 @@ def time_paths(bundle: Path, *, before: bool, options: MeasureOptions, progress:
         bundle: an export folder.
         before: whether the router decides before little runs.
         options: the ``[measure]`` table.
-        progress: told after each block.
+        progress: told before the first block and after each.
     """
     session = open_sessions(bundle, options.threads).routed
     images = next(each for each in session.get_inputs() if each.name == "images")
     image = stream(0, "paths").random((1, *images.shape[1:]), dtype=np.float32)  # the time is the same for every image
     ways = {tau: bound(session, image, tau=np.array(tau, np.float32)) for tau in (-np.inf, np.inf)}
     times: dict[float, list[float]] = {tau: [] for tau in ways}
+    progress(0, options.latency_images)
     for start in range(0, options.latency_images, BLOCK):
         for tau, way in ways.items():
             way()  # the first after a change is not typical

@@ -22,6 +22,7 @@ WRITTEN_BY = {
     "pair/pair.json": "pair", "pair/policy.json": "route",
     "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",
     "beta.json": "train", "ranking/ranking.json": "rank", "ranking/archs.parquet": "rank",
+    "ranking/little/ranking.json": "rank", "ranking/little/archs.parquet": "rank",
 }  # fmt: skip
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,11 @@ from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
 from duonas.report.page import render_page
 from duonas.report.words import whole
+from duonas.routing.threshold import doubt
 
 OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/policy.json"
-BETA, RANKING, RANKED = "beta.json", "ranking/ranking.json", "ranking/archs.parquet"
+BETA = "beta.json"
+RANKINGS = {"Ranking": "ranking", "Ranking of littles": "ranking/little"}  # folders
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,14 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "difficulty": part(lambda: difficulty(outputs), OUTPUTS),
         "classes": part(lambda: per_class(run, outputs, float(policy["little_temperature"])), OUTPUTS, POLICY),
         "calibration": part(lambda: _calibrations(outputs, policy), OUTPUTS, POLICY),
+        "doubt": part(lambda: doubt(policy["images"]), POLICY),
         "sensitivity": part(lambda: sensitivity(run, outputs, run.cost), OUTPUTS, PAIR),  # type: ignore[arg-type]
         "examples": part(lambda: examples.groups(run, run["examples.json"]), "examples.json"),
         "cells": part(lambda: cells(pair), PAIR),
         "cell_texts": part(lambda: cell_texts(pair), PAIR),
         "learned": part(lambda: learned(_preferences(run)), BETA),
         "prefers_table": part(lambda: summary.prefers_table(_preferences(run)), BETA),
-        "ranking": part(lambda: _ranking(run), RANKING, RANKED),
+        "rankings": part(lambda: list(_rankings(run))),
         "blocks": part(lambda: architectures(pair), PAIR),
         "origin": part(lambda: summary.origin(pair), PAIR),
         "pair_table": part(lambda: summary.pair_table(pair), PAIR),
@@ -117,8 +121,9 @@ def _preferences(run: RunFiles) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What the section of the ranked archs shows."""
+    """What a section of ranked archs shows."""
 
+    title: str
     intro: str
     distribution: Figure
     archs: list[Figure]
@@ -127,12 +132,20 @@ class Ranking:
     regret: list[list[str]]
 
 
-def _ranking(run: RunFiles) -> Ranking:
-    found = run[RANKING]
-    rows = ranked(run[RANKED], found)
+def _rankings(run: RunFiles) -> Iterator[Ranking]:
+    for title, folder in RANKINGS.items():
+        files = f"{folder}/ranking.json", f"{folder}/archs.parquet"
+        found = _part(run, partial(_ranking, run, title, *files), files).value
+        if found is not None:
+            yield found
+
+
+def _ranking(run: RunFiles, title: str, figures: str, archs: str) -> Ranking:
+    found = run[figures]
+    rows = ranked(run[archs], found)
     beside = [scatter(rows, found), differences(rows)]
     return Ranking(
-        summary.ranking(found), distribution(rows), [figure for figure in beside if figure],
+        title, summary.ranking(found), distribution(rows), [figure for figure in beside if figure],
         summary.reached_table(found), summary.agreement_table(found), summary.regret_table(found),
     )  # fmt: skip
 

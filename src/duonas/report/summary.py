@@ -256,11 +256,14 @@ def ranking(found: dict[str, Any]) -> str:
     """What was ranked, and against what."""
     drawn = "All" if found["archs"] == found["space_archs"] else whole(found["archs"])
     table = found["table"]
+    off = found.get("branches_off_after", 0)  # older runs ranked bigs alone
+    where = f" that branch off after stage {off}" if off else ""
+    littles = f" as littles{where}," if found.get("role") == "little" else ""
     against = f" From scratch they reach what {table['file']} has as {table['column']}." if table else ""
     return (
-        f"{drawn} of the {whole(found['space_archs'])} archs, straight from the supernet: batch norms measured on "
-        f"{whole(found['recalibration_images'])} training images, asked about the {whole(found['images'])} images of "
-        f"the {found['split']} split.{against}"
+        f"{drawn} of the {whole(found['space_archs'])} archs,{littles} straight from the supernet: batch norms "
+        f"measured on {whole(found['recalibration_images'])} training images, asked about the "
+        f"{whole(found['images'])} images of the {found['split']} split.{against}"
     )
 
 

@@ -13,6 +13,7 @@ from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 
 LARGEST = float(np.finfo(np.float32).max)
+ENOUGH = 100  # images that tau is chosen on: a share of them has a standard error of 5 points or less
 
 
 class Steps(NamedTuple):
@@ -27,6 +28,22 @@ class Steps(NamedTuple):
     order: np.ndarray
     kept: np.ndarray
     tau: np.ndarray
+
+
+def doubt(images: int) -> str | None:
+    """How little is known of a threshold that was chosen on a few images, in one sentence; ``None`` where enough are.
+
+    What share of other images stays little at that threshold has, seen from these images, a standard error of
+    ``sqrt(a (1 - a) / images)``, which is largest for a share of a half.
+    """
+    if images >= ENOUGH:
+        return None
+    error, bound = (50 / max(each, 1) ** 0.5 for each in (images, ENOUGH))
+    return (
+        f"the threshold is chosen on half of the calib split, {images:,} images, which tell the share that stays "
+        f"little only to within {error:.0f} points (one standard error) where {ENOUGH} would tell it to within "
+        f"{bound:.0f}: raise [data] calib, or take more images."
+    )
 
 
 def steps(score: np.ndarray) -> Steps:

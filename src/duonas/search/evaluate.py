@@ -38,12 +38,14 @@ class SubnetResult:
         logits: (N, K) float32 on the split.
         accuracy: in [0, 1].
         cost: of one image.
+        known: whether it was answered in an earlier time.
     """
 
     subnet: Subnet
     logits: np.ndarray
     accuracy: float
     cost: Cost
+    known: bool = False
 
 
 class Evaluator:
@@ -84,9 +86,16 @@ class Evaluator:
     def evaluate(self, subnet: Subnet) -> SubnetResult:
         """The subnet's answers, from the cache where they are there."""
         about = {"subnet": subnet.to_json()}  # eight hex digits name a file: this says whether it is the right one
-        logits = self.kept(subnet.id, about, lambda: {"logits": self.logits(self.network(subnet))})["logits"]
+        known = True
+
+        def ask() -> dict[str, np.ndarray]:
+            nonlocal known
+            known = False
+            return {"logits": self.logits(self.network(subnet))}
+
+        logits = self.kept(subnet.id, about, ask)["logits"]
         accuracy = float((logits.argmax(1) == self.labels).mean())
-        return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)))
+        return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)), known)
 
     def network(self, subnet: Subnet) -> nn.Sequential:
         """The subnet in plain PyTorch with the batch-norm statistics that it is used with, in eval mode."""

@@ -28,7 +28,7 @@ class Given:
 
     def __init__(self, problem: Problem, given: GivenPair) -> None:
         space = problem.pairs.space
-        pair = PairArch(_arch(space, given.little), _arch(space, given.big), given.split)
+        pair = PairArch(_arch(space, "little", given.little), _arch(space, "big", given.big), given.split)
         problem.pairs.validate(pair)
         if not problem.pricer.known(pair):
             raise DuonasError("[search.pair] cannot be priced: the device table does not know both of its archs.")
@@ -53,8 +53,11 @@ class Given:
         """Learn nothing."""
 
 
-def _arch(space: SearchSpace, values: Mapping[str, Any]) -> Arch:
+def _arch(space: SearchSpace, role: str, values: Mapping[str, Any]) -> Arch:
     """The arch with these values on axes or on all axes of a kind; the rest as large as possible."""
     kinds = {axis.kind for axis in space.axes.values()}
     spread = {axis.name: values[axis.kind] for axis in space.axes.values() if axis.kind in values}
-    return space.arch(**spread | {name: value for name, value in values.items() if name not in kinds})
+    try:
+        return space.arch(**spread | {name: value for name, value in values.items() if name not in kinds})
+    except DuonasError as error:
+        raise DuonasError(f"[search.pair] {role}: {error}") from error

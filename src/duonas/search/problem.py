@@ -88,6 +88,11 @@ class Problem:
                 "let one stand at 'input' or 'after_little'."
             )
         device = self.pricer.device
+        if device is not None and not self.goal.constraints:
+            raise DuonasError(
+                f"[search.device]: no two of the {len(device.archs):,} archs that the table knows are a "
+                f"{self.pairs.coupling} pair; it needs rows of more archs."
+            )
         among = f" of the {len(device.archs):,} archs that the device table knows" if device else ""
         limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items()) or "none given"
         raise DuonasError(f"[search] no pair{among} meets all constraints together ({limits}): relax one.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -82,16 +82,16 @@ def _drawn(space: SearchSpace, size: int, seed: int) -> Iterator[Arch]:
 
 
 def _listed(space: SearchSpace, path: Path) -> list[Arch]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise DuonasError(
             f"--archs must be a number above 0, 'all' or a file with an arch on each line: there is no file {path}."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DuonasError(f"{path} cannot be read as a list of archs, one on each line: {error}.") from error
+        )
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DuonasError(f"--archs {path} cannot be read: {error.strerror or error}.") from error
     archs = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_text(path, content).splitlines(), 1):
         if line.strip():
             try:
                 archs.append(_read(space, line.strip()))
@@ -100,6 +100,20 @@ def _listed(space: SearchSpace, path: Path) -> list[Arch]:
     if not archs:
         raise DuonasError(f"{path} names no archs: expected one on each line.")
     return list(dict.fromkeys(archs))
+
+
+def _text(path: Path, content: bytes) -> str:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:  # which no text has, while a binary file may well be UTF-8
+        table = "; a table of networks trained from scratch is given by --table" if content[:4] == b"PAR1" else ""
+        raise DuonasError(
+            f"--archs {path} is not a text file: expected an arch on each line, as a cell's text or as choices in "
+            f"JSON{table}."
+        )
+    return text
 
 
 def _read(space: SearchSpace, line: str) -> Arch:
@@ -119,9 +133,14 @@ def _read(space: SearchSpace, line: str) -> Arch:
 
 
 def evaluate_archs(
-    space: SearchSpace, archs: Sequence[Arch], evaluator: Evaluator, path: Path, progress: Progress
+    space: SearchSpace,
+    archs: Sequence[Arch],
+    evaluator: Evaluator,
+    path: Path,
+    progress: Progress,
+    subnet: Callable[[Arch], Subnet] = Subnet,
 ) -> list[RankRow]:
-    """What each arch reaches as a subnet of the big tower, in the order of ``archs``.
+    """What each arch reaches as a subnet of the supernet, in the order of ``archs``.
 
     What is known is written to ``path`` now and then, at the end, and where the call is interrupted; another call goes
     on from there. It holds for one supernet, split and number of images for the batch norms: other ones begin anew.
@@ -132,6 +151,7 @@ def evaluate_archs(
         evaluator: asks them; it need not keep their answers.
         path: of what is known.
         progress: told of each arch, with the mean and the best accuracy of those known so far.
+        subnet: where in the supernet an arch lies; default: in big's tower.
     """
     known = _load(path, evaluator.fingerprint)
     keys = [_key(arch) for arch in archs]
@@ -142,7 +162,7 @@ def evaluate_archs(
         for arch, key in zip(archs, keys, strict=True):
             if key in known:
                 continue
-            known[key] = _row(space, arch, key, evaluator)
+            known[key] = _row(space, key, evaluator, subnet(arch))
             told.append(known[key].accuracy)
             if time.monotonic() - written > SECONDS:
                 _save(path, known, evaluator.fingerprint)
@@ -165,8 +185,8 @@ def _key(arch: Arch) -> str:
     return json.dumps(dict(arch.choices))
 
 
-def _row(space: SearchSpace, arch: Arch, key: str, evaluator: Evaluator) -> RankRow:
-    result = evaluator.evaluate(Subnet(arch))
+def _row(space: SearchSpace, key: str, evaluator: Evaluator, subnet: Subnet) -> RankRow:
+    result, arch = evaluator.evaluate(subnet), subnet.arch
     return RankRow(arch.id, space.text(arch), key, result.cost.params, result.cost.macs, result.accuracy)
 
 

@@ -138,6 +138,8 @@ class Scores:
         waiting = list(self._waiting(table, goal))
         new = sum(len(each.row.bigs) for each in waiting if each.key not in self._known)
         judged, done = [], 0
+        if new:
+            progress(0, new)
         for little, number, shared, key, row in waiting:
             is_new = key not in self._known
             score, macs = self.of(*key)

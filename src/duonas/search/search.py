@@ -132,8 +132,8 @@ def search(
         options: the ``[search]`` table.
         routers: to choose from, not fitted; see ``make_routers``.
         seed: of the strategy, and of fitting the routers.
-        progress: told after each pair, with the best accuracy so far; where routers learn, then again of all pairs of
-            the evaluated archs that have to wait for a router.
+        progress: told how many pairs were known, and after each that was not, with the best accuracy so far; where
+            routers learn, then again of all pairs of the evaluated archs that have to wait for a router.
         cost: prices blocks.
         device: prices whole networks in ms and mJ; see ``load_profile``.
 
@@ -147,6 +147,8 @@ def search(
     scores = Scores(evaluator, pricer, seed)
     explorer = Explorer(Bench(evaluator, scores), options, seed, progress)
     ORDERS[options.order](problem, options.evaluations, explorer)
+    if not explorer.bench.asked:
+        progress(len(explorer.rows), options.evaluations, accuracy=explorer.best)
     table = PriceTable(pricer, explorer.bench.subnets)
     judged = scores.judged(table, goal, partial(progress, accuracy=explorer.best))
     points, scored = recombine(explorer.bench.correct(), judged, goal)
@@ -161,7 +163,7 @@ class Explorer:
         bench: evaluates.
         options: the ``[search]`` table.
         seed: of the strategy.
-        progress: told after each pair, with ``best``, the best accuracy so far.
+        progress: told how many pairs a replay found known, and after each of the others, with the best accuracy so far.
     """
 
     def __init__(self, bench: Bench, options: SearchOptions, seed: int, progress: Progress) -> None:
@@ -184,10 +186,14 @@ class Explorer:
         return trials
 
     def _try(self, candidate: Candidate, problem: Problem) -> Trial:
+        replayed = not self.bench.asked
         trial = self.bench.trial(candidate, problem.pricer)
+        if replayed and self.bench.asked:
+            self._progress(len(self.rows), self._options.evaluations)
         self.rows.append(self.bench.row(len(self.rows), trial, problem))
         self.best = max(self.best, self.rows[-1].accuracy)
-        self._progress(len(self.rows), self._options.evaluations, accuracy=self.best)
+        if self.bench.asked:
+            self._progress(len(self.rows), self._options.evaluations, accuracy=self.best)
         return trial
 
 
@@ -197,12 +203,15 @@ class Bench:
     Args:
         evaluator: answers for one subnet at a time.
         scores: of littles, by every router.
+
+    ``asked`` says whether anything had to be computed yet; what is known from an earlier time need not.
     """
 
     def __init__(self, evaluator: Evaluates, scores: Scores) -> None:
         self._evaluator, self._scores = evaluator, scores
         self._correct: dict[Subnet, np.ndarray] = {}
         self._rows: dict[Subnet, ArchRow] = {}
+        self.asked = False
 
     @property
     def subnets(self) -> list[Subnet]:
@@ -214,6 +223,7 @@ class Bench:
         if subnet in self._rows:
             return
         result = self._evaluator.evaluate(subnet)
+        self.asked |= not result.known
         self._correct[subnet] = (result.logits.argmax(1) == self._evaluator.labels).astype(np.int8)
         self._scores.take(result)
         price, measured = result.cost, pricer.subnet(subnet)

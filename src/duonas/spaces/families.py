@@ -39,7 +39,16 @@ def family(name: str) -> Family:
 
 
 def build_space(family: Family, options: SpaceOptions, image_size: int, classes: int) -> SearchSpace:
-    """The search space of a ``[space]`` table for images of that side in pixels and K classes."""
+    """The search space of a ``[space]`` table for images of that side in pixels and K classes.
+
+    Raises:
+        DuonasError: the table cannot be used.
+    """
+    if options.weights == "shared" and options.dictionary is not None:
+        raise DuonasError(
+            f"[space] dictionary = {options.dictionary} is for weights that are made for each arch: give weights = "
+            "'kshot' or 'kshot-hypernet' with it."
+        )
     space = family.space(options, image_size, classes)
     space.generated = options.weights != "shared"
     return space

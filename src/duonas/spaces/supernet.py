@@ -149,7 +149,8 @@ def narrowed(options: Mapping[str, tuple[Any, ...]], keep: Mapping[str, list[Any
             raise DuonasError(f"[space.axes] has no axis {name!r}: {nearest(name, options)}.")
         outside = [value for value in values if value not in options[name]]
         if outside:
-            raise DuonasError(f"[space.axes] {name} has no value {outside[0]!r}: choose from {list(options[name])}.")
+            there = list(dict.fromkeys(options[name]))  # stages repeat each other's
+            raise DuonasError(f"[space.axes] {name} has no value {outside[0]!r}: choose from {there}.")
     return {n: tuple(v for v in values if v in keep.get(n, values)) for n, values in options.items()}
 
 

@@ -102,7 +102,7 @@ def train(
         seed: of the archs that are drawn.
         folder: gets ``checkpoint/state.safetensors`` and, at the end, ``<name>.safetensors``.
         name: of the trained weights' file.
-        progress: told after each step.
+        progress: told of the step it starts after, and then 50 times an epoch.
         log: given figures now and then: step, epoch, loss, lr, images_per_s and the rule's own losses.
         fabric: device, precision and processes; built from ``options`` where absent.
 
@@ -128,6 +128,7 @@ def train(
     saved = since = time.monotonic()
     seen = 0
     check_replicas(trained, first)
+    progress(first, steps)
 
     def keep(done: int) -> None:
         _check_weights(network, average, done - 1, checkpoint.path)
