@@ -89,7 +89,7 @@ def test_of_work_that_was_done_before_nothing_is_said():
         pass
     assert said == []
     with once_told(Lines(said.append, Clock()), "data") as report:
-        report(1, 2)
+        report(0, 2)
         report(2, 2)
     assert said == ["data: started", "data: done in 0 s"]
 

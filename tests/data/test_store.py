@@ -184,7 +184,7 @@ def test_killed_in_the_middle_it_goes_on_from_there(
     told: list[tuple[int, int]] = []
     splits = load_splits(options, 0, lambda done, total: told.append((done, total)))
     assert len(decoded) == sum(COUNTS.values()) - decode.CHUNK
-    assert told[0] == (2 * decode.CHUNK, sum(COUNTS.values()))
+    assert told[:2] == [(n * decode.CHUNK, sum(COUNTS.values())) for n in (1, 2)]
     assert splits.hashes == in_memory(options).hashes
     assert not part.exists()
 

@@ -165,6 +165,7 @@ def _describe(images: dict[str, Images], indices: dict[str, np.ndarray], progres
     """Mean, deviation and hashes as JSON, from one look at every image."""
     total, done = sum(map(len, images.values())), 0
     hashes, histograms = {}, {}
+    progress(done, total)
     for name, split in images.items():
         digest, histogram = hashlib.sha256(str(tuple(split.pixels.shape)).encode()), np.zeros((3, 256), np.int64)
         digest.update(indices[name].astype("<i8").tobytes())

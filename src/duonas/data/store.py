@@ -91,6 +91,7 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
     """
     part, each, total = path.with_suffix(PART), 3 * size * size, len(files)
     done = _length(part) // each
+    progress(done, total)
     try:
         with part.open("ab") as file:
             file.truncate(done * each)
