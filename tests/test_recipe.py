@@ -249,6 +249,7 @@ def test_a_recipe_made_in_python_is_checked_too():
         ("broken.toml", "recipe broken.toml is not valid TOML"),
         ("latin.toml", "recipe latin.toml is not a text file in UTF-8"),
         ("blank.toml", r"recipe blank.toml is empty: it needs at least \[data\] name"),
+        ("study.toml", "recipe study.toml: it has variants, so it is a study: give it to `duonas compare`"),
     ],
 )
 def test_recipes_that_cannot_be_read(tmp_path, monkeypatch, name, message):
@@ -256,6 +257,7 @@ def test_recipes_that_cannot_be_read(tmp_path, monkeypatch, name, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.toml").write_text("[train\n")
     (tmp_path / "blank.toml").write_text("# nothing yet\n")
+    (tmp_path / "study.toml").write_text('title = "which?"\n[variants.a]\n')
     (tmp_path / "latin.toml").write_bytes("# \xe9\n".encode("latin-1"))
     with pytest.raises(DuonasError, match=message):
         load(name)

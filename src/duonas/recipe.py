@@ -251,6 +251,8 @@ def _shipped_folder() -> Path:
 
 def _check_keys(tables: Mapping[str, Any]) -> None:
     """Refuse unknown keys, and numbers that JSON has no word for."""
+    if "variants" in tables:
+        raise DuonasError("it has variants, so it is a study: give it to `duonas compare`.")
     for name, table in tables.items():
         if name not in Recipe.model_fields:
             kind = "table" if isinstance(table, Mapping) else "key"
