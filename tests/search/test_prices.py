@@ -71,7 +71,8 @@ def test_rows_are_pair_by_pair(coupling, constraints, simple, which, pairs, rout
 @pytest.mark.parametrize("weights", ["shared", "kshot"])
 def test_params_are_those_of_the_networks_that_are_stored(weights):
     """A nested little whose weights are made for it is no part of big, but for the stem."""
-    table = SpaceOptions(name="nasbench201", channels=2, cells=1, weights=weights, dictionary=2)
+    dictionary = None if weights == "shared" else 2
+    table = SpaceOptions(name="nasbench201", channels=2, cells=1, weights=weights, dictionary=dictionary)
     pairs = pair_space(build_space(NASBENCH201, table, 8, 4))
     net = PairSupernet(pairs, build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
     pricer = Pricer(pairs)
