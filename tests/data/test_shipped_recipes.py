@@ -7,6 +7,7 @@ import pytest
 
 import duonas
 from duonas.core.files import read_json
+from duonas.core.options import SearchOptions
 from duonas.core.rng import stream
 from duonas.progress import Silent
 from duonas.recipe import shipped
@@ -52,3 +53,12 @@ def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_pa
     lines = Run(tmp_path / "run").read_log("train")
     assert len(lines) == 2 and lines[1]["step"] >= 2 and all(np.isfinite(line["loss"]) for line in lines)
     assert read_json(tmp_path / "run" / "stages.json")["stages"] == {}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_evolution_goes_through_all_its_generations(name):
+    search = duonas.load_recipe(name).search
+    settings = search.evolution
+    whole = settings.population + settings.iterations * (settings.mutations + settings.crossovers)
+    assert search.strategy != "evolution" or search.evaluations == whole
+    assert search.strategy == "nsga2" or search.population == SearchOptions().population  # which is nsga2's

@@ -53,6 +53,10 @@ def refuse(*_: object) -> None:
     raise AssertionError("this should not have been called")
 
 
+def forbid(path: Path, *_: object) -> None:
+    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+
 def test_the_splits_are_those_in_memory(options: DataOptions) -> None:
     for seed in (0, 1):
         disk, memory = load_splits(options, seed), in_memory(options, seed)
@@ -142,6 +146,21 @@ def test_a_cache_that_may_only_be_read_is_used(
     monkeypatch.setattr(os, "access", lambda *_: False)
     monkeypatch.setattr(store, "one_at_a_time", refuse)
     assert load_splits(options, 0).hashes == expected
+
+
+def test_a_cache_whose_lock_is_somebody_elses_is_used(
+    options: DataOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load_splits(options, 0).hashes
+    the_file(tmp_path, "splits-*.json").unlink()
+    monkeypatch.setattr(store, "one_at_a_time", forbid)
+    assert load_splits(options, 0).hashes == expected
+
+
+def test_a_cache_where_one_may_not_look_is_refused(options: DataOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_check_room", forbid)
+    with pytest.raises(DuonasError, match=r"cannot write .*: Permission denied; name another folder by \[data\] cache"):
+        load_splits(options, 0)
 
 
 def test_changed_files_are_decoded_anew(options: DataOptions, tmp_path: Path) -> None:

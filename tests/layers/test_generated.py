@@ -74,10 +74,12 @@ def test_first_weights_of_a_hypernet_have_hes_deviation():
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
 
 
-def test_weights_of_a_hypernet_have_the_rank_that_is_asked_for():
-    """Not that of the few choices which an arch is made of."""
+@pytest.mark.parametrize("place", [1, 0])
+def test_weights_of_a_hypernet_have_the_rank_that_is_asked_for(place):
+    """Not that of the few choices which an arch is made of, whatever all archs have in common."""
     layers = (conv("c", 32, 48),)
     generator = hypernet(64, 16, layers)
+    generator.place.data.mul_(place)
     (filled,) = generator.fill([block(*layers)], tokens())
     values = torch.linalg.svdvals(filled.layers[0].weight.detach().transpose(0, 1).flatten(1))
     assert (values > 1e-3 * values[0]).sum() in (15, 16)  # a norm without its bias takes one

@@ -149,7 +149,8 @@ class _Cells:
     weights = "shared"
 
     def supernet(self):
-        table = SpaceOptions(channels=4, cells=1, weights=self.weights, dictionary=3, rank=4)
+        dictionary = None if self.weights == "shared" else 3
+        table = SpaceOptions(channels=4, cells=1, weights=self.weights, dictionary=dictionary, rank=4)
         pairs = pair_space(build_space(NASBENCH201, table, 8, 4), self.coupling)
         towers = (
             build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
@@ -174,7 +175,7 @@ class TestFocusFairCells(_Cells, TestSandwich):
 
 
 class TestFocusFairUib(TestSandwich):
-    """Depthwise kernels are mixed; sizes are drawn as fairly."""
+    """Depthwise kernels are mixed; sizes are drawn as in a sandwich."""
 
     name = "focus-fair"
 

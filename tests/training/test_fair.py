@@ -85,15 +85,29 @@ def test_sizes_of_focused_paths_are_those_of_a_sandwich():
     space = UIB.space(SpaceOptions(name="uib", preset="uib-digits"), 16, 4)
     sizes = [name for name in space.axes if name not in space.mixed]
     logits = {name: np.zeros(len(space.axes[name].values)) for name in space.mixed}
-    drawn = [list(focused_paths(space, stream(seed), logits)) for seed in range(20)]
-    for archs in drawn:
+    places, others = set(), set()
+    for seed in range(20):
+        archs = list(focused_paths(space, stream(seed), logits))
         assert len(archs) == max(len(space.axes[name].values) for name in space.mixed)
-        assert all(archs[0][name] == 0 for name in sizes)
+        least = [place for place, arch in enumerate(archs) if all(arch[name] == 0 for name in sizes)]
+        assert least
+        places |= set(least) if len(least) == 1 else set()
+        others |= {tuple(arch[name] for name in sizes) for arch in archs}
         for name in space.mixed:
             met = [arch[name] for arch in archs if name in arch]
             assert len(met) == len(set(met))
-    others = {tuple(arch[name] for name in sizes) for archs in drawn for arch in archs[1:]}
-    assert len(others) > 5
+    assert places == {0, 1, 2} and len(others) > 5
+
+
+def test_good_operations_meet_at_other_sizes_than_the_smallest_too():
+    """A block that the smallest archs lack is trained with its best operation no less often than with the others."""
+    space = UIB.space(SpaceOptions(name="uib", preset="uib-digits"), 16, 4)
+    extra = next(name for name in space.mixed if name not in space.smallest())
+    logits = {name: np.array([0.0, 0, 20])[: len(space.axes[name].values)] for name in space.mixed}
+    rng = stream(0)
+    drawn = [arch for _ in range(600) for arch in focused_paths(space, rng, logits)]
+    counts = np.bincount([arch[extra] for arch in drawn if extra in arch], minlength=3)
+    assert counts.min() > 0.8 * counts.max()
 
 
 def test_focus_fair_teaches_by_the_mixed_supernet_alone(take):

@@ -27,12 +27,13 @@ def peak_while_waiting(blocks: Sequence[BlockSpec], shared: int, cost: CostModel
     As in a cascade, where little answers before it is known whether big is needed.
     """
     peak = cost(blocks).peak_memory_bytes
-    if not 0 < shared < len(blocks) - 1:
+    if not 0 < shared < len(blocks):
         return peak
-    last = blocks[shared - 1]
-    waiting = BYTES_PER_ACTIVATION * last.out_channels * last.out_resolution**2
-    # The next block reads it, and so counts it.
-    return max(peak, waiting + cost(blocks[shared + 1 :]).peak_memory_bytes)
+    reader, behind = blocks[shared], blocks[shared + 1 :]
+    waiting = BYTES_PER_ACTIVATION * reader.in_channels * reader.resolution**2
+    # The layer that reads it counts it; the others of its block do not, nor do the blocks behind.
+    inside = BYTES_PER_ACTIVATION * max((layer.activations for layer in reader.layers[1:]), default=0)
+    return max(peak, waiting + inside, waiting + cost(behind).peak_memory_bytes)
 
 
 def pair_cost(pairs: PairSpace, pair: PairArch, cost: CostModel = analytic, router_macs: int = 0) -> PairCost:

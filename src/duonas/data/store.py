@@ -40,15 +40,15 @@ def stored_images(
     """
     folder = Path(cache or DEFAULT_CACHE).expanduser() / _name(files, root, size)
     path = folder / PIXELS
-    if not path.exists():
-        _check_room(path, len(files) * 3 * size * size)
-        try:
+    try:
+        if not path.exists():
+            _check_room(path, len(files) * 3 * size * size)
             with one_at_a_time(folder / ".lock"):
                 if not path.exists():
                     _make(path, files, size, progress)
-        except OSError as error:
-            where, why = error.filename or path, error.strerror or error
-            raise DuonasError(f"cannot write {where}: {why}; name another folder by [data] cache.") from error
+    except OSError as error:
+        where, why = error.filename or path, error.strerror or error
+        raise DuonasError(f"cannot write {where}: {why}; name another folder by [data] cache.") from error
     return OnDisk.open(path, (len(files), 3, size, size))
 
 
@@ -66,9 +66,12 @@ def remembered(pixels: Pixels, key: str, find: Callable[[], dict[str, Any]]) -> 
     if not path.exists():
         if not os.access(pixels.folder, os.W_OK):  # somebody else's cache
             return find()
-        with one_at_a_time(pixels.folder / ".lock"):
-            if not path.exists():
-                write_json(path, find())
+        try:
+            with one_at_a_time(pixels.folder / ".lock"):
+                if not path.exists():
+                    write_json(path, find())
+        except PermissionError:  # the lock is somebody else's
+            return find()
     found: dict[str, Any] = read_json(path)
     return found
 

@@ -47,8 +47,8 @@ class KshotHypernet(Generator):
         self.embed, self.spread = linear(rng, values, rank), linear(rng, choices, rank)
         with torch.no_grad():
             self.embed.weight.mul_(TOLD_APART)
-        # What is spread from A choices has rank A: without this z would, and with it all weights that are made of z.
-        self.place = drawn(rng, rank, rank)
+        # Spread before the mixers: behind them z would have rank A, as few as the choices, and so would its weights.
+        self.place = drawn(rng, rank, rank)  # which row it is, for all archs alike: they are hardly told apart at first
         self.mixers = nn.Sequential(*(Mixer(rank, rank, rng) for _ in range(mixers)))
         self.norm = nn.LayerNorm(rank)
         self.to_coefficients = linear(rng, rank, size)

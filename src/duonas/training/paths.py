@@ -26,17 +26,18 @@ def fair_paths(space: SearchSpace, rng: np.random.Generator) -> Iterator[Arch]:
 def focused_paths(space: SearchSpace, rng: np.random.Generator, logits: Mapping[str, np.ndarray]) -> Iterator[Arch]:
     """Fair on some axes, where values with high logits come early, and so together (Focus-Fair, paper T, section 3.3).
 
-    Sizes, the axes without logits, are a sandwich's around that (appendix A.1): the first path has the smallest, the
-    others have random ones.
+    Sizes, the axes without logits, are a sandwich's around that (appendix A.1): one path has the smallest, the others
+    have random ones. Which one is drawn: good values meet in the first, and would else never meet at another size.
 
     Args:
         space: whose axes.
         rng: of the draws.
         logits: (V,) by axis.
     """
-    sized = len(logits) < len(space.axes)
-    for path, choices in enumerate(_fair(logits, rng)):
-        sizes = space.smallest() if path == 0 or not sized else space.sample(rng)
+    paths, sized = list(_fair(logits, rng)), len(logits) < len(space.axes)
+    least = int(rng.integers(len(paths))) if sized else 0
+    for path, choices in enumerate(paths):
+        sizes = space.smallest() if path == least or not sized else space.sample(rng)
         yield space.build({name: sizes.get(name, 0) for name in space.axes} | choices)
 
 
