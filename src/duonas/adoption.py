@@ -22,11 +22,11 @@ def adopt(job: Job, other: Path) -> None:
         DuonasError: it was trained by another recipe or on other images, or is not there yet.
     """
     theirs = Run(other).recipe
-    for table in ("seed", "data", "space", "pair", "train"):
-        if _as_trained(theirs, table) != _as_trained(job.recipe, table):
-            raise DuonasError(
-                f"{other} was trained by another [{table}]: its supernet is not the one this recipe asks for."
-            )
+    tables = ("space", "pair", "train", "data", "seed")  # what says most comes first
+    others = [table for table in tables if _as_trained(theirs, table) != _as_trained(job.recipe, table)]
+    if others:
+        named = " and ".join(name if name == "seed" else f"[{name}]" for name in others)
+        raise DuonasError(f"{other} was trained by another {named}: its supernet is not the one this recipe asks for.")
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     if read_json(Run(other).splits) != job.splits.hashes:

@@ -101,6 +101,14 @@ def test_wrong_shapes_are_told_the_right_one(bundle, shape):
         bundle.predict(np.zeros(shape, np.float32))
 
 
+@pytest.mark.parametrize(("factor", "told"), [(255.0, "go from 0 to 255"), (-1.0, "go from -1 to"), (np.nan, "nan")])
+def test_images_outside_of_their_range_are_refused(bundle, factor, told):
+    images = np.linspace(0, 1, 2 * 3 * 12 * 12, dtype=np.float32).reshape(2, 3, 12, 12)
+    bundle.predict(images)
+    with pytest.raises(BundleError, match=told):
+        bundle.predict(images * np.float32(factor))
+
+
 def test_wrong_types_are_told_the_right_ones(bundle):
     with pytest.raises(BundleError, match=r"float32 in .* or uint8, not float64"):
         bundle.predict(np.zeros((1, 3, 12, 12)))

@@ -70,7 +70,7 @@ def test_the_page_says_what_each_edge_prefers(cells: Path) -> None:
 def test_axes_that_are_no_cells_are_a_table(tmp_path: Path) -> None:
     axes = {"stage1.kernel": {"3": 0.7, "5": 0.2, "7": 0.1}, "stage1.form": {"<b>ib</b>": 1.0}}
     page = write_report(topology(fabricate(tmp_path / "run", images=200), axes=axes)).read_text()
-    assert "<td>stage1.kernel</td><td>3</td><td>70.0\u202f%</td><td>5 20\u202f%, 7 10\u202f%</td>" in page
+    assert "<td>stage1.kernel</td><td>3</td><td>70.0\u202f%</td><td>5: 20\u202f%, 7: 10\u202f%</td>" in page
     assert "&lt;b&gt;ib&lt;/b&gt;" in page and "What each edge of the cell prefers" not in page
 
 
@@ -198,3 +198,12 @@ def test_a_ranked_run_shows_it_in_its_report_at_once(tmp_path: Path) -> None:
     duonas.rank(folder, 5)
     assert "5 of the 15\u202f625 archs, straight from the supernet" in (folder / "report.html").read_text()
     assert Run(folder).is_done("report")
+
+
+def test_what_each_of_two_towers_prefers_is_drawn_on_a_cell_of_its_own(tmp_path: Path) -> None:
+    row = dict(zip(OPERATIONS, (0.1, 0.1, 0.1, 0.3, 0.4), strict=True))
+    axes = [f"edge{source}{node}.operation" for source, node in EDGES]
+    both = {f"{role} {axis}": row for role in ("big", "little") for axis in axes}
+    page = write_report(topology(fabricate(tmp_path / "run", images=200), axes=both)).read_text()
+    assert "What the training prefers in little" in page and "What the training prefers in big" in page
+    assert "<th>Axis</th>" not in page

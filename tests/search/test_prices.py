@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 
 from duonas.core.couplings import NestedPairs, pair_space
+from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.counting import analytic, pair_cost, peak_while_waiting
 from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
+from duonas.search.problem import Problem
 from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
 from duonas.spaces.pair import PairSupernet
+from duonas.spaces.uib import FAMILY as UIB
 
 OBJECTIVES = ("accuracy", "expected_macs")
 LIMITS = {"expected_macs": 2e6, "peak_macs": 9e6, "params": 5e4, "little_macs": 1.5e6, "big_macs": 8e6,
@@ -152,3 +155,14 @@ def test_figures_of_a_pair(pairs):
     assert figures["peak_memory_bytes"] == max(waiting, big.peak_memory_bytes)
     stem = pair_cost(pairs, pair).stem
     assert figures["peak_macs"] == little.macs + big.macs - stem
+
+
+def test_a_memory_that_only_others_than_the_smallest_pairs_keep_is_searched_for():
+    """What waits for big need not grow with the archs."""
+    pairs = pair_space(UIB.space(SpaceOptions(name="uib", preset="uib-cifar"), 32, 10), "nested")
+    pricer, name = Pricer(pairs), "peak_memory_bytes"
+    smallest = min(pricer.figures(pair)[name] for pair in pairs.smallest())
+    problem = Problem(Goal(OBJECTIVES, {name: smallest - 1}), pricer)
+    assert pricer.figures(problem.sample(stream(2)))[name] < smallest
+    with pytest.raises(DuonasError, match="cannot be met"):
+        Problem(Goal(OBJECTIVES, {name: 1000}), pricer)

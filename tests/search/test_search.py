@@ -118,7 +118,7 @@ def test_progress_is_told_where_a_replay_ends(pairs, evaluator):
         known |= set(asked[:count])
         search(pairs, evaluator, OPTIONS, ROUTERS, 0, lambda done, total, **_: told.append((done, total)))
     first = told[0][0]
-    assert 5 <= first < 24 and told == [*((done, 24) for done in range(first, 25)), (24, 24)]
+    assert 5 <= first < 24 and told == [*((done, 24) for done in range(first, 25)), *3 * [(24, 24)]]
 
 
 def test_progress_is_told_of_every_pair(pairs, evaluator):
@@ -127,7 +127,8 @@ def test_progress_is_told_of_every_pair(pairs, evaluator):
     def progress(done, total, **figures):
         told.append((done, total, figures))
 
-    search(pairs, evaluator, OPTIONS, ROUTERS, 0, progress)
-    assert [(done, total) for done, total, _ in told] == [(i, 24) for i in range(25)]
-    best = [figures["accuracy"] for _, _, figures in told[1:]]
+    result = search(pairs, evaluator, OPTIONS, ROUTERS, 0, progress)
+    assert told[-1][2] == {"chosen_accuracy": result.front.best.accuracy}
+    assert [(done, total) for done, total, _ in told] == [*((i, 24) for i in range(25)), (24, 24)]
+    best = [figures["best_accuracy"] for _, _, figures in told[1:-1]]
     assert best == sorted(best)

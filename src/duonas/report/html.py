@@ -98,6 +98,7 @@ def _parts(run: RunFiles) -> dict[str, Part]:
         "origin": part(lambda: summary.origin(pair), PAIR),
         "pair_table": part(lambda: summary.pair_table(pair), PAIR),
         "latency": part(lambda: latency(run.measure)),
+        "trained": part(lambda: summary.trained(run["recipe.toml"]), "recipe.toml"),
         "training": part(lambda: training(run["log.jsonl"]), "log.jsonl"),
         "finetuning": part(lambda: finetuning(run["log.jsonl"]), "log.jsonl"),
         "tables": part(lambda: provenance.tables(run)),

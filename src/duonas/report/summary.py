@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -212,12 +213,20 @@ def baseline_table(found: dict[str, Any]) -> list[list[str]]:
     ]
 
 
+def trained(recipe: str) -> str:
+    """How the supernet of a recipe, as TOML, was trained."""
+    tables = tomllib.loads(recipe)
+    rule, weights = tables["train"]["rule"], tables["space"].get("weights", "shared")
+    held = "All archs share its weights" if weights == "shared" else f"Each arch's weights are made for it ({weights})"
+    return f"{held}; rule {rule}."
+
+
 def prefers_table(found: dict[str, dict[str, float]]) -> list[list[str]]:
     """Rows: axis, its most probable value, how probable, the others."""
     rows = []
     for axis, row in found.items():
         first, *others = sorted(row, key=lambda value: -row[value])
-        rest = ", ".join(f"{value} {percent(row[value], 0)}" for value in others)
+        rest = ", ".join(f"{value}: {percent(row[value], 0)}" for value in others)
         rows.append([axis, first, percent(row[first]), rest or NOTHING])
     return rows
 

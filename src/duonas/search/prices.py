@@ -120,9 +120,10 @@ class Pricer:
     def peak_memory(self, pair: PairArch, before: bool) -> int:
         """The most bytes alive at once; what both networks share waits for big unless the router decides before."""
         little, big = self.pairs.subnets(pair)
-        shared = 0 if before or little == big else self.pairs.shared(pair)
-        waiting = peak_while_waiting(self.pairs.blocks(little), shared, self.cost)
-        return max(waiting, self.subnet(big).peak_memory_bytes)
+        peak = max(self.subnet(subnet).peak_memory_bytes for subnet in (little, big))
+        if before or little == big:
+            return peak
+        return max(peak, peak_while_waiting(self.pairs.blocks(little), self.pairs.shared(pair), self.cost))
 
     def params(self, pair: PairArch) -> int:
         """The weights to store: big's where little's are a part of them, else both's, the shared ones once."""

@@ -12,12 +12,15 @@ from duonas.core.cost import written
 from duonas.core.errors import DuonasError
 from duonas.core.narrowed import Alone
 from duonas.core.pair import PairArch, PairSpace
+from duonas.core.rng import stream
 from duonas.core.trial import Trial
 from duonas.search.goal import ACCURACY, EXPECTED, PEAKS, Goal
 from duonas.search.prices import Pricer, PriceRow, PriceTable
 
 DRAWS = 50  # uniform draws before a feasible pair is reached on foot
 WALK = 30  # steps of that walk
+NEAR = 300  # pairs near the smallest that are looked at
+MEMORY = "peak_memory_bytes"
 
 
 class Problem:
@@ -40,6 +43,9 @@ class Problem:
         smallest = list(self.pairs.smallest())
         if not smallest:
             raise DuonasError("the search space has no pair to try: widen [space.axes].")
+        if MEMORY in goal.constraints:  # that of what waits for big need not grow with the archs
+            rng = stream(0, "near the smallest")
+            smallest += [self.pairs.mutate(smallest[n % len(smallest)], rng, 0.3) for n in range(NEAR)]
         self.least = self._least(smallest)
         for name, limit in goal.constraints.items():
             if limit < self.least[name]:

@@ -133,7 +133,8 @@ def search(
         routers: to choose from, not fitted; see ``make_routers``.
         seed: of the strategy, and of fitting the routers.
         progress: told how many pairs were known, and after each that was not, with the best accuracy so far; where
-            routers learn, then again of all pairs of the evaluated archs that have to wait for a router.
+            routers learn, then again of all pairs of the evaluated archs that have to wait for a router; at the end
+            with the accuracy of the pair that is chosen.
         cost: prices blocks.
         device: prices whole networks in ms and mJ; see ``load_profile``.
 
@@ -148,11 +149,12 @@ def search(
     explorer = Explorer(Bench(evaluator, scores), options, seed, progress)
     ORDERS[options.order](problem, options.evaluations, explorer)
     if not explorer.bench.asked:
-        progress(len(explorer.rows), options.evaluations, accuracy=explorer.best)
+        progress(len(explorer.rows), options.evaluations, best_accuracy=explorer.best)
     table = PriceTable(pricer, explorer.bench.subnets)
-    judged = scores.judged(table, goal, partial(progress, accuracy=explorer.best))
+    judged = scores.judged(table, goal, partial(progress, best_accuracy=explorer.best))
     points, scored = recombine(explorer.bench.correct(), judged, goal)
     found = front(points, table, goal, scored)
+    progress(len(explorer.rows), len(explorer.rows), chosen_accuracy=found.best.accuracy)
     return SearchResult(found, tuple(explorer.rows), explorer.bench.arch_rows())
 
 
@@ -193,7 +195,7 @@ class Explorer:
         self.rows.append(self.bench.row(len(self.rows), trial, problem))
         self.best = max(self.best, self.rows[-1].accuracy)
         if self.bench.asked:
-            self._progress(len(self.rows), self._options.evaluations, accuracy=self.best)
+            self._progress(len(self.rows), self._options.evaluations, best_accuracy=self.best)
         return trial
 
 

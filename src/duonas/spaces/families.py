@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from duonas.core.space import SearchSpace
     from duonas.spaces.supernet import Family, Supernet
 
+USED_BY = {  # keys of [space] to the weights that they are about
+    "dictionary": ("kshot", "kshot-hypernet"),
+    "rank": ("kshot-hypernet",),
+    "mixers": ("kshot-hypernet",),
+}
 SHIPPED = {
     "mobilenet": "duonas.spaces.mobilenet",
     "nasbench201": "duonas.spaces.nasbench201",
@@ -44,11 +49,13 @@ def build_space(family: Family, options: SpaceOptions, image_size: int, classes:
     Raises:
         DuonasError: the table cannot be used.
     """
-    if options.weights == "shared" and options.dictionary is not None:
-        raise DuonasError(
-            f"[space] dictionary = {options.dictionary} is for weights that are made for each arch: give weights = "
-            "'kshot' or 'kshot-hypernet' with it."
-        )
+    for key, kinds in USED_BY.items():
+        value = getattr(options, key)
+        if options.weights not in kinds and value != getattr(SpaceOptions(), key):
+            raise DuonasError(
+                f"[space] {key} = {value} is for weights that are made for each arch: give weights = "
+                f"{' or '.join(map(repr, kinds))} with it, or leave it out."
+            )
     space = family.space(options, image_size, classes)
     space.generated = options.weights != "shared"
     return space

@@ -82,8 +82,10 @@ class Paths(Stateless, ABC):
         """Losses by name."""
         losses: dict[str, Tensor] = {}
         for role in self.pairs.roles:
+            # Asked for first, since it reads beta, for which a GPU would have to end the teacher's work; drawn after it.
+            paths = self.paths(role, given.rng)
             soft = self._teach(network, given, role, losses) if self.mixed else None
-            for subnet in self.paths(role, given.rng):
+            for subnet in paths:
                 logits = network(given.images, subnet)
                 if soft is not None and self.soft:
                     loss = distillation_loss(logits, soft, self.options.temperature)

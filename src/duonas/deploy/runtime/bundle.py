@@ -12,6 +12,7 @@ import onnxruntime
 
 from .policy import BundleError, DevicePolicy, Row, check_files, load_policy
 
+ROUNDING = 1e-3  # by which resized images may leave [0, 1]
 ERRORS_ONLY = 3  # ONNX Runtime would warn that tau, being an input, is no constant
 
 
@@ -156,4 +157,7 @@ class Bundle:
             return images.astype(np.float32) / np.float32(255)
         if images.dtype != np.float32:
             raise BundleError(f"images must be float32 in [0, 1] or uint8, not {images.dtype}.")
+        least, most = float(images.min()), float(images.max())
+        if not (least >= -ROUNDING and most <= 1 + ROUNDING):  # NaN is refused, too
+            raise BundleError(f"images must lie in [0, 1], and these go from {least:g} to {most:g}; 0 to 255 as uint8.")
         return np.ascontiguousarray(images)

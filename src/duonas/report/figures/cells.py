@@ -89,19 +89,29 @@ def reaching(operations: Sequence[str]) -> set[int]:
     return {place for place, (source, node) in ends.items() if source in seen and node in needed}
 
 
-def learned(found: Any) -> Figure | None:
-    """The cell with the probabilities of ``beta.json`` on its edges; ``None`` where its axes are not a cell's."""
-    table = edges_of(found)
-    if table is None:
-        return None
-    operations = list(table[0])
+def learned(found: Probabilities) -> list[Figure]:
+    """The cell with the probabilities of ``beta.json`` on its edges, one of each tower; empty where it is no cell."""
+    towers = {role: _of_tower(found, role) for role in ("little", "big")}
+    tables = {role: table for role, rows in {"": found, **towers}.items() if (table := edges_of(rows)) is not None}
+    return [_learned(role, table) for role, table in tables.items()]
+
+
+def _of_tower(found: Probabilities, role: str) -> Probabilities:
+    """What a tower of its own learned, by the axes' names."""
+    return {axis.removeprefix(f"{role} "): row for axis, row in found.items() if axis.startswith(f"{role} ")}
+
+
+def _learned(role: str, table: list[Mapping[str, float]]) -> Figure:
+    operations, whose = list(table[0]), f" in {role}" if role else ""
 
     def draw(width: int) -> Markup:
         layout = Layout(width, rise=92)
         bar = 150.0 if width == WIDE else 64.0
         edges = [layout.weighed(place, row, bar) for place, row in enumerate(table)]
         spoken = ", ".join(f"{_way(place)} {_most(row)}" for place, row in enumerate(table))
-        return canvas(width, layout.height, f"What each edge of the cell prefers: {spoken}", *edges, layout.nodes())
+        return canvas(
+            width, layout.height, f"What each edge of the cell prefers{whose}: {spoken}", *edges, layout.nodes()
+        )
 
     sure = max(range(len(table)), key=lambda place: max(table[place].values()))
     caption = (
@@ -109,7 +119,7 @@ def learned(found: Any) -> Figure | None:
         f"{_most(table[sure])}, where chance would be {percent(1 / len(operations), 0)}."
     )
     keys = tuple(Key("box", shade(place, len(operations)), name(each)) for place, each in enumerate(operations))
-    return figure("What the training prefers", draw, caption, keys)
+    return figure(f"What the training prefers{whose}", draw, caption, keys)
 
 
 def edges_of(found: Probabilities) -> list[Mapping[str, float]] | None:
