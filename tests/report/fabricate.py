@@ -270,8 +270,8 @@ def _write_story(folder: Path, rng: np.random.Generator) -> None:
     text = "\n".join(map(json.dumps, lines)) + '\n{"stage": "tra'  # as a killed run leaves it
     (folder / "log.jsonl").write_text(text)
     (folder / "recipe.toml").write_text(
-        'seed = 0\n\n[data]\nname = "cifar10"  # </pre><script>window.injected = 1</script>\n\n[space]\nweights = "kshot"\n\n'
-        '[train]\nrule = "focus-fair"\n\n[route]\nfloor = 0.9\n'
+        'seed = 0\n\n[data]\nname = "cifar10"  # </pre><script>window.injected = 1</script>\n\n'
+        '[space]\nweights = "kshot"\n\n[train]\nrule = "focus-fair"\n\n[route]\nfloor = 0.9\n'
     )
     write_json(
         folder / "environment.json", {"python": "3.11.2", "torch": "2.15.0", "machine": {"system": "Linux", "cores": 2}}
