@@ -173,6 +173,10 @@ def main() -> None:
         return
     small, full = SKELETONS
 
+    for weights in WEIGHTS:  # first, since a process inherits the peak of the one that starts it
+        command = [sys.executable, __file__, "--threads", str(arguments.threads), "--memory", weights, full, "64"]
+        subprocess.run(command, check=True)
+
     def show(what: str, weights: str, skeleton: str, size: int, figures: dict[str, float]) -> None:
         row = {"what": what, "weights": weights, "skeleton": skeleton, "batch": size}
         print(json.dumps(row | {key: round(value, 4) for key, value in figures.items()}), flush=True)
@@ -183,9 +187,6 @@ def main() -> None:
     for weights in WEIGHTS[1:]:
         for skeleton, size in ((small, 32), (small, 64), (small, 128), (small, 256), (full, 64), (full, 256)):
             show("generation", weights, skeleton, size, generation(weights, skeleton, size, arguments.repeats))
-    for weights in WEIGHTS:
-        command = [sys.executable, __file__, "--threads", str(arguments.threads), "--memory", weights, full, "64"]
-        subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class Paths(Stateless, ABC):
         """Losses by name."""
         losses: dict[str, Tensor] = {}
         for role in self.pairs.roles:
-            # Asked for first, since it reads beta, for which a GPU would have to end the teacher's work; drawn after it.
+            # Asked for first: it reads beta, for which a GPU would have to end the teacher's work. Drawn after that.
             paths = self.paths(role, given.rng)
             soft = self._teach(network, given, role, losses) if self.mixed else None
             for subnet in paths:
