@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from duonas.core.couplings import pair_space
 from duonas.core.options import LossOptions, PairOptions, SpaceOptions
@@ -146,11 +147,10 @@ class TestHybridPartial(TestHybrid):
 class _Cells:
     """Instead of sizes: most weights are used by few archs, and the largest contains few."""
 
-    weights = "shared"
+    weights: ClassVar[dict[str, object]] = {}
 
     def supernet(self):
-        dictionary = None if self.weights == "shared" else 3
-        table = SpaceOptions(channels=4, cells=1, weights=self.weights, dictionary=dictionary, rank=4)
+        table = SpaceOptions(channels=4, cells=1, **self.weights)
         pairs = pair_space(build_space(NASBENCH201, table, 8, 4), self.coupling)
         towers = (
             build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
@@ -171,7 +171,7 @@ class TestFocusFairCells(_Cells, TestSandwich):
     """Beta is trained and killed with the rest; weights are made for each arch, by equal coefficients at first."""
 
     name = "focus-fair"
-    weights = "kshot-hypernet"
+    weights: ClassVar = {"weights": "kshot-hypernet", "dictionary": 3, "rank": 4}
 
 
 class TestFocusFairUib(TestSandwich):
@@ -186,7 +186,7 @@ class TestFocusFairUib(TestSandwich):
 
 
 class TestUniformKshotCells(_Cells, TestUniform):
-    weights = "kshot"
+    weights: ClassVar = {"weights": "kshot", "dictionary": 3}
 
 
 class TestSandwichHypernet(TestSandwich):
