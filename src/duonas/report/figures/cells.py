@@ -119,7 +119,7 @@ def _learned(role: str, table: list[Mapping[str, float]]) -> Figure:
         f"{_most(table[sure])}, where chance would be {percent(1 / len(operations), 0)}."
     )
     keys = tuple(Key("box", shade(place, len(operations)), name(each)) for place, each in enumerate(operations))
-    return figure(f"What the training prefers{whose}", draw, caption, keys)
+    return figure(f"What the training prefers{whose}", draw, caption, keys, half=bool(role))
 
 
 def edges_of(found: Probabilities) -> list[Mapping[str, float]] | None:
