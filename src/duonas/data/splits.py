@@ -19,7 +19,6 @@ from duonas.data.cifar import read_cifar
 from duonas.data.digits import read_digits
 from duonas.data.folder import DEFAULT_SIDE, in_memory, read_folder
 from duonas.data.images import Images, Source, parts
-from duonas.data.ondisk import Pixels
 from duonas.data.store import remembered, stored_images
 
 Colour = tuple[float, float, float]
@@ -102,17 +101,13 @@ def split_indices(source: Source, options: DataOptions, rng: np.random.Generator
     return joined
 
 
-def channel_statistics(pixels: Pixels) -> tuple[Colour, Colour]:
-    """Mean and standard deviation of each channel of (N, 3, H, W) uint8, in [0, 1], exact from its histogram."""
-    return _statistics(np.sum([_histogram(part) for part in parts(pixels)], axis=0))
-
-
-def _histogram(pixels: Tensor) -> np.ndarray:
-    """How often each value is there in each channel, (3, 256)."""
+def channel_histogram(pixels: Tensor) -> np.ndarray:
+    """How often each value is there in each channel of (N, 3, H, W) uint8, (3, 256)."""
     return np.stack([torch.bincount(channel.reshape(-1), minlength=256).numpy() for channel in pixels.unbind(1)])
 
 
-def _statistics(histogram: np.ndarray) -> tuple[Colour, Colour]:
+def channel_statistics(histogram: np.ndarray) -> tuple[Colour, Colour]:
+    """Mean and standard deviation of each channel in [0, 1], exact from its histogram (3, 256)."""
     levels = np.arange(256) / 255
     means, stds = [], []
     for counts in histogram:
@@ -171,11 +166,11 @@ def _describe(images: dict[str, Images], indices: dict[str, np.ndarray], progres
         digest.update(indices[name].astype("<i8").tobytes())
         for part in parts(split.pixels):
             digest.update(part.contiguous().numpy().data)
-            histogram += _histogram(part)
+            histogram += channel_histogram(part)
             done += len(part)
             progress(done, total)
         if name != "test":
             digest.update(split.labels.numpy().astype("<i8").tobytes())
         hashes[name], histograms[name] = digest.hexdigest(), histogram
-    mean, std = _statistics(histograms["train"])
+    mean, std = channel_statistics(histograms["train"])
     return {"mean": mean, "std": std, "hashes": hashes}

@@ -59,6 +59,7 @@ class Problem:
         """The least that any pair costs, in words."""
         whose = "fastest arch of the device table" if name.endswith("_ms") else "smallest pair of the space"
         whose = "most frugal arch of the device table" if name.endswith("_mj") else whose
+        whose = "smallest pair found" if name == MEMORY else whose  # others were not looked at
         return f"the {whose} needs {written(name, self.least[name])}"
 
     def _least(self, smallest: Sequence[PairArch]) -> dict[str, float]:
