@@ -21,12 +21,12 @@ import pyarrow.parquet as pq
 
 from duonas.core.arch import Arch
 from duonas.core.couplings import pair_space
+from duonas.core.goal import OBJECTIVES, Goal
 from duonas.core.narrowed import Alone
 from duonas.core.options import DeviceOptions, SearchOptions, SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.trial import Trial
-from duonas.costs.profile import load_profile
-from duonas.search.goal import OBJECTIVES, Goal
+from duonas.costs.network_table import load_profile
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
 from duonas.search.search import make_strategy

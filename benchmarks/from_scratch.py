@@ -24,10 +24,10 @@ from pyarrow import parquet
 
 from duonas.core.pair import Subnet
 from duonas.core.rng import stream
-from duonas.job import Job
 from duonas.layers.init import initialise
-from duonas.rundir import Run
-from duonas.search.rank import chosen_archs
+from duonas.pipeline.context import Job
+from duonas.ranking.rank import chosen_archs
+from duonas.rundir.run import Run
 from duonas.training.finetune import Alone
 from duonas.training.loop import one_process
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from duonas.core.block import BlockSpec
 from duonas.core.options import SpaceOptions
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 from duonas.spaces.nasbench201 import FAMILY
 
 ROUNDING = 1e-3  # params or MACs; the table's are millions in float64

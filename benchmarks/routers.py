@@ -20,14 +20,14 @@ from safetensors.torch import load_file
 from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.core.rng import stream
 from duonas.data.batches import evaluation_batches
-from duonas.job import Job
+from duonas.pipeline.context import Job
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.metrics import area, oracle_accuracy
 from duonas.routing.route import halves, scores
 from duonas.routing.routed import observe
-from duonas.routing.routers import make_router
+from duonas.routing.routers.make import make_router
 from duonas.routing.threshold import keeps_little, sweep
-from duonas.rundir import Run
+from duonas.rundir.run import Run
 
 SCORES = ("max_softmax", "margin", "entropy", "logit_margin", "energy", "best")
 ROUTERS = {

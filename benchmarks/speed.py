@@ -22,22 +22,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from duonas.core.couplings import NestedPairs
+from duonas.core.goal import Goal
 from duonas.core.options import SearchOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import Subnet
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.layers.norm import recalibrate
 from duonas.search.evaluate import Evaluator
-from duonas.search.factorised import Judged, recombine
-from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
+from duonas.search.recombine import Judged, recombine
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules.sandwich import Sandwich
 
 BATCH = 128
 

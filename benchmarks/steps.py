@@ -24,9 +24,9 @@ from duonas.core.options import LossOptions, SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
-from duonas.training.rules import make_rule
+from duonas.training.rules.make import make_rule
 
 AXES = {"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2, 4]}
 LOSS = LossOptions(gamma=0.5)

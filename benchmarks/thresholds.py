@@ -16,9 +16,9 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.core.options import RouteOptions
 from duonas.core.rng import stream
-from duonas.routing.confidence import Confidence
 from duonas.routing.policy import Policy
 from duonas.routing.route import Judged, decide
+from duonas.routing.routers.confidence import Confidence
 
 COST = PairCost(stem=1e5, router=0, little=4e5, big=2e6)
 TARGETS = {"budget": RouteOptions(budget=1.2e6), "floor": RouteOptions(floor=0.8), "share": RouteOptions(share=0.7)}

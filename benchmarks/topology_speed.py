@@ -28,9 +28,9 @@ from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.layers.cells import through_cell
 from duonas.spaces.families import build_space, build_supernet, family
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
-from duonas.training.rules import make_rule
+from duonas.training.rules.make import make_rule
 
 WEIGHTS = ("shared", "kshot", "kshot-hypernet")
 SKELETONS = {"small, 16 x 16": (8, 1, 16), "the benchmark's, 32 x 32": (16, 5, 32)}  # channels, cells, pixels

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 
 from duonas.core.options import SpaceOptions
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 from duonas.spaces.uib import FAMILY
 
 # Millions of params, billions of MACs.

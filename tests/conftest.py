@@ -19,7 +19,7 @@ settings.load_profile("fixed")
 @pytest.fixture(scope="session")
 def exporter():
     """``export_module`` with a memory for towers: PyTorch takes a second for each, and they are the same every time."""
-    from duonas.deploy.onnx import export_module
+    from duonas.deploy.export import export_module
 
     known = {}
 

@@ -6,19 +6,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from duonas.compare import compare
     from duonas.core.arch import Arch
     from duonas.core.errors import DuonasError
     from duonas.core.pair import PairArch, PairSpace
     from duonas.core.space import Axis, SearchSpace
-    from duonas.deploy.runtime import Bundle
-    from duonas.pipeline import profile, rechoose, run
-    from duonas.ranking import rank
-    from duonas.recipe import Recipe
-    from duonas.recipe import load as load_recipe
+    from duonas.pipeline.compare import compare
+    from duonas.pipeline.stages import profile, rechoose, run
+    from duonas.ranking.ranking import rank
+    from duonas.recipe.schema import Recipe
+    from duonas.recipe.schema import load as load_recipe
+    from duonas.recipe.study import load_study
     from duonas.routing.router import Router
-    from duonas.spaces.supernet import Family, Supernet
-    from duonas.study import load_study
+    from duonas.runtime import Bundle
+    from duonas.supernet.supernet import Family, Supernet
 
 __version__ = "0.1.0"
 
@@ -26,22 +26,22 @@ __version__ = "0.1.0"
 _HOMES = {
     "Arch": "core.arch:Arch",
     "Axis": "core.space:Axis",
-    "Bundle": "deploy.runtime:Bundle",
+    "Bundle": "runtime:Bundle",
     "DuonasError": "core.errors:DuonasError",
-    "Family": "spaces.supernet:Family",
+    "Family": "supernet.supernet:Family",
     "PairArch": "core.pair:PairArch",
     "PairSpace": "core.pair:PairSpace",
-    "Recipe": "recipe:Recipe",
+    "Recipe": "recipe.schema:Recipe",
     "Router": "routing.router:Router",
     "SearchSpace": "core.space:SearchSpace",
-    "Supernet": "spaces.supernet:Supernet",
-    "compare": "compare:compare",
-    "load_recipe": "recipe:load",
-    "load_study": "study:load_study",
-    "profile": "pipeline:profile",
-    "rank": "ranking:rank",
-    "rechoose": "pipeline:rechoose",
-    "run": "pipeline:run",
+    "Supernet": "supernet.supernet:Supernet",
+    "compare": "pipeline.compare:compare",
+    "load_recipe": "recipe.schema:load",
+    "load_study": "recipe.study:load_study",
+    "profile": "pipeline.stages:profile",
+    "rank": "ranking.ranking:rank",
+    "rechoose": "pipeline.stages:rechoose",
+    "run": "pipeline.stages:run",
 }
 
 __all__ = [
@@ -70,6 +70,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'duonas' has no attribute {name!r}")
     module, attribute = _HOMES[name].split(":")
-    # Kept under its own name: importing ``duonas.compare`` has just put the module of that name there.
+    # Kept under its own name: importing ``duonas.pipeline.compare`` has just put the module of that name there.
     globals()[name] = value = getattr(import_module(f"duonas.{module}"), attribute)
     return value

@@ -1,6 +1,6 @@
 """``python -m duonas`` and ``torchrun -m duonas``."""
 
-from duonas.cli import main
+from duonas.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -7,15 +7,15 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from duonas import pipeline
 from duonas.baselines.static import static_network
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.rng import stream
 from duonas.costs.hooks import count_macs
-from duonas.job import Job
-from duonas.recipe import parse
-from duonas.rundir import Run
+from duonas.pipeline import stages
+from duonas.pipeline.context import Job
+from duonas.recipe.schema import parse
+from duonas.rundir.run import Run
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -102,7 +102,7 @@ def stage(folder, kill_at=None):
 
     with Run.open(folder, RECIPE) as run:
         job = Job(RECIPE, run)
-        pipeline.baselines(job, told)
+        stages.baselines(job, told)
     return job
 
 
@@ -117,12 +117,12 @@ def steps(job):
 
 def test_a_killed_stage_goes_on_and_another_run_takes_its_networks_along(tmp_path):
     """Law 8; and what baselines.json says is what the saved network does on the test split."""
-    pipeline.run(RECIPE, tmp_path / "whole", until="train")
+    stages.run(RECIPE, tmp_path / "whole", until="train")
     whole = stage(tmp_path / "whole")
     with pytest.raises(Killed):
         stage(tmp_path / "killed", kill_at=2)
     resumed = stage(tmp_path / "killed")
-    pipeline.run(RECIPE, tmp_path / "other", until="train", supernet=tmp_path / "whole")
+    stages.run(RECIPE, tmp_path / "other", until="train", supernet=tmp_path / "whole")
     other = stage(tmp_path / "other")
     assert len(files(whole)) == 3 and files(resumed) == files(whole) == files(other)
     assert steps(resumed) == steps(whole) == [1, 2, 3] and steps(other) == []

@@ -13,7 +13,7 @@ from duonas.core.options import SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 
 TABLE = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2], "width": [0.5, 1.0]})
 SPACE = FAMILY.space(TABLE, 8, 4)

@@ -17,11 +17,12 @@ from PIL import Image
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import DataOptions
-from duonas.data import decode, folder, store
+from duonas.data import decode, store
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images, read, take
 from duonas.data.ondisk import OnDisk
+from duonas.data.sources import folder
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
 
 NAMES = ("train", "val", "calib", "test")

@@ -14,8 +14,8 @@ from duonas.deploy.bundle import export_bundle
 from duonas.routing.route import calibrate
 from duonas.routing.routed import Observed, seen
 from duonas.routing.router import Answers, Router
-from duonas.routing.routers import make_router
-from duonas.spaces.pair import PairNet
+from duonas.routing.routers.make import make_router
+from duonas.supernet.pair import PairNet
 
 CLASSES, SIDE = 5, 12
 
@@ -92,7 +92,7 @@ def export(exporter, brightness, tmp_path_factory):
         net = make_pair(shared)
         policy = make_policy(net, None if position == "after_little" else brightness(position))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("duonas.deploy.onnx.export_module", exporter)
+            patch.setattr("duonas.deploy.export.export_module", exporter)
             folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
         return net, policy, folder
 

@@ -15,9 +15,9 @@ from duonas.core.files import checksum, read_json
 from duonas.core.options import ExportOptions
 from duonas.deploy import bundle as exporting
 from duonas.deploy.bundle import export_bundle
-from duonas.deploy.retune import retune_bundle
-from duonas.deploy.runtime import Bundle
+from duonas.deploy.set_threshold import retune_bundle
 from duonas.routing.policy import Policy
+from duonas.runtime import Bundle
 
 
 def contents(folder):
@@ -27,7 +27,7 @@ def contents(folder):
 @pytest.fixture
 def quick(exporter, monkeypatch):
     """Tests of what comes after PyTorch's exporter take the networks that it gave before."""
-    monkeypatch.setattr("duonas.deploy.onnx.export_module", exporter)
+    monkeypatch.setattr("duonas.deploy.export.export_module", exporter)
 
 
 def test_the_policy_names_the_files(exported):

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
-from duonas.deploy.onnx import _Function, export_module
-from duonas.routing.confidence import SCORES, Confidence
+from duonas.deploy.export import _Function, export_module
 from duonas.routing.routed import RoutedPair
+from duonas.routing.routers.confidence import SCORES, Confidence
 
 NAMES = ("dynamic.onnx", "little.onnx", "big.onnx")
 INF = float("inf")

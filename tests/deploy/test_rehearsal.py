@@ -12,7 +12,7 @@ import duonas
 from duonas.core.errors import DuonasError
 from duonas.core.options import RouteOptions
 from duonas.deploy.rehearsal import rehearse
-from duonas.routing.routers import make_router
+from duonas.routing.routers.make import make_router
 
 SHAPES = {"input": (3, 8, 8), "stem": (6, 4, 4), "after_little": (5,)}
 OWN = Path(__file__).parents[2] / "examples" / "own_router.py"

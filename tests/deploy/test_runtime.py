@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import duonas
-from duonas.deploy.runtime import Bundle, BundleError
 from duonas.routing.policy import Policy
+from duonas.runtime import Bundle, BundleError
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ print(*sorted(loaded & {{"torch", "onnx", "scipy", "pydantic", "sklearn", "duona
 
 
 def test_it_runs_without_torch(exported):
-    source = USE.format(how="from duonas.deploy.runtime import Bundle")
+    source = USE.format(how="from duonas.runtime import Bundle")
     assert _run(source, exported[2], Path(duonas.__file__).parents[1]) == "duonas"
 
 

@@ -13,7 +13,7 @@ from duonas.core.rng import stream
 from duonas.layers.norm import SwitchableBatchNorm
 from duonas.layers.sorting import by_importance, sort_channels
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 
 AXES = {"depth": [1, 2], "kernel": [3, 5], "width": [0.25, 0.5], "resolution": [32]}
 

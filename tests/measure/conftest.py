@@ -15,8 +15,8 @@ from duonas.measure.measure import measure
 from duonas.routing.route import calibrate
 from duonas.routing.routed import Observed
 from duonas.routing.router import Answers
-from duonas.routing.routers import make_router
-from duonas.spaces.pair import PairNet
+from duonas.routing.routers.make import make_router
+from duonas.supernet.pair import PairNet
 
 COST = PairCost(stem=1000, router=0, little=500, big=9000)
 OPTIONS = MeasureOptions(latency_images=12, throughput_batches=3, threads=1)
@@ -53,7 +53,7 @@ def exported_at(measured, brightness, exporter, tmp_path_factory):
         router = brightness(position)
         other = replace(policy, router=router, tau=0.4, costs=policy.costs.routed_by(router.macs, before=True))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("duonas.deploy.onnx.export_module", exporter)
+            patch.setattr("duonas.deploy.export.export_module", exporter)
             return export_bundle(net, other, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
 
     return exported
@@ -79,7 +79,7 @@ def measured(exporter, tmp_path_factory):
         cost=COST, image_size=6, seed=0, class_names=("a", "b", "c", "d"),
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("duonas.deploy.onnx.export_module", exporter)
+        patch.setattr("duonas.deploy.export.export_module", exporter)
         export_bundle(net, policy, folder / "export", ExportOptions())
     images, told = Images(pixels[test], labels[test]), []
     figures = measure(

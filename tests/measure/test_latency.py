@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from duonas.core.options import MeasureOptions
-from duonas.deploy.unstitch import unstitch
+from duonas.deploy.split import unstitch
 from duonas.measure import latency as timing
 from duonas.measure.latency import BATCH, latency
 from duonas.measure.sessions import Sessions, open_sessions, run

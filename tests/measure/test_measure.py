@@ -15,9 +15,9 @@ from duonas.core.files import read_json
 from duonas.core.options import MeasureOptions
 from duonas.data.images import Images
 from duonas.data.ondisk import OnDisk
-from duonas.deploy.runtime import Bundle
 from duonas.measure.examples import choose_examples, png
 from duonas.measure.measure import compare, evaluate, measure
+from duonas.runtime import Bundle
 
 
 def test_the_figures_are_those_of_the_design(measured):

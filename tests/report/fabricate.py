@@ -20,13 +20,13 @@ from duonas.core.cell import OPERATIONS
 from duonas.core.cost import PairCost
 from duonas.core.files import read_json, write_json
 from duonas.core.options import SpaceOptions
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 from duonas.measure.accuracy import Outputs, accuracies, routing
-from duonas.ranking import summary
+from duonas.ranking.benchmark import Benchmark
+from duonas.ranking.rank import RankRow
+from duonas.ranking.ranking import summary
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.threshold import sweep
-from duonas.search.benchmark import Benchmark
-from duonas.search.rank import RankRow
 from duonas.spaces.nasbench201 import FAMILY
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

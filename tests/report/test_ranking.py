@@ -20,7 +20,7 @@ from duonas.core.files import read_json, write_json, write_text
 from duonas.report.figures.cells import edges_of, reaching
 from duonas.report.figures.ranking import Ranked, scatter
 from duonas.report.html import write_report
-from duonas.rundir import Run
+from duonas.rundir.run import Run
 
 from .browser import Browser
 from .fabricate import BIG, LITTLE, fabricate, topology

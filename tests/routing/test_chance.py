@@ -11,7 +11,7 @@ import torch
 from duonas.core.rng import stream
 from duonas.routing.chance import hashed, knows_more, places
 from duonas.routing.metrics import area_above_chance
-from duonas.routing.random import Random
+from duonas.routing.routers.random import Random
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from duonas.core.options import LearnedOptions, RouteOptions
-from duonas.routing.confidence import SCORES
-from duonas.routing.routers import ROUTERS, make_router
+from duonas.routing.routers.confidence import SCORES
+from duonas.routing.routers.make import ROUTERS, make_router
 from duonas.testing import RouterContract
 
 CASES = {

@@ -17,7 +17,7 @@ from duonas.routing.policy import Policy
 from duonas.routing.route import Judged, calibrate, choose, decide, fit, halves, scores
 from duonas.routing.routed import Observed
 from duonas.routing.router import Answers
-from duonas.routing.routers import make_router
+from duonas.routing.routers.make import make_router
 from duonas.routing.threshold import sweep
 
 COST = PairCost(stem=50, router=0, little=100, big=1000)

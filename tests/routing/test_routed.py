@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from duonas.routing.confidence import SCORES, Confidence
-from duonas.routing.difficulty import Difficulty
-from duonas.routing.random import Random
 from duonas.routing.routed import RoutedPair
 from duonas.routing.router import Router
-from duonas.spaces.pair import PairNet
+from duonas.routing.routers.confidence import SCORES, Confidence
+from duonas.routing.routers.difficulty import Difficulty
+from duonas.routing.routers.random import Random
+from duonas.supernet.pair import PairNet
 
 INFINITY = float("inf")
 ROUTERS = {

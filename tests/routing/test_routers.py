@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from duonas.catalogue import ROUTERS as DESCRIBED
+from duonas.cli.catalogue import ROUTERS as DESCRIBED
 from duonas.core.errors import DuonasError
 from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.routing.route import scores
 from duonas.routing.router import Router
-from duonas.routing.routers import ROUTERS, make_router, read_router, write_router
+from duonas.routing.routers.make import ROUTERS, make_router, read_router, write_router
 
 OWN = """
 from dataclasses import dataclass

@@ -9,9 +9,9 @@ import torch
 from duonas.core.couplings import NestedPairs
 from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic
-from duonas.routing.confidence import Confidence
+from duonas.costs.analytic import analytic
 from duonas.routing.router import Router
+from duonas.routing.routers.confidence import Confidence
 from duonas.search.evaluate import SubnetResult
 from duonas.spaces.mobilenet import FAMILY
 

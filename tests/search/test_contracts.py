@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from duonas.core.couplings import pair_space
+from duonas.core.goal import Goal
 from duonas.core.narrowed import Alone, WithBig
 from duonas.core.options import EvolutionOptions, SpaceOptions
-from duonas.search.evolution import Evolution
-from duonas.search.goal import Goal
-from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
-from duonas.search.random import RandomSearch
+from duonas.search.strategies.evolution import Evolution
+from duonas.search.strategies.nsga2 import Nsga2
+from duonas.search.strategies.random import RandomSearch
 from duonas.spaces.mobilenet import FAMILY
 from duonas.testing import StrategyContract
 

@@ -13,20 +13,20 @@ from pyarrow import parquet
 from duonas.core.cell import OPERATIONS
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
+from duonas.core.goal import Goal
 from duonas.core.narrowed import WithBig
 from duonas.core.options import DeviceOptions, GivenPair, SearchOptions, SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic
-from duonas.costs.profile import DeviceProfile, load_profile
-from duonas.routing.confidence import Confidence
+from duonas.costs.analytic import analytic
+from duonas.costs.network_table import DeviceProfile, load_profile
+from duonas.routing.routers.confidence import Confidence
 from duonas.search.evaluate import SubnetResult
 from duonas.search.front import Front
-from duonas.search.given import Given
-from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import BigProblem, Problem
 from duonas.search.search import search
+from duonas.search.strategies.fixed import Given
 from duonas.spaces.mobilenet import FAMILY as MOBILENET
 from duonas.spaces.nasbench201 import FAMILY
 

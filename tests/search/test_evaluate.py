@@ -16,7 +16,7 @@ from duonas.core.rng import stream
 from duonas.data.images import Images
 from duonas.search.evaluate import Evaluator
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 
 OPTIONS = SearchOptions(recalibration_images=24, batch_size=8)
 TABLE = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3]})

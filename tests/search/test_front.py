@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from duonas.core.errors import DuonasError
+from duonas.core.goal import Goal
 from duonas.core.rng import stream
-from duonas.search.factorised import Points
 from duonas.search.front import Front, front, knee, most_accurate
-from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceTable
+from duonas.search.recombine import Points
 
 OBJECTIVES = ("accuracy", "expected_macs")
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from duonas.core.couplings import COUPLINGS, pair_space
+from duonas.core.goal import CONSTRAINTS as EVERY
+from duonas.core.goal import Goal
 from duonas.core.options import SearchOptions, SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic
-from duonas.routing.confidence import Confidence
-from duonas.search.goal import CONSTRAINTS as EVERY
-from duonas.search.goal import Goal
+from duonas.costs.analytic import analytic
+from duonas.routing.routers.confidence import Confidence
 from duonas.search.prices import Pricer
 from duonas.search.problem import BigProblem, Problem
 from duonas.search.search import search

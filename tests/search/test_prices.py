@@ -7,18 +7,18 @@ import pytest
 
 from duonas.core.couplings import NestedPairs, pair_space
 from duonas.core.errors import DuonasError
+from duonas.core.goal import Goal
 from duonas.core.options import SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic, pair_cost, peak_while_waiting
-from duonas.search.goal import Goal
+from duonas.costs.analytic import analytic, pair_cost, peak_while_waiting
 from duonas.search.prices import Pricer, PriceTable
 from duonas.search.problem import Problem
 from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.pair import PairSupernet
 from duonas.spaces.uib import FAMILY as UIB
+from duonas.supernet.pair import PairSupernet
 
 OBJECTIVES = ("accuracy", "expected_macs")
 LIMITS = {"expected_macs": 2e6, "peak_macs": 9e6, "params": 5e4, "little_macs": 1.5e6, "big_macs": 8e6,

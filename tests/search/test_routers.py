@@ -10,30 +10,30 @@ import torch
 
 from duonas.core.couplings import IndependentPairs, NestedPairs, pair_space
 from duonas.core.errors import DuonasError
+from duonas.core.goal import Goal
 from duonas.core.options import GivenPair, RouteOptions, SearchOptions, SpaceOptions
 from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.core.trial import Trial
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 from duonas.data.images import Images
 from duonas.routing.calibration import auroc
-from duonas.routing.confidence import Confidence
-from duonas.routing.difficulty import Difficulty
-from duonas.routing.learned import Learned
 from duonas.routing.router import Answers
+from duonas.routing.routers.confidence import Confidence
+from duonas.routing.routers.difficulty import Difficulty
+from duonas.routing.routers.learned import Learned
 from duonas.routing.threshold import keeps_little
 from duonas.search.evaluate import Evaluator, SubnetResult
 from duonas.search.front import Front
-from duonas.search.given import Given
-from duonas.search.goal import Goal
-from duonas.search.nsga2 import Nsga2
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
 from duonas.search.routers import make_routers
 from duonas.search.scores import Scores, ranks
 from duonas.search.search import search
+from duonas.search.strategies.fixed import Given
+from duonas.search.strategies.nsga2 import Nsga2
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairNet, PairSupernet
+from duonas.supernet.pair import PairNet, PairSupernet
 
 OPTIONS = SearchOptions(evaluations=24, population=8)
 

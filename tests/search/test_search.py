@@ -10,9 +10,9 @@ from pyarrow import parquet
 
 from duonas.core.options import SearchOptions
 from duonas.core.pair import PairArch
-from duonas.costs.counting import pair_cost
-from duonas.routing.confidence import Confidence
+from duonas.costs.analytic import pair_cost
 from duonas.routing.route import scores
+from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import keeps_little
 from duonas.search.front import Front
 from duonas.search.search import search

@@ -10,8 +10,8 @@ from duonas.core.rng import stream
 from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.supernet import Family, Supernet
 from duonas.spaces.uib import FAMILY as UIB
+from duonas.supernet.supernet import Family, Supernet
 from duonas.testing import SpaceContract, SupernetContract
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)

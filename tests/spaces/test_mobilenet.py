@@ -12,8 +12,8 @@ from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.options import PairOptions, SpaceOptions
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic
-from duonas.recipe import parse
+from duonas.costs.analytic import analytic
+from duonas.recipe.schema import parse
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 
 

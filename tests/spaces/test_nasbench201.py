@@ -19,20 +19,20 @@ from duonas.core.cell import EDGES, OPERATIONS, maps_alive, read_cell, write_cel
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
+from duonas.core.goal import Goal
 from duonas.core.options import GivenPair, PairOptions, SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
-from duonas.costs.counting import analytic
-from duonas.deploy.onnx import export_parts
-from duonas.routing.confidence import Confidence
+from duonas.costs.analytic import analytic
+from duonas.deploy.export import export_parts
+from duonas.routing.routers.confidence import Confidence
 from duonas.search.front import Front
-from duonas.search.given import Given
-from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
+from duonas.search.strategies.fixed import Given
 from duonas.spaces.mobilenet import FAMILY as MOBILENET
 from duonas.spaces.nasbench201 import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 EMPTY = "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"

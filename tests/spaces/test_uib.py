@@ -16,19 +16,19 @@ from timm.models._efficientnet_blocks import UniversalInvertedResidual
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
+from duonas.core.goal import Goal
 from duonas.core.options import GivenPair, PairOptions, SpaceOptions
 from duonas.core.rng import stream
 from duonas.core.uib import FORMS, form, uib_block
-from duonas.costs.counting import analytic
-from duonas.deploy.onnx import export_module
+from duonas.costs.analytic import analytic
+from duonas.deploy.export import export_module
 from duonas.layers.norm import folded
 from duonas.layers.uib import ElasticUIB
-from duonas.recipe import parse
+from duonas.recipe.schema import parse
 from duonas.report.figures.blocks import architectures
-from duonas.search.given import Given
-from duonas.search.goal import Goal
 from duonas.search.prices import Pricer
 from duonas.search.problem import Problem
+from duonas.search.strategies.fixed import Given
 from duonas.spaces.mobilenet import FAMILY as MOBILENET
 from duonas.spaces.uib import FAMILY, KHYPER, PRESETS
 

@@ -10,7 +10,7 @@ from duonas.core.options import SpaceOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 
 
 class Watched:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from duonas.cli import main
+from duonas.cli.app import main
 from duonas.data.batches import Batches
 
 last = int(sys.argv.pop(1))

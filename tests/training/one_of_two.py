@@ -19,19 +19,19 @@ from duonas.core.errors import DuonasError
 from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.data import processes
+from duonas.data import distributed as processes
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches
 from duonas.data.images import Images
 from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.checkpoint import save_tensors
 from duonas.training.loop import build_fabric, train
 from duonas.training.optim import build_optimizer, learning_rate
-from duonas.training.rules import make_rule
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules.make import make_rule
+from duonas.training.rules.sandwich import Sandwich
 
 OPTIONS = TrainOptions(
     epochs=2, batch_size=16, lr=0.05, dropout=0.2, warmup_epochs=0, accelerator="cpu", checkpoint_seconds=1e-9

@@ -11,12 +11,12 @@ from duonas.core.rng import stream
 from duonas.spaces.families import build_space, build_supernet
 from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
 from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.pair import PairSupernet
 from duonas.spaces.uib import FAMILY as UIB
+from duonas.supernet.pair import PairSupernet
 from duonas.testing import RuleContract
 from duonas.training.resolution import OneResolution
-from duonas.training.rules import make_rule
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules.make import make_rule
+from duonas.training.rules.sandwich import Sandwich
 
 AXES = {"depth": [1, 2], "width": [0.25, 0.5], "expansion": [1, 2]}
 

@@ -14,10 +14,10 @@ from duonas.core.options import FinetuneOptions, LossOptions, SpaceOptions, Trai
 from duonas.core.pair import PairArch
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.costs.counting import pair_cost
+from duonas.costs.analytic import pair_cost
 from duonas.costs.hooks import count_macs
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.finetune import Alone, Together, feature_dropout
 from duonas.training.loop import train
 

@@ -17,10 +17,10 @@ from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.layers.norm import recalibrate
 from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.checkpoint import load_tensors
 from duonas.training.loop import train
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules.sandwich import Sandwich
 
 OPTIONS = TrainOptions(epochs=2, lr=0.05, warmup_epochs=0, checkpoint_seconds=1e-9, accelerator="cpu")
 

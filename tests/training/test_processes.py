@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from duonas.rundir import Run
+from duonas.rundir.run import Run
 from duonas.training.checkpoint import load_tensors
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ from duonas.core.rng import stream
 from duonas.core.space import Axis
 from duonas.spaces.mobilenet import FAMILY, MobileNetSpace
 from duonas.training.resolution import OneResolution
-from duonas.training.sandwich import Sandwich
+from duonas.training.rules.sandwich import Sandwich
 
 SPACE = FAMILY.space(SpaceOptions(preset="cifar", axes={"depth": [1, 2]}), 32, 4)
 PAIRS = pair_space(SPACE, "partial")

@@ -17,7 +17,7 @@ from duonas.core.options import DataOptions
 from duonas.data.images import select, take, to_device, to_float
 from duonas.data.mix import Mixing, one_hot
 from duonas.data.ondisk import Pixels, read
-from duonas.data.zoom import draw_crops, zoom
+from duonas.data.resized_crop import draw_crops, zoom
 
 
 @dataclass(frozen=True)

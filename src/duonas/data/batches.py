@@ -10,11 +10,11 @@ from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.data.ahead import Ahead
 from duonas.data.augment import Augment
+from duonas.data.distributed import own_rows
 from duonas.data.images import Images, to_float
 from duonas.data.ondisk import OnDisk, Pixels, read
-from duonas.data.processes import own_rows
+from duonas.data.prefetch import Ahead
 
 
 class Batches:

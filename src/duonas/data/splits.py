@@ -15,10 +15,10 @@ from duonas.core.errors import DuonasError
 from duonas.core.options import DataOptions
 from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
-from duonas.data.cifar import read_cifar
-from duonas.data.digits import read_digits
-from duonas.data.folder import DEFAULT_SIDE, in_memory, read_folder
 from duonas.data.images import Images, Source, parts
+from duonas.data.sources.cifar import read_cifar
+from duonas.data.sources.digits import read_digits
+from duonas.data.sources.folder import DEFAULT_SIDE, in_memory, read_folder
 from duonas.data.store import remembered, stored_images
 
 Colour = tuple[float, float, float]

@@ -14,10 +14,10 @@ from duonas import __version__
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, write_atomic
 from duonas.core.options import ExportOptions
-from duonas.deploy.onnx import export_parts
+from duonas.deploy.export import export_parts
 from duonas.deploy.stitch import dynamic, whole
 from duonas.routing.policy import Policy
-from duonas.spaces.pair import PairNet
+from duonas.supernet.pair import PairNet
 
 
 def export_bundle(pair_net: PairNet, policy: Policy, folder: Path, options: ExportOptions) -> Path:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.deploy.onnx import export_score
+from duonas.deploy.export import export_score
 from duonas.routing.router import Answers, Router
-from duonas.routing.routers import read_router, write_router
+from duonas.routing.routers.make import read_router, write_router
 
 IMAGES = 64
 

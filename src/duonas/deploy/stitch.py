@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.compose import add_prefix
 
-from duonas.deploy.onnx import Parts
+from duonas.deploy.export import Parts
 
 IR_VERSION = 8  # old, so that old runtimes read it; from 4 on, an initializer may be an input's default value
 LAST = "features_last"  # the stem's features with their channels last

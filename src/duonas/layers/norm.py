@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from duonas.data.processes import average, gather, world_size
+from duonas.data.distributed import average, gather, world_size
 
 EPS = 1e-5
 MOMENTUM = 0.1

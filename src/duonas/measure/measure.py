@@ -20,7 +20,6 @@ from duonas.core.protocols import Progress, silent
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
-from duonas.deploy.runtime import Bundle
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
@@ -29,7 +28,8 @@ from duonas.routing.calibration import auroc
 from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
-from duonas.spaces.pair import PairNet
+from duonas.runtime import Bundle
+from duonas.supernet.pair import PairNet
 
 EVALUATION_BATCH = 250
 

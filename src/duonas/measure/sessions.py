@@ -12,7 +12,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from duonas.deploy.unstitch import unstitch
+from duonas.deploy.split import unstitch
 
 ERRORS_ONLY = 3
 

@@ -14,7 +14,7 @@ from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.routing.router import Router
-from duonas.routing.routers import read_router, write_router
+from duonas.routing.routers.make import read_router, write_router
 from duonas.routing.threshold import Curve
 
 VERSION = 2

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from duonas.routing.router import Answers, Router
 from duonas.routing.threshold import keeps_little
-from duonas.spaces.pair import PairNet, PairOutput
+from duonas.supernet.pair import PairNet, PairOutput
 
 
 class RoutedOutput(NamedTuple):

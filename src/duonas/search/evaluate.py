@@ -20,13 +20,13 @@ from duonas.core.files import write_bytes
 from duonas.core.options import SearchOptions
 from duonas.core.pair import Subnet
 from duonas.core.protocols import CostModel
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
 from duonas.layers.norm import folded
 from duonas.routing.router import Router
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 
 
 @dataclass(frozen=True)

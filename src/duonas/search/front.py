@@ -11,12 +11,12 @@ import numpy as np
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
+from duonas.core.goal import ACCURACY, EXPECTED, Goal
 from duonas.core.pair import PairArch
-from duonas.core.pareto import nondominated
 from duonas.routing.router import Position
-from duonas.search.factorised import SPAN, Points
-from duonas.search.goal import ACCURACY, EXPECTED, Goal
+from duonas.search.pareto import nondominated
 from duonas.search.prices import PriceTable
+from duonas.search.recombine import SPAN, Points
 
 MOST = 400  # points kept
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from duonas.core.arch import Arch
+from duonas.core.goal import ACCURACY, OF_BIG
 from duonas.core.narrowed import WithBig
-from duonas.core.pareto import nondominated
 from duonas.core.trial import Trial
 from duonas.search.front import knee, most_accurate
-from duonas.search.goal import ACCURACY, OF_BIG
+from duonas.search.pareto import nondominated
 from duonas.search.problem import BigProblem, Problem
 
 Explore = Callable[[Problem, int], Sequence[Trial]]  # try at most so many pairs of a problem

@@ -11,13 +11,13 @@ import numpy as np
 from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost, PairCost
 from duonas.core.errors import DuonasError
+from duonas.core.goal import MEANS, PEAKS, Goal
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
-from duonas.costs.counting import analytic, pair_cost, peak_while_waiting
-from duonas.costs.profile import DeviceProfile
-from duonas.routing.confidence import Confidence
+from duonas.costs.analytic import analytic, pair_cost, peak_while_waiting
+from duonas.costs.network_table import DeviceProfile
 from duonas.routing.router import Router
-from duonas.search.goal import MEANS, PEAKS, Goal
+from duonas.routing.routers.confidence import Confidence
 
 
 class Pricer:

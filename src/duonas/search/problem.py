@@ -10,11 +10,11 @@ import numpy as np
 from duonas.core.arch import Arch
 from duonas.core.cost import written
 from duonas.core.errors import DuonasError
+from duonas.core.goal import ACCURACY, EXPECTED, PEAKS, Goal
 from duonas.core.narrowed import Alone
 from duonas.core.pair import PairArch, PairSpace
 from duonas.core.rng import stream
 from duonas.core.trial import Trial
-from duonas.search.goal import ACCURACY, EXPECTED, PEAKS, Goal
 from duonas.search.prices import Pricer, PriceRow, PriceTable
 
 DRAWS = 50  # uniform draws before a feasible pair is reached on foot

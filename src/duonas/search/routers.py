@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from duonas.core.errors import DuonasError
 from duonas.core.options import RouteOptions, SearchOptions
-from duonas.routing.confidence import BEST, Confidence
-from duonas.routing.difficulty import Difficulty
-from duonas.routing.learned import Learned
 from duonas.routing.router import Position, Router
-from duonas.routing.routers import find_router, make_router
+from duonas.routing.routers.confidence import BEST, Confidence
+from duonas.routing.routers.difficulty import Difficulty
+from duonas.routing.routers.learned import Learned
+from duonas.routing.routers.make import find_router, make_router
 
 
 def make_routers(search: SearchOptions, route: RouteOptions) -> tuple[Router, ...]:

@@ -15,17 +15,17 @@ from torch import Tensor
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
-from duonas.core.own import checksum_own
+from duonas.core.goal import Goal
 from duonas.core.pair import PairArch, Subnet
+from duonas.core.plugin import checksum_own
 from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
-from duonas.routing.confidence import Confidence
 from duonas.routing.route import scores
 from duonas.routing.router import Answers, Router
+from duonas.routing.routers.confidence import Confidence
 from duonas.search.evaluate import SubnetResult
-from duonas.search.factorised import Judged
-from duonas.search.goal import Goal
 from duonas.search.prices import Pricer, PriceRow, PriceTable
+from duonas.search.recombine import Judged
 
 HELD = 2**28  # bytes of descriptions that stay in memory
 

@@ -15,25 +15,25 @@ from pyarrow import parquet
 
 from duonas.core.cost import PairCost
 from duonas.core.files import write_atomic
+from duonas.core.goal import MEANS, PAIR_FIGURES, PEAKS, Goal
 from duonas.core.options import SearchOptions
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel, Progress, Strategy, silent
 from duonas.core.trial import Candidate, Trial
-from duonas.costs.counting import analytic
-from duonas.costs.profile import DeviceProfile
+from duonas.costs.analytic import analytic
+from duonas.costs.network_table import DeviceProfile
 from duonas.routing.router import Router
 from duonas.routing.threshold import sweep
-from duonas.search.evolution import Evolution
-from duonas.search.factorised import recombine
 from duonas.search.front import Front, front
-from duonas.search.given import Given
-from duonas.search.goal import MEANS, PAIR_FIGURES, PEAKS, Goal
-from duonas.search.nsga2 import Nsga2
 from duonas.search.order import ORDERS
 from duonas.search.prices import Pricer, PriceTable
 from duonas.search.problem import Problem, at
-from duonas.search.random import RandomSearch
+from duonas.search.recombine import recombine
 from duonas.search.scores import Evaluates, Scores
+from duonas.search.strategies.evolution import Evolution
+from duonas.search.strategies.fixed import Given
+from duonas.search.strategies.nsga2 import Nsga2
+from duonas.search.strategies.random import RandomSearch
 
 
 @dataclass(frozen=True)

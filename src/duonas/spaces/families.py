@@ -10,11 +10,11 @@ import numpy as np
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.options import SpaceOptions
-from duonas.core.own import is_own, load_own
+from duonas.core.plugin import is_own, load_own
 
 if TYPE_CHECKING:
     from duonas.core.space import SearchSpace
-    from duonas.spaces.supernet import Family, Supernet
+    from duonas.supernet.supernet import Family, Supernet
 
 USED_BY = {  # keys of [space] to the weights that they are about
     "dictionary": ("kshot", "kshot-hypernet"),
@@ -70,7 +70,7 @@ def build_supernet(
     options: SpaceOptions,
 ) -> Supernet:
     """The supernet over a space, with weights as the ``[space]`` table asks; mean and std of images in [0, 1]."""
-    from duonas.spaces.weights import make_generator  # torch comes with it
+    from duonas.supernet.weights.generators import make_generator  # torch comes with it
 
     supernet = family.supernet(space, mean, std, rng, options)
     generator = make_generator(space, options, rng)

@@ -17,7 +17,7 @@ from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
 from duonas.layers.elastic import KernelTransform, Shrink, centre
-from duonas.spaces.supernet import Family, Supernet, narrowed, refuse_keys
+from duonas.supernet.supernet import Family, Supernet, narrowed, refuse_keys
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 DEPTHS = (1, 2, 3, 4)

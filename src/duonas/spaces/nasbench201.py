@@ -16,7 +16,7 @@ from duonas.core.options import SpaceOptions
 from duonas.core.space import Axis, SearchSpace
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.cells import ElasticBasic, ElasticCell, ElasticClassifier
-from duonas.spaces.supernet import Family, Supernet, narrowed, refuse_keys
+from duonas.supernet.supernet import Family, Supernet, narrowed, refuse_keys
 
 STAGES = 3
 

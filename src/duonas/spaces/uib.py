@@ -17,7 +17,7 @@ from duonas.core.space import Axis, SearchSpace
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.uib import ElasticDeepHead, ElasticUIB
-from duonas.spaces.supernet import Family, Supernet, narrowed, refuse_keys
+from duonas.supernet.supernet import Family, Supernet, narrowed, refuse_keys
 
 KERNELS = (0, 3, 5)  # of either depthwise convolution; 0: it is not there
 OF_STAGES = ("width", "depth")  # kinds of axes whose values differ from stage to stage

@@ -14,10 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from duonas.core.cost import PairCost
 from duonas.core.rng import stream
-from duonas.deploy.onnx import export_score
+from duonas.deploy.export import export_score
 from duonas.routing.metrics import chord
 from duonas.routing.router import Answers, Router
-from duonas.routing.routers import read_router, write_router
+from duonas.routing.routers.make import read_router, write_router
 from duonas.routing.threshold import keeps_little, sweep
 
 CLASSES = 10

@@ -16,7 +16,7 @@ from duonas.core.pair import PairSpace
 from duonas.core.protocols import Step, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
-from duonas.spaces.pair import PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.training.loop import build_fabric, train
 
 EPOCHS, STEPS = 2, 4  # of the training that a rule is tried on; STEPS an epoch

@@ -13,7 +13,7 @@ from duonas.core.narrowed import Alone, WithBig
 from duonas.core.pair import PairArch, PairSpace
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 
 SAMPLES = 12  # archs that each law is tried on
 

@@ -10,7 +10,7 @@ import numpy as np
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import Strategy
 from duonas.core.trial import Candidate, Trial
-from duonas.costs.counting import analytic
+from duonas.costs.analytic import analytic
 
 
 class StrategyContract(ABC):

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from duonas.core.pair import PairArch, Role
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
-from duonas.costs.counting import analytic, pair_cost
+from duonas.costs.analytic import analytic, pair_cost
 from duonas.costs.hooks import count_macs
 from duonas.layers.norm import folded, recalibrate
-from duonas.routing.confidence import Confidence
 from duonas.routing.routed import RoutedPair
-from duonas.spaces.pair import PairNet, PairSupernet
-from duonas.spaces.supernet import Supernet
+from duonas.routing.routers.confidence import Confidence
+from duonas.supernet.pair import PairNet, PairSupernet
+from duonas.supernet.supernet import Supernet
 from duonas.testing.spaces import SpaceContract
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
 from duonas.core.protocols import PairLogits, Step
-from duonas.spaces.pair import PairNet
+from duonas.supernet.pair import PairNet
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.rule import Stateless
 

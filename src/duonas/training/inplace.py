@@ -12,7 +12,7 @@ from torch import Tensor
 from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace, Subnet
 from duonas.core.protocols import Network, Step
-from duonas.data.processes import own_rows, rank, world_size
+from duonas.data.distributed import own_rows, rank, world_size
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.rule import Stateless
 

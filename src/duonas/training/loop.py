@@ -21,12 +21,11 @@ from duonas.core.errors import DuonasError
 from duonas.core.options import TrainOptions
 from duonas.core.protocols import Progress, Step, TrainRule, silent
 from duonas.core.rng import stream
-from duonas.data import processes
+from duonas.data.distributed import apart, average, check_replicas, rank, world_size
 from duonas.training.checkpoint import Checkpoint, save_tensors
 from duonas.training.interrupt import PatientInterrupt
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
-from duonas.training.replicas import apart, check_replicas
 
 LOGS_PER_EPOCH = 50
 
@@ -123,8 +122,8 @@ def train(
     computed = _Autocast(network, fabric)
     steps = options.epochs * len(batches)
     every = max(1, len(batches) // LOGS_PER_EPOCH)
-    own = options.processes == "subnets" and processes.world_size() > 1
-    parts = 1 if own else processes.world_size()  # of a batch
+    own = options.processes == "subnets" and world_size() > 1
+    parts = 1 if own else world_size()  # of a batch
     saved = since = time.monotonic()
     seen = 0
     check_replicas(trained, first)
@@ -142,7 +141,7 @@ def train(
                 average = AveragedWeights(network, options.ema)
             rate = learning_rate(step, steps, len(batches), options)
             images, targets = batches.batch(step)
-            rng = _draws(seed, step, processes.rank() if own else 0)
+            rng = _draws(seed, step, rank() if own else 0)
             with apart(trained) if own else nullcontext():
                 losses = rule.step(computed, Step(images, targets, rng, fabric.backward))
             _update(trained, optimizer, rate, options.clip)
@@ -201,7 +200,7 @@ def _draws(seed: int, step: int, rank: int) -> np.random.Generator:
 def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float) -> None:
     """One optimiser step on the gradients that the rule has added up."""
     parameters = list(trained.parameters())
-    if processes.world_size() > 1:
+    if world_size() > 1:
         _average_gradients(parameters)
     if clip:
         nn.utils.clip_grad_norm_(parameters, clip)
@@ -218,14 +217,14 @@ def _average_gradients(parameters: list[nn.Parameter]) -> None:
     leaves the others alone, as it does in a lone process.
     """
     used = [(p, p.grad) for p in parameters if p.grad is not None]
-    mean = processes.average(torch.cat([gradient.flatten() for _, gradient in used]))
+    mean = average(torch.cat([gradient.flatten() for _, gradient in used]))
     for (parameter, _), part in zip(used, mean.split([p.numel() for p, _ in used]), strict=True):
         parameter.grad = part.view_as(parameter)
 
 
 def _figures(losses: dict[str, Tensor]) -> dict[str, float]:
     """Losses by name, of the whole batch."""
-    values = processes.average(torch.stack([value.float() for value in losses.values()])).tolist()
+    values = average(torch.stack([value.float() for value in losses.values()])).tolist()
     return dict(zip(losses, values, strict=True))
 
 

@@ -1,0 +1,138 @@
+"""What the command line prints besides progress: tables for rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from duonas.pipeline.profile import Profile
+
+UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the end of a figure's name
+
+
+def catalogue_table(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """Kind, name and what it is; a kind is named once."""
+    table = Table("kind", "name", "what it is", box=None, header_style="bold", pad_edge=False)
+    last = ""
+    for kind, name, line in rows:
+        if kind != last and last:
+            table.add_row()
+        table.add_row("" if kind == last else kind, f"[cyan]{escape(name)}[/cyan]", escape(line))
+        last = kind
+    return table
+
+
+def profile_tables(profile: Profile) -> list[Table]:
+    """The number of archs, and of pairs by coupling, the spread of each figure, and what the constraints allow."""
+    sizes = Table(box=None, show_header=False, pad_edge=False)
+    sizes.add_column()
+    sizes.add_column(justify="right", overflow="fold")
+    sizes.add_row("archs", f"{profile.archs:,}")
+    if profile.measured is not None:
+        sizes.add_row("that the device table knows", f"{profile.measured:,}")
+    for name, pairs in profile.couplings.items():
+        mine = ", the recipe's" if name == profile.coupling else ""
+        sizes.add_row(f"{name} pairs{mine}", f"{pairs:,}")
+    if profile.splits:
+        sizes.add_row("partial: a split", f"after stage {' or '.join(map(str, profile.splits))}")
+    spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
+    for heading in ("min", "median", "max"):
+        spread.add_column(heading, justify="right")
+    for name, figure in profile.figures.items():
+        spread.add_row(words(name), *(amount(name, value) for value in (figure.least, figure.median, figure.most)))
+    tables = [sizes, spread]
+    if profile.constraints:
+        limits = Table("constraint", "at most", "can be met", "", box=None, header_style="bold", pad_edge=False)
+        for limit in profile.constraints:
+            met = "[green]yes[/green]" if limit.met else "[red]no[/red]"
+            limits.add_row(words(limit.name), amount(limit.name, limit.limit), met, escape(limit.why))
+        tables.append(limits)
+    return tables
+
+
+def summary_table(measured: dict[str, Any]) -> Table:
+    """Accuracy, MACs and latency of little, big and routed from ``measure.json``."""
+    table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
+    for heading in ("accuracy", "MACs", "latency p50", "stay little"):
+        table.add_column(heading, justify="right")
+    for role in ("little", "big", "routed"):
+        figures = measured[role]
+        macs = figures["expected_macs"] if role == "routed" else figures["macs"]
+        share = f"{figures['little_share']:.1%}" if role == "routed" else ""
+        latency = f"{figures['latency_ms']['p50']:.3f} ms"
+        table.add_row(role, f"{figures['accuracy']:.2%}", count(macs), latency, share)
+    for role in ("random", "oracle"):
+        table.add_row(f"[dim]{role} router[/dim]", f"[dim]{measured[role]['accuracy']:.2%}[/dim]")
+    return table
+
+
+def comparison_table(found: dict[str, Any]) -> Table:
+    """Mean accuracy of each variant of a study, with the deviation over its seeds."""
+    table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
+    for heading in ("little", "routed", "big", "expected MACs"):
+        table.add_column(heading, justify="right")
+    for variant in found["variants"]:
+        figures = variant["figures"]
+        cells = [_spread(figures[role]) for role in ("little", "routed", "big")]
+        table.add_row(escape(variant["name"]), *cells, count(figures["expected_macs"]["mean"]))
+    return table
+
+
+def ranking_tables(found: dict[str, Any]) -> list[Table]:
+    """What the archs of ``ranking.json`` reach, what tells their order, and what their best are worth."""
+    ours, table = found["accuracy"], found["table"]
+    littles = "littles " if found["role"] == "little" else ""
+    reached = Table(f"{littles}on the {found['split']} split", box=None, header_style="bold", pad_edge=False)
+    told = Table(f"tells the {'table' if table else 'accuracy'}", box=None, header_style="bold", pad_edge=False)
+    lost = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
+    for headed, headings in (
+        (reached, ("archs", "mean", "best")),
+        (told, ("Kendall's tau", "Spearman's rho", "archs")),
+        (lost, ("best by the table", "below these archs' best", "below the table's best")),
+    ):
+        for heading in headings:
+            headed.add_column(heading, justify="right")
+    reached.add_row("from the supernet", *_reached(ours, found["archs"]))
+    if table:
+        reached.add_row("the table, the same archs", *_reached(table["same"], found["archs"]))
+        reached.add_row("the table, all of it", *_reached(table["whole"], table["whole"]["archs"]))
+    for name, row in found["agreement"].items():
+        rates = ("-" if row[kind] is None else f"{row[kind]:.4f}" for kind in ("kendall", "spearman"))
+        told.add_row("the supernet" if name == "accuracy" else words(name), *rates, f"{row['archs']:,}")
+    for row in found["regret"]:
+        below = (f"{100 * row[kind]:.2f} points" for kind in ("regret", "regret_whole"))
+        lost.add_row(str(row["k"]), f"{row['found']:.2%}", *below)
+    return [reached, told, *([lost] if found["regret"] else [])]
+
+
+def _reached(accuracy: dict[str, Any], archs: int) -> tuple[str, str, str]:
+    return f"{archs:,}", f"{accuracy['mean']:.2%}", f"{accuracy['best']:.2%}"
+
+
+def _spread(figure: dict[str, Any]) -> str:
+    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.2f}"
+    return f"{100 * figure['mean']:.2f}{deviation} %"
+
+
+def words(name: str) -> str:
+    """``peak_memory_bytes`` as ``peak memory``, ``expected_macs`` as ``expected MACs``."""
+    unit = name.rpartition("_")[2]
+    return name.removesuffix(f"_{unit}" if unit in UNITS else "").replace("_", " ").replace("macs", "MACs")
+
+
+def amount(name: str, value: float) -> str:
+    """A figure in the unit that its name tells."""
+    unit = name.rpartition("_")[2]
+    return (f"{value / 1024:,.1f}" if unit == "bytes" else count(value)) + UNITS.get(unit, "")
+
+
+def count(value: float) -> str:
+    """``12.34M``, ``56.7k`` or ``89``."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.4g}{letter}"
+    return f"{value:.4g}"

@@ -1,0 +1,127 @@
+"""Run a study: every variant for every seed, and one table and one page of what came out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import starmap
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json, write_json
+from duonas.core.progress import Silent, StageProgress
+from duonas.data.splits import Splits
+from duonas.pipeline import stages
+from duonas.pipeline.context import read_splits
+from duonas.recipe.schema import Recipe
+from duonas.recipe.study import Study, Variant
+from duonas.report.comparison import write_comparison
+from duonas.rundir.environment import process_count
+from duonas.rundir.run import Run
+
+FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
+    "little": lambda measured: measured["little"]["accuracy"],
+    "big": lambda measured: measured["big"]["accuracy"],
+    "routed": lambda measured: measured["routed"]["accuracy"],
+    "oracle": lambda measured: measured["oracle"]["accuracy"],
+    "expected_macs": lambda measured: measured["routed"]["expected_macs"],
+    "peak_macs": lambda measured: measured["routed"]["peak_macs"],
+    "little_share": lambda measured: measured["routed"]["little_share"],
+    "auroc": lambda measured: measured["auroc"],
+}
+
+
+def compare(study: Study, folder: Path | str, progress: StageProgress | None = None) -> Path:
+    """Run what is not done yet and write ``NAME.json`` and ``NAME.html``, after the study's name.
+
+    All variants of one seed come before those of the next, so that a study that is stopped early is a whole one with
+    fewer seeds. Each run lies in ``folder/VARIANT/seed-N`` and goes on where it was stopped; studies that share
+    variants can share a folder.
+
+    Args:
+        study: see ``load_study``.
+        folder: where the runs lie; made, or continued.
+        progress: told how every stage goes; silent by default.
+
+    Returns:
+        The page.
+
+    Raises:
+        DuonasError: two variants have names that make the same folder, or something in a run cannot be used.
+    """
+    if process_count() > 1:
+        raise DuonasError("a study is run by one process: start `duonas compare` without torchrun.")
+    folder, watch = Path(folder), progress or Silent()
+    names = {variant.name: slug(variant.name) for variant in study.variants}
+    if unnamed := [name for name, made in names.items() if not made.strip(".")]:
+        raise DuonasError(f"variant {unnamed[0]!r} has no letter or digit to name its folder by.")
+    if len(set(names.values())) < len(names):
+        raise DuonasError(f"two variants would lie in the same folder: {', '.join(sorted(names.values()))}.")
+    images = _Shared()
+    for done, seed in enumerate(study.seeds):
+        for variant in sorted(study.variants, key=lambda variant: variant.supernet is not None):
+            watch.skip(variant.name, f"seed {seed}")
+            _run(study, variant, seed, folder, images, watch)
+        _write(study, folder, study.seeds[: done + 1])
+    return folder / f"{study.name}.html"
+
+
+def slug(name: str) -> str:
+    """A variant's folder: its name in small letters, with hyphens for all that is neither letter nor digit."""
+    return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
+
+
+def run_folder(folder: Path, variant: str, seed: int) -> Path:
+    """Where the run of a variant and seed lies."""
+    return folder / slug(variant) / f"seed-{seed}"
+
+
+class _Shared:
+    """The images of the latest recipe: all variants of a seed mostly have the same, and to decode them takes long."""
+
+    def __init__(self) -> None:
+        self._key: Any = None
+        self._splits: Splits | None = None
+
+    def of(self, recipe: Recipe, watch: StageProgress) -> Splits:
+        key = (recipe.data, recipe.seed)
+        if self._splits is None or key != self._key:
+            self._key, self._splits = key, read_splits(recipe, watch)
+        return self._splits
+
+
+def _run(study: Study, variant: Variant, seed: int, folder: Path, images: _Shared, watch: StageProgress) -> None:
+    recipe, run = variant.recipe(seed), run_folder(folder, variant.name, seed)
+    if (run / "recipe.toml").is_file() and Run(run).is_done("measure") and Run(run).recipe == recipe:
+        return
+    supernet = None if variant.supernet is None else run_folder(folder, variant.supernet, seed)
+    stages.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe, watch))
+
+
+def _write(study: Study, folder: Path, seeds: tuple[int, ...]) -> None:
+    variants = [_collected(variant, folder, seeds) for variant in study.variants]
+    for variant in variants:
+        pairs = {name: zip(variant["runs"][name], variants[0]["runs"][name], strict=True) for name in FIGURES}
+        variant["over_first"] = {name: _spread(list(starmap(_less, both))) for name, both in pairs.items()}
+    about = {"name": study.name, "title": study.title, "conclusion": study.conclusion, "seeds": list(seeds)}
+    found = about | {"variants": variants}
+    write_json(folder / f"{study.name}.json", found)
+    write_comparison(found, folder / f"{study.name}.html")
+
+
+def _collected(variant: Variant, folder: Path, seeds: tuple[int, ...]) -> dict[str, Any]:
+    measured = [read_json(run_folder(folder, variant.name, seed) / "measure.json") for seed in seeds]
+    runs = {name: [figure(each) for each in measured] for name, figure in FIGURES.items()}
+    return {"name": variant.name, "runs": runs, "figures": {name: _spread(values) for name, values in runs.items()}}
+
+
+def _less(ours: float | None, theirs: float | None) -> float | None:
+    return None if ours is None or theirs is None else ours - theirs
+
+
+def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
+    """Mean and standard deviation over the seeds that have the figure; of one there is no deviation."""
+    known = [value for value in values if value is not None]  # an AUROC needs right answers and wrong ones
+    return {"mean": mean(known) if known else None, "std": stdev(known) if len(known) > 1 else None}

@@ -1,0 +1,163 @@
+"""The pair rule: big and little trained together, with the router's decision in the loss (paper D, section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from duonas.core.errors import DuonasError
+from duonas.core.options import LossOptions, TrainOptions
+from duonas.core.pair import PairArch, PairSpace, Subnet
+from duonas.core.protocols import Network, PairLogits, Step
+from duonas.costs.analytic import pair_cost
+from duonas.routing.gate import Gate
+from duonas.training.inplace import feature_mask
+from duonas.training.losses import (
+    cost_loss,
+    distillation_loss,
+    feature_loss,
+    gate_logit,
+    label_loss,
+    peak_loss,
+    router_loss,
+    soft_gate,
+)
+
+Term = Callable[[], Tensor]
+BUDGETED = ("cost", "peak")  # 0 where the budget is kept, so no uncertainty to learn: its weight would grow for ever
+
+
+class Cotrain:
+    """Each step trains the largest pair, a smallest pair and sampled pairs, each on the weighted sum of
+
+    ``CE(big)``, ``alpha CE(little)``, ``beta KD(little, big)``, ``gamma L_router``, NACHOS' ``L_cost`` and ``L_peak``,
+    and a FitNets-style loss between the features that the two heads read. A term whose weight is 0 is not computed.
+
+    The largest nested pair is the largest arch with a little one step below it. Dropout touches the largest pair's big
+    alone.
+
+    Args:
+        pairs: where pairs are drawn.
+        options: the ``[train]`` table.
+
+    Raises:
+        DuonasError: a budget that is missing, or below what the smallest pair costs; a gate that nothing teaches.
+    """
+
+    def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
+        self.pairs, self.options = pairs, options
+        self.fixed = {
+            "big": 1.0,
+            "little": options.loss.alpha,
+            "distillation": options.loss.beta,
+            "router": options.loss.gamma,
+            "cost": options.loss.cost,
+            "peak": options.loss.peak,
+            "features": options.loss.features,
+        }
+        self._check_budgets()
+        if options.loss.gate == "learned" and not options.loss.gamma:
+            raise DuonasError("[train.loss] gate = 'learned' learns by the router's loss: give gamma above 0.")
+        self._learned = _Learned(pairs, options, [name for name, weight in self.fixed.items() if weight])
+        self.weights: nn.Module = self._learned
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """Nothing to prepare."""
+        return False
+
+    def findings(self) -> dict[str, object]:
+        """Nothing found."""
+        return {}
+
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """Losses by name, unweighted."""
+        mask = feature_mask(self.pairs, self.options.dropout, given.images, given.rng)
+        losses: dict[str, Tensor] = {}
+        for number, pair in enumerate(self._drawn(given.rng)):
+            output = network.pair(given.images, pair, mask if number == 0 else None)
+            terms = {n: term() for n, term in self._terms(pair, output, given.targets).items() if self.fixed[n]}
+            total = self._learned.total(terms, self.fixed)
+            given.backward(total)
+            for name, loss in {"loss": total, **terms}.items():
+                losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
+        return losses
+
+    def _drawn(self, rng: np.random.Generator) -> Iterator[PairArch]:
+        yield self.pairs.repair(self.pairs.largest(), rng)
+        smallest = list(self.pairs.smallest())
+        yield smallest[int(rng.integers(len(smallest)))]
+        for _ in range(self.options.random_archs):
+            yield self.pairs.sample(rng)
+
+    def _terms(self, pair: PairArch, output: PairLogits, targets: Tensor) -> dict[str, Term]:
+        options, little, big = self.options, output.little, output.big
+        logit = self._learned.gate_logit(little, options.loss)
+        gate = soft_gate(logit)
+        cost = pair_cost(self.pairs, pair)
+        exits = torch.tensor([cost.least, cost.peak], device=little.device, dtype=torch.float32)
+        return {
+            "big": lambda: label_loss(big, targets, options.label_smoothing),
+            "little": lambda: label_loss(little, targets, options.label_smoothing),
+            "distillation": lambda: distillation_loss(little, big, options.temperature),
+            "router": lambda: router_loss(logit, little, big, targets),
+            "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
+            "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),
+            "features": lambda: feature_loss(self._learned.adapted(output), output.big_features),
+        }
+
+    def _check_budgets(self) -> None:
+        costs = [pair_cost(self.pairs, pair) for pair in self.pairs.smallest()]
+        for name, least in (("cost", min(c.least for c in costs)), ("peak", min(c.peak for c in costs))):
+            budget = getattr(self.options.loss, f"{name}_budget")
+            if not self.fixed[name]:
+                continue
+            if budget is None:
+                raise DuonasError(f"[train.loss] {name} needs {name}_budget, in MACs: at least {least:,.0f}.")
+            if budget < least:
+                raise DuonasError(
+                    f"[train.loss] {name}_budget = {budget:g} is below what the smallest pair needs: {least:,.0f} MACs."
+                )
+
+
+class _Learned(nn.Module):
+    """What the rule itself learns: log-variances of its terms, the adapter of little's features, and the gate.
+
+    Args:
+        pairs: give the channels that the heads read, and the classes.
+        options: the ``[train]`` table.
+        names: of the terms that count.
+    """
+
+    def __init__(self, pairs: PairSpace, options: TrainOptions, names: list[str]) -> None:
+        super().__init__()
+        self._uncertain = [name for name in names if name not in BUDGETED]
+        learned = options.loss.weighting == "uncertainty"
+        self.log_variances = nn.Parameter(torch.zeros(len(self._uncertain))) if learned else None
+        channels = pairs.blocks(Subnet(pairs.space.largest()))[-1].in_channels
+        # It starts as the identity: little's first channels are to become big's first channels.
+        self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if options.loss.features else None
+        self.gate = Gate(pairs.space.classes) if options.loss.gate == "learned" else None
+
+    def total(self, terms: dict[str, Tensor], fixed: dict[str, float]) -> Tensor:
+        """The weighted sum, by uncertainty ``exp(-s) L + s / 2`` with a learned s (Kendall et al., section 3)."""
+        if self.log_variances is not None:
+            weighted = zip(self._uncertain, self.log_variances, strict=True)
+            terms = terms | {name: torch.exp(-s) * terms[name] + s / 2 for name, s in weighted}
+        return torch.stack([fixed[name] * loss for name, loss in terms.items()]).sum()
+
+    def gate_logit(self, little: Tensor, options: LossOptions) -> Tensor:
+        """How sure the gate is that an image stays little, as a logit (B,), from little's logits (B, K)."""
+        if self.gate is None:
+            return gate_logit(little, options.gate_tau, options.gate_width)
+        decided: Tensor = self.gate(little)
+        return decided
+
+    def adapted(self, output: PairLogits) -> Tensor:
+        """Little's features (B, C, H, W) as big's channels, by a 1 x 1 convolution that serves every width."""
+        assert self.adapter is not None
+        little, big = output.little_features, output.big_features
+        return F.conv2d(little, self.adapter[: big.shape[1], : little.shape[1]])

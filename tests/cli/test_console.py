@@ -1,0 +1,129 @@
+"""Progress: lines now and then, bars that know the time left, also where a stage resumes."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from duonas.cli.console import Bars, Lines, Pace, format_figures, format_seconds, watch
+from duonas.core.progress import Silent, lazy_stage
+
+
+class Clock:
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_lines_come_now_and_then_with_time_left_and_figures():
+    clock, said = Clock(), []
+    with Lines(said.append, clock, every=10).stage("train") as report:
+        report(0, 40)
+        for done in range(1, 41):
+            clock.now += 1
+            report(done, 40, loss=1 / done, val_accuracy=0.5)
+    assert said == [
+        "train: started",
+        "train: 10 of 40 steps, 30 s left, loss 0.1, val accuracy 50.0 %",
+        "train: 20 of 40 steps, 20 s left, loss 0.05, val accuracy 50.0 %",
+        "train: 30 of 40 steps, 10 s left, loss 0.03333, val accuracy 50.0 %",
+        "train: 40 of 40 steps, 0 s left, loss 0.025, val accuracy 50.0 %",
+        "train: done in 40 s, loss 0.025, val accuracy 50.0 %",
+    ]
+
+
+def test_a_stage_that_fails_is_not_called_done():
+    said = []
+    with pytest.raises(KeyboardInterrupt), Lines(said.append, Clock()).stage("train"):
+        raise KeyboardInterrupt
+    assert said == ["train: started"]
+
+
+def test_a_stage_says_where_it_goes_on_and_each_of_its_pieces():
+    said = []
+    with Lines(said.append, Clock()).stage("train") as report:
+        report(703, 2109)
+        report(704, 2109)
+    with Lines(said.append, Clock()).stage("finetune") as report:  # little's training was done, big's was begun
+        report(50, 50)
+        report(20, 50)
+    with Lines(said.append, Clock()).stage("pair") as report:
+        report(1, 1)
+    assert [line for line in said if "started" not in line and "done in" not in line] == [
+        "train: goes on from 703 of 2,109 steps",
+        "finetune: goes on from 50 of 50 steps",
+        "finetune: goes on from 20 of 50 steps",
+    ]
+
+
+def test_what_was_done_before_does_not_count_as_speed():
+    pace = Pace(now=0.0)
+    pace.tell(1.0, 5000, 10000)  # resumed here
+    pace.tell(11.0, 5100, 10000)
+    assert pace.left == pytest.approx(490)
+
+
+def test_a_second_piece_of_work_is_paced_by_itself():
+    pace = Pace(now=0.0)
+    pace.tell(100.0, 10, 10)
+    assert pace.tell(101.0, 1, 50)
+    pace.tell(102.0, 2, 50)
+    assert pace.left == pytest.approx(48)
+
+
+def test_skipped_stages_say_why():
+    said = []
+    Lines(said.append).skip("train", "done before")
+    assert said == ["train: done before"]
+    Silent().skip("train", "done before")
+    with Silent().stage("train") as report:
+        assert report(1, 2, loss=0.5) is None
+
+
+def test_of_work_that_was_done_before_nothing_is_said():
+    said = []
+    with lazy_stage(Lines(said.append, Clock()), "data"):
+        pass
+    assert said == []
+    with lazy_stage(Lines(said.append, Clock()), "data") as report:
+        report(0, 2)
+        report(2, 2)
+    assert said == ["data: started", "data: done in 0 s"]
+
+
+def test_bars_are_for_terminals_and_fill_up():
+    page = io.StringIO()
+    console = Console(file=page, force_terminal=True, width=120, color_system=None)
+    watcher = watch(console)
+    assert isinstance(watcher, Bars)
+    watcher.skip("train", "done before")
+    with watcher.stage("search") as report:
+        report(40, 100)
+        report(50, 100, accuracy=0.876)
+    shown = page.getvalue()
+    assert "train    done before" in shown and "search   goes on from 40 of 100 pairs" in shown
+    assert "100/100" in shown and "accuracy 87.6 %" in shown and "left" in shown
+
+
+def test_elsewhere_there_are_plain_lines():
+    page = io.StringIO()
+    watcher = watch(Console(file=page, force_terminal=False, width=20))
+    assert isinstance(watcher, Lines)
+    watcher.skip("train", "[done] before, in a folder with a long name")
+    assert page.getvalue() == "train: [done] before, in a folder with a long name\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (125, "2:05"), (3599.7, "1:00:00"), (3725, "1:02:05")],
+)
+def test_seconds(seconds, text):
+    assert format_seconds(seconds) == text
+
+
+def test_figures():
+    assert format_figures({"loss": 0.43214, "little_share": 0.7}) == "loss 0.4321, little share 70.0 %"

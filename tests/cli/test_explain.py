@@ -1,0 +1,200 @@
+"""``duonas explain`` and ``duonas route``: what they say and how they end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from types import ModuleType
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import duonas
+from duonas.cli.app import app
+from duonas.cli.explain import decision, explain
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.options import RouteOptions
+from duonas.core.rng import stream
+from duonas.recipe.schema import load, rechosen
+from duonas.routing.policy import Policy
+from duonas.routing.route import Judged, decide
+from duonas.routing.routers.confidence import Confidence
+from duonas.routing.threshold import sweep
+from duonas.rundir.run import Run
+
+TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
+UNDECIDED = Policy(
+    Confidence("margin", 1.2), float("inf"), {}, (), PairCost(stem=50_000, router=0, little=100_000, big=1_000_000),
+    num_classes=10, image_size=8, images=2000,
+)  # fmt: skip
+
+
+def judged():
+    """Scores that know a good deal of where little is right."""
+    rng = stream(0, "explain")
+    score = rng.random(2000).astype(np.float32)
+    curve = sweep(rng.random(2000), rng.random(2000) < 0.8, rng.random(2000) < 0.9)
+    ladder = curve.tau[curve.thinned()].astype(np.float32)
+    return Judged(ladder, score, rng.random(2000) < 0.6 + 0.4 * score, rng.random(2000) < 0.95)
+
+
+def decided(**target):
+    timed = "latency" in target or "energy" in target
+    return decide(UNDECIDED, judged(), RouteOptions(**target), TIMES if timed else None)
+
+
+def write(folder, **target):
+    """A run that has come as far as its export."""
+    with Run.open(folder, rechosen(load("quickstart"), **target) if target else load("quickstart")) as run:
+        run.finish("route", [decided(**target).save(run.pair / "policy.json")])
+    return folder
+
+
+def test_it_says_what_tau_does_and_what_is_promised(tmp_path):
+    said = explain(write(tmp_path / "run", floor=0.9))
+    policy = decided(floor=0.9)
+    row = next(row for row in policy.table if row.tau == policy.tau)
+    kept = round(100 * row.little_share)
+    for expected in (
+        "The router is confidence, by margin: the highest probability less the second. It sees what little answered",
+        f"An image stays little when its score is at least tau = {row.tau:.4g}.",
+        f"Of 100 images about {kept} stay little and {100 - kept} go to big.",
+        "An image that stays little costs 150k MACs and one that goes to big 1.15M; on average",
+        f"It answered {row.accuracy:.1%} right on the 2,000 calib images that tau was chosen on (90% interval",
+        "more of 100 images go to big", "more of 100 images go to little",
+        "Tau is the cheapest that holds an accuracy of 0.9. That is promised with 95% confidence",
+        "duonas report", f"duonas route {tmp_path / 'run'} --share {row.little_share:.2f}",
+    ):  # fmt: skip
+        assert expected in said
+    (marked,) = [line for line in said.splitlines() if line.startswith("->")]
+    assert f"{row.tau:.4g}" in marked and f"{row.holds:.1%}" in marked
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ({"budget": 6e5}, "costs at most 600,000 MACs an image on average. That was so on calib and is not promised"),
+        ({"share": 0.7}, "nearest to 0.7 of the images little"),
+        ({"latency": 1.5}, "takes at most 1.5 ms an image on average"),
+        ({"energy": 3.0, "watts": 2.0}, "at most 3 mJ an image on average: measured time, at 2 W that were given"),
+        ({}, "as accurate as big alone, to within 0.5%"),
+    ],
+)
+def test_it_says_how_tau_was_chosen(tmp_path, target, expected):
+    said = explain(write(tmp_path / "run", **target))
+    assert expected in said
+    assert ("0.5 ms, 2.5 ms" in said) is ("latency" in target or "energy" in target)
+
+
+def test_the_ends_are_said_as_what_they_are(tmp_path):
+    assert "Tau is infinite: every image goes to big." in decision(write(tmp_path / "big", share=0.0))
+    said = explain(write(tmp_path / "little", share=1.0))
+    assert "every image stays little." in said and "Lowering" not in said and "nan" not in said
+
+
+def test_the_commands_that_it_shows_can_be_met(tmp_path):
+    """They are read by the command line, and their values by the policy."""
+    said = explain(write(tmp_path / "run", share=0.6))
+    lines = [line.split("#")[0].split() for line in said.splitlines() if line.startswith("  duonas route")]
+    assert len(lines) == 5
+    for words in lines[:3]:
+        decided(**{words[3].removeprefix("--"): float(words[4])})
+
+
+def test_every_position_and_an_unknown_router_are_explained(tmp_path):
+    folder = write(tmp_path / "run", share=0.6)
+    path = folder / "pair" / "policy.json"
+    value = json.loads(path.read_text())
+    for position in ("input", "stem"):
+        router = {"kind": "mine", "position": position, "weights": [1.0]}
+        path.write_text(json.dumps(value | {"router": router, "costs": asdict(UNDECIDED.costs) | {"before": True}}))
+        said = explain(folder)
+        assert "The router is mine. It sees" in said and "goes to big 1.05M" in said
+
+
+def test_a_run_without_a_threshold_has_nothing_to_explain(tmp_path):
+    Run.open(tmp_path / "run", load("quickstart")).close()
+    with pytest.raises(DuonasError, match="has no threshold yet"):
+        explain(tmp_path / "run")
+    folder = write(tmp_path / "other")
+    (folder / "pair" / "policy.json").write_text('{"tau": 1, "table": [{"tau": 3}]}')
+    with pytest.raises(DuonasError, match=r"policy\.json is damaged or of another version"):
+        explain(folder)
+
+
+class Pipeline(ModuleType):
+    """Stands in for ``duonas.pipeline.stages``; remembers how it was called."""
+
+    def __init__(self):
+        super().__init__("duonas.pipeline.stages")
+        self.calls = []
+
+    def rechoose(self, folder, *, progress, **target):
+        self.calls.append((folder, target))
+
+
+@pytest.fixture
+def pipeline(monkeypatch):
+    stand_in = Pipeline()
+    monkeypatch.setitem(sys.modules, "duonas.pipeline.stages", stand_in)
+    monkeypatch.setattr(duonas, "pipeline", stand_in, raising=False)
+    return stand_in
+
+
+def call(*args):
+    return CliRunner().invoke(app, [str(arg) for arg in args], env={"COLUMNS": "80"})
+
+
+@pytest.mark.parametrize(
+    ("args", "target"),
+    [
+        (["--floor", "0.9", "--confidence", "0.8"], {"floor": 0.9, "confidence": 0.8}),
+        (["--budget", "5e6"], {"budget": 5e6}),
+        (["--share", "1"], {"share": 1.0}),
+        (["--latency", "0.5ms"], {"latency": 0.5}),
+        (["--energy", "3", "--watts", "5"], {"energy": 3.0, "watts": 5.0}),
+    ],
+)
+def test_route_takes_one_target(pipeline, tmp_path, args, target):
+    folder = write(tmp_path / "run", share=0.5)
+    result = call("route", folder, *args)
+    assert result.exit_code == 0, result.output
+    assert pipeline.calls == [(folder, target)]
+    assert "stay little" in result.stdout and f"duonas report {folder}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "a threshold is chosen by one of floor, budget, share, latency, energy: none is given."),
+        (["--watts", "5"], "none is given."),
+        (["--floor", "0.9", "--share", "0.5"], "got floor and share."),
+        (["--floor", "1.5"], "[route] floor must be at most 1, got 1.5."),
+        (["--budget", "0"], "[route] budget must be above 0, got 0.0."),
+        (["--budget", "nan"], "must be a finite number"),
+        (["--latency", "0"], "--latency must be a number above 0"),
+        (["--latency", "2m"], "in one of s, ms, us, such as 2ms, got '2m'."),
+        (["--energy", "3mJ"], "[route] energy needs watts, what the device draws while it computes."),
+    ],
+)
+def test_a_wrong_target_is_one_line_and_changes_nothing(pipeline, tmp_path, args, message):
+    folder = write(tmp_path / "run", share=0.5)
+    result = call("route", folder, *args)
+    assert result.exit_code == 2 and pipeline.calls == []
+    assert message in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_what_is_no_run_is_one_line(pipeline, tmp_path):
+    for command in (["route", tmp_path, "--floor", "0.5"], ["explain", tmp_path], ["explain", tmp_path / "none"]):
+        result = call(*command)
+        assert result.exit_code == 2 and "is not a run: it holds no recipe.toml." in " ".join(result.stderr.split())
+
+
+def test_explain_prints_what_it_says(tmp_path):
+    folder = write(tmp_path / "run", floor=0.85)
+    result = call("explain", folder)
+    assert result.exit_code == 0 and result.stdout.split() == explain(folder).split()
+    assert all(line in result.stdout.splitlines() for line in explain(folder).splitlines() if line.startswith("->"))

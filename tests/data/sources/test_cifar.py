@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from duonas.core.errors import DuonasError
+from duonas.data.sources.cifar import read_cifar
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
+LABELS = [0, 1, 2, 2, 1, 0]
+NAMES = ["ant", "bee", "cow"]
+Shard = Callable[..., Path]
+
+
+@pytest.mark.parametrize(("image", "label"), [("img", "label"), ("image", "fine_label")])
+def test_shards_are_read_pixel_for_pixel_in_order(make_shard: Shard, image: str, label: str) -> None:
+    columns = {"image": image, "label": label, "names": NAMES}
+    make_shard("train-00000", PIXELS[:2], LABELS[:2], **columns)
+    make_shard("train-00001", PIXELS[2:4], LABELS[2:4], **columns)
+    folder = make_shard("test-00000", PIXELS[4:], LABELS[4:], **columns)
+    source = read_cifar("cifar10", str(folder))
+    assert source.test is not None
+    assert torch.equal(source.images.pixels, torch.from_numpy(PIXELS[:4]))
+    assert torch.equal(source.test.pixels, torch.from_numpy(PIXELS[4:]))
+    assert source.images.labels.tolist() == LABELS[:4]
+    assert source.test.labels.tolist() == LABELS[4:]
+    assert source.class_names == tuple(NAMES)
+
+
+def test_progress_counts_train_and_test_together(make_shard: Shard) -> None:
+    make_shard("train", PIXELS[:4], LABELS[:4])
+    told: list[tuple[int, int]] = []
+    read_cifar(
+        "cifar10", str(make_shard("test", PIXELS[4:], [1, 0])), lambda done, total, **f: told.append((done, total))
+    )
+    assert told[-1] == (6, 6)
+
+
+def test_without_metadata_classes_are_numbered(make_shard: Shard) -> None:
+    make_shard("train", PIXELS[:4], LABELS[:4])
+    assert read_cifar("cifar10", str(make_shard("test", PIXELS[4:], [1, 0]))).class_names == ("0", "1", "2")
+
+
+def test_a_missing_folder_is_named() -> None:
+    with pytest.raises(DuonasError, match="'/no/such/folder' is not a folder"):
+        read_cifar("cifar10", "/no/such/folder")
+
+
+def test_a_missing_part_is_named(make_shard: Shard) -> None:
+    folder = make_shard("train", PIXELS, LABELS)
+    with pytest.raises(DuonasError, match=r"holds no images in test\*\.parquet"):
+        read_cifar("cifar10", str(folder))
+
+
+def test_a_damaged_shard_is_named(make_shard: Shard) -> None:
+    folder = make_shard("train", PIXELS, LABELS)
+    (folder / "test.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(DuonasError, match=r"cannot read the Parquet shard .*test\.parquet"):
+        read_cifar("cifar10", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image": "picture"}, "has no column img or image; its columns are picture, label"),
+        ({"label": "kind"}, "has no column label or fine_label"),
+        ({"cells": [{"bytes": b"x"}] * 6}, "expected a struct of bytes and path"),
+        ({"cells": [{"bytes": None, "path": "a.png"}] * 5 + [{"bytes": b"x", "path": "b.png"}]}, "rows without bytes"),
+    ],
+)
+def test_another_layout_is_explained(make_shard: Shard, options: dict[str, object], message: str) -> None:
+    with pytest.raises(DuonasError, match=message):
+        read_cifar("cifar10", str(make_shard("train", PIXELS, LABELS, **options)))
+
+
+@pytest.mark.parametrize("label", [-1, 3])
+def test_a_label_out_of_range_is_named(make_shard: Shard, label: int) -> None:
+    make_shard("train", PIXELS, LABELS, names=NAMES)
+    folder = make_shard("test", PIXELS[:2], [0, label], names=NAMES)
+    with pytest.raises(
+        DuonasError, match=rf"1\.png \(row 1 of .*test\.parquet\) has the label {label}; expected 0 to 2"
+    ):
+        read_cifar("cifar10", str(folder))
+
+
+def test_an_unreadable_image_is_named(make_shard: Shard) -> None:
+    cells = [{"bytes": b"no image", "path": "bad.png"}]
+    make_shard("train", PIXELS, LABELS)
+    folder = make_shard("test", PIXELS[:1], [0], cells=cells)
+    with pytest.raises(DuonasError, match=r"cannot read the image bad\.png \(row 0 of .*test\.parquet\)"):
+        read_cifar("cifar10", str(folder))
+
+
+def test_one_class_is_too_few(make_shard: Shard) -> None:
+    make_shard("train", PIXELS, [0] * 6)
+    with pytest.raises(DuonasError, match="at least two"):
+        read_cifar("cifar10", str(make_shard("test", PIXELS, [0] * 6)))
+
+
+def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise URLError("no route to host")
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(datasets, "CIFAR100", refuse)
+    with pytest.raises(DuonasError, match=r"cannot download cifar100 .*no route to host.*set data\.path"):
+        read_cifar("cifar100", None)
+
+
+def test_a_download_is_read_pixel_for_pixel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def downloaded(root: str, train: bool, download: bool) -> SimpleNamespace:
+        assert root == str(tmp_path / ".cache" / "duonas")
+        part = slice(4) if train else slice(4, None)
+        return SimpleNamespace(data=PIXELS[part].transpose(0, 2, 3, 1), targets=LABELS[part], classes=NAMES)
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(datasets, "CIFAR10", downloaded)
+    source = read_cifar("cifar10", None)
+    assert source.test is not None
+    assert torch.equal(source.images.pixels, torch.from_numpy(PIXELS[:4]))
+    assert torch.equal(source.test.pixels, torch.from_numpy(PIXELS[4:]))
+    assert source.images.labels.tolist() == LABELS[:4]
+    assert source.class_names == tuple(NAMES)

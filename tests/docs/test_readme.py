@@ -1,0 +1,47 @@
+"""What the README says is run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+import duonas
+from duonas.recipe import schema as recipes
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+QUICK = ["train.epochs=2", "search.evaluations=6", "search.population=3", "search.recalibration_images=64",
+         "measure.latency_images=3", "measure.throughput_batches=1"]  # fmt: skip
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    """The block as printed, on a recipe made short."""
+    monkeypatch.chdir(tmp_path)
+    load = recipes.load
+    monkeypatch.setattr(recipes, "load", lambda name, overrides=(): load(name, [*QUICK, *overrides]))
+    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert block
+    names = {"images": np.zeros((2, 3, 8, 8), np.float32)}
+    exec(compile(block[1], "README.md", "exec"), names)
+    assert (tmp_path / "runs" / "mine" / "report.html").exists()
+    assert names["bundle"].tau != names["prediction"].score[0] and len(capsys.readouterr().out.split()) >= 2
+
+
+def test_the_commands_of_the_readme_are_those_of_ci():
+    install, test = re.search(r"```\n(pip install .*?)\n(pip install .*?)\n```", README).groups()
+    assert install == "pip install -e . && duonas run quickstart"
+    assert test in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+def test_every_name_that_is_exported_is_there_and_sorted():
+    assert list(duonas.__all__) == sorted(duonas.__all__)
+    assert all(getattr(duonas, name) is not None for name in duonas.__all__)
+
+
+def test_every_file_that_is_linked_exists():
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").rglob("README.md")]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8"))]
+    assert links
+    assert [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []

@@ -1,0 +1,112 @@
+"""A small study from images to the page, and what is made of several seeds."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+
+import pytest
+
+from duonas.core.errors import DuonasError
+from duonas.pipeline.compare import compare, run_folder, slug
+from duonas.recipe.study import load_study
+from duonas.rundir.run import Run
+
+comparing = import_module("duonas.pipeline.compare")  # the attribute of that name is the function
+
+STUDY = """
+title = "Is <b>little</b> & big better apart?"
+base = "quickstart"
+seeds = [0]
+conclusion = "One sentence.\\n\\nAnother."
+
+[recipe]
+train.epochs = 1
+search.pair = { little = { width = 0.5, depth = 1 }, big = { depth = 2 } }
+measure = { latency_images = 5, throughput_batches = 1 }
+
+[variants."Trained apart"]
+supernet = "plain"
+finetune = { mode = "independent", epochs = 1 }
+
+[variants.plain]
+"""
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies")
+    (folder / "small.toml").write_text(STUDY)
+    study = load_study(folder / "small.toml")
+    return study, folder / "runs", compare(study, folder / "runs")
+
+
+def test_every_variant_is_run_and_compared_with_the_first(done):
+    _, folder, page = done
+    found = json.loads((folder / "small.json").read_text())
+    apart, plain = found["variants"]
+    assert (apart["name"], plain["name"]) == ("Trained apart", "plain")
+    for variant in found["variants"]:
+        measured = json.loads((run_folder(folder, variant["name"], 0) / "measure.json").read_text())
+        assert variant["figures"]["routed"] == {"mean": measured["routed"]["accuracy"], "std": None}
+    difference = plain["figures"]["routed"]["mean"] - apart["figures"]["routed"]["mean"]
+    assert plain["over_first"]["routed"]["mean"] == difference
+    assert apart["over_first"]["routed"]["mean"] == 0
+    text = page.read_text()
+    assert "&lt;b&gt;little&lt;/b&gt; &amp; big" in text and text.count('class="lead"') == 2
+
+
+def test_both_variants_have_the_pair_that_was_given_and_one_supernet(done):
+    _, folder, _ = done
+    apart, plain = (Run(run_folder(folder, name, 0)) for name in ("Trained apart", "plain"))
+    assert apart.supernet.read_bytes() == plain.supernet.read_bytes()
+    pairs = [json.loads((run.pair / "pair.json").read_text())["pair"] for run in (apart, plain)]
+    assert pairs[0] == pairs[1]
+    assert (apart.pair / "little.safetensors").read_bytes() != (plain.pair / "little.safetensors").read_bytes()
+
+
+def test_what_is_done_is_not_done_again(done, monkeypatch):
+    study, folder, page = done
+    before = page.read_text()
+    monkeypatch.setattr(comparing.stages, "run", lambda *args, **more: pytest.fail("ran again"))
+    assert compare(study, folder) == page
+    assert page.read_text() == before
+
+
+def test_names_that_make_one_folder_are_refused(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text('base = "quickstart"\n[variants."T = 1"]\n[variants."t-1"]')
+    assert slug("T = 1") == slug("t-1") == "t-1"
+    with pytest.raises(DuonasError, match="two variants would lie in the same folder"):
+        compare(load_study(path), tmp_path / "runs")
+
+
+def test_a_study_is_one_process(done, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DuonasError, match="run by one process"):
+        compare(done[0], done[1])
+
+
+def test_a_figure_that_a_run_lacks_is_left_out():
+    assert comparing._spread([None, 0.5]) == {"mean": 0.5, "std": None}
+    assert comparing._spread([None]) == {"mean": None, "std": None} and comparing._less(None, 0.5) is None
+
+
+def test_seeds_give_a_mean_and_a_deviation_and_differences_go_seed_by_seed(tmp_path, monkeypatch):
+    path = tmp_path / "s.toml"
+    path.write_text('base = "quickstart"\nseeds = [0, 1]\n[variants.a]\n[variants.b]')
+    accuracies = {("a", 0): 0.5, ("a", 1): 0.7, ("b", 0): 0.6, ("b", 1): 0.8}
+
+    def measured(recipe, folder, **_):
+        accuracy = accuracies[folder.parent.name, recipe.seed]
+        role = {"accuracy": accuracy, "expected_macs": 1e6, "peak_macs": 2e6, "little_share": 0.5}
+        folder.mkdir(parents=True)
+        text = json.dumps({role_: role for role_ in ("little", "big", "routed", "oracle")} | {"auroc": 0.8})
+        (folder / "measure.json").write_text(text)
+
+    monkeypatch.setattr(comparing.stages, "run", measured)
+    monkeypatch.setattr(comparing, "read_splits", lambda *_: None)
+    compare(load_study(path), tmp_path / "runs")
+    a, b = json.loads((tmp_path / "runs" / "s.json").read_text())["variants"]
+    assert a["figures"]["routed"] == pytest.approx({"mean": 0.6, "std": 0.1 * 2**0.5})
+    assert b["over_first"]["routed"] == pytest.approx({"mean": 0.1, "std": 0.0}, abs=1e-12)

@@ -1,0 +1,92 @@
+"""What is known before any training: sizes, spreads, and what cannot be met."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import duonas
+from duonas.core.couplings import NestedPairs
+from duonas.core.errors import DuonasError
+from duonas.core.options import SpaceOptions
+from duonas.costs.analytic import analytic
+from duonas.spaces.mobilenet import FAMILY
+
+
+def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
+    profile = duonas.profile(duonas.load_recipe("quickstart"))
+    space = FAMILY.space(SpaceOptions(preset="digits"), 8, 10)
+    assert profile.archs == space.size() and profile.pairs == NestedPairs(space).size()
+    macs = profile.figures["macs"]
+    assert macs.least == analytic(space.blocks(space.smallest())).macs
+    assert macs.most == analytic(space.blocks(space.largest())).macs
+    assert macs.least < macs.median < macs.most
+    assert set(profile.figures) == {"macs", "params", "peak_memory_bytes"}
+
+
+@pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
+def test_pairs_are_counted_exactly_for_every_coupling(coupling):
+    """Against walking through all pairs of a space that is small enough."""
+    axes = "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2], width = [0.5, 1.0]}"
+    profile = duonas.profile(duonas.load_recipe("quickstart", [axes, f"pair.coupling={coupling}"]))
+    table = SpaceOptions(
+        preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2], "width": [0.5, 1.0]}
+    )
+    space = FAMILY.space(table, 8, 10)
+    archs = list(space.archs())
+    assert profile.archs == len(archs) == 144
+    early = [[arch.get(name, -1) for name, axis in space.axes.items() if axis.stage <= 1] for arch in archs]
+    both = [(i, j) for i in range(144) for j in range(144)]
+    assert profile.couplings == {
+        "nested": sum(i != j and space.contains(archs[j], archs[i]) for i, j in both),
+        "sibling": len(both),
+        "partial": sum(early[i] == early[j] for i, j in both),
+    }
+    assert profile.pairs == profile.couplings[coupling] and profile.splits == (1,)
+
+
+def test_split_points_are_the_recipes():
+    recipe = ["space.preset=cifar-small", "data.image_size=32", "pair.coupling=partial"]
+    every, one = (
+        duonas.profile(duonas.load_recipe("quickstart", [*recipe, *splits])) for splits in ([], ["pair.splits=[2]"])
+    )
+    assert (every.splits, one.splits) == ((1, 2), (2,))
+    assert every.pairs > one.pairs and every.couplings["sibling"] == one.couplings["sibling"]
+
+
+def test_it_says_which_constraints_can_be_met():
+    constraints = ["search.constraints.peak_macs=10", "search.constraints.params=1e6", "route.budget=300000"]
+    found = {c.name: c for c in duonas.profile(duonas.load_recipe("quickstart", constraints)).constraints}
+    assert not found["peak_macs"].met and "the smallest pair of the space needs" in found["peak_macs"].why
+    assert found["params"].met and found["expected_macs"].met  # a routing budget is a constraint of the search
+
+
+@pytest.mark.parametrize(
+    ("constraints", "refusal"),
+    [
+        ({"peak_macs": 1e9, "params": 1e6}, None),
+        ({"peak_macs": 10, "params": 1e6}, r"\[search\] constraint peak_macs = 10 cannot be met: the smallest pair"),
+    ],
+)
+def test_it_is_refused_as_a_run_would_be(constraints, refusal):
+    overrides = [f"search.constraints.{name}={limit:g}" for name, limit in constraints.items()]
+    found = duonas.profile(duonas.load_recipe("quickstart", overrides)).refusal
+    assert found is None if refusal is None else re.match(refusal, found)
+
+
+def test_what_cannot_be_met_is_refused_before_any_training(tmp_path):
+    recipe = duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"])
+    with pytest.raises(
+        DuonasError, match=r"constraint peak_macs = 10 cannot be met: the smallest pair .* needs [\d,]+\."
+    ):
+        duonas.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+def test_after_an_impossible_constraint_the_same_folder_takes_the_corrected_recipe(tmp_path):
+    with pytest.raises(DuonasError, match=r"constraint \(or \[route\] budget\) expected_macs = 10 cannot be met"):
+        duonas.run(duonas.load_recipe("quickstart", ["route.budget=10"]), tmp_path / "run")
+    assert not (tmp_path / "run" / "recipe.toml").exists()
+    with pytest.raises(DuonasError, match="peak_macs = 10 cannot be met"):
+        duonas.run(duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"]), tmp_path / "run")

@@ -1,0 +1,370 @@
+"""The whole way from data to report, on the bundled digits: it ends, resumes, and never looks at test early."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import duonas
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json
+from duonas.core.progress import Silent
+from duonas.pipeline import context, stages
+from duonas.rundir.run import Run
+from duonas.runtime import Bundle
+
+QUICK = ["train.epochs=3", "train.batch_size=32", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
+         "search.population=3", "search.recalibration_images=64", "measure.latency_images=5",
+         "measure.throughput_batches=2", "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
+# What a kill may change: when things happened, not what came out.
+NOT_COMPARED = {"stages.json", "log.jsonl", "measure.json", "report.html", "environment.json", ".lock"}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "tensorboard" not in path.parts)
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.name not in NOT_COMPARED}
+
+
+def test_a_run_leaves_what_the_design_says(whole):
+    written = """recipe.toml environment.json stages.json log.jsonl supernet.safetensors trials.parquet archs.parquet
+        front.json pair/pair.json pair/little.safetensors pair/big.safetensors pair/policy.json export/dynamic.onnx
+        export/little.onnx export/big.onnx export/policy.json measure.json report.html"""
+    for name in written.split():
+        assert (whole / name).stat().st_size > 0, name
+
+
+def test_measured_figures_hang_together(whole):
+    figures = read_json(whole / "measure.json")
+    little, big, routed = (figures[role] for role in ("little", "big", "routed"))
+    cost = read_json(whole / "pair" / "pair.json")["cost"]
+    share = routed["little_share"]
+    assert routed["expected_macs"] == pytest.approx(
+        cost["stem"] + cost["router"] + cost["little"] + (1 - share) * cost["big"], abs=1
+    )
+    assert routed["peak_macs"] == sum(cost.values()) and routed["expected_macs"] <= routed["peak_macs"]
+    assert little["macs"] == cost["stem"] + cost["little"] and big["macs"] == cost["stem"] + cost["big"]
+    assert figures["oracle"]["accuracy"] >= max(little["accuracy"], big["accuracy"], routed["accuracy"])
+    chord = share * little["accuracy"] + (1 - share) * big["accuracy"]
+    assert figures["random"]["accuracy"] == pytest.approx(chord)
+    assert figures["test_images"] == 359
+
+
+def test_onnx_decides_as_pytorch_did(whole):
+    onnx = read_json(whole / "measure.json")["onnx"]
+    assert onnx["differing_decisions"] == 0 and onnx["max_logit_difference"] < 1e-3
+
+
+def test_the_recipes_threads_are_those_of_all_torch_work_and_of_that_alone(tmp_path, monkeypatch):
+    before, seen = torch.get_num_threads(), []
+    for stage in ("train", "search"):
+        monkeypatch.setitem(stages._STAGES, stage, lambda job, progress: seen.append(torch.get_num_threads()) or [])
+    for name, threads in (("own", before + 1), ("torchs", None)):
+        override = [] if threads is None else [f"threads={threads}"]
+        duonas.run(duonas.load_recipe("quickstart", override), tmp_path / name, until="search")
+    assert seen == [before + 1] * 2 + [before] * 2 and torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("calib", "warned"), [(0.02, True), (0.15, False)])
+def test_a_tiny_calib_split_is_warned_of_before_any_training(tmp_path, monkeypatch, calib, warned):
+    told = []
+
+    class Told(Silent):
+        def warn(self, sentence):
+            told.append(sentence)
+
+    monkeypatch.setitem(stages._STAGES, "train", lambda job, progress: told.append("train") or [])
+    recipe = duonas.load_recipe("quickstart", [f"data.calib={calib}"])
+    duonas.run(recipe, tmp_path / "run", until="train", progress=Told())
+    assert told[-1] == "train" and len(told) == 1 + warned
+    if warned:
+        assert "half of the calib split, 15 images," in told[0] and "within 13 points" in told[0]
+
+
+def test_a_second_run_does_nothing_again(whole):
+    before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and path.name != ".lock"}
+    said = []
+
+    class Said(Silent):
+        def skip(self, name, why):
+            said.append(name)
+
+    duonas.run(duonas.load_recipe("quickstart", QUICK), whole, progress=Said())
+    assert said == list(stages.STAGES)
+    assert before == {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.mark.parametrize("stage", ["train", "search", "pair", "route", "export", "measure", "report"])
+def test_killed_in_any_stage_and_run_again_is_never_killed(whole, tmp_path, stage, monkeypatch):
+    """Law 8: Ctrl-C in the middle of each stage; the files are then bit for bit those of an undisturbed run."""
+    recipe, folder = duonas.load_recipe("quickstart", QUICK), tmp_path / "run"
+
+    class Killed(Silent):
+        def stage(self, name):
+            return _Interrupt() if name == stage else super().stage(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        duonas.run(recipe, folder, progress=Killed())
+    assert stage not in read_json(folder / "stages.json")
+    duonas.run(recipe, folder)
+    assert contents(folder) == contents(whole)
+
+
+def test_a_killed_process_and_another_one_after_it_leave_the_same_files(whole, tmp_path):
+    """Law 8 with SIGKILL, and law 9 from process to process."""
+    folder = tmp_path / "run"
+    code = f"import duonas; duonas.run(duonas.load_recipe('quickstart', {QUICK!r}), {str(folder)!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": "7"})
+    while not (folder / "checkpoint" / "state.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    (folder / "checkpoint" / ".state.safetensors.abc.part").write_bytes(b"half of it")
+    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    assert contents(folder) == contents(whole)
+
+
+class _Interrupt:
+    """A progress that is interrupted at its second report, or at its first where there is but one."""
+
+    def __init__(self):
+        self.told = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def __call__(self, done, total, **figures):
+        self.told += done > 0
+        if self.told == 2 or total == 1:
+            raise KeyboardInterrupt
+
+
+def test_poisoned_test_labels_change_no_file_before_measure(whole, tmp_path, monkeypatch):
+    """Law 9: with every test label wrong, all that is written before ``measure`` is the same."""
+    load = context.load_splits
+
+    def poisoned(*args):
+        splits = load(*args)
+        return replace(splits, test=replace(splits.test, labels=(splits.test.labels + 1) % splits.num_classes))
+
+    monkeypatch.setattr(context, "load_splits", poisoned)
+    folder = tmp_path / "run"
+    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    after_measure = {"test_outputs.safetensors", "examples.json"}
+    clean, dirty = contents(whole), contents(folder)
+    assert {n: b for n, b in clean.items() if n not in after_measure} == {
+        n: b for n, b in dirty.items() if n not in after_measure
+    }
+    assert read_json(folder / "measure.json")["big"]["accuracy"] < read_json(whole / "measure.json")["big"]["accuracy"]
+
+
+def test_the_runtime_follows_its_budget(whole):
+    bundle = Bundle.load(whole / "export")
+    images = np.random.default_rng(0).random((50, 3, 8, 8), dtype=np.float32)
+    bundle.tau = float("-inf")
+    assert bundle.predict(images).is_little.all()
+    bundle.tau = float("inf")
+    assert not bundle.predict(images).is_little.any()
+
+
+def test_another_run_can_use_the_same_supernet(whole, tmp_path):
+    recipe = duonas.load_recipe(
+        "quickstart", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"]
+    )
+    folder = duonas.run(recipe, tmp_path / "budget", supernet=whole)
+    assert (folder / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
+    assert read_json(folder / "measure.json")["routed"]["expected_macs"] <= 1.2 * 400_000
+    with pytest.raises(DuonasError, match=r"another \[train\]"):
+        duonas.run(duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"]), tmp_path / "other", supernet=whole)
+
+
+def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"])
+    with pytest.raises(DuonasError, match=r"another \[train\]"):
+        duonas.run(recipe, tmp_path / "other", supernet=whole)
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "mine").mkdir()  # a folder that was there stays
+    with pytest.raises(DuonasError, match=r"another \[train\]"):
+        duonas.run(recipe, tmp_path / "mine", supernet=whole)
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [".lock"]
+
+
+def test_a_run_that_has_not_begun_to_train_has_no_supernet_to_take(tmp_path):
+    recipe = duonas.load_recipe("quickstart", QUICK)
+    Run.open(tmp_path / "begun", recipe).close()
+    with pytest.raises(DuonasError, match="has no trained supernet yet: finish `duonas train"):
+        duonas.run(recipe, tmp_path / "other", supernet=tmp_path / "begun")
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path):
+    """Else what was trained on could be tested on."""
+    rng = np.random.default_rng(0)
+
+    def add(*names):
+        for label in ("a", "b"):
+            (tmp_path / "images" / label).mkdir(parents=True, exist_ok=True)
+            for name in names:
+                Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(
+                    tmp_path / "images" / label / f"{name}.png"
+                )
+
+    add(*range(40))
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "data.name=folder", f"data.path={tmp_path / 'images'}",
+                                               "data.image_size=8", "train.epochs=1"])  # fmt: skip
+    duonas.run(recipe, tmp_path / "run", until="train")
+    add("later")
+    with pytest.raises(DuonasError, match=r"the data changed since .* began"):
+        duonas.run(recipe, tmp_path / "run")
+    with pytest.raises(DuonasError, match=r"was trained on other images"):
+        duonas.run(recipe, tmp_path / "next", supernet=tmp_path / "run")
+
+
+def test_a_run_of_images_on_disk_is_the_run_of_images_in_memory(tmp_path):
+    """Weights, answers, pair and policy have the same bits, so either may take the other's supernet."""
+    rng = np.random.default_rng(0)
+    for label in ("a", "b"):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(60):
+            pixels = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "images" / label / f"{number}.png")
+    folder = ["data.name=folder", f"data.path={tmp_path / 'images'}", "data.image_size=8", "data.flip=true",
+              "data.crop_padding=1", "data.mixup=0.2", "finetune.mode=joint", "finetune.epochs=1"]  # fmt: skip
+    disk = ["data.store=disk", f"data.cache={tmp_path / 'cache'}"]
+    recipes = [duonas.load_recipe("quickstart", [*QUICK, *folder, *more]) for more in ([], disk)]
+    runs = [duonas.run(recipe, tmp_path / str(n), until="route") for n, recipe in enumerate(recipes)]
+    memory, stored = ({name: data for name, data in contents(run).items() if name != "recipe.toml"} for run in runs)
+    assert memory == stored
+    adopted = duonas.run(recipes[1], tmp_path / "adopted", until="train", supernet=runs[0])
+    assert (adopted / "supernet.safetensors").read_bytes() == memory["supernet.safetensors"]
+
+
+def test_a_tighter_budget_than_the_recipes_own_constraint_is_searched_for():
+    recipe = duonas.load_recipe("quickstart", ["search.constraints.expected_macs=400000", "route.budget=200000"])
+    assert context.search_options(recipe).constraints["expected_macs"] == 200_000
+
+
+def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path):
+    missing = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(DuonasError, match=rf"accelerator = '{missing}': this machine has no such device; choose from"):
+        duonas.run(duonas.load_recipe("quickstart", [f"train.accelerator={missing}"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_export_is_noticed(whole, tmp_path):
+    copy = shutil.copytree(whole, tmp_path / "copy")
+    path = copy / "export" / "dynamic.onnx"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(Exception, match=r"dynamic\.onnx"):
+        Bundle.load(copy / "export")
+
+
+def test_log_lines_are_json(whole):
+    lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
+    assert {"stage", "step", "loss", "lr"} <= lines[0].keys()
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A copy of the whole run, to be changed."""
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+def routed_files(folder):
+    """All that choosing tau may change, but what is measured afterwards."""
+    return {name: data for name, data in contents(folder).items() if name.startswith(("recipe", "pair/", "export/"))}
+
+
+def test_tau_chosen_again_is_the_tau_of_a_new_run_and_needs_no_network(whole, copy, tmp_path, monkeypatch):
+    """The recipe goes on saying how the run is made: a run of it from the beginning has the same files."""
+    with monkeypatch.context() as patch:
+        for name in ("observe", "load_splits", "load_tensors"):
+            patch.delattr(context, name)
+        patch.delattr(stages, "export_bundle")
+        stages.rechoose(copy, share=0.3)
+        stages.rechoose(copy, budget=200_000)
+    done = read_json(copy / "stages.json")["stages"]
+    assert "export" in done and not {"measure", "report"} & done.keys()
+    assert read_json(copy / "pair" / "policy.json")["choice"] == {"budget": 200_000}
+    assert Bundle.load(copy / "export").tau == pytest.approx(float(read_json(copy / "export" / "policy.json")["tau"]))
+    new = duonas.run(duonas.load_recipe(copy), tmp_path / "new", until="export", supernet=whole)
+    assert routed_files(new) == routed_files(copy)
+
+
+def test_killed_while_tau_is_chosen_again_the_same_call_mends_it(copy, tmp_path, monkeypatch):
+    other = Path(shutil.copytree(copy, tmp_path / "other"))
+    stages.rechoose(other, share=0.4)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(stages, "_save_policy", killed)
+        stages.rechoose(copy, share=0.4)
+    assert not {"route", "export"} <= {name for name, each in read_json(copy / "stages.json")["stages"].items()
+                                       if not each.get("stale")}  # fmt: skip
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(stages, "retune_bundle", killed)
+        patch.setattr(stages, "export", killed)
+        stages.rechoose(copy, share=0.4)
+    stages.rechoose(copy, share=0.4)
+    assert routed_files(copy) == routed_files(other)
+
+
+def test_a_latency_is_chosen_by_the_time_of_the_exported_files(copy):
+    stages.rechoose(copy, latency=1000.0)
+    policy = read_json(copy / "pair" / "policy.json")
+    assert policy["choice"] == {"latency": 1000.0} and policy["times_ms"]["little"] > 0
+    assert all(0 < row["expected_ms"] < 1000 for row in policy["table"])
+    bundle = Bundle.load(copy / "export")
+    row = bundle.set_latency(1000.0)
+    assert row.accuracy == max(row.accuracy for row in bundle.table)
+    least = policy["times_ms"]["little"]
+    with pytest.raises(DuonasError, match=r"a latency of 1e-06 ms is below the .* ms that an image costs"):
+        stages.rechoose(copy, latency=1e-6)
+    assert read_json(copy / "pair" / "policy.json")["times_ms"]["little"] == least
+
+
+def test_a_recipe_that_asks_for_a_latency_times_files_for_the_occasion(whole, tmp_path):
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "route.energy=5000", "route.watts=2.5"])
+    folder = duonas.run(recipe, tmp_path / "run", until="route", supernet=whole)
+    policy = read_json(folder / "pair" / "policy.json")
+    assert policy["choice"] == {"energy": 5000.0, "watts": 2.5} and policy["times_ms"]["little"] > 0
+    assert not (folder / "export").exists() and not list(folder.glob(".*.part"))
+
+
+def test_a_target_that_cannot_be_met_changes_nothing(copy):
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file() and path.name != ".lock"}
+    for target, message in (({"floor": 0.9999}, "the highest that can"), ({"budget": 10}, "smallest possible")):
+        with pytest.raises(DuonasError, match=message):
+            stages.rechoose(copy, **target)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
+    stages.Run.open(tmp_path / "run", duonas.load_recipe("quickstart")).close()
+    with pytest.raises(DuonasError, match="has no finished pair yet: go on with it first, duonas run"):
+        duonas.rechoose(tmp_path / "run", floor=0.5)
+    with pytest.raises(DuonasError, match="is not a run"):
+        duonas.rechoose(tmp_path, floor=0.5)

@@ -1,0 +1,292 @@
+"""Recipes: what is shipped loads, what is written reads back, what is wrong is said in one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from duonas.core.errors import DuonasError
+from duonas.core.options import TARGETS, RouteOptions, SearchOptions, SpaceOptions, TrainOptions
+from duonas.recipe.schema import (
+    Recipe,
+    default_folder,
+    dumps,
+    find,
+    first_difference,
+    headline,
+    load,
+    parse,
+    rechosen,
+    shipped,
+)
+
+finite = st.floats(min_value=1e-9, max_value=1e12)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+axis_values = st.lists(st.one_of(st.integers(-(2**31), 2**31), finite, st.booleans(), texts), min_size=1, max_size=4)
+
+
+def test_shipped_recipes_load_and_say_what_they_are_for():
+    assert {"quickstart", "cifar10-cpu", "cifar10", "cifar100"} <= set(shipped())
+    for name in shipped():
+        assert isinstance(load(name), Recipe)
+        assert len(headline(name)) > 20
+
+
+def test_a_stored_recipe_reads_back_equal():
+    for name in shipped():
+        assert parse(tomllib.loads(dumps(load(name)))) == load(name)
+
+
+@given(
+    seed=st.integers(-(2**62), 2**62),
+    preset=st.none() | texts,
+    axes=st.dictionaries(texts, axis_values, max_size=3),
+    constraints=st.dictionaries(st.sampled_from(["expected_macs", "peak_macs", "params"]), finite),
+    lr=finite,
+    floor=st.none() | st.floats(0, 1),
+)
+def test_any_recipe_reads_back_equal(seed, preset, axes, constraints, lr, floor):
+    recipe = Recipe(
+        seed=seed,
+        space=SpaceOptions(preset=preset, axes=axes),
+        train=TrainOptions(lr=lr),
+        search=SearchOptions(constraints=constraints),
+        route=RouteOptions(floor=floor),
+    )
+    assert parse(tomllib.loads(dumps(recipe))) == recipe
+
+
+def _written(default):
+    """A table inside holds what is set."""
+    if not dataclasses.is_dataclass(default):
+        return default
+    return {name: value for name, value in dataclasses.asdict(default).items() if value is not None}
+
+
+def test_every_default_is_written_out():
+    written = tomllib.loads(dumps(Recipe()))
+    for field in dataclasses.fields(TrainOptions):
+        default = getattr(TrainOptions(), field.name)
+        assert written["train"].get(field.name) == _written(default)
+
+
+def test_overrides_are_toml_and_bare_words_are_text():
+    recipe = load(
+        "quickstart",
+        [
+            "seed=7",
+            "train.epochs = 3",
+            "train.schedule=exponential",
+            "train.lr=1e-3",
+            "data.flip=true",
+            "data.path=/a folder/with:signs.py:NAME",
+            "space.axes.kernel=[3, 5]",
+            "search.constraints.expected_macs=2e6",
+            'search.objectives=["accuracy", "expected_macs"]',
+        ],
+    )
+    assert recipe.seed == 7
+    assert (recipe.train.epochs, recipe.train.schedule, recipe.train.lr) == (3, "exponential", 1e-3)
+    assert recipe.data.flip is True and recipe.data.path == "/a folder/with:signs.py:NAME"
+    assert recipe.space.axes == {"kernel": [3, 5]}
+    assert recipe.search.constraints == {"expected_macs": 2e6}
+    assert recipe.search.objectives == ("accuracy", "expected_macs")
+
+
+def test_a_value_that_smuggles_in_a_second_key_is_text():
+    assert load("quickstart", ["data.path=1\nseed = 9"]).data.path == "1\nseed = 9"
+
+
+def test_an_empty_override_takes_the_key_out(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("[train]\nepochs = 3\n")
+    assert load(file, ["train.epochs="]) == Recipe()
+
+
+@pytest.mark.parametrize("target", ["floor=0.5", "budget=1e6", "share=0.5", "latency=2"])
+def test_a_target_given_by_override_takes_the_place_of_the_files(tmp_path, target):
+    for other in ("floor = 0.9", "budget = 5e6", "share = 0.9"):
+        file = tmp_path / "mine.toml"
+        file.write_text(f"[route]\n{other}\n")
+        route = load(file, [f"route.{target}"]).route
+        name, value = target.split("=")
+        assert {n: getattr(route, n) for n in TARGETS if getattr(route, n) is not None} == {name: float(value)}
+
+
+def test_whole_numbers_serve_as_numbers():
+    lr = load("quickstart", ["train.lr=1"]).train.lr
+    assert lr == 1.0 and isinstance(lr, float)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epoch=3", r"^--set train.epoch=3: \[train\] has no key 'epoch': did you mean 'epochs'\?"),
+        ("trian.epochs=3", r"^--set trian.epochs=3: there is no table 'trian': did you mean 'train'\?"),
+        ("epochs=3", r"^--set epochs=3: there is no key 'epochs': did you mean train.epochs or finetune.epochs or"),
+        ("sed=3", r"^--set sed=3: there is no key 'sed': did you mean 'seed'\?"),
+        ("train.epochs=many", r"\[train\] epochs must be a whole number, got 'many'"),
+        ("train.epochs=3.5", r"\[train\] epochs must be a whole number, got 3.5"),
+        ("train.epochs='3'", r"\[train\] epochs must be a whole number, got '3'"),
+        ("train.epochs=true", r"\[train\] epochs must be a whole number, got True"),
+        ("train.epochs=0", r"\[train\] epochs must be above 0, got 0"),
+        ("train.lr=fast", r"\[train\] lr must be a number, got 'fast'"),
+        ("train.lr=inf", r"\[train\] lr must be a finite number, got inf"),
+        ("search.constraints.params=nan", r"\[search\] constraints.params must be a finite number, got nan"),
+        ("data.flip=1", r"\[data\] flip must be true or false, got 1"),
+        ("data.path=3", r"\[data\] path must be text, got 3"),
+        ("data.val=1.5", r"\[data\] val must be below 1, got 1.5"),
+        ("data.magnitude=31", r"\[data\] magnitude must be at most 30, got 31"),
+        ("train.ema=-1", r"\[train\] ema must be at least 0, got -1"),
+        ("train.rule=sandwhich", r"\[train\] rule has no choice 'sandwhich': did you mean 'sandwich'\?"),
+        ("train.phases.kernal=0.1", r"\[train.phases\] has no key 'kernal': did you mean 'kernel'\?"),
+        ("train.phases.depth=1.0", r"\[train\] phases.depth must be below 1, got 1.0"),
+        ("train.phases=0.5", r"\[train\] phases must be a table, got 0.5"),
+        ("train.progressive_share=1", r"\[train\] progressive_share must be below 1, got 1"),
+        ("train.then=progressive", r"\[train\] then has no choice 'progressive'"),
+        ("space.kernel_transform=1", r"\[space\] kernel_transform must be true or false, got 1"),
+        ("space.axes=3", r"\[space\] axes must be a table, got 3"),
+        ("space.axes.kernel=3", r"\[space\] axes.kernel must be a list, got 3"),
+        ("space.axes.kernel=[]", r"\[space\] axes.kernel must be a list with at least one value"),
+        ("space.width_range=[0.25]", r"\[space\] width_range\[1\] must be given"),
+        ("space.width_range=[0.25, 0.5, 1]", r"\[space\] width_range must be a shorter list"),
+        ("space.width_range=[0, 1]", r"\[space\] width_range\[0\] must be above 0, got 0"),
+        ("space.divisor=0", r"\[space\] divisor must be above 0, got 0"),
+        ("pair.little_blocks=simpel", r"\[pair\] little_blocks has no choice 'simpel': did you mean 'simple'"),
+        ("search.objectives=[3]", r"\[search\] objectives\[0\] must be text, got 3"),
+        ("search.objectives=['speed']", r"\[search\] has no objective 'speed'"),
+        ("search.constraints.peak_mac=1", r"\[search\] has no constraint 'peak_mac': did you mean 'peak_macs'\?"),
+        ("search.constraints.peak_macs=-1", r"\[search\] constraints.peak_macs must be above 0, got -1"),
+        ("seed=x", r"^--set seed=x: seed must be a whole number, got 'x'"),
+        ("threads=0", r"threads must be above 0, got 0"),
+        ("threads=nan", r"threads must be a whole number, got"),
+        ("seed=inf", r"seed must be a whole number, got"),
+        ("train=3", r"\[train\] must be a table, got 3"),
+        ("train.epochs=1979-05-27", r"\[train\] epochs must be a whole number, got '1979-05-27'"),
+        ("seed.deep=3", r"cannot read --set 'seed.deep=3': 'seed' is a value, not a table"),
+        ("train.epochs", r"cannot read --set 'train.epochs': expected table.key=value"),
+        ("=3", r"cannot read --set '=3': expected table.key=value"),
+        ("train.=3", r"cannot read --set 'train.=3': expected table.key=value"),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(override, message):
+    with pytest.raises(DuonasError, match=message) as error:
+        load("quickstart", [override])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "recipe mine.toml: [train] epochs must be above 0, got 0."),
+        (["train.lr=0.1", "data.flip=true"], "recipe mine.toml: [train] epochs must be above 0, got 0."),
+        (["train.epochs=-1", "train.lr=0.1"], "--set train.epochs=-1: [train] epochs must be above 0, got -1."),
+        (["train.lr=0", "train.epochs=9", "data.val=2"], "--set data.val=2: [data] val must be below 1, got 2."),
+        (["train.epochs=9", "route.energy=1"], "--set route.energy=1: [route] energy needs watts, what the device "
+         "draws while it computes."),
+        (["train.epochs=9", "train.epochs=x"], "--set train.epochs=x: [train] epochs must be a whole number, "
+         "got 'x'."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_blamed_on_who_made_it(tmp_path, overrides, message):
+    (tmp_path / "mine.toml").write_text("[train]\nepochs = 0\n")
+    with pytest.raises(DuonasError) as error:
+        load(tmp_path / "mine.toml", overrides)
+    assert str(error.value) == message
+
+
+def test_only_one_target_of_the_threshold():
+    with pytest.raises(DuonasError, match=r"\[route\] takes one of floor, .*, energy, got floor and budget"):
+        load("quickstart", ["route.floor=0.9", "route.budget=1e6"])
+    with pytest.raises(DuonasError, match="got floor and share"):
+        parse({"route": {"floor": 0.5, "share": 0.5}})
+    with pytest.raises(DuonasError, match="energy needs watts"):
+        parse({"route": {"energy": 0.5}})
+
+
+def test_another_target_leaves_the_search_as_it_was():
+    searched = load("quickstart", ["route.budget=2e5", "search.constraints.params=9e4"])
+    floor = rechosen(searched, floor=0.9)
+    assert (floor.route.floor, floor.route.budget) == (0.9, None)
+    assert floor.search.constraints == {"params": 9e4, "expected_macs": 2e5}
+    again = rechosen(floor, budget=1e5, confidence=0.9)
+    assert (again.route.budget, again.route.budget_in_search, again.route.confidence) == (1e5, False, 0.9)
+    assert again.search.constraints == floor.search.constraints
+    assert rechosen(again, budget=1e5) is again
+    assert rechosen(again, share=0.5).route.budget_in_search
+    with pytest.raises(DuonasError, match="none is given"):
+        rechosen(searched, confidence=0.9)
+    with pytest.raises(DuonasError, match="got budget and share"):
+        rechosen(searched, share=0.5, budget=3e5)
+    with pytest.raises(DuonasError, match="no key 'flor'"):
+        rechosen(searched, share=0.5, flor=0.5)
+
+
+def test_a_new_budget_is_searched_for_though_the_recipe_was_one_of_a_later_choice(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(dumps(rechosen(load("quickstart"), budget=1e5)))
+    assert not load(file).route.budget_in_search and load(file, ["route.budget=2e5"]).route.budget_in_search
+
+
+def test_a_recipe_made_in_python_is_checked_too():
+    with pytest.raises(ValidationError):
+        Recipe(train={"epochs": "many"})
+    with pytest.raises(ValidationError):
+        Recipe(trian={})
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("quikstart", r"there is no recipe 'quikstart': did you mean 'quickstart'\?"),
+        ("missing.toml", "there is no recipe file missing.toml"),
+        ("empty", "folder empty is not a run: it holds no recipe.toml"),
+        ("broken.toml", "recipe broken.toml is not valid TOML"),
+        ("latin.toml", "recipe latin.toml is not a text file in UTF-8"),
+        ("blank.toml", r"recipe blank.toml is empty: it needs at least \[data\] name"),
+        ("study.toml", "recipe study.toml: it has variants, so it is a study: give it to `duonas compare`"),
+    ],
+)
+def test_recipes_that_cannot_be_read(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.toml").write_text("[train\n")
+    (tmp_path / "blank.toml").write_text("# nothing yet\n")
+    (tmp_path / "study.toml").write_text('title = "which?"\n[variants.a]\n')
+    (tmp_path / "latin.toml").write_bytes("# \xe9\n".encode("latin-1"))
+    with pytest.raises(DuonasError, match=message):
+        load(name)
+
+
+def test_a_folder_with_a_recipe_is_found_and_a_shipped_name_goes_before_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "quickstart"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.toml").write_text("seed = 5\n")
+    assert load("mine").seed == 5
+    assert load("quickstart") == load(find("quickstart"))
+    assert load("quickstart").seed == 0
+
+
+def test_where_a_run_goes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "recipe.toml").write_text("")
+    assert str(default_folder("quickstart")) == "runs/quickstart"
+    assert str(default_folder("mine.toml")) == "runs/mine"
+    assert str(default_folder("done")) == "done"
+
+
+def test_the_first_difference_has_both_values():
+    assert first_difference(Recipe(), Recipe()) is None
+    assert first_difference(Recipe(), Recipe(seed=1)) == ("seed", 0, 1)
+    other = Recipe(search=SearchOptions(constraints={"params": 5.0}))
+    assert first_difference(Recipe(), other) == ("search.constraints.params", None, 5.0)
+    assert first_difference(Recipe(), Recipe(train=TrainOptions(epochs=1))) == ("train.epochs", 30, 1)
+    assert first_difference(Recipe(), Recipe(route=RouteOptions(floor=0.9))) == ("route.floor", None, 0.9)

@@ -1,0 +1,64 @@
+"""Every shipped recipe trains: two steps of it, on images made here where its own would be downloaded."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import duonas
+from duonas.core.files import read_json
+from duonas.core.options import SearchOptions
+from duonas.core.progress import Silent
+from duonas.core.rng import stream
+from duonas.recipe.schema import shipped
+from duonas.rundir.run import Run
+
+
+class TwoSteps(Silent):
+    """Stops training as Ctrl-C would, at the second report."""
+
+    def stage(self, name):
+        return self if name == "train" else super().stage(name)
+
+    def __enter__(self):
+        self.told = 0
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def __call__(self, done, total, **figures):
+        self.told += done > 0
+        if self.told == 2:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_path):
+    overrides = ["train.batch_size=4", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001"]
+    data = duonas.load_recipe(name).data.name
+    if data == "folder":  # of smaller images than its own
+        overrides += [f"data.path={make_folder({'a': 5, 'b': 5}, under='train')}", "data.image_size=32"]
+        overrides.append(f"data.cache={tmp_path / 'cache'}")
+    elif data != "digits":
+        classes = {"cifar10": 10, "cifar100": 100}[data]
+        names = [f"c{i}" for i in range(classes)]
+        for part, count in (("train", 3), ("test", 1)):
+            pixels = stream(0, part).integers(0, 256, (classes * count, 3, 32, 32), dtype=np.uint8)
+            shards = make_shard(f"{part}-0", pixels, list(range(classes)) * count, names=names)
+        overrides.append(f"data.path={shards}")
+    recipe = duonas.load_recipe(name, overrides)
+    with pytest.raises(KeyboardInterrupt):
+        duonas.run(recipe, tmp_path / "run", progress=TwoSteps())
+    lines = Run(tmp_path / "run").read_log("train")
+    assert len(lines) == 2 and lines[1]["step"] >= 2 and all(np.isfinite(line["loss"]) for line in lines)
+    assert read_json(tmp_path / "run" / "stages.json")["stages"] == {}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_shipped_evolution_goes_through_all_its_generations(name):
+    search = duonas.load_recipe(name).search
+    settings = search.evolution
+    whole = settings.population + settings.iterations * (settings.mutations + settings.crossovers)
+    assert search.strategy != "evolution" or search.evaluations == whole
+    assert search.strategy == "nsga2" or search.population == SearchOptions().population  # which is nsga2's

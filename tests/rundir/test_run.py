@@ -1,0 +1,329 @@
+"""The run directory: made, gone on with, refused, and never half-written."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json
+from duonas.core.options import RouteOptions, TrainOptions
+from duonas.recipe.schema import Recipe, dumps
+from duonas.rundir.environment import describe_environment, is_main_process
+from duonas.rundir.run import STAGES, Run
+
+RECIPE = Recipe(seed=3)
+
+
+@pytest.fixture
+def run(tmp_path):
+    with Run.open(tmp_path / "run", RECIPE) as opened:
+        yield opened
+
+
+def write(run, name, content="content"):
+    path = run.folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def do(run, stage, name, content="content"):
+    run.start(stage)
+    run.finish(stage, [write(run, name, content)])
+
+
+def test_a_new_run_holds_recipe_and_environment(run):
+    assert run.recipe == RECIPE
+    assert Run(run.folder).recipe == RECIPE
+    assert {
+        "python",
+        "torch",
+        "onnxruntime",
+        "cpu",
+        "cores",
+        "duonas",
+        "platform",
+        "revision",
+    } <= run.environment.keys()
+    assert run.stages == {} and run.read_log() == []
+    assert not any(run.is_done(stage) for stage in STAGES)
+
+
+def test_a_finished_stage_is_done_with_checksums_time_and_figures(run):
+    run.start("train")
+    run.finish("train", [write(run, "supernet.safetensors")], figures={"loss": 0.5})
+    record = run.stages["train"]
+    assert run.is_done("train")
+    assert record["figures"] == {"loss": 0.5} and record["seconds"] >= 0
+    assert record["files"]["supernet.safetensors"].startswith("ed7002b439e9ac84")  # SHA-256 of "content"
+
+
+def test_seconds_can_be_given(run):
+    write(run, "supernet.safetensors")
+    run.finish("train", ["supernet.safetensors"], seconds=12.3456)
+    assert run.stages["train"]["seconds"] == 12.346 and run.is_done("train")
+
+
+def test_it_is_gone_on_with(run):
+    do(run, "train", "supernet.safetensors")
+    run.close()
+    with Run.open(run.folder, RECIPE) as again:
+        assert again.is_done("train") and not again.is_done("search")
+
+
+def test_a_missing_file_has_its_stage_done_again(run):
+    do(run, "pair", "pair/pair.json")
+    (run.pair / "pair.json").unlink()
+    assert not run.is_done("pair")
+
+
+def test_a_changed_file_is_refused(run):
+    do(run, "train", "supernet.safetensors")
+    write(run, "supernet.safetensors", "other")
+    with pytest.raises(DuonasError, match=r"supernet\.safetensors is not what stage 'train' wrote"):
+        run.is_done("train")
+
+
+def test_a_stage_that_was_begun_anew_and_killed_is_not_done(run):
+    do(run, "train", "supernet.safetensors")
+    run.start("train")
+    write(run, "supernet.safetensors", "half of the second attempt")
+    assert not run.is_done("train")
+
+
+def test_later_stages_are_forgotten_when_an_earlier_one_wrote_other_bytes(run):
+    do(run, "train", "supernet.safetensors")
+    do(run, "search", "front.json")
+    do(run, "train", "supernet.safetensors", "other weights")
+    assert run.is_done("train") and not run.is_done("search")
+
+
+def test_later_stages_stay_when_an_earlier_one_wrote_the_same_bytes(run):
+    do(run, "train", "supernet.safetensors")
+    do(run, "search", "front.json")
+    do(run, "train", "supernet.safetensors")
+    assert run.is_done("train") and run.is_done("search")
+
+
+def test_stages_are_listed_in_their_order(run):
+    for stage in ("train", "search"):
+        do(run, stage, f"{stage}.json")
+    do(run, "train", "train.json")
+    assert list(run.stages) == ["train", "search"]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Recipe(seed=4), "was made by another recipe: seed is 3 there and 4 here"),
+        (Recipe(seed=3, train=TrainOptions(epochs=2)), "train.epochs is 30 there and 2 here; give another folder"),
+    ],
+)
+def test_another_recipes_folder_is_refused(run, other, message):
+    run.close()
+    before = sorted(path.name for path in run.folder.iterdir())
+    with pytest.raises(DuonasError, match=message):
+        Run.open(run.folder, other)
+    assert sorted(path.name for path in run.folder.iterdir()) == before
+    Run.open(run.folder, RECIPE).close()  # the lock was let go of
+
+
+def test_an_edited_recipe_is_refused(run):
+    run.close()
+    path = run.folder / "recipe.toml"
+    path.write_text(path.read_text().replace("epochs = 30", "epochs = 31"))
+    with pytest.raises(DuonasError, match=r"recipe\.toml was edited after its run began"):
+        Run.open(run.folder, Run(run.folder).recipe)
+
+
+def test_a_folder_that_holds_something_else_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("")
+    with pytest.raises(DuonasError, match=r"is not empty and not a run \(it holds thesis\.txt\)"):
+        Run.open(tmp_path, RECIPE)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(DuonasError, match="is a file"):
+        Run.open(tmp_path / "run", RECIPE)
+
+
+def test_what_a_killed_start_leaves_is_no_obstacle(tmp_path):
+    (tmp_path / ".lock").write_text("1")
+    (tmp_path / ".recipe.toml.abc.part").write_text("seed =")
+    with Run.open(tmp_path, RECIPE) as run:
+        assert run.recipe == RECIPE
+
+
+def test_a_folder_that_is_no_run_cannot_be_read(tmp_path):
+    with pytest.raises(DuonasError, match=r"is not a run: it holds no recipe\.toml"):
+        Run(tmp_path)
+
+
+def test_a_recipe_made_in_python_is_checked_before_anything_is_written(tmp_path):
+    with pytest.raises(DuonasError, match=r"\[train\] epochs must be above 0, got 0"):
+        Run.open(tmp_path / "run", Recipe(train=TrainOptions(epochs=0)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_processes_cannot_write_to_one_run(run):
+    script = "import sys; from duonas.rundir.run import Run; Run.open(sys.argv[1], Run(sys.argv[1]).recipe)"
+    found = subprocess.run([sys.executable, "-c", script, run.folder], capture_output=True, text=True, check=False)
+    assert f"another process (number {os.getpid()}) is writing to" in found.stderr
+    assert run.recipe == RECIPE
+
+
+def test_the_log_is_added_to_and_cut_where_a_run_resumes(run):
+    for step in (10, 20, 30):
+        run.log("train", step=step, loss=1 / step)
+    run.log("search", evaluations=4)
+    run.truncate_log(20)
+    assert [entry.get("step") for entry in run.read_log()] == [10, 20, None]
+    assert run.read_log("search") == [{"stage": "search", "evaluations": 4}]
+
+
+def test_a_resumed_stage_drops_what_the_killed_one_had_logged_past_it(run):
+    for step in (10, 20, 30):
+        run.log("train", step=step)
+    run.close()
+    with Run.open(run.folder, RECIPE) as again:
+        again.log("train", step=20)
+        again.log("train", step=25)
+        assert [entry["step"] for entry in again.read_log()] == [10, 20, 25]
+
+
+def test_a_broken_last_line_is_ignored_and_cut_off(run):
+    run.log("train", step=1)
+    run.close()
+    with run.log_file.open("a") as file:
+        file.write('{"stage": "train", "st')
+    assert [entry["step"] for entry in run.read_log()] == [1]
+    with Run.open(run.folder, RECIPE) as again:
+        again.log("train", step=2)
+        assert [entry["step"] for entry in again.read_log()] == [1, 2]
+
+
+def test_a_broken_line_in_the_middle_is_damage(run):
+    run.log_file.write_text('{"stage": "train"}\n{"st\n{"stage": "train"}\n')
+    with pytest.raises(DuonasError, match=r"log\.jsonl is damaged: line 2"):
+        run.read_log()
+
+
+def test_scalars_with_a_step_go_to_tensorboard(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run.log("train", step=5, loss=0.25, name="not a number")
+    run.log("search", evaluations=3)
+    run.close()
+    events = EventAccumulator(str(run.tensorboard))
+    events.Reload()
+    assert events.Tags()["scalars"] == ["train/loss"]
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == [(5, 0.25)]
+
+
+def test_a_full_disk_is_one_sentence(run, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(DuonasError, match=r"cannot write .*log\.jsonl: No space left on device"):
+        run.log("train", loss=1.0)
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DuonasError, match=r"cannot write .*stages\.json: No space left on device"):
+        do(run, "train", "supernet.safetensors")
+    monkeypatch.undo()
+    assert run.stages == {}
+
+
+def test_another_environment_is_noted_on_resume(run, monkeypatch):
+    run.close()
+    first = run.environment
+    monkeypatch.setattr("duonas.rundir.run.describe_environment", lambda: describe_environment() | {"torch": "9.9"})
+    for _ in range(2):
+        Run.open(run.folder, RECIPE).close()
+    now = read_json(run.folder / "environment.json")
+    assert [entry["torch"] for entry in now.pop("resumed_with")] == ["9.9"]
+    assert now == first
+
+
+@pytest.mark.parametrize(
+    ("variables", "main"),
+    [({}, True), ({"RANK": "0"}, True), ({"RANK": "1", "LOCAL_RANK": "0"}, False), ({"LOCAL_RANK": "1"}, False)],
+)
+def test_only_the_first_process_writes(tmp_path, monkeypatch, variables, main):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_main_process() is main
+    with Run.open(tmp_path / "run", RECIPE) as run:
+        assert run.writes is main and run.recipe == RECIPE
+        run.start("train")
+        run.log("train", loss=1.0)
+        run.finish("train", [])
+        assert (run.folder / "stages.json").exists() is main
+
+
+def test_paths_are_those_of_the_design(run):
+    names = {path.relative_to(run.folder).as_posix() for path in (run.supernet, run.front, run.export, run.report)}
+    assert names == {"supernet.safetensors", "front.json", "export", "report.html"}
+
+
+def test_stages_json_says_what_it_is(run):
+    do(run, "train", "supernet.safetensors")
+    value = json.loads((run.folder / "stages.json").read_text())
+    assert value["version"] == 1 and list(value["stages"]) == ["train"]
+
+
+OTHER = Recipe(seed=3, route=RouteOptions(share=0.25))
+
+
+def test_a_changed_recipe_leaves_what_comes_before_it_done(run):
+    do(run, "pair", "pair/pair.json")
+    do(run, "route", "pair/policy.json")
+    do(run, "export", "export/policy.json")
+    run.change(OTHER, "route")
+    assert run.recipe == OTHER and run.is_done("pair") and not run.is_done("route")
+    do(run, "route", "pair/policy.json", "another tau")
+    assert not run.is_done("export")
+    run.close()
+    with Run.open(run.folder, OTHER) as again:
+        assert again.is_done("route")
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_killed_while_the_recipe_changes_the_run_goes_on_with_the_one_that_it_has(run, monkeypatch, at):
+    do(run, "pair", "pair/pair.json")
+    do(run, "route", "pair/policy.json")
+    replace, count = Path.replace, []
+
+    def killed(self, target):
+        count.append(target)
+        if len(count) == at:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        run.change(OTHER, "route")
+    run.close()
+    now = Run(run.folder).recipe
+    assert now == (OTHER if at == 3 else RECIPE)
+    with Run.open(run.folder, now) as again:
+        assert again.is_done("pair") and again.is_done("route") is (at == 1)
+        again.change(OTHER, "route")
+        assert again.recipe == OTHER
+    with Run.open(run.folder, OTHER):
+        pass
+    run.folder.joinpath("recipe.toml").write_text(dumps(Recipe(seed=4)))
+    with pytest.raises(DuonasError, match="was edited"):
+        Run.open(run.folder, Recipe(seed=4))

@@ -1,0 +1,216 @@
+"""The best pairs and thresholds equal brute force over all of them."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from duonas.core.couplings import pair_space
+from duonas.core.errors import DuonasError
+from duonas.core.goal import Goal
+from duonas.core.rng import stream
+from duonas.costs.network_table import DeviceProfile
+from duonas.routing.routers.confidence import Confidence
+from duonas.routing.threshold import keeps_little, steps, sweep
+from duonas.search.pareto import nondominated
+from duonas.search.prices import Charge, Pricer, PriceRow, PriceTable
+from duonas.search.recombine import Judged, best_within, recombine
+
+
+@given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans(), st.booleans())
+@example(images=6, bigs=5, seed=5, ties=False, timed=False)  # a big that costs nothing on top, at exactly its price
+@settings(deadline=None, max_examples=100)
+def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
+    """With budgets of MACs, and with budgets of MACs and of latency at once."""
+    rng = stream(seed, "best")
+    score = rng.random(images).astype(np.float32)
+    score = score.round(1) if ties else score
+    score[rng.random(images) < 0.1] = np.nan
+    little, big = rng.random(images) < 0.6, rng.random((bigs, images)) < 0.8
+    charges = {"macs": Charge(rng.integers(10, 60, bigs), rng.integers(0, 500, bigs))}
+    if timed:
+        charges["latency_ms"] = Charge(rng.uniform(0.01, 0.1, bigs), rng.uniform(0, 0.3, bigs))
+    prices = PriceRow(np.arange(bigs), charges, {})
+    levels = {
+        quantity: np.append(rng.uniform(0, 1.2, 9) * charge.peak.max(), [charge.least.min(), charge.peak.max()])
+        for quantity, charge in charges.items()
+    }
+    correct, kept = best_within(steps(score), little.astype(np.int8), big.astype(np.int8), prices, levels)
+    for column in range(bigs):
+        curve = sweep(score, little, big[column])
+        each = prices.take(np.array([column])).charges
+        for row in range(11):
+            costs = [
+                each[quantity].expected(curve.little_share) <= budgets[row] for quantity, budgets in levels.items()
+            ]
+            open_to = np.flatnonzero(np.all(costs, axis=0))
+            if len(open_to) == 0:
+                assert correct[row, column] == -1
+                continue
+            most = curve.correct[open_to].max()
+            cheapest = open_to[curve.correct[open_to] == most][-1]
+            assert correct[row, column] == most
+            assert kept[row, column] == round(curve.little_share[cheapest] * images)
+
+
+ROUTERS = (Confidence(),)
+
+
+def made_up_device(archs, seed):
+    """Latencies and energies that have little to do with MACs; one arch in ten is not known."""
+    rng = stream(seed, "device")
+    known = [arch for arch in archs if rng.random() < 0.9]
+    rows = {arch: {"latency_ms": rng.uniform(0.01, 0.5), "energy_mj": rng.uniform(1, 9)} for arch in known}
+    return DeviceProfile(rows, ("latency_ms", "energy_mj"), {})
+
+
+class Setting:
+    """A few archs with drawn answers: few images, so that equal accuracies are common."""
+
+    def __init__(self, pairs, routers=ROUTERS, count=14, images=12, seed=0, timed=False):
+        rng = stream(seed, "setting")
+        drawn = [pairs.sample(rng) for _ in range(count)]
+        self.subnets = list(dict.fromkeys(subnet for pair in drawn for subnet in pairs.subnets(pair)))
+        device = made_up_device(dict.fromkeys(subnet.arch for subnet in self.subnets), seed) if timed else None
+        self.table = PriceTable(Pricer(pairs, routers=routers, device=device), self.subnets)
+        right = 0.5 + 0.4 * (self.table.macs / self.table.macs.max())[:, None] ** 0.3
+        self.correct = (rng.random((len(self.subnets), images)) < right).astype(np.int8)
+        self.images, self.seed = images, seed
+
+    def score(self, router, little, shared):
+        shared = shared if router.position == "stem" else 0
+        return stream(self.seed, "score", router.name, little, shared).random(self.images, dtype=np.float32)
+
+    def judged(self, goal):
+        for little in range(len(self.subnets)):
+            for number, router in enumerate(self.table.pricer.routers):
+                for shared in self.table.depths(little) if router.position == "stem" else (None,):
+                    row = self.table.row(little, goal, router, shared)
+                    yield Judged(little, number, self.score(router, little, shared), row)
+
+    def recombined(self, goal):
+        return recombine(self.correct, list(self.judged(goal)), goal)
+
+    def routed(self):
+        """Every allowed pair with every router that can route it, one by one: little, big, router's number, costs."""
+        pricer = self.table.pricer
+        for little, big in product(range(len(self.subnets)), repeat=2):
+            pair = self.table.pair(little, big)
+            if not pricer.pairs.contains(pair) or pricer.pairs.subnets(pair) != (
+                self.subnets[little],
+                self.subnets[big],
+            ):
+                continue
+            for number in pricer.possible(pair):
+                yield little, big, number, pair, pricer.routed(pair, pricer.routers[number])
+
+
+def everything(setting, goal):
+    """Every allowed pair with every router at every threshold: the minimised objectives, and how many pairs."""
+    figures, met, pricer = [], set(), setting.table.pricer
+    for little, big, number, pair, costs in setting.routed():
+        score = setting.score(pricer.routers[number], little, pricer.pairs.shared(pair))
+        curve = sweep(score, setting.correct[little], setting.correct[big])
+        values = pricer.figures(pair) | {"accuracy": -curve.accuracy}
+        values["peak_memory_bytes"] = pricer.peak_memory(pair, pricer.routers[number].before)
+        for quantity, cost in costs.items():
+            values |= {f"peak_{quantity}": cost.peak, f"expected_{quantity}": cost.expected(curve.little_share)}
+        within = np.ones(len(curve.tau), dtype=bool)
+        for name, limit in goal.constraints.items():
+            within &= values[name] <= limit
+        figures.append(
+            np.column_stack([np.broadcast_to(values[name], within.shape)[within] for name in goal.objectives])
+        )
+        met |= {(little, big)} if within.any() else set()
+    return np.concatenate(figures), len(met)
+
+
+GOALS = [
+    Goal(("accuracy", "expected_macs"), {}),
+    Goal(("accuracy", "expected_macs"), {"expected_macs": 1.5e6}),
+    Goal(("accuracy", "expected_macs", "peak_macs"), {}),
+    Goal(("accuracy", "peak_macs"), {"expected_macs": 2e6, "params": 6e4}),
+    Goal(("accuracy", "expected_macs", "params", "peak_memory_bytes"), {}),
+    Goal(("accuracy",), {"peak_macs": 8e6}),
+]
+
+
+TIMED = [
+    Goal(("accuracy", "expected_latency_ms"), {}),
+    Goal(("accuracy", "expected_latency_ms", "peak_latency_ms"), {"expected_macs": 2e6}),
+    Goal(("accuracy", "expected_macs", "expected_latency_ms"), {"peak_energy_mj": 12}),
+    Goal(("accuracy", "expected_macs"), {"expected_latency_ms": 0.4, "expected_energy_mj": 7, "big_latency_ms": 0.4}),
+    Goal(("accuracy",), {"expected_latency_ms": 0.3, "little_energy_mj": 6}),
+    Goal(("accuracy", "peak_latency_ms", "peak_energy_mj", "peak_macs", "params"), {}),
+]
+
+
+SETTINGS = [("nested", 0), ("sibling", 3), ("nested", 1), ("nested", 2)]
+CASES = [*product(GOALS, SETTINGS), *product(TIMED, SETTINGS[:2])]
+
+
+@pytest.mark.parametrize(("goal", "coupling", "seed"), [(goal, *setting) for goal, setting in CASES], ids=str)
+def test_no_pair_at_no_threshold_of_no_router_dominates_a_winner(goal, coupling, seed, pairs, routers):
+    """With one router, and with one at each position; priced in MACs, and on a device."""
+    for several in (routers[:1], routers):
+        setting = Setting(pair_space(pairs.space, coupling), several, seed=seed, timed=goal in TIMED)
+        every, met = everything(setting, goal)
+        if not met:
+            assert goal in GOALS
+            with pytest.raises(DuonasError, match="meets all constraints with any router"):
+                setting.recombined(goal)
+            continue
+        points, scored = setting.recombined(goal)
+        mine = {"accuracy": -points.accuracy, **points.figures}
+        chosen = np.column_stack([mine[name] for name in goal.objectives])
+        assert scored == met
+        front = every[nondominated(every)]
+        for row in chosen:
+            assert not ((every <= row).all(1) & (every < row).any(1)).any()
+            assert (every == row).all(1).any()
+        best = chosen[nondominated(chosen)]
+        assert best[:, 0].min() == front[:, 0].min()
+        if len(goal.objectives) == 2 and goal.objectives[1].startswith("expected"):
+            assert best[:, 1].min() == front[:, 1].min()
+
+
+@pytest.mark.parametrize("goal", GOALS[:3], ids=str)
+def test_within_any_budget_the_best_of_the_front_is_the_best_of_all(goal, pairs, routers):
+    for several in (routers[:1], routers):
+        setting = Setting(pairs, several, images=40)
+        points, _ = setting.recombined(goal)
+        every, _ = everything(setting, goal)
+        for budget in np.geomspace(points.figures["expected_macs"].min(), points.figures["expected_macs"].max(), 20):
+            mine = points.accuracy[points.figures["expected_macs"] <= budget].max()
+            best = -every[every[:, 1] <= budget, 0].min()
+            # Budgets between two levels may cost one level: 256 of them.
+            assert mine >= best - 2 / 40
+        assert points.accuracy.max() == -every[:, 0].min()
+
+
+def test_the_points_are_what_routing_gives(pairs, routers):
+    setting = Setting(pairs, routers, images=30)
+    points, _ = setting.recombined(GOALS[2])
+    pricer = setting.table.pricer
+    assert set(points.router) == {0, 1, 2} and len(points.tau) > 5
+    for index, (little, big) in enumerate(zip(points.little, points.big, strict=True)):
+        router, pair = routers[points.router[index]], setting.table.pair(little, big)
+        stays = keeps_little(setting.score(router, little, pricer.pairs.shared(pair)), points.tau[index])
+        right = np.where(stays, setting.correct[little], setting.correct[big])
+        assert (points.little_share[index], points.accuracy[index]) == (stays.mean(), right.mean())
+        cost = pricer.parts(pair).routed_by(router.macs, before=router.before)
+        assert points.figures["expected_macs"][index] == cost.expected(stays.mean())
+        assert points.figures["peak_macs"][index] == cost.peak >= points.figures["expected_macs"][index]
+
+
+def test_chunks_change_nothing(pairs, routers, monkeypatch):
+    setting = Setting(pairs, routers, images=30)
+    whole, _ = setting.recombined(GOALS[2])
+    monkeypatch.setattr("duonas.search.recombine.CHUNK", 3)
+    parts, _ = setting.recombined(GOALS[2])
+    for name in ("little", "big", "router", "tau", "accuracy"):
+        assert (getattr(whole, name) == getattr(parts, name)).all()

@@ -1,0 +1,141 @@
+"""Weights that are made for each arch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from duonas.core.block import BlockSpec, LayerSpec
+from duonas.core.errors import DuonasError
+from duonas.core.options import SpaceOptions
+from duonas.core.rng import stream
+from duonas.layers.generated import GivenLayer
+from duonas.spaces.families import build_space, build_supernet, family
+from duonas.supernet.weights.generators import make_generator
+from duonas.supernet.weights.kshot import Kshot
+from duonas.supernet.weights.kshot_hypernet import KshotHypernet
+
+TOKENS = (3, 5)
+
+
+def conv(name, ins, outs, kernel=3, groups=1):
+    return LayerSpec(name, "conv", ins, outs, kernel, groups=groups, in_resolution=4, norm=True)
+
+
+def block(*layers, stage=1):
+    return BlockSpec("block", stage, "x", 8, 8, 4, 4, layers=layers)
+
+
+LAYERS = (conv("wide", 8, 6), conv("depthwise", 8, 8, 5, groups=8), conv("point", 4, 8, 1))
+
+
+def hypernet(size=4, rank=3, layers=LAYERS, seed=0):
+    return KshotHypernet([block(*layers)], TOKENS, size, rank, 2, stream(seed, "x"))
+
+
+def kshot(size=4):
+    return Kshot([block(*LAYERS)], TOKENS, size, stream(0, "x"))
+
+
+def tokens(seed=0):
+    return torch.nn.functional.one_hot(torch.from_numpy(stream(seed, "t").integers(0, 5, 3)), 5).float()
+
+
+def count(*parameters):
+    return sum(p.numel() for p in parameters)
+
+
+def test_a_hypernet_layer_has_the_parameters_of_section_3_2():
+    """256 channels, kernel 3, h = N = 64. The paper's sum leaves h out of its second term; section 3.1 has it there."""
+    net = KshotHypernet([block(conv("c", 256, 256))], TOKENS, 64, 64, 1, stream(0))
+    first, second = count(*net.first.values()), count(*net.second.values())
+    assert first == 256 * 64 * 64 == 1_048_576
+    assert second == 64 * 256 * 9
+    assert round((first + 256 * 9) / 1e6, 2) == 1.05  # as the paper adds it up
+    assert Kshot([block(conv("c", 256, 256))], TOKENS, 64, stream(0)).kernels["block:c"].numel() == 37_748_736
+
+
+@pytest.mark.parametrize("make", [hypernet, kshot])
+def test_weights_have_the_shapes_of_the_largest_and_are_he_normal(make):
+    generator = make(size=16)
+    (filled,) = generator.fill([block(*LAYERS)], tokens())
+    for layer, plain in zip(filled.layers, LAYERS, strict=True):
+        assert isinstance(layer, GivenLayer)
+        outs, ins, side = plain.out_channels, plain.in_channels // plain.groups, plain.kernel
+        assert layer.weight.shape == (outs, ins, side, side)
+        assert vars(plain).items() <= vars(layer).items()
+
+
+def test_first_weights_of_a_hypernet_have_hes_deviation():
+    layers = (conv("c", 32, 48),)
+    generator = hypernet(64, 32, layers)
+    generator.sharpness = 0.0
+    (filled,) = generator.fill([block(*layers)], tokens())
+    assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("place", [1, 0])
+def test_weights_of_a_hypernet_have_the_rank_that_is_asked_for(place):
+    """Not that of the few choices which an arch is made of, whatever all archs have in common."""
+    layers = (conv("c", 32, 48),)
+    generator = hypernet(64, 16, layers)
+    generator.place.data.mul_(place)
+    (filled,) = generator.fill([block(*layers)], tokens())
+    values = torch.linalg.svdvals(filled.layers[0].weight.detach().transpose(0, 1).flatten(1))
+    assert (values > 1e-3 * values[0]).sum() in (15, 16)  # a norm without its bias takes one
+
+
+def test_the_sum_is_that_over_all_kernels_of_the_dictionary():
+    """Equation 3: w_n made one by one, then weighted."""
+    generator = hypernet()
+    code = generator.code(tokens())
+    for key, (outs, ins, side, _) in generator.shapes.items():
+        first = generator.first[key].view(4, 3, ins)
+        kernels = [(code.features @ entry).T @ generator.second[key] for entry in first]
+        mixed = sum(c * k for c, k in zip(code.coefficients, kernels, strict=True))
+        expected = mixed.view(ins, outs, side, side).transpose(0, 1)
+        torch.testing.assert_close(generator.weight(key, code), expected)
+
+
+@pytest.mark.parametrize("make", [hypernet, kshot])
+def test_coefficients_are_a_simplex_that_the_arch_decides(make):
+    generator = make()
+    a, b = (generator.code(tokens(seed)).coefficients for seed in (0, 1))
+    assert a.sum().item() == pytest.approx(1) and (a > 0).all()
+    assert (a - b).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("make", [hypernet, kshot])
+def test_held_coefficients_are_equal_and_get_no_gradient(make):
+    generator = make()
+    generator.sharpness = 0.0
+    code = generator.code(tokens())
+    torch.testing.assert_close(code.coefficients, torch.full((4,), 0.25))
+    code.coefficients.square().sum().backward()
+    head = generator.simplex if make is kshot else generator.to_coefficients
+    assert (head.weight.grad == 0).all()
+
+
+@pytest.mark.parametrize("make", [hypernet, kshot])
+def test_every_part_learns(make):
+    generator = make(size=32)
+    (filled,) = generator.fill([block(*LAYERS)], tokens())
+    sum(layer.weight.square().sum() for layer in filled.layers).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
+
+
+def test_the_stem_and_linear_layers_keep_their_own():
+    table = SpaceOptions(name="nasbench201", channels=4, cells=1, weights="kshot-hypernet", dictionary=2, rank=2)
+    cells = family(table.name)
+    space = build_space(cells, table, 8, 4)
+    net = build_supernet(cells, space, (0.5,) * 3, (0.2,) * 3, stream(0), table)
+    own = [name for name, _ in net.blocks.named_parameters() if "norm" not in name]
+    assert own == ["stem.conv.conv.weight", "head.classify.weight", "head.classify.bias"]
+    specs = net.specs(space.largest(), space.blocks(space.largest()))
+    assert not any(isinstance(layer, GivenLayer) for spec in specs for layer in spec.layers if spec.stage == 0)
+
+
+def test_an_unknown_kind_of_weights_is_refused():
+    space = build_space(family("nasbench201"), SpaceOptions(name="nasbench201"), 8, 4)
+    with pytest.raises(DuonasError, match="no weights 'hypernet': did you mean"):
+        make_generator(space, SpaceOptions(weights="hypernet"), stream(0))

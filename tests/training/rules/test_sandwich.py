@@ -1,0 +1,105 @@
+"""The sandwich rule's losses and where their gradients go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from duonas.core.couplings import NestedPairs
+from duonas.core.errors import DuonasError
+from duonas.core.options import SpaceOptions, TrainOptions
+from duonas.core.protocols import Step
+from duonas.core.rng import stream
+from duonas.spaces.mobilenet import FAMILY
+from duonas.supernet.pair import PairSupernet
+from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
+from duonas.training.rules.sandwich import Sandwich
+
+
+def supernet():
+    table = SpaceOptions(preset="digits", axes={"depth": [1, 2]})
+    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    return PairSupernet(NestedPairs(net.space), net).train()
+
+
+def step(options):
+    """The archs that ran with their logits, and whether dropout reached them."""
+    net, seen = supernet(), []
+
+    def forward(images, subnet, feature_mask=None):
+        logits = net(images, subnet, feature_mask)
+        seen.append((subnet.arch, logits, feature_mask))
+        return logits
+
+    images, targets = torch.rand(6, 3, 8, 8), torch.randint(0, 4, (6,))
+    given = Step(images, targets, stream(0, "x"), lambda loss: loss.backward())
+    losses = Sandwich(net.pairs, options).step(forward, given)
+    return net, seen, losses, targets
+
+
+def test_largest_learns_from_labels_and_all_others_from_largest():
+    net, seen, losses, targets = step(TrainOptions(random_archs=2, label_smoothing=0.1, temperature=2.0))
+    archs = [arch for arch, _, _ in seen]
+    assert archs[0] == net.pairs.space.largest() and archs[1] == net.pairs.space.smallest() and len(archs) == 4
+    teacher = seen[0][1]
+    torch.testing.assert_close(losses["largest"], label_loss(teacher, targets, 0.1).detach())
+    torch.testing.assert_close(losses["smallest"], distillation_loss(seen[1][1], teacher, 2.0).detach())
+
+
+def test_dropout_touches_the_largest_only():
+    _, seen, _, _ = step(TrainOptions(dropout=0.5))
+    masks = [mask for _, _, mask in seen]
+    assert masks[1:] == [None] * 3
+    assert set(masks[0].unique().tolist()) == {0.0, 2.0}
+
+
+def test_the_teacher_gets_no_gradient_from_its_students():
+    teacher = torch.randn(5, 3, requires_grad=True)
+    student = torch.randn(5, 3, requires_grad=True)
+    distillation_loss(student, teacher, 4.0).backward()
+    assert teacher.grad is None and student.grad.abs().sum() > 0
+
+
+def test_distillation_is_least_where_student_and_teacher_agree():
+    teacher = torch.randn(8, 5)
+    at_teacher = distillation_loss(teacher, teacher, 3.0)
+    assert all(distillation_loss(teacher + torch.randn(8, 5), teacher, 3.0) > at_teacher for _ in range(5))
+
+
+def test_weight_decay_spares_norms_and_biases():
+    net = supernet()
+    decayed, spared = build_optimizer(net, TrainOptions(weight_decay=0.1)).param_groups
+    assert decayed["weight_decay"] == 0.1 and spared["weight_decay"] == 0.0
+    assert {id(p) for p in spared["params"]} == {id(p) for n, p in net.named_parameters() if "norm" in n or "bias" in n}
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "exponential"])
+def test_learning_rate_warms_up_then_falls(schedule):
+    options = TrainOptions(lr=0.4, schedule=schedule, lr_end=0.05, warmup_epochs=2)
+    rates = np.array([learning_rate(step, 1000, 50, options) for step in range(1000)])
+    assert rates.argmax() == 100 and np.isclose(rates.max(), 0.4)
+    assert (np.diff(rates[:100]) > 0).all() and (np.diff(rates[100:]) <= 0).all()
+    if schedule == "exponential":
+        assert np.allclose(rates[-80:], 0.4 * 0.05)  # BigNAS's constant ending
+    else:
+        assert rates[-1] < 1e-4
+
+
+def test_processes_with_nothing_to_draw_cannot_share_subnets():
+    pairs = supernet().pairs
+    with pytest.raises(DuonasError, match=r"nothing to share out with random_archs = 0: the sandwich draws 1 or more"):
+        Sandwich(pairs, TrainOptions(processes="subnets", random_archs=0))
+
+
+def test_the_average_follows_and_a_decay_of_zero_copies():
+    net = torch.nn.Linear(2, 2)
+    copy, slow = AveragedWeights(net, 0.0), AveragedWeights(net, 0.9)
+    start = net.weight.detach().clone()
+    with torch.no_grad():
+        net.weight.add_(1)
+    copy.update(net, 10_000)
+    slow.update(net, 10_000)
+    assert torch.equal(copy.values["weight"], net.weight)
+    torch.testing.assert_close(slow.values["weight"], start + 0.1)
