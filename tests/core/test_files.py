@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-from threading import Thread
 
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import one_at_a_time, read_json, write_atomic, write_json
+from duonas.core.files import expand, read_json, write_atomic, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
@@ -32,17 +31,8 @@ def test_missing_and_broken_json_are_named(tmp_path):
         read_json(tmp_path / "bad.json")
 
 
-def test_only_one_is_within_at_a_time(tmp_path):
-    order = []
-
-    def other():
-        with one_at_a_time(tmp_path / "folder" / ".lock"):
-            order.append("other")
-
-    thread = Thread(target=other)
-    with one_at_a_time(tmp_path / "folder" / ".lock"):
-        thread.start()
-        thread.join(timeout=0.2)
-        order.append("first")
-    thread.join(timeout=60)
-    assert order == ["first", "other"]
+def test_a_home_directory_is_put_in_and_a_missing_user_named(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(expand("~/x", "[data] path")) == "/home/me/x" and str(expand("x/~", "[data] path")) == "x/~"
+    with pytest.raises(DuonasError, match=r"\[data\] path = '~nouser/x': the user 'nouser' does not exist"):
+        expand("~nouser/x", "[data] path")

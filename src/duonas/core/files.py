@@ -1,13 +1,13 @@
-"""Files that are either whole or absent: written to a temporary name, synced, renamed."""
+"""Files that are either complete or absent: written to a temporary name, synced, renamed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from duonas.core.errors import DuonasError
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
-    """Let ``write`` fill a temporary file beside ``path``, then put it in place in one step.
+    """Let ``write`` fill a temporary file beside ``path``, then rename it to ``path``.
 
     Raises:
-        DuonasError: the disk is full or the folder cannot be written; ``path`` is then as it was.
+        DuonasError: the disk is full or the folder cannot be written; ``path`` is then unchanged.
     """
     temporary: Path | None = None
     try:
@@ -40,6 +40,22 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     return path
 
 
+def expand(path: str | Path, key: str) -> Path:
+    """``path`` with ``~`` and ``~user`` replaced by the home directory.
+
+    Args:
+        path: from the recipe or the command line.
+        key: where the path was written, such as ``"[data] path"``, for the message.
+
+    Raises:
+        DuonasError: the user does not exist.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DuonasError(f"{key} = {str(path)!r}: the user {Path(path).parts[0][1:]!r} does not exist.") from error
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write ``text`` to ``path`` atomically."""
     return write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
@@ -51,32 +67,84 @@ def write_bytes(path: Path, data: bytes) -> Path:
 
 
 def write_json(path: Path, value: Any) -> Path:
-    """Write ``value`` to ``path`` as indented JSON, atomically."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write ``value`` to ``path`` as indented JSON, atomically; infinite numbers as ``"inf"`` and ``"-inf"``."""
+    return write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
 
 
-@contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
-    """Within, no other process of this machine is within the same: it waits. (Windows has no such lock.)"""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except ImportError:
-            pass
-        yield
+def _finite(value: Any) -> Any:
+    """Replace infinities, which JSON does not have, by strings."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON from ``path``; a missing or broken file is a ``DuonasError`` that names it."""
+    """Read JSON from ``path``.
+
+    Raises:
+        DuonasError: the file is missing or damaged.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DuonasError(f"{path} does not exist.") from error
     except (ValueError, OSError) as error:
         raise DuonasError(f"{path} is damaged: {error}.") from error
+
+
+def append_json_line(path: Path, entry: dict[str, Any]) -> None:
+    """Append one line of JSON in a single write, so that a killed process leaves at most one broken line, the last.
+
+    Raises:
+        DuonasError: the disk is full or the file cannot be written.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(handle, _json_line(entry).encode())
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise DuonasError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def write_json_lines(path: Path, entries: Iterable[dict[str, Any]]) -> Path:
+    """Write a file of JSON lines atomically."""
+    return write_text(path, "".join(map(_json_line, entries)))
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read all complete lines in order; a broken last line is skipped, and a missing file has no lines.
+
+    Raises:
+        DuonasError: a line that is not the last is broken.
+    """
+    if not path.exists():
+        return []
+    entries = []
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, 1):
+        try:
+            if line:
+                entries.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break  # no newline after it: the write was cut short
+            raise DuonasError(f"{path} is damaged: line {number} is not JSON.") from error
+    return entries
+
+
+def drop_broken_end(path: Path) -> None:
+    """Remove an incomplete last line, so that the next entry starts on a new line."""
+    if path.exists() and not (whole := path.read_bytes()).endswith(b"\n") and whole:
+        with path.open("r+b") as file:
+            file.truncate(whole.rfind(b"\n") + 1)
+
+
+def _json_line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
 def checksum(path: Path) -> str:
