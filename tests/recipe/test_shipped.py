@@ -7,10 +7,9 @@ import pytest
 
 import duonas
 from duonas.core.files import read_json
-from duonas.core.options import SearchOptions
 from duonas.core.progress import Silent
 from duonas.core.rng import stream
-from duonas.recipe.schema import shipped
+from duonas.recipe.read import shipped
 from duonas.rundir.run import Run
 
 
@@ -58,7 +57,7 @@ def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_pa
 @pytest.mark.parametrize("name", shipped())
 def test_a_shipped_evolution_goes_through_all_its_generations(name):
     search = duonas.load_recipe(name).search
-    settings = search.evolution
-    whole = settings.population + settings.iterations * (settings.mutations + settings.crossovers)
-    assert search.strategy != "evolution" or search.evaluations == whole
-    assert search.strategy == "nsga2" or search.population == SearchOptions().population  # which is nsga2's
+    if search.strategy == "evolution":
+        settings = search.evolution
+        whole = settings.population + settings.iterations * (settings.mutations + settings.crossovers)
+        assert search.evaluations == whole

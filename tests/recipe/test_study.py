@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.recipe.schema import load
+from duonas.recipe.read import load
 from duonas.recipe.study import load_study
 
 STUDY = """
@@ -56,11 +56,11 @@ def test_variants_are_the_base_with_changes(tmp_path):
         ),
         ("seeds = [0, 2]", "seeds = []", "seeds must be different whole numbers"),
         ("seeds = [0, 2]", "seed = 3", "has no key 'seed': did you mean 'seeds'"),
-        ('supernet = "plain"', 'supernet = "plan"', "takes the supernet of 'plan'.*did you mean 'plain'"),
-        ('supernet = "plain"', 'supernet = "trained apart"', "which is no variant that trains one"),
+        ('supernet = "plain"', 'supernet = "plan"', "uses the supernet of 'plan'.*did you mean 'plain'"),
+        ('supernet = "plain"', 'supernet = "trained apart"', "which is not a variant that trains one"),
         ("train.epochs = 3", "train.epoch = 3", r"of variant 'plain': \[train\] has no key 'epoch'"),
         ('base = "quickstart"', 'base = "quickstar"', "did you mean 'quickstart'"),
-        ("[variants.plain]", "[variants", "cannot be read"),
+        ("[variants.plain]", "[variants", "is not valid TOML"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(tmp_path, old, new, message):
@@ -75,7 +75,7 @@ def test_an_override_answers_for_its_own_mistakes(tmp_path):
 
 
 def test_the_study_in_the_docs_is_sound(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "comparing.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "using" / "comparing.md").read_text(encoding="utf-8")
     study = load_study(written(tmp_path, re.search(r"```toml\n(# margin.*?)```", page, re.DOTALL)[1]))
     assert [variant.name for variant in study.variants] == ["trained apart", "shared", "co-trained"]
     given = re.search(r"```toml\n(\[recipe.search.pair\].*?)```", page, re.DOTALL)[1]
@@ -96,7 +96,7 @@ def test_the_studies_of_the_benchmarks_are_sound(path, monkeypatch):
 
 
 def test_a_study_of_nothing_is_refused(tmp_path):
-    with pytest.raises(DuonasError, match="compares nothing"):
+    with pytest.raises(DuonasError, match="has no variants"):
         load_study(written(tmp_path, 'base = "quickstart"'))
     with pytest.raises(DuonasError, match="there is no study file"):
         load_study(tmp_path / "none.toml")
@@ -113,7 +113,7 @@ def test_a_target_of_the_threshold_takes_the_place_of_the_base_s(tmp_path):
     ("old", "new", "message"),
     [
         ('base = "quickstart"', "base = 3", "base must be a recipe's name or file, got 3"),
-        ('finetune.mode = "independent"', "seed = 1", r"seeds are given once for all variants"),
+        ('finetune.mode = "independent"', "seed = 1", r"seeds are the same for all variants"),
     ],
 )
 def test_what_a_study_has_once_is_not_given_twice(tmp_path, old, new, message):

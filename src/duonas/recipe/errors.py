@@ -1,11 +1,11 @@
-"""What is wrong with a value of a recipe, in words."""
+"""Error messages for values of a recipe."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from duonas.core.errors import nearest
+from duonas.core.errors import DuonasError, nearest
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -32,19 +32,30 @@ BOUNDS = {
 }
 
 
-def describe(error: ValidationError) -> str:
-    """The first mistake as ``[TABLE] KEY must be WHAT, got VALUE``, without a full stop."""
+class Mistake(DuonasError):
+    """A mistake in a recipe, with the keys that it concerns, such as ``train.epochs``."""
+
+    def __init__(self, message: str, *keys: str) -> None:
+        super().__init__(f"{message.removesuffix('.')}.")
+        self.keys = keys
+
+
+def describe(error: ValidationError, *where: str) -> Mistake:
+    """Return the first mistake as ``[TABLE] KEY must be WHAT, got VALUE``; ``where`` is the table, if any."""
     first = error.errors(include_url=False)[0]
-    where = _place(first["loc"])
-    given = first["input"]
+    location = (*where, *first["loc"])
+    place, given = _place(location), first["input"]
+    key = ".".join(each for each in location if isinstance(each, str))
     if first["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", first["ctx"]["expected"])
-        return f"{where} has no choice {given!r}: {nearest(str(given), allowed)}"
-    return f"{where} must be {_expected(first['type'], first.get('ctx', {}), first['msg'])}, got {given!r}"
+        return Mistake(f"{place} has no choice {given!r}: {nearest(str(given), allowed)}", key)
+    return Mistake(
+        f"{place} must be {_expected(first['type'], first.get('ctx', {}), first['msg'])}, got {given!r}", key
+    )
 
 
 def _place(location: tuple[str | int, ...]) -> str:
-    """``[search] constraints.params``, ``[space] axes.kernel[0]`` or ``seed``."""
+    """Format a location as ``[search] constraints.params``, ``[space] axes.kernel[0]`` or ``seed``."""
     table, *keys = location
     if not keys:
         return str(table)

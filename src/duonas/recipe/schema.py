@@ -1,184 +1,156 @@
-"""A recipe: everything that decides a run, one table a stage, in TOML; validated before any work begins.
+"""A recipe: all settings of a run, one table per stage, validated on construction.
 
-Relative paths inside a recipe (``[data] path``, ``[search.device] path``, ``[space] name = "file.py:NAME"``) start at
-the current directory.
+Relative paths in a recipe (``[data] path``, ``[search.device] path``, ``[space] name = "file.py:CLASS"``) are relative
+to the current directory.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import is_dataclass
-from importlib.resources import files
-from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
 
-import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from duonas.baselines.options import BaselineOptions
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.goal import Goal
-from duonas.core.options import (
-    TARGETS,
-    BaselineOptions,
-    Count,
-    DataOptions,
-    ExportOptions,
-    FinetuneOptions,
-    MeasureOptions,
-    PairOptions,
-    RouteOptions,
-    SearchOptions,
-    SpaceOptions,
-    TrainOptions,
-)
-from duonas.recipe.errors import describe
+from duonas.core.fields import Count
+from duonas.core.plugin import is_plugin
+from duonas.core.registry import source_hash
+from duonas.data.options import DataOptions
+from duonas.deploy.options import ExportOptions
+from duonas.measure.options import MeasureOptions
+from duonas.recipe.errors import Mistake, describe
+from duonas.recipe.tables import Parts, inner_tables, named_parts, read_options
+from duonas.routing.options import TARGETS, RouteOptions
+from duonas.search.goal import Goal
+from duonas.search.options import SearchOptions
+from duonas.supernet.options import PairOptions, SpaceOptions
+from duonas.training.options import FinetuneOptions, TrainOptions
+
+TABLES: dict[str, type] = {
+    "data": DataOptions,
+    "space": SpaceOptions,
+    "pair": PairOptions,
+    "train": TrainOptions,
+    "search": SearchOptions,
+    "finetune": FinetuneOptions,
+    "route": RouteOptions,
+    "export": ExportOptions,
+    "measure": MeasureOptions,
+    "baselines": BaselineOptions,
+}
 
 
-class Recipe(BaseModel):
-    """What holds for the whole run, and the options of each stage; equal recipes make equal runs.
-
-    Args:
-        seed: of all that is drawn.
-        threads: CPU threads that torch computes with, in each process; ``None``: as many as torch takes by itself.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+@dataclass(frozen=True)
+class Whole:
+    """The keys before the tables."""
 
     seed: int = 0
+    """Random seed of the run: equal recipes give equal runs."""
     threads: Count | None = None
-    data: DataOptions = Field(default_factory=DataOptions)
-    space: SpaceOptions = Field(default_factory=SpaceOptions)
-    pair: PairOptions = Field(default_factory=PairOptions)
-    train: TrainOptions = Field(default_factory=TrainOptions)
-    search: SearchOptions = Field(default_factory=SearchOptions)
-    finetune: FinetuneOptions = Field(default_factory=FinetuneOptions)
-    route: RouteOptions = Field(default_factory=RouteOptions)
-    export: ExportOptions = Field(default_factory=ExportOptions)
-    measure: MeasureOptions = Field(default_factory=MeasureOptions)
-    baselines: BaselineOptions = Field(default_factory=BaselineOptions)
+    """CPU threads of torch in each process; default: torch's own."""
 
 
-TABLES = {name: field.annotation for name, field in Recipe.model_fields.items() if is_dataclass(field.annotation)}
+@dataclass(frozen=True)
+class Recipe(Whole):
+    """The settings of a whole run and the options of each stage; equal recipes give equal runs.
 
-
-def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
-    """Read a shipped recipe by name, a TOML file, or the recipe of an existing run.
-
-    Args:
-        recipe: such as ``"quickstart"``, ``"mine.toml"`` or ``"runs/quickstart"``.
-        overrides: ``"table.key=value"``, the value as in TOML (text needs no quotes); an empty one takes the key out,
-            and a target of the threshold, such as ``route.floor``, takes the place of the file's.
+    Each table may be given as options, or as a dictionary such as ``{"rule": "cotrain", "epochs": 3}``. It becomes the
+    options of the parts that it names; here ``recipe.train`` is a ``Cotrain.Options``.
 
     Raises:
-        DuonasError: there is no such recipe, or it or an override has a key or value that cannot be used.
+        DuonasError: a table has an unknown key or a wrong value, or two keys contradict each other.
     """
-    path = find(recipe)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise DuonasError(f"recipe {path} is not a text file in UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise DuonasError(f"recipe {path} is not valid TOML: {error}.") from error
-    except OSError as error:
-        raise DuonasError(f"recipe {path} cannot be read: {error.strerror or error}.") from error
-    if not tables:
-        raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
-    return assemble(tables, list(overrides), f"recipe {path.name}")
 
+    data: DataOptions = field(default_factory=DataOptions)
+    space: SpaceOptions = field(default_factory=SpaceOptions)
+    pair: PairOptions = field(default_factory=PairOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    search: SearchOptions = field(default_factory=SearchOptions)
+    finetune: FinetuneOptions = field(default_factory=FinetuneOptions)
+    route: RouteOptions = field(default_factory=RouteOptions)
+    export: ExportOptions = field(default_factory=ExportOptions)
+    measure: MeasureOptions = field(default_factory=MeasureOptions)
+    baselines: BaselineOptions = field(default_factory=BaselineOptions)
 
-def assemble(tables: Mapping[str, Any], overrides: Sequence[str], source: str) -> Recipe:
-    """The recipe of these tables with the overrides put in.
-
-    Args:
-        tables: as they were written.
-        overrides: ``"table.key=value"``, as in ``load``.
-        source: where the tables are from, in messages.
-
-    Raises:
-        DuonasError: a key or value that cannot be used; blamed on the override without which there would be no such
-            mistake, or else on the source.
-    """
-    whole = overridden(tables, overrides)
-    try:
-        return _checked(whole)
-    except DuonasError as error:
-        raise DuonasError(f"{_culprit(tables, overrides, str(error)) or source}: {error}") from error
-
-
-def _culprit(tables: Mapping[str, Any], overrides: Sequence[str], mistake: str) -> str | None:
-    """Of the overrides without which something else is said, one whose key the mistake names, if any does."""
-    changing = []
-    for place, text in enumerate(overrides):
-        if _mistake(tables, [*overrides[:place], *overrides[place + 1 :]]) != mistake:
-            changing.append(text)
-    named = [text for text in changing if text.partition("=")[0].rpartition(".")[2].strip() in mistake]
-    return f"--set {(named or changing)[0]}" if changing else None
-
-
-def _mistake(tables: Mapping[str, Any], overrides: Sequence[str]) -> str | None:
-    try:
-        _checked(overridden(tables, overrides))
-    except DuonasError as error:
-        return str(error)
-    return None
+    def __post_init__(self) -> None:
+        tables = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
+        _check_whole({name: tables[name] for name in ("seed", "threads")})
+        for name, base in TABLES.items():
+            options = read_options(base, tables[name], name, joining(name, tables))
+            object.__setattr__(self, name, options)
+        _check_together(self)
 
 
 def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
-    """A recipe from nested dictionaries, checked key by key; what is left out has its default.
+    """Build a recipe from nested dictionaries; missing keys have their defaults.
 
     Args:
         tables: such as ``{"seed": 0, "train": {"epochs": 3}}``.
-        source: what the recipe is called in messages.
+        source: name of the recipe in messages.
 
     Raises:
-        DuonasError: an unknown key, a wrong type, a value out of bounds, or more than one target of the threshold.
+        DuonasError: there is an unknown key, a wrong type, a value out of bounds, or a contradiction.
     """
     try:
-        return _checked(tables)
-    except DuonasError as error:
+        return checked(tables)
+    except Mistake as error:
         raise DuonasError(f"{f'recipe {source}'.strip()}: {error}") from error
 
 
-def _checked(tables: Mapping[str, Any]) -> Recipe:
-    """The recipe, or a ``DuonasError`` that says what is wrong and leaves it to others to say where."""
-    _check_keys(tables)
-    try:
-        # Strict, so that "3" is not taken for 3; as JSON, where a list may still become a tuple.
-        recipe = Recipe.model_validate_json(json.dumps(tables, default=str), strict=True)
-    except ValidationError as error:
-        raise DuonasError(f"{describe(error)}.") from error
-    given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
-    if len(given) > 1:
-        raise DuonasError(f"[route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}.")
-    if recipe.route.energy is not None and recipe.route.watts is None:
-        raise DuonasError("[route] energy needs watts, what the device draws while it computes.")
-    if recipe.search.order == "sequential" and recipe.search.evaluations < 2:
-        raise DuonasError("[search] order = 'sequential' needs two evaluations or more, got 1.")
-    if recipe.search.order == "sequential" and recipe.search.pair is not None:
-        raise DuonasError("[search] order = 'sequential' has nothing to search where [search.pair] is given.")
-    Goal(recipe.search.objectives, recipe.search.constraints)
-    return recipe
+def checked(tables: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of tables.
+
+    Raises:
+        Mistake: a key or value is wrong; the caller adds where the tables are from.
+    """
+    if "variants" in tables:
+        raise Mistake("it has variants, so it is a study: run it with `duonas compare`", "variants")
+    known = [each.name for each in fields(Recipe)]
+    for name, table in tables.items():
+        if name not in known:
+            kind = "table" if isinstance(table, Mapping) else "key"
+            raise Mistake(f"there is no {kind} {name!r}: {_home(name) or nearest(name, known)}", name)
+    return Recipe(**tables)
+
+
+def options_for(table: str, **keys: Any) -> Any:
+    """Return the options of one table of a recipe: ``options_for("train", rule="cotrain", epochs=3)``.
+
+    Raises:
+        DuonasError: there is an unknown key or a wrong value.
+    """
+    return read_options(TABLES[table], _plain(keys), table)
+
+
+def joining(table: str, tables: Mapping[str, Any]) -> Parts:
+    """Yield the parts that have options in a table but are named in another: the routers of ``[search] routers``."""
+    search = tables.get("search", {})
+    listed = search.get("routers", ()) if table == "route" and isinstance(search, Mapping) else ()
+    for text in listed if isinstance(listed, list | tuple) else ():
+        if isinstance(text, str):
+            kind = text.rpartition("@")[0] or text
+            yield "router", kind, "search.routers"
 
 
 def rechosen(recipe: Recipe, **target: float) -> Recipe:
-    """The recipe of the same pair with another target of the threshold.
+    """Return the recipe of the same pair with another target of the threshold.
 
-    What the pair was searched for stays: a budget that was searched for becomes a constraint of the search, and one
-    that comes now is for the threshold alone.
+    The search stays the same: a former budget becomes a constraint of the search, and a new budget affects only the
+    threshold.
 
     Args:
-        recipe: of a run.
-        target: one of floor, budget, share, latency and energy; and what goes with it: watts, confidence.
+        recipe: the recipe of a run.
+        target: one of floor, budget, share, latency and energy; optionally watts and confidence.
 
     Raises:
-        DuonasError: no target or more than one, or a value that cannot be used.
+        DuonasError: there is not exactly one target, or a value is wrong.
     """
     if not any(name in TARGETS for name in target):
-        raise DuonasError(f"a threshold is chosen by one of {', '.join(TARGETS)}: none is given.")
+        raise DuonasError(f"no target for the threshold was given: choose one of {', '.join(TARGETS)}.")
     if all(getattr(recipe.route, name, None) == value for name, value in target.items()):
         return recipe
     tables = to_tables(recipe)
@@ -191,53 +163,16 @@ def rechosen(recipe: Recipe, **target: float) -> Recipe:
 
 
 def to_tables(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as nested dictionaries with every default written out; ``None`` is left out."""
-    return recipe.model_dump(mode="json", exclude_none=True)
-
-
-def dumps(recipe: Recipe) -> str:
-    """The recipe as TOML with every default written out; ``load`` reads it back as an equal one."""
-    return tomli_w.dumps(to_tables(recipe))
-
-
-def shipped() -> list[str]:
-    """The names of the recipes that come with duonas."""
-    return sorted(path.stem for path in _shipped_folder().iterdir() if path.suffix == ".toml")
-
-
-def headline(name: str) -> str:
-    """The first line of a shipped recipe, which says what it is for."""
-    first = (_shipped_folder() / f"{name}.toml").read_text(encoding="utf-8").splitlines()[0]
-    return first.removeprefix("#").strip()
-
-
-def find(recipe: str | Path) -> Path:
-    """The file that ``load`` reads."""
-    name, path = str(recipe), Path(recipe)
-    if path.suffix == ".toml":
-        if not path.is_file():
-            raise DuonasError(f"there is no recipe file {name}.")
-        return path
-    if name in shipped():
-        return _shipped_folder() / f"{name}.toml"
-    if path.is_dir():
-        if not (path / "recipe.toml").is_file():
-            raise DuonasError(f"folder {name} is not a run: it holds no recipe.toml.")
-        return path / "recipe.toml"
-    if len(path.parts) > 1:
-        raise DuonasError(f"there is no run in {name}: no such folder here.")
-    hint = nearest(name, shipped())
-    raise DuonasError(f"there is no recipe {name!r}: {hint} (or give a .toml file or a run's folder).")
-
-
-def default_folder(recipe: str | Path) -> Path:
-    """Where the run of a recipe goes: a run's own folder, else ``runs/NAME``."""
-    path = find(recipe)
-    return Path(recipe) if Path(recipe).is_dir() and path.parent == Path(recipe) else Path("runs") / path.stem
+    """Return the recipe as nested dictionaries with all defaults but ``None``."""
+    tables: dict[str, Any] = _plain(recipe)
+    for name, base in TABLES.items():  # common keys first
+        common = {each.name: tables[name][each.name] for each in fields(base) if each.name in tables[name]}
+        tables[name] = common | tables[name]
+    return tables
 
 
 def first_difference(ours: Recipe, theirs: Recipe) -> tuple[str, Any, Any] | None:
-    """The first key on which two recipes differ, as ``(key, our value, their value)``; ``None`` where they agree."""
+    """Return the first difference of two recipes as ``(key, our value, their value)``; ``None`` if they are equal."""
     mine, other = dict(_flat(to_tables(ours))), dict(_flat(to_tables(theirs)))
     for key in (*mine, *other):
         if mine.get(key) != other.get(key):
@@ -245,95 +180,65 @@ def first_difference(ours: Recipe, theirs: Recipe) -> tuple[str, Any, Any] | Non
     return None
 
 
-def _shipped_folder() -> Path:
-    return Path(str(files("duonas"))) / "recipe" / "shipped"
+def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dict[str, str]:
+    """Return the SHA-256 in hex of the file of each user's own part in a recipe, by the part's name.
+
+    A run depends on these files as much as on its recipe.
+
+    Args:
+        recipe: the recipe.
+        among: the tables whose parts are wanted; default: all.
+    """
+    tables = to_tables(recipe)
+    found = [name for table in among for _, name, _ in joining(table, tables)]
+    found += [name for table in among for name in _named(getattr(recipe, table), tables[table])]
+    found += recipe.baselines.networks if "baselines" in among else ()
+    found += [*recipe.search.objectives, *recipe.search.constraints] if "search" in among else ()
+    return {name: source_hash(name) or "" for name in dict.fromkeys(found) if is_plugin(name)}
 
 
-def _check_keys(tables: Mapping[str, Any]) -> None:
-    """Refuse unknown keys, and numbers that JSON has no word for."""
-    if "variants" in tables:
-        raise DuonasError("it has variants, so it is a study: give it to `duonas compare`.")
-    for name, table in tables.items():
-        if name not in Recipe.model_fields:
-            kind = "table" if isinstance(table, Mapping) else "key"
-            raise DuonasError(f"there is no {kind} {name!r}: {_home(name) or nearest(name, Recipe.model_fields)}.")
-        if name not in TABLES:
-            continue
-        if not isinstance(table, Mapping):
-            raise DuonasError(f"[{name}] must be a table, got {table!r}.")
-        _check_table(table, Recipe.model_fields[name].annotation, f"[{name}]")
-        for key, value in _flat(table):
-            if isinstance(value, float) and not math.isfinite(value):
-                raise DuonasError(f"[{name}] {key} must be a finite number, got {value}.")
+def _named(options: Any, table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield every part that a table or its inner tables name."""
+    yield from (name for _, _, name in named_parts(type(options), table))
+    for key in inner_tables(type(options)):
+        if key in table:
+            yield from _named(getattr(options, key), table[key])
 
 
-def _check_table(table: Mapping[str, Any], options: Any, where: str) -> None:
-    """Refuse keys that ``options`` has no field for, and those of tables inside that are options too."""
-    known = get_type_hints(options)
-    for key, value in table.items():
-        if key not in known:
-            raise DuonasError(f"{where} has no key {key!r}: {nearest(key, known)}.")
-        inner = inner_table(known[key])
-        if inner is not None and isinstance(value, Mapping):
-            _check_table(value, inner, f"{where.removesuffix(']')}.{key}]")
+def _check_whole(keys: Mapping[str, Any]) -> None:
+    try:
+        TypeAdapter(Whole).validate_json(json.dumps(keys, default=str), strict=True)
+    except ValidationError as error:
+        raise describe(error) from error
 
 
-def inner_table(hint: Any) -> Any:
-    """The options of a key that is a table inside a table, optional or not; ``None`` for other keys."""
-    return next((each for each in (hint, *get_args(hint)) if isinstance(each, type) and is_dataclass(each)), None)
+def _check_together(recipe: Recipe) -> None:
+    given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
+    if len(given) > 1:
+        keys = [f"route.{name}" for name in given]
+        raise Mistake(f"[route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}", *keys)
+    if recipe.route.energy is not None and recipe.route.watts is None:
+        raise Mistake("[route] energy needs watts, the power that the device draws while it computes", "route.energy")
+    search = recipe.search
+    try:
+        Goal(search.objectives, search.constraints)
+    except DuonasError as error:
+        raise Mistake(str(error), "search.objectives", "search.constraints") from error
 
 
 def _home(key: str) -> str | None:
-    """Where a key belongs that was given without its table."""
-    homes = [f"{name}.{key}" for name, options in TABLES.items() if options and key in get_type_hints(options)]
+    """Suggest the table of a key that was given without one."""
+    homes = [f"{name}.{key}" for name, base in TABLES.items() if key in {each.name for each in fields(base)}]
     return f"did you mean {' or '.join(homes)}?" if homes else None
 
 
-def overridden(tables: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """A copy of the tables with the overrides put in.
-
-    Raises:
-        DuonasError: an override cannot be read.
-    """
-    changed = deepcopy(dict(tables))
-    _make_way(changed, overrides)
-    for text in overrides:
-        _override(changed, text)
-    return changed
-
-
-def _make_way(tables: dict[str, Any], overrides: Iterable[str]) -> None:
-    """Drop the file's target of the threshold where an override gives another."""
-    route = tables.get("route")
-    named = {override.partition("=")[0].strip() for override in overrides}
-    if isinstance(route, dict) and any(f"route.{target}" in named for target in TARGETS):
-        for key in (*TARGETS, "budget_in_search"):
-            route.pop(key, None)
-
-
-def _override(tables: dict[str, Any], text: str) -> None:
-    """Put ``"table.key=value"`` into the tables; an empty value takes the key out."""
-    path, equals, value = text.partition("=")
-    *parents, key = (part.strip() for part in path.split("."))
-    if not equals or not all((*parents, key)):
-        raise DuonasError(f"cannot read --set {text!r}: expected table.key=value, such as train.epochs=10.")
-    table = tables
-    for parent in parents:
-        table = table.setdefault(parent, {})
-        if not isinstance(table, dict):
-            raise DuonasError(f"cannot read --set {text!r}: {parent!r} is a value, not a table.")
-    if value.strip():
-        table[key] = _value(value.strip())
-    else:
-        table.pop(key, None)
-
-
-def _value(text: str) -> Any:
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return parsed["value"] if set(parsed) == {"value"} else text
+def _plain(value: Any) -> Any:
+    """Return options as dictionaries and lists, without ``None``."""
+    if is_dataclass(value):
+        value = {each.name: getattr(value, each.name) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items() if each is not None}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

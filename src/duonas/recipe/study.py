@@ -1,29 +1,28 @@
-"""A study: one question, the variants of a recipe that answer it, and the seeds that say how sure the answer is."""
+"""A study: variants of a recipe to compare, each with several seeds."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import TARGETS
-from duonas.recipe.schema import Recipe, assemble, find, overridden, parse
+from duonas.recipe.read import Change, assemble, changed, find, overridden, read_tables
+from duonas.recipe.schema import Recipe, parse
 
 KEYS = ("title", "base", "seeds", "conclusion", "recipe", "variants")
-SHARED = "supernet"  # the key of a variant that takes another one's supernet
+SHARED = "supernet"  # key of a variant that uses another variant's supernet
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is compared.
+    """A variant of a study.
 
     Args:
-        name: as the study calls it.
-        tables: its recipe, without the seed.
-        supernet: the variant whose supernet it takes instead of training one.
+        name: its name in the study.
+        tables: tables of its recipe, without the seed.
+        supernet: the variant whose supernet is used instead of training one.
     """
 
     name: str
@@ -31,13 +30,13 @@ class Variant:
     supernet: str | None
 
     def recipe(self, seed: int) -> Recipe:
-        """The recipe for a seed."""
+        """Return the recipe for a seed."""
         return parse({**self.tables, "seed": seed}, f"of variant {self.name!r}")
 
 
 @dataclass(frozen=True)
 class Study:
-    """A question and what is run to answer it; the first variant is what the others are held against."""
+    """A study; the other variants are compared with the first one."""
 
     name: str
     title: str
@@ -50,30 +49,25 @@ def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
     """Read a study from TOML.
 
     Args:
-        path: of the file.
+        path: the file.
         overrides: ``"table.key=value"`` for the recipe of every variant.
 
     Raises:
         DuonasError: the file cannot be read, or a variant's recipe is wrong.
     """
     path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DuonasError(f"there is no study file {path}.") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DuonasError(f"study {path} cannot be read: {error}.") from error
+    tables = read_tables(path, "study")
     for key in tables:
         if key not in KEYS:
             raise DuonasError(f"study {path} has no key {key!r}: {nearest(key, KEYS)}.")
     base = _base(tables["base"], path) if "base" in tables else {}
-    base = _merged(base, _table(tables, "recipe", path))
+    base = changed(base, _changes(_table(tables, "recipe", path)))
     variants = tuple(
         _variant(name, base, changes, tuple(overrides), path)
         for name, changes in _table(tables, "variants", path).items()
     )
     if not variants:
-        raise DuonasError(f'study {path} compares nothing: it needs two or more tables such as [variants."mine"].')
+        raise DuonasError(f'study {path} has no variants: it needs two or more tables such as [variants."mine"].')
     study = Study(
         path.stem, str(tables.get("title", path.stem)), _seeds(tables.get("seeds", [0]), path), variants,
         str(tables.get("conclusion", "")).strip(),
@@ -86,33 +80,34 @@ def _base(name: Any, path: Path) -> dict[str, Any]:
     if not isinstance(name, str):
         raise DuonasError(f"study {path}: base must be a recipe's name or file, got {name!r}.")
     try:
-        return tomllib.loads(find(name).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise DuonasError(f"study {path}: its base {name} cannot be read: {error}.") from error
+        return read_tables(find(name), "recipe")
+    except DuonasError as error:
+        raise DuonasError(f"study {path}: its base cannot be read: {error}") from error
 
 
 def _variant(name: str, base: dict[str, Any], changes: Any, overrides: tuple[str, ...], path: Path) -> Variant:
     if not isinstance(changes, Mapping):
         raise DuonasError(f"study {path}: variant {name!r} must be a table, got {changes!r}.")
     rest = {key: value for key, value in changes.items() if key != SHARED}
-    tables = _merged(base, rest)
+    tables = changed(base, _changes(rest))
     if "seed" in rest or any(text.partition("=")[0].strip() == "seed" for text in overrides):
-        raise DuonasError(f"study {path}: seeds are given once for all variants: seeds = [0, 1, 2].")
+        raise DuonasError(
+            f"study {path}: seeds are the same for all variants: give seeds = [0, 1, 2] at the top of the file."
+        )
     tables.pop("seed", None)
-    assemble(tables, overrides, f"study {path}: recipe of variant {name!r}")  # every one is sound before the first runs
+    assemble(tables, overrides, f"study {path}: recipe of variant {name!r}")  # check every recipe before the first run
     supernet = changes.get(SHARED)
     return Variant(name, overridden(tables, overrides), None if supernet is None else str(supernet))
 
 
 def _check(study: Study, path: Path) -> None:
-    """Whoever takes another's supernet is given one."""
     trained = [variant.name for variant in study.variants if variant.supernet is None]
     for variant in study.variants:
         if variant.supernet is not None and variant.supernet not in trained:
             hint = f": {nearest(variant.supernet, trained)}" if trained else ""
             raise DuonasError(
-                f"study {path}: variant {variant.name!r} takes the supernet of {variant.supernet!r}, "
-                f"which is no variant that trains one{hint}."
+                f"study {path}: variant {variant.name!r} uses the supernet of {variant.supernet!r}, "
+                f"which is not a variant that trains one{hint}."
             )
 
 
@@ -130,16 +125,12 @@ def _table(tables: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
     return value
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` put in, table by table; values that are not tables take each other's place."""
-    merged = dict(base)
-    if any(target in changes for target in TARGETS):  # of the threshold: one takes another's place
-        merged = {key: value for key, value in merged.items() if key not in (*TARGETS, "budget_in_search")}
-    for key, value in changes.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else _copy(value)
-    return merged
-
-
-def _copy(value: Any) -> Any:
-    return _merged({}, value) if isinstance(value, Mapping) else value
+def _changes(tables: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Change]:
+    """Return every value in the tables as a change of the base, so that tables are merged and other values replaced."""
+    found = []
+    for key, value in tables.items():
+        if isinstance(value, Mapping):
+            found += _changes(value, (*path, key))
+        else:
+            found.append(Change((*path, key), value, ".".join((*path, key))))
+    return found

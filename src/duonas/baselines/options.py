@@ -1,0 +1,28 @@
+"""The keys of ``[baselines]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from duonas.core.fields import Count, NotNegative, Positive
+from duonas.training.options import PairTraining, TrainOptions, overriding, shared_fields
+
+
+@dataclass(frozen=True)
+class BaselineOptions:
+    """``[baselines]``: static networks that are trained and measured in the same way as the pair."""
+
+    networks: tuple[str, ...] = ()
+    """Names of timm networks, such as mobilenetv3_small_100, or your own as file.py:CLASS."""
+    epochs: Count | None = None
+    """Epochs of training; default: as in [train]."""
+    batch_size: Count | None = None
+    """Images per step; default: as in [train]."""
+    lr: Positive | None = None
+    """Peak learning rate; default: as in [train]."""
+    weight_decay: NotNegative | None = None
+    """Weight decay; default: as in [train]."""
+
+    def over(self, train: TrainOptions) -> TrainOptions:
+        """Return the options of the training loop: those of ``train``, overridden by these."""
+        return PairTraining(**shared_fields(train) | overriding(self))

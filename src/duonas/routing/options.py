@@ -1,0 +1,36 @@
+"""The keys of ``[route]`` that every router has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from duonas.core.fields import Fraction, OpenFraction, PartOf, Positive
+
+TARGETS = ("floor", "budget", "share", "latency", "energy")  # a recipe has at most one of them
+
+
+@dataclass(frozen=True)
+class RouteOptions:
+    """``[route]``: the router and how its threshold is chosen; give one of floor, budget, share, latency, energy."""
+
+    router: Annotated[str, PartOf("router")] = "confidence"
+    """Router that decides which images stay little: a shipped one, or your own as file.py:CLASS."""
+    position: Literal["auto", "input", "stem", "after_little"] = "auto"
+    """What the router reads: the image, the stem's features, or little's logits; "auto": the router's default."""
+    floor: Fraction | None = None
+    """Accuracy that is guaranteed with the given confidence, in [0, 1]."""
+    budget: Positive | None = None
+    """Expected MACs per image."""
+    share: Fraction | None = None
+    """Share of the images that stays little."""
+    latency: Positive | None = None
+    """Expected latency of one image in ms, with ONNX Runtime on the machine that runs this stage."""
+    energy: Positive | None = None
+    """Expected energy of one image in mJ: its latency times watts."""
+    watts: Positive | None = None
+    """Power in W that the device draws while it computes; needed for energy."""
+    confidence: OpenFraction = 0.95
+    """Confidence of the accuracy floor."""
+    budget_in_search: bool = True
+    """Whether the budget is also a constraint of the search."""

@@ -1,0 +1,49 @@
+"""The keys of ``[search]`` that every strategy has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from duonas.core.fields import Count, CountOrZero, PartOf, Positive
+from duonas.costs.options import DeviceOptions
+
+
+@dataclass(frozen=True)
+class GivenPair:
+    """``[search.pair]``: a fixed pair, in place of a search.
+
+    A value is for one axis (``"stage1.depth" = 2``) or for every axis of a kind (``depth = 2``); other axes get their
+    largest value.
+    """
+
+    little: dict[str, Any] = field(default_factory=dict)
+    """Values of little's axes: { width = 0.5 }, { cell = "..." } or { arch = "..." }."""
+    big: dict[str, Any] = field(default_factory=dict)
+    """Values of big's axes; default: the largest arch."""
+    split: CountOrZero = 0
+    """For partial coupling, the stage after which little branches off."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """``[search]``: the strategy, its objectives and constraints."""
+
+    strategy: Annotated[str, PartOf("strategy")] = "nsga2"
+    """The strategy that proposes pairs: a shipped one, or your own as file.py:CLASS."""
+    evaluations: Count = 400
+    """The number of pairs to evaluate."""
+    recalibration_images: Count = 2048
+    """Training images for measuring the batch-norm statistics of a subnet."""
+    batch_size: Count = 250
+    """Images per forward pass."""
+    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")
+    """The metrics of the front."""
+    constraints: dict[str, Positive] = field(default_factory=dict)
+    """Limits of metrics, such as expected_macs = 8e6 or peak_latency_ms = 9."""
+    device: DeviceOptions | None = None
+    """A device table, for objectives and constraints in ms and mJ."""
+    routers: tuple[str, ...] = ()
+    """Routers to choose from, such as "confidence" or "learned@stem"; default: the router of [route]."""
+    pair: GivenPair | None = None
+    """A fixed pair, in place of a search."""

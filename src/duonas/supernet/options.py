@@ -1,0 +1,68 @@
+"""The keys of ``[space]`` and ``[pair]`` for all search spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge
+
+from duonas.core.errors import DuonasError
+from duonas.core.fields import PartOf
+
+Norm = Literal["recalibrated", "switchable", "both"]
+
+
+@dataclass(frozen=True)
+class WeightsOptions:
+    """``[space.weights]``: the source of an arch's weights; ``weights = "kshot"`` is short for its ``name``."""
+
+    name: Annotated[str, PartOf("weights")] = "shared"
+    """Weights shared by all archs, or generated for each (paper T); or your own as file.py:CLASS."""
+
+
+@dataclass(frozen=True)
+class SpaceOptions:
+    """``[space]``: the search space and its supernet."""
+
+    name: Annotated[str, PartOf("space")] = "mobilenet"
+    """The search space: a shipped one, or your own as file.py:CLASS."""
+    norm: Norm = "recalibrated"
+    """"recalibrated": one batch norm for all widths, with statistics measured for every subnet; "switchable": a batch
+    norm for each width, with its statistics of training; "both": a batch norm for each width, with statistics measured
+    for every subnet."""
+    weights: WeightsOptions = field(default_factory=WeightsOptions)
+    """The source of an arch's weights."""
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """``[pair]``: the coupling of little and big (paper D, section 3.2)."""
+
+    coupling: Literal["nested", "sibling", "partial"] = "nested"
+    """What little and big share: "nested": little's weights are a part of big's; "sibling": only the stem; "partial":
+    the stages up to a split point, which is searched."""
+    splits: tuple[Annotated[int, Ge(1)], ...] | None = None
+    """For partial coupling, the stages after which little may branch off; default: all but the last."""
+    little_squeeze_excite: Literal["same", "on", "off"] = "same"
+    """Squeeze-excite in little's blocks; "same": as [space] squeeze_excite."""
+    little_blocks: Literal["same", "simple"] = "same"
+    """The kind of little's blocks; "same": as [space] blocks."""
+
+    def little(self, space: SpaceOptions) -> SpaceOptions:
+        """The options of little's space from those of big's.
+
+        Raises:
+            DuonasError: the space has only one kind of block.
+        """
+        changes: dict[str, Any] = {}
+        if self.little_blocks == "simple":
+            changes = {"blocks": "simple", "squeeze_excite": "preset"}
+        if self.little_squeeze_excite != "same":
+            changes["squeeze_excite"] = self.little_squeeze_excite
+        if changes.keys() - {each.name for each in fields(space)}:
+            raise DuonasError(
+                f"[pair] little_blocks and little_squeeze_excite are for spaces whose blocks have variants: search "
+                f"space {space.name!r} has only one kind of block."
+            )
+        return replace(space, **changes)

@@ -1,0 +1,161 @@
+"""The keys of ``[train]`` that every training rule has, and those of ``[finetune]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal
+
+from duonas.core.fields import BelowOne, Count, Fraction, NotNegative, OpenFraction, PartOf, Positive
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """``[train]``: the supernet's training (BigNAS's five tricks; paper D, section 3.3)."""
+
+    rule: Annotated[str, PartOf("rule")] = "sandwich"
+    """What a step trains: a shipped rule, or your own as file.py:CLASS."""
+    epochs: Count = 30
+    """Passes over the training images."""
+    processes: Literal["images", "subnets"] = "images"
+    """What several processes share: the images of a batch, or the subnets that are drawn for all of it."""
+    batch_size: Count = 128
+    """Images a step, over all processes; or of each process, where they share subnets."""
+    resolution: Literal["subnet", "batch"] = "subnet"
+    """Whether a resolution is drawn for each subnet or for all subnets of a step."""
+    coefficients: Literal["equal", "annealed", "free"] = "equal"
+    """The coefficients of generated weights in the first epochs."""
+    coefficient_epochs: NotNegative | None = None
+    """Length of that beginning; default: 5 epochs for equal, 10 for annealed."""
+    lr: Positive = 0.1
+    """The highest learning rate."""
+    schedule: Literal["cosine", "exponential"] = "cosine"
+    """How the learning rate falls."""
+    lr_end: Fraction = 0.05
+    """The constant ending of the exponential schedule, as a fraction of lr."""
+    warmup_epochs: NotNegative = 1.0
+    """Length of the linear rise to lr."""
+    momentum: BelowOne = 0.9
+    """Momentum of SGD, with Nesterov."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay, on the biggest subnet only and never on norms and biases."""
+    dropout: BelowOne = 0.0
+    """Dropout of the features, on the biggest subnet only."""
+    label_smoothing: BelowOne = 0.0
+    """Label smoothing of the losses on labels."""
+    temperature: Positive = 1.0
+    """Temperature of the in-place distillation."""
+    clip: NotNegative = 0.0
+    """Largest norm of the gradient; 0: no clipping."""
+    ema: BelowOne = 0.999
+    """Decay of the averaged weights; 0: off."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Precision of the training."""
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    checkpoint_seconds: Positive = 60.0
+    """Seconds between two checkpoints."""
+    timeout_seconds: Positive = 600.0
+    """Seconds that one of several processes waits for the others before it gives up."""
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """``[train.loss]``: the terms of the pair rule ``cotrain`` (paper D, section 3.3); big's has weight 1."""
+
+    alpha: NotNegative = 1.0
+    """Weight of little's label loss."""
+    beta: NotNegative = 1.0
+    """Weight of little's distillation from big."""
+    gamma: NotNegative = 0.0
+    """Weight of the router's loss."""
+    features: NotNegative = 0.0
+    """Weight of the loss between the features that the two heads read (FitNets)."""
+    cost: NotNegative = 0.0
+    """Weight of the expected MACs above cost_budget (NACHOS)."""
+    cost_budget: Positive | None = None
+    """Budget of the expected cost in MACs."""
+    peak: NotNegative = 0.0
+    """Weight of the peak MACs above peak_budget (NACHOS)."""
+    peak_budget: Positive | None = None
+    """Budget of the peak cost in MACs."""
+    weighting: Literal["fixed", "uncertainty"] = "fixed"
+    """"uncertainty": a weight for each term is learned on top (Kendall et al.)."""
+    gate: Literal["margin", "learned"] = "margin"
+    """The soft gate of router, cost and peak: little's margin, or a small network on little's logits that the router's
+    loss trains (needs gamma)."""
+    gate_tau: OpenFraction = 0.5
+    """Little's margin at which the margin gate is half open."""
+    gate_width: Positive = 0.1
+    """Softness of the margin gate."""
+
+
+@dataclass(frozen=True)
+class PhaseOptions:
+    """``[train.phases]``: the part of the run after which each kind of axis is elastic (paper D, section 4.5)."""
+
+    kernel: BelowOne = 0.25
+    """When kernels become elastic."""
+    depth: BelowOne = 0.5
+    """When depths become elastic."""
+    expansion: BelowOne = 0.75
+    """When expansions become elastic."""
+    width: BelowOne = 0.75
+    """When widths become elastic."""
+    resolution: BelowOne = 0.25
+    """When resolutions become elastic."""
+
+
+@dataclass(frozen=True)
+class PairTraining(TrainOptions):
+    """The training loop's options, and the weights of little's losses, for a pair that is trained on."""
+
+    alpha: float = 1.0
+    """Weight of little's label loss."""
+    beta: float = 1.0
+    """Weight of little's distillation from big."""
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """``[finetune]``: what becomes of the pair's weights after the search (paper D, sections 4.5 and 4.6).
+
+    What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
+    """
+
+    mode: Literal["none", "joint", "scratch", "independent"] = "none"
+    """"none": the pair straight from the supernet; "joint": both networks trained on together; "scratch": together from
+    fresh weights; "independent": each by itself from fresh weights, with nothing shared."""
+    epochs: Count | None = None
+    """Passes over the training images; default: 5 for joint, else as in [train]."""
+    batch_size: Count | None = None
+    """Images a step; default: as in [train]."""
+    lr: Positive | None = None
+    """The highest learning rate; default: a tenth of [train] lr for joint, else as in [train]."""
+    weight_decay: NotNegative | None = None
+    """Weight decay; default: as in [train]."""
+    alpha: NotNegative | None = None
+    """Weight of little's label loss, for joint and scratch; default: [train.loss] alpha."""
+    beta: NotNegative | None = None
+    """Weight of little's distillation from big, for joint and scratch; default: [train.loss] beta."""
+    temperature: Positive | None = None
+    """Temperature of that distillation; default: as in [train]."""
+
+    def over(self, train: TrainOptions) -> PairTraining:
+        """The training loop's options: these where they are given, those of ``train`` elsewhere."""
+        loss = getattr(train, "loss", LossOptions())  # the rules that train pairs have it
+        whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta}
+        if self.mode == "joint":
+            whole |= {"epochs": 5, "lr": train.lr / 10}
+        return PairTraining(**whole | overriding(self))
+
+
+def shared_fields(train: TrainOptions) -> dict[str, Any]:
+    """The options that every training rule has, by name."""
+    return {each.name: getattr(train, each.name) for each in fields(TrainOptions)}
+
+
+def overriding(table: Any) -> dict[str, Any]:
+    """What ``[finetune]`` or ``[baselines]`` gives in place of options of ``[train]``, by name."""
+    known = {each.name for each in fields(PairTraining)}
+    given = {each.name: getattr(table, each.name) for each in fields(table) if each.name in known}
+    return {name: value for name, value in given.items() if value is not None}
