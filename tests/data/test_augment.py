@@ -6,12 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from duonas.core.options import DataOptions
-from duonas.data.augment import Augment, crop, mirror
+from duonas.data.augment import Augment
+from duonas.data.augmentations.flip import mirror
+from duonas.data.augmentations.random_crop import crop
+from duonas.recipe.schema import options_for
 
 CLASSES = 4
+
+
+def augmented(**keys: object) -> Augment:
+    return Augment.from_options(options_for("data", **keys))
+
+
 augments = st.builds(
-    Augment,
+    augmented,
     crop_padding=st.integers(0, 4),
     flip=st.booleans(),
     randaugment=st.integers(0, 3),
@@ -71,7 +79,7 @@ def test_what_comes_out_is_in_bounds_and_follows_the_generator(augment: Augment,
     assert images.is_contiguous(memory_format=torch.channels_last)
     assert images.min() >= 0
     assert images.max() <= 1
-    if augment.mixup or augment.cutmix:
+    if augment.mixtures:
         assert targets.shape == (n, CLASSES)
         assert targets.dtype == torch.float32
         assert targets.min() >= 0
@@ -94,9 +102,9 @@ def test_nothing_is_varied_by_default() -> None:
 def test_about_half_of_the_images_are_mirrored_and_all_offsets_occur() -> None:
     pixels = torch.zeros(2000, 3, 5, 5, dtype=torch.uint8)
     pixels[:, :, 2, 1] = 255
-    images, _ = Augment(flip=True)(pixels, torch.zeros(2000).long(), CLASSES, np.random.default_rng(0))
+    images, _ = augmented(flip=True)(pixels, torch.zeros(2000).long(), CLASSES, np.random.default_rng(0))
     assert 900 < images[:, 0, 2, 3].sum() < 1100
-    images, _ = Augment(crop_padding=1)(pixels, torch.zeros(2000).long(), CLASSES, np.random.default_rng(0))
+    images, _ = augmented(crop_padding=1)(pixels, torch.zeros(2000).long(), CLASSES, np.random.default_rng(0))
     places = images[:, 0].sum(0)
     assert (places > 0).sum() == 9
     assert places[places > 0].min() > 2000 / 9 * 0.7
@@ -107,14 +115,17 @@ def test_with_both_on_a_batch_is_either_mixed_or_cut() -> None:
     pixels[1] = 255
     kinds = set()
     for seed in range(40):
-        images, _ = Augment(mixup=1.0, cutmix=1.0)(pixels, torch.tensor([0, 1]), 2, np.random.default_rng(seed))
+        images, _ = augmented(mixup=1.0, cutmix=1.0)(pixels, torch.tensor([0, 1]), 2, np.random.default_rng(seed))
         kinds.add("mixup" if ((images > 0) & (images < 1)).any() else "cutmix")
     assert kinds == {"mixup", "cutmix"}
 
 
 def test_options_are_taken_over() -> None:
-    options = DataOptions(
-        crop_padding=3, flip=True, randaugment=2, magnitude=7.0, mixup=0.1, cutmix=0.5, crop_scale=0.2
-    )
-    assert Augment.from_options(options) == Augment(3, True, 2, 7.0, 0.1, 0.5, 0.2)
-    assert Augment.from_options(DataOptions()) == Augment()
+    """In the order in which images are varied, whatever the order of the keys."""
+    keys = {"mixup": 0.1, "randaugment": 2, "magnitude": 7.0, "flip": True, "crop_padding": 3, "cutmix": 0.5}
+    augment = augmented(**keys, crop_scale=0.2)
+    assert [each.name for each in augment.variations] == ["resized_crop", "random_crop", "flip", "randaugment"]
+    assert [each.name for each in augment.mixtures] == ["mixup", "cutmix"]
+    options = augment.variations[0].options
+    assert (options.crop_scale, options.crop_padding, options.flip, options.magnitude) == (0.2, 3, True, 7.0)
+    assert augmented() == Augment()

@@ -9,9 +9,11 @@ from duonas.core.errors import DuonasError
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images
+from duonas.recipe.schema import options_for
 
 CLASSES = 5
-AUGMENTS = [Augment(), Augment(crop_padding=2, flip=True), Augment(2, True, 2, 9.0, 0.2, 1.0, 0.3)]
+ALL = {"crop_padding": 2, "flip": True, "randaugment": 2, "mixup": 0.2, "cutmix": 1.0, "crop_scale": 0.3}
+AUGMENTS = [Augment.from_options(options_for("data", **keys)) for keys in ({}, {"crop_padding": 2, "flip": True}, ALL)]
 
 
 def numbered(n: int) -> Images:
@@ -58,7 +60,7 @@ def test_epochs_seeds_and_steps_differ() -> None:
 
 
 def test_the_same_image_is_varied_anew_at_each_step() -> None:
-    loader = batches(1, 1, augment=Augment(crop_padding=4))
+    loader = batches(1, 1, augment=Augment.from_options(options_for("data", crop_padding=4)))
     assert len({loader.batch(step)[0].numpy().tobytes() for step in range(20)}) > 10
 
 

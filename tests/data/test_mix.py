@@ -6,6 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from duonas.data.augmentation import Batch
+from duonas.data.augmentations.cutmix import CutMix
 from duonas.data.mix import Mixing, one_hot, random_box
 
 IMAGES = torch.rand(3, 3, 6, 8, generator=torch.Generator().manual_seed(0))
@@ -51,7 +53,7 @@ def test_cutmix_pastes_the_box_and_nothing_else() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([0.1, 1.0, 8.0]), st.integers(0, 2**40))
 def test_cutmix_weighs_by_the_area_that_was_pasted(height: int, width: int, alpha: float, seed: int) -> None:
-    mixing = Mixing.cutmix(5, alpha, height, width, np.random.default_rng(seed))
+    mixing = CutMix(CutMix.Options(alpha)).draw(Batch(5, height, width), np.random.default_rng(seed))
     assert mixing.box is not None and sorted(mixing.partner) == list(range(5))
     pasted = mixing.images(torch.zeros(1, 3, height, width), torch.ones(1, 3, height, width)).mean()
     assert mixing.share == pytest.approx(1 - float(pasted), abs=1e-6)

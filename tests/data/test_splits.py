@@ -10,21 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import DataOptions
 from duonas.core.rng import stream
-from duonas.data.images import Images, Source
+from duonas.data.images import Images
+from duonas.data.source import DataSet
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits, split_indices
+from duonas.recipe.schema import options_for
 
 NAMES = ("train", "val", "calib", "test")
 fractions = st.floats(0.01, 0.45)
 few = st.integers(4, 8)
 
 
-def source_of(counts: list[int], test: int | None) -> Source:
+def source_of(counts: list[int], test: int | None) -> DataSet:
     labels = torch.from_numpy(np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts)))
     own = None if test is None else Images(torch.zeros(test, 3, 1, 1, dtype=torch.uint8), torch.zeros(test).long())
     pixels = torch.zeros(len(labels), 3, 1, 1, dtype=torch.uint8)
-    return Source(Images(pixels, labels), own, tuple(map(str, range(len(counts)))))
+    return DataSet(Images(pixels, labels), own, tuple(map(str, range(len(counts)))))
 
 
 @settings(max_examples=60, deadline=None)
@@ -40,7 +41,7 @@ def test_splits_are_disjoint_complete_stratified_and_hold_every_class(
     counts: list[int], val: float, calib: float, test: float, own_test: bool, seed: int
 ) -> None:
     source = source_of(counts, 7 if own_test else None)
-    options = DataOptions(val=val, calib=calib, test=test)
+    options = options_for("data", val=val, calib=calib, test=test)
     indices = split_indices(source, options, stream(seed, "splits"))
     if own_test:
         assert sorted(indices.pop("test").tolist()) == list(range(7))
@@ -57,7 +58,7 @@ def test_splits_are_disjoint_complete_stratified_and_hold_every_class(
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**40), st.integers(0, 2**40))
 def test_splits_follow_the_seed(seed: int, other: int) -> None:
-    source, options = source_of([30, 30], None), DataOptions()
+    source, options = source_of([30, 30], None), options_for("data")
     first, again = (split_indices(source, options, stream(seed, "splits")) for _ in range(2))
     assert all(np.array_equal(first[name], again[name]) for name in NAMES)
     different = split_indices(source, options, stream(other, "splits"))
@@ -65,12 +66,12 @@ def test_splits_follow_the_seed(seed: int, other: int) -> None:
 
 
 def test_a_leading_part_of_a_split_holds_all_classes() -> None:
-    train = load_splits(DataOptions(), 0).train
+    train = load_splits(options_for("data"), 0).train
     assert len(train.labels[:100].unique()) == 10
 
 
 def test_digits() -> None:
-    splits = load_splits(DataOptions(val=0.1, calib=0.1, test=0.2), 3)
+    splits = load_splits(options_for("data", val=0.1, calib=0.1, test=0.2), 3)
     assert splits.image_size == 8
     assert splits.num_classes == 10
     sizes = [len(getattr(splits, name)) for name in NAMES]
@@ -83,16 +84,16 @@ def test_digits() -> None:
 
 
 def test_the_same_seed_gives_the_same_hashes() -> None:
-    first, again, other = (load_splits(DataOptions(), seed) for seed in (0, 0, 1))
+    first, again, other = (load_splits(options_for("data"), seed) for seed in (0, 0, 1))
     assert first.hashes == again.hashes
     assert set(first.hashes) == set(NAMES)
     assert all(first.hashes[name] != other.hashes[name] for name in NAMES)
 
 
 def test_images_are_resized_on_request() -> None:
-    splits = load_splits(DataOptions(image_size=12), 0)
+    splits = load_splits(options_for("data", image_size=12), 0)
     assert splits.image_size == 12
-    assert splits.hashes["test"] != load_splits(DataOptions(), 0).hashes["test"]
+    assert splits.hashes["test"] != load_splits(options_for("data"), 0).hashes["test"]
 
 
 def shards(make_shard: Callable[..., Path], test_labels: list[int], dark: int = 0) -> Splits:
@@ -100,7 +101,7 @@ def shards(make_shard: Callable[..., Path], test_labels: list[int], dark: int = 
     test = np.random.default_rng(1).integers(0, 256 - dark, (6, 3, 32, 32), dtype=np.uint8)
     make_shard("train", pixels, [0, 1, 2] * 10, names=["a", "b", "c"])
     folder = make_shard("test", test, test_labels, names=["a", "b", "c"])
-    return load_splits(DataOptions(name="cifar10", path=str(folder), val=0.2, calib=0.2), 0)
+    return load_splits(options_for("data", name="cifar10", path=str(folder), val=0.2, calib=0.2), 0)
 
 
 def test_poisoned_test_labels_change_nothing_but_the_test_labels(make_shard: Callable[..., Path]) -> None:
@@ -119,26 +120,26 @@ def test_other_test_pixels_change_the_test_hash_only(make_shard: Callable[..., P
 
 def test_a_folder_is_split_and_sized(make_folder: Callable[..., Path]) -> None:
     folder = make_folder({"cat": 4, "dog": 9})
-    splits = load_splits(DataOptions(name="folder", path=str(folder)), 0)
+    splits = load_splits(options_for("data", name="folder", path=str(folder)), 0)
     assert splits.image_size == 32
     assert all(set(getattr(splits, name).labels.tolist()) == {0, 1} for name in NAMES)
-    assert load_splits(DataOptions(name="folder", path=str(folder), image_size=10), 0).image_size == 10
+    assert load_splits(options_for("data", name="folder", path=str(folder), image_size=10), 0).image_size == 10
 
 
 def test_a_class_with_too_few_images_is_named(make_folder: Callable[..., Path]) -> None:
     folder = make_folder({"cat": 9, "dog": 3})
     with pytest.raises(DuonasError, match="class 'dog' has 3 images; train, val, calib and test need one each"):
-        load_splits(DataOptions(name="folder", path=str(folder)), 0)
+        load_splits(options_for("data", name="folder", path=str(folder)), 0)
 
 
 def test_fractions_that_leave_nothing_to_train_on() -> None:
     with pytest.raises(DuonasError, match="leave nothing to train on"):
-        load_splits(DataOptions(val=0.5, calib=0.5), 0)
+        load_splits(options_for("data", val=0.5, calib=0.5), 0)
 
 
 def test_digits_take_no_path() -> None:
-    with pytest.raises(DuonasError, match="did you mean 'folder'"):
-        load_splits(DataOptions(path="my/images"), 0)
+    with pytest.raises(DuonasError, match=r"no key 'path': .* here that is 'digits'"):
+        options_for("data", path="my/images")
 
 
 def test_a_flat_channel_has_a_usable_deviation() -> None:

@@ -16,18 +16,21 @@ import torch
 from PIL import Image
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import DataOptions
 from duonas.data import decode, store
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
 from duonas.data.images import Images, read, take
 from duonas.data.ondisk import OnDisk
+from duonas.data.options import DataOptions
 from duonas.data.sources import folder
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
+from duonas.recipe.schema import options_for
 
 NAMES = ("train", "val", "calib", "test")
 COUNTS = {"cat": 70, "dog": 80}  # more than two parts of ``decode.CHUNK``
-AUGMENT = Augment(crop_padding=2, flip=True, randaugment=1, mixup=0.2, cutmix=1.0)
+AUGMENT = Augment.from_options(options_for("data", crop_padding=2, flip=True, randaugment=1, mixup=0.2, cutmix=1.0))
+
+FLIP = Augment.from_options(options_for("data", flip=True))
 
 
 @pytest.fixture
@@ -36,13 +39,20 @@ def options(make_folder: Callable[..., Path], tmp_path: Path) -> DataOptions:
 
 
 def on_disk(images: Path, tmp_path: Path, size: int = 8) -> DataOptions:
-    return DataOptions(
-        name="folder", path=str(images), image_size=size, store="disk", cache=str(tmp_path / "cache"), val=0.2, test=0.3
+    return options_for(
+        "data",
+        name="folder",
+        path=str(images),
+        image_size=size,
+        store="disk",
+        cache=str(tmp_path / "cache"),
+        val=0.2,
+        test=0.3,
     )
 
 
 def in_memory(options: DataOptions, seed: int = 0) -> Splits:
-    return load_splits(DataOptions(**(vars(options) | {"store": "memory"})), seed)
+    return load_splits(options_for("data", **(vars(options) | {"store": "memory"})), seed)
 
 
 def the_file(tmp_path: Path, name: str = "pixels.u8") -> Path:
@@ -94,7 +104,7 @@ def test_of_several_processes_each_reads_what_it_needs(options: DataOptions, mon
     lengths = noted(monkeypatch)
     train = load_splits(options, 0).train
     lengths.clear()
-    Batches(train, 12, num_classes=2, seed=0, augment=Augment(flip=True), rank=0, world=4).batch(0)
+    Batches(train, 12, num_classes=2, seed=0, augment=FLIP, rank=0, world=4).batch(0)
     assert lengths[0] == 3
 
 
@@ -145,7 +155,7 @@ def test_a_cache_that_may_only_be_read_is_used(
     expected = load_splits(options, 0).hashes
     the_file(tmp_path, "splits-*.json").unlink()
     monkeypatch.setattr(os, "access", lambda *_: False)
-    monkeypatch.setattr(store, "one_at_a_time", refuse)
+    monkeypatch.setattr(store, "FileLock", refuse)
     assert load_splits(options, 0).hashes == expected
 
 
@@ -154,7 +164,7 @@ def test_a_cache_whose_lock_is_somebody_elses_is_used(
 ) -> None:
     expected = load_splits(options, 0).hashes
     the_file(tmp_path, "splits-*.json").unlink()
-    monkeypatch.setattr(store, "one_at_a_time", forbid)
+    monkeypatch.setattr(store, "FileLock", forbid)
     assert load_splits(options, 0).hashes == expected
 
 
@@ -255,15 +265,15 @@ def test_a_file_that_was_cut_is_noticed(options: DataOptions, tmp_path: Path) ->
     load_splits(options, 0)
     path = the_file(tmp_path)
     os.truncate(path, 100)
-    with pytest.raises(DuonasError, match=r"pixels\.u8 is damaged: it holds 100 bytes; remove it"):
+    with pytest.raises(DuonasError, match=r"pixels\.u8 is damaged: it holds 100 bytes; delete it"):
         load_splits(options, 0)
     path.unlink()
     assert load_splits(options, 0).hashes == in_memory(options).hashes
 
 
 def test_other_data_sets_stay_in_memory() -> None:
-    with pytest.raises(DuonasError, match=r"store = 'disk' is for name = 'folder': digits fits into memory"):
-        load_splits(DataOptions(store="disk"), 0)
+    with pytest.raises(DuonasError, match=r"no key 'store': it is a key of \[data\] name = 'folder'"):
+        options_for("data", store="disk")
 
 
 def test_rows_of_images_on_disk_read_nothing(options: DataOptions, monkeypatch: pytest.MonkeyPatch) -> None:

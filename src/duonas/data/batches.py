@@ -1,11 +1,12 @@
-"""Batches of images as the networks take them: float32 in [0, 1], channels last."""
+"""Batches of images as networks take them: float32 in [0, 1], channels last."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
@@ -14,23 +15,25 @@ from duonas.data.augment import Augment
 from duonas.data.distributed import own_rows
 from duonas.data.images import Images, to_float
 from duonas.data.ondisk import OnDisk, Pixels, read
-from duonas.data.prefetch import Ahead
+from duonas.data.prefetch import Prefetch
+
+EVALUATION_BATCH = 250  # images a forward pass, where no recipe says how many
 
 
 class Batches:
-    """Training batches without end, shuffled anew every epoch; ``batch(step)`` depends on nothing but the arguments.
+    """Endless training batches, shuffled anew every epoch; ``batch(step)`` is a pure function of the step.
 
-    However many processes share a batch, together they see the images that one process would see, varied as it would.
-    Of images on disk the next batch is made in a thread while the last one is used.
+    Processes that share a batch get together the images that a single process would get, augmented in the same way.
+    For images on disk the next batch is prefetched in a thread while the last one is used.
 
     Args:
         images: the train split, on the device where batches are wanted.
-        batch_size: images a batch, over all processes that share it. What is left over at an epoch's end is dropped; a
-            set smaller than one batch makes one smaller batch.
+        batch_size: images in a batch, over all processes that share it. An incomplete batch at an epoch's end is
+            dropped; a split smaller than one batch makes one smaller batch.
         num_classes: length of the soft targets of mixup and cutmix.
-        seed: of the order and the augmentation.
-        augment: how images are varied.
-        rank: of this process; each takes its own rows of every batch.
+        seed: random seed for the order and the augmentation.
+        augment: the augmentation.
+        rank: number of this process, from 0; each process takes its own rows of every batch.
         world: how many processes share a batch.
 
     Raises:
@@ -65,7 +68,7 @@ class Batches:
         self.augment = augment
         self.rank, self.world = rank, world
         self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
-        self._made = Ahead(self._make) if isinstance(images.pixels, OnDisk) else self._make
+        self._made = Prefetch(self._make) if isinstance(images.pixels, OnDisk) else self._make
 
     def __len__(self) -> int:
         """Steps an epoch."""
@@ -92,11 +95,11 @@ class Batches:
         return stream(self.seed, "order", epoch).permutation(len(self.images))
 
 
-def evaluation_batches(pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
-    """All of (N, 3, H, W) uint8 in order, in float batches of at most ``batch_size``; N = 0 gives none.
+def evaluation_batches(pixels: Pixels, batch_size: int = EVALUATION_BATCH) -> Iterator[Tensor]:
+    """Images (N, 3, H, W) uint8 in order, in float batches of at most ``batch_size``; N = 0 gives none.
 
-    Their sizes differ by one at most, so that a mean over batches, as recalibration takes it, is one over images. Of
-    images on disk the next batch is read while the last one is used.
+    The sizes of the batches differ by one at most, so that a mean over batches, as recalibration takes it, is one over
+    images. For images on disk the next batch is prefetched.
     """
     count = math.ceil(len(pixels) / batch_size)
     rows = np.array_split(np.arange(len(pixels)), count) if count else []
@@ -104,5 +107,11 @@ def evaluation_batches(pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
     def make(number: int) -> Tensor:
         return to_float(read(pixels[rows[number][0] : rows[number][-1] + 1]))
 
-    made = Ahead(make, count) if isinstance(pixels, OnDisk) else make
+    made = Prefetch(make, count) if isinstance(pixels, OnDisk) else make
     yield from map(made, range(count))
+
+
+def outputs(network: Callable[[Tensor], Tensor], pixels: Pixels, batch_size: int = EVALUATION_BATCH) -> Tensor:
+    """What a network in eval mode gives for images (N, 3, H, W) uint8, N > 0, as float32 (N, ...) on the CPU."""
+    with torch.inference_mode():
+        return torch.cat([network(batch).float().cpu() for batch in evaluation_batches(pixels, batch_size)])

@@ -1,4 +1,4 @@
-"""Image files and encoded bytes to uint8 pixels, with Pillow on a few threads."""
+"""Decodes image files and encoded bytes to uint8 pixels, with Pillow in a few threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 
-CHUNK = 64  # images a task: handing out tasks costs nothing, and what waits to be written stays small
+CHUNK = 64  # images in a task: few enough tasks to cost nothing, and little memory in images that wait
 MAX_THREADS = 8
 
 
@@ -26,10 +26,10 @@ def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int,
     """Decode N images to (N, 3, size, size) uint8 RGB: short side resized to ``size``, then the centre cropped.
 
     Args:
-        names: what each image is called in an error, such as its path.
+        names: name of each image for error messages, such as its path.
         encoded: a file, or the bytes of one, for each image.
         size: side of the result in pixels.
-        progress: told the number of images decoded.
+        progress: called with the number of images decoded.
 
     Raises:
         DuonasError: an image cannot be read; the message names it.
@@ -45,7 +45,7 @@ def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int,
 
 
 def decode_in_order(names: Sequence[str], encoded: Sequence[Path | bytes], size: int) -> Iterator[np.ndarray]:
-    """The same in parts (M, 3, size, size), contiguous, of which a few at a time are in memory."""
+    """Decode as ``decode_all`` does, in contiguous parts (M, 3, size, size), few of them in memory at a time."""
     threads = min(MAX_THREADS, os.cpu_count() or 1)
 
     def decode_chunk(start: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def decode_in_order(names: Sequence[str], encoded: Sequence[Path | bytes], size:
             yield waiting.popleft().result()
             waiting.extend(pool.submit(decode_chunk, start) for start in islice(starts, 1))
     finally:
-        pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C: what has not begun is dropped
+        pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C tasks that have not begun are dropped
 
 
 def _decode(name: str, encoded: Path | bytes, size: int) -> np.ndarray:

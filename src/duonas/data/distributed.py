@@ -1,8 +1,9 @@
-"""The processes that train together, as one of them sees them; a process by itself is a world of one.
+"""What the processes that train together exchange.
 
-By default what a recipe gives does not depend on how many processes there are: each takes its own rows of every batch,
-batch norms see the images of all, gradients are averaged over all, and whatever is drawn for an image is drawn for the
-whole batch. Where each trains subnets of its own, it computes ``alone`` and meets the others after the backward pass.
+By default the result does not depend on how many processes there are: each takes its own rows of every batch, batch
+norms use the statistics of all images, gradients are averaged over all processes, and whatever is drawn for an image is
+drawn for the whole batch. Where each process trains its own subnets, they exchange nothing before the backward pass is
+done (``average_updates``).
 """
 
 from __future__ import annotations
@@ -16,21 +17,19 @@ from torch import Tensor, distributed, nn
 
 from duonas.core.errors import DuonasError
 
-_alone = False  # of the whole process, as its group is: autograd may compute in other threads
-
 
 def world_size() -> int:
-    """How many processes train together."""
+    """How many processes train together; 1 for a process by itself."""
     return distributed.get_world_size() if _many() else 1
 
 
 def rank() -> int:
-    """The number of this one, from 0."""
+    """The number of this process, from 0."""
     return distributed.get_rank() if _many() else 0
 
 
 def own_rows(whole: Any, rank: int, world: int) -> Any:
-    """What of a whole batch's array or tensor (B, ...) is one process's: (B / world, ...), spread evenly."""
+    """One process's part (B / world, ...) of a whole batch's array or tensor (B, ...): every ``world``-th row."""
     return whole[rank::world]
 
 
@@ -61,32 +60,19 @@ def average(values: Tensor) -> Tensor:
     return values.div_(world_size())
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Within, this process is a world of one: whatever it computes, it exchanges nothing with the others.
-
-    So processes may run different layers, where none of them could answer what another one asks.
-    """
-    global _alone
-    before, _alone = _alone, True
-    try:
-        yield
-    finally:
-        _alone = before
-
-
 def leave() -> None:
-    """Work alone from here on."""
+    """Leave the other processes; this one goes on by itself."""
     if _many():
         distributed.destroy_process_group()
 
 
 @contextmanager
-def apart(trained: nn.Module) -> Iterator[None]:
-    """Within, this process computes a step's gradients by itself, on whatever subnets; afterwards the processes agree.
+def average_updates(trained: nn.Module) -> Iterator[None]:
+    """In this block each process computes gradients on its own subnets; at its end the processes agree on the rest.
 
-    In all of them the same weights have gradients then, zeros where only others used a weight, none where nobody did.
-    Running statistics, as all buffers, have moved by the mean of how far they moved in each.
+    The same weights have gradients in all of them then, zeros where only other processes used a weight, none where no
+    process did. Running statistics, like all buffers, have moved by the mean of how far they moved in each process.
+    The block must exchange nothing with the other processes, which run other layers.
 
     Args:
         trained: everything that is trained, the same in all processes.
@@ -96,8 +82,7 @@ def apart(trained: nn.Module) -> Iterator[None]:
     """
     parameters, buffers = list(trained.parameters()), list(trained.buffers())
     before = [buffer.clone() for buffer in buffers]
-    with alone():
-        yield
+    yield
     with torch.no_grad():
         used = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
         moves = [(now.float() - old.float()).flatten() for now, old in zip(buffers, before, strict=True)]
@@ -138,7 +123,7 @@ def check_replicas(network: nn.Module, step: int) -> None:
 
 
 def _many() -> bool:
-    return not _alone and distributed.is_available() and distributed.is_initialized()
+    return distributed.is_available() and distributed.is_initialized()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Labelled images: uint8 in memory, so that even a large set fits on the device, or in a file where it does not."""
+"""Labelled images, uint8 to save memory: in a tensor on the device, or in a file where that is too small."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from duonas.data.ondisk import Pixels, read
 
-PART = 256  # images looked at in one go where nothing else says how many
+PART = 256  # images read at a time
 RESIZE_CHUNK = 4096  # images resized at a time, so that their float copies stay small
 
 
@@ -36,7 +36,7 @@ class Images:
         return Images(take(self.pixels, indices), select(self.labels, indices))
 
     def to(self, device: torch.device | str) -> Images:
-        """The same images on ``device``; those on disk come to it as they are read."""
+        """The same images on ``device``; images on disk are moved to it as they are read."""
         return Images(self.pixels.to(device), self.labels.to(device))
 
     def resized(self, size: int) -> Images:
@@ -44,21 +44,6 @@ class Images:
         if self.pixels.shape[-2:] == (size, size):
             return self
         return Images(torch.cat([_resize(part, size) for part in parts(self.pixels, RESIZE_CHUNK)]), self.labels)
-
-
-@dataclass(frozen=True)
-class Source:
-    """What the reader of a data set gives, before it is split.
-
-    Args:
-        images: all images, or those that are not test where the data set has a test split of its own.
-        test: the data set's own test split, if it has one.
-        class_names: the name of each label.
-    """
-
-    images: Images
-    test: Images | None
-    class_names: tuple[str, ...]
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -75,17 +60,17 @@ def to_device(array: np.ndarray, device: torch.device) -> Tensor:
 
 
 def select(values: Tensor, rows: np.ndarray) -> Tensor:
-    """The given rows of a tensor, in that order."""
+    """Rows of a tensor, in the order of ``rows`` (M,)."""
     return values.index_select(0, to_device(rows, values.device))
 
 
 def take(pixels: Pixels, rows: np.ndarray) -> Pixels:
-    """The given rows of images, in that order; on disk nothing is read."""
+    """Rows of images, in the order of ``rows`` (M,); images on disk are not read yet."""
     return select(pixels, rows) if isinstance(pixels, Tensor) else pixels[rows]
 
 
 def parts(pixels: Pixels, size: int = PART) -> Iterator[Tensor]:
-    """All images in order, ``size`` of them at a time as one tensor; at least one, if it is empty."""
+    """All images in order, in tensors of ``size`` images; of no images one empty tensor."""
     for start in range(0, max(len(pixels), 1), size):
         yield read(pixels[start : start + size])
 

@@ -13,38 +13,24 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Mixing:
-    """What was drawn for a batch of B images.
+    """The random choices of mixup or cutmix for a batch of B images.
 
     Args:
-        partner: (B,) number of the image that each is mixed with.
-        share: of the image itself in its target, in [0, 1]; its partner has the rest.
-        box: what cutmix takes from the partner; ``None`` for mixup, which blends the whole images.
+        partner: (B,) index of the image that each image is mixed with.
+        share: weight of the image itself in its target, in [0, 1]; its partner has the rest.
+        box: the part of the partner that cutmix pastes in; ``None`` for mixup, which blends whole images.
     """
 
     partner: np.ndarray
     share: float
     box: Box | None = None
 
-    @classmethod
-    def mixup(cls, batch: int, alpha: float, rng: np.random.Generator) -> Mixing:
-        """Draw for mixup: the share follows Beta(alpha, alpha)."""
-        share = rng.beta(alpha, alpha)
-        return cls(rng.permutation(batch), share)
-
-    @classmethod
-    def cutmix(cls, batch: int, alpha: float, height: int, width: int, rng: np.random.Generator) -> Mixing:
-        """Draw for cutmix of images (B, 3, H, W): the box's area follows Beta(alpha, alpha), less what is clipped."""
-        area = 1 - rng.beta(alpha, alpha)
-        partner = rng.permutation(batch)
-        top, bottom, left, right = box = random_box(height, width, area, rng)
-        return cls(partner, 1 - (bottom - top) * (right - left) / (height * width), box)
-
     def images(self, images: Tensor, partners: Tensor) -> Tensor:
-        """Images (M, 3, H, W) float with their partners in the same order."""
+        """Mix images (M, 3, H, W) float with their partners, in the same order."""
         return blend(images, partners, self.share) if self.box is None else paste(images, partners, self.box)
 
     def targets(self, targets: Tensor, partners: Tensor) -> Tensor:
-        """Targets (M, K) float with those of the partners."""
+        """Mix targets (M, K) float with those of the partners."""
         return blend(targets, partners, self.share)
 
 
@@ -55,12 +41,12 @@ def one_hot(labels: Tensor, num_classes: int) -> Tensor:
 
 
 def blend(values: Tensor, partners: Tensor, share: float) -> Tensor:
-    """``share`` of the one and the rest of the other."""
+    """The weighted mean of values and partners; ``share`` is the weight of the values."""
     return values * share + partners * (1 - share)
 
 
 def paste(images: Tensor, partners: Tensor, box: Box) -> Tensor:
-    """Images (M, 3, H, W) with a box (top, bottom, left, right in pixels, ends excluded) of their partners in them."""
+    """Images (M, 3, H, W) with a box of their partners pasted in: top, bottom, left, right in pixels, ends excluded."""
     top, bottom, left, right = box
     pasted = images.clone(memory_format=torch.preserve_format)
     pasted[:, :, top:bottom, left:right] = partners[:, :, top:bottom, left:right]

@@ -1,4 +1,4 @@
-"""Images that stay in a file: the rows of it that are asked for are read when they are needed."""
+"""Images that stay in a file and are read when they are needed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from duonas.core.errors import DuonasError
 
 @dataclass(frozen=True, eq=False)
 class OnDisk:
-    """Images of a file in an order of their own, in place of a tensor (N, 3, H, W) uint8; indexing them reads nothing.
+    """Images in a file, used in place of a tensor (N, 3, H, W) uint8; indexing selects images without reading them.
 
     Args:
-        stored: (M, 3, H, W) uint8, all images of the file, mapped: the system holds as much of it as there is room for.
-        rows: (N,) int64, which of them, in their order.
+        stored: (M, 3, H, W) uint8, all images of the file, memory-mapped: the system caches what it has room for.
+        rows: (N,) int64 indices of the selected images, in order.
         folder: where the file lies.
-        device: where they are wanted.
+        device: where ``read`` puts the images.
     """
 
     stored: Tensor
@@ -31,7 +31,7 @@ class OnDisk:
 
     @classmethod
     def open(cls, path: Path, shape: tuple[int, int, int, int]) -> OnDisk:
-        """All images of a file that holds nothing else.
+        """Open a file that holds the images and nothing else.
 
         Raises:
             DuonasError: it does not hold as many, or cannot be read.
@@ -41,7 +41,9 @@ class OnDisk:
         except (OSError, ValueError) as error:  # ValueError: it is empty
             raise DuonasError(f"cannot read {path}: {error}.") from error
         if mapped.size != np.prod(shape, dtype=np.int64):
-            raise DuonasError(f"{path} is damaged: it holds {mapped.size} bytes; remove it, and it is made anew.")
+            raise DuonasError(
+                f"{path} is damaged: it holds {mapped.size} bytes; delete it to have the images decoded again."
+            )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that nobody may write to the tensor: nobody does
             stored = torch.from_numpy(mapped.reshape(shape))
@@ -59,11 +61,11 @@ class OnDisk:
         return replace(self, rows=self.rows[chosen])
 
     def to(self, device: torch.device | str) -> OnDisk:
-        """The same images, which ``read`` brings to ``device``."""
+        """The same images, which ``read`` puts on ``device``."""
         return replace(self, device=torch.device(device))
 
     def read(self) -> Tensor:
-        """All of them as a tensor (N, 3, H, W) uint8 on the device, which is not waited for."""
+        """The selected images as a tensor (N, 3, H, W) uint8 on the device, without waiting for the device."""
         cuda = self.device.type == "cuda"
         pixels = torch.empty(self.shape, dtype=torch.uint8, pin_memory=cuda)
         torch.index_select(self.stored, 0, torch.from_numpy(self.rows), out=pixels)

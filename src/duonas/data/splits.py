@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -12,28 +11,28 @@ import torch
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import DataOptions
 from duonas.core.protocols import Progress, silent
+from duonas.core.registry import adapted, find
 from duonas.core.rng import stream
-from duonas.data.images import Images, Source, parts
-from duonas.data.sources.cifar import read_cifar
-from duonas.data.sources.digits import read_digits
-from duonas.data.sources.folder import DEFAULT_SIDE, in_memory, read_folder
-from duonas.data.store import remembered, stored_images
+from duonas.data.images import Images, parts
+from duonas.data.ondisk import OnDisk
+from duonas.data.options import DataOptions
+from duonas.data.source import DataSet
+from duonas.data.store import remembered
 
 Colour = tuple[float, float, float]
-MIN_STD = 1 / 255  # of a channel that never varies, so that normalising by it stays finite
+MIN_STD = 1 / 255  # for a channel that is constant, so that normalisation stays finite
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Disjoint splits: train trains, val is searched on, calib sets the router, test is measured on.
+    """Four disjoint splits: train for training, val for the search, calib for the router, test for measuring.
 
-    Each is stratified by class and in random order, so that any leading part of it is a fair sample.
+    Each is stratified by class and in random order, so that any leading part of it is a random sample.
 
     Args:
-        mean: of each colour channel of the train split, in [0, 1].
-        std: standard deviation likewise.
+        mean: mean of each colour channel of the train split, in [0, 1].
+        std: standard deviation of each colour channel of the train split.
         hashes: split name to the SHA-256 of its indices, pixels and labels; test without its labels, since nothing
             before measuring may depend on them.
     """
@@ -69,24 +68,21 @@ def load_splits(options: DataOptions, seed: int, progress: Progress = silent) ->
             f"data.val = {options.val} and data.calib = {options.calib} leave nothing to train on; "
             "their sum must be below 1."
         )
-    if options.store == "disk" and options.name != "folder":
-        raise DuonasError(
-            f"[data] store = 'disk' is for name = 'folder': {options.name} fits into memory, where it is faster."
-        )
-    source = _read(options, progress)
-    indices = split_indices(source, options, stream(seed, "splits", options.name))
-    images = {name: source.images.subset(chosen) for name, chosen in indices.items() if name != "test"}
-    images["test"] = (source.images if source.test is None else source.test).subset(indices["test"])
+    source = find("source", options.name)
+    whole: DataSet = source(adapted(options, source.Options)).read(progress)
+    indices = split_indices(whole, options, stream(seed, "splits", options.name))
+    images = {name: whole.images.subset(chosen) for name, chosen in indices.items() if name != "test"}
+    images["test"] = (whole.images if whole.test is None else whole.test).subset(indices["test"])
     if options.image_size is not None:
         images = {name: part.resized(options.image_size) for name, part in images.items()}
-    told = progress if options.store == "disk" else silent
-    about = remembered(source.images.pixels, _key(indices), lambda: _describe(images, indices, told))
+    watch = progress if isinstance(whole.images.pixels, OnDisk) else silent
+    about = remembered(whole.images.pixels, _key(indices), lambda: _describe(images, indices, watch))
     mean, std = (cast(Colour, tuple(about[name])) for name in ("mean", "std"))
-    return Splits(**images, class_names=source.class_names, mean=mean, std=std, hashes=about["hashes"])
+    return Splits(**images, class_names=whole.class_names, mean=mean, std=std, hashes=about["hashes"])
 
 
-def split_indices(source: Source, options: DataOptions, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Split name to int64 indices: into ``source.test`` for a test split of its own, else into ``source.images``."""
+def split_indices(source: DataSet, options: DataOptions, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Split name to int64 indices into ``source.images``; those of a separate test split are into ``source.test``."""
     labels = source.images.labels.numpy()
     own_test = source.test is not None
     parts: dict[str, list[np.ndarray]] = {"test": [], "val": [], "calib": [], "train": []}
@@ -102,7 +98,7 @@ def split_indices(source: Source, options: DataOptions, rng: np.random.Generator
 
 
 def channel_histogram(pixels: Tensor) -> np.ndarray:
-    """How often each value is there in each channel of (N, 3, H, W) uint8, (3, 256)."""
+    """Histogram of the values of each channel of (N, 3, H, W) uint8, (3, 256)."""
     return np.stack([torch.bincount(channel.reshape(-1), minlength=256).numpy() for channel in pixels.unbind(1)])
 
 
@@ -117,21 +113,8 @@ def channel_statistics(histogram: np.ndarray) -> tuple[Colour, Colour]:
     return (means[0], means[1], means[2]), (stds[0], stds[1], stds[2])
 
 
-def _read(options: DataOptions, progress: Progress) -> Source:
-    match options.name:
-        case "digits":
-            if options.path is not None:
-                raise DuonasError("data.path is given, but data.name = 'digits' is bundled; did you mean 'folder'?")
-            return read_digits()
-        case "cifar10" | "cifar100":
-            return read_cifar(options.name, options.path, progress)
-        case "folder":
-            decode = in_memory if options.store == "memory" else partial(stored_images, cache=options.cache)
-            return read_folder(options.path, options.image_size or DEFAULT_SIDE, progress, decode)
-
-
 def _sizes(count: int, class_name: str, options: DataOptions, own_test: bool) -> list[int]:
-    """How many of a class's images go to test, val and calib: at least one to each, and at least one left to train."""
+    """How many of a class's images go to test, val and calib: at least one to each, and one is left to train."""
     needed = 3 if own_test else 4
     if count < needed:
         splits = "train, val and calib" if own_test else "train, val, calib and test"
@@ -149,7 +132,7 @@ def _share(count: int, fraction: float, spare: int) -> int:
 
 
 def _key(indices: dict[str, np.ndarray]) -> str:
-    """A name for what is known of splits: other indices, other name."""
+    """A name for a file about these splits, unique to their indices."""
     digest = hashlib.sha256()
     for name, chosen in indices.items():
         digest.update(f"{name}/{len(chosen)}".encode() + chosen.astype("<i8").tobytes())
@@ -157,7 +140,7 @@ def _key(indices: dict[str, np.ndarray]) -> str:
 
 
 def _describe(images: dict[str, Images], indices: dict[str, np.ndarray], progress: Progress) -> dict[str, Any]:
-    """Mean, deviation and hashes as JSON, from one look at every image."""
+    """Mean, standard deviation and hashes as JSON, in one pass over all images."""
     total, done = sum(map(len, images.values())), 0
     hashes, histograms = {}, {}
     progress(done, total)

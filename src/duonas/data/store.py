@@ -1,4 +1,4 @@
-"""Decoded images kept in a folder, so that a data set need not fit into memory: made once, then only opened."""
+"""A cache of decoded images on disk, for data sets that do not fit into memory: decoded once, then only opened."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from duonas.core.errors import DuonasError
-from duonas.core.files import one_at_a_time, read_json, write_json
+from duonas.core.files import expand, read_json, write_json
 from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_in_order
 from duonas.data.ondisk import OnDisk, Pixels
 
 DEFAULT_CACHE = "~/.cache/duonas"
-VERSION = 1  # of what is made of a file: images of another version are others
-PIXELS, PART = "pixels.u8", ".part"  # of a part the name is the same, but for the suffix
+VERSION = 1  # of decoding; a cache of another version is not used
+PIXELS, PART = "pixels.u8", ".part"  # names of the complete file, and suffix of an incomplete one
 
 
 def stored_images(
     files: Sequence[Path], root: Path, size: int, progress: Progress = silent, *, cache: str | None
 ) -> OnDisk:
-    """N images, decoded as ``decode_all`` does, in a file below ``cache``; whoever comes first makes it.
+    """Decode N images as ``decode_all`` does into a file below ``cache``, unless that was done before.
 
-    Files of the same names, sizes and times of change have it made already. Killed, the next one goes on where this
-    one stopped; of several at a time one works and the others wait.
+    The file is found again by the names, sizes and modification times of the images. After a kill the next call goes on
+    where decoding stopped; of several processes one decodes and the others wait.
 
     Args:
         files: the images, all of them below ``root``.
         root: the data set's folder.
         size: side of the images in pixels.
-        progress: told the number of images decoded.
-        cache: a folder, made where it is not there; ``None``: ``~/.cache/duonas``.
+        progress: called with the number of images decoded.
+        cache: a folder, created if needed; ``None``: ``~/.cache/duonas``.
 
     Raises:
-        DuonasError: too little room (nothing is left behind), no permission, or an image that cannot be read.
+        DuonasError: too little disk space (nothing is left behind), no permission, or an image that cannot be read.
     """
-    folder = Path(cache or DEFAULT_CACHE).expanduser() / _name(files, root, size)
+    folder = expand(cache or DEFAULT_CACHE, "[data] cache") / _name(files, root, size)
     path = folder / PIXELS
     try:
         if not path.exists():
             _check_room(path, len(files) * 3 * size * size)
-            with one_at_a_time(folder / ".lock"):
+            with FileLock(folder / ".lock"):
                 if not path.exists():
                     _make(path, files, size, progress)
     except OSError as error:
@@ -53,31 +55,31 @@ def stored_images(
 
 
 def remembered(pixels: Pixels, key: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What ``find`` gives, kept beside images on disk: to look at all of them again would take minutes.
+    """What ``find`` gives, cached beside images on disk, since reading all of them again would take minutes.
 
     Args:
-        pixels: what it is about.
-        key: names all else that it depends on.
-        find: gives JSON.
+        pixels: the images that the value depends on.
+        key: name of the cache file, unique to whatever else the value depends on.
+        find: computes the value, as JSON.
     """
     if not isinstance(pixels, OnDisk):
         return find()
     path = pixels.folder / f"{key}.json"
     if not path.exists():
-        if not os.access(pixels.folder, os.W_OK):  # somebody else's cache
+        if not os.access(pixels.folder, os.W_OK):  # another user's cache
             return find()
         try:
-            with one_at_a_time(pixels.folder / ".lock"):
+            with FileLock(pixels.folder / ".lock"):
                 if not path.exists():
                     write_json(path, find())
-        except PermissionError:  # the lock is somebody else's
+        except PermissionError:  # the lock belongs to another user
             return find()
     found: dict[str, Any] = read_json(path)
     return found
 
 
 def _name(files: Sequence[Path], root: Path, size: int) -> str:
-    """A folder's name for these files as they are now: other files, other name."""
+    """A folder name that is unique to these files as they are now."""
     digest = hashlib.sha256(f"{VERSION}/{size}".encode())
     for file in files:
         about = file.stat()
@@ -86,7 +88,7 @@ def _name(files: Sequence[Path], root: Path, size: int) -> str:
 
 
 def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> None:
-    """Decode all into a file beside ``path``, on from where it ends, then put it in place.
+    """Decode into a file beside ``path``, on from where it ends, then rename it to ``path``.
 
     Raises:
         OSError: it cannot be written.
@@ -105,7 +107,7 @@ def _make(path: Path, files: Sequence[Path], size: int, progress: Progress) -> N
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    except Exception:  # a full disk, an image that is no image; after a kill or Ctrl-C it is there to go on from
+    except Exception:  # a full disk or an unreadable image; after a kill or Ctrl-C the part stays to go on from
         part.unlink(missing_ok=True)
         raise
 
@@ -118,12 +120,12 @@ def _length(path: Path) -> int:
 
 
 def _check_room(path: Path, needed: int) -> None:
-    """Refuse to begin a file of so many bytes where there is no room for what is missing of it."""
+    """Refuse a file of ``needed`` bytes where the disk has no room for those that are missing."""
     folder = next(folder for folder in path.absolute().parents if folder.exists())
     free = shutil.disk_usage(folder).free
     missing = needed - _length(path.with_suffix(PART))
     if missing > free and not path.exists():  # another process may just have finished it
         raise DuonasError(
             f"the decoded images need {needed / 1e9:.1f} GB in {path.parent.parent} and only {free / 1e9:.1f} GB are "
-            "free there: make room, name a folder on another disk by [data] cache, or take a smaller image_size."
+            "free there: make room, name a folder on another disk by [data] cache, or set a smaller image_size."
         )

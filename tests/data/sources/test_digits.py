@@ -3,11 +3,11 @@ from __future__ import annotations
 import torch
 from sklearn.datasets import load_digits
 
-from duonas.data.sources.digits import read_digits
+from duonas.data.sources.digits import Digits
 
 
 def test_digits_are_the_bundled_ones_in_rgb() -> None:
-    source = read_digits()
+    source = Digits(Digits.Options()).read()
     bundled = load_digits()
     assert source.images.pixels.shape == (1797, 3, 8, 8)
     assert source.images.pixels.dtype == torch.uint8

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.data.sources.folder import read_folder
+from duonas.data.source import DataSet
+from duonas.data.sources.folder import Folder as FolderSource
+
+
+def read_folder(path: str | None, size: int) -> DataSet:
+    return FolderSource(FolderSource.Options(path=path, image_size=size)).read()
+
 
 Folder = Callable[..., Path]
 
@@ -81,7 +87,7 @@ def test_an_empty_class_folder_of_the_test_split_is_named(make_folder: Folder) -
 def test_a_test_class_unknown_to_train_gets_the_nearest_name(make_folder: Folder) -> None:
     make_folder({"cat": 2, "dog": 2}, under="train")
     folder = make_folder({"cats": 2}, under="test")
-    with pytest.raises(DuonasError, match=r"test/cats is no class .*did you mean 'cat'\?"):
+    with pytest.raises(DuonasError, match=r"test/cats is not a class .*did you mean 'cat'\?"):
         read_folder(str(folder), 8)
 
 

@@ -1,41 +1,54 @@
-"""CIFAR-10 and CIFAR-100: from Parquet shards in the Hugging Face image layout, or by torchvision's download."""
+"""The base class of CIFAR-10 and CIFAR-100: Parquet shards in the Hugging Face image layout, or a download."""
 
 from __future__ import annotations
 
 import json
+from abc import ABC
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
+from filelock import FileLock
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import one_at_a_time
+from duonas.core.files import expand
+from duonas.core.parquet import column_names, read_table
 from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_all
-from duonas.data.images import Images, Source
+from duonas.data.images import Images
+from duonas.data.options import DataOptions
+from duonas.data.source import DataSet, Source
 
 SIDE = 32
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
 
 
-def read_cifar(name: str, path: str | None, progress: Progress = silent) -> Source:
-    """CIFAR with its own test split, 32x32.
+class Cifar(Source, ABC):
+    """CIFAR with its test split, from ``train*.parquet`` and ``test*.parquet`` or by download."""
 
-    Args:
-        name: ``cifar10`` or ``cifar100``.
-        path: folder that holds ``train*.parquet`` and ``test*.parquet``, at any depth; ``None``: download.
-        progress: told the number of images decoded.
+    @dataclass(frozen=True)
+    class Options(DataOptions):
+        """Keys of ``[data]``."""
 
-    Raises:
-        DuonasError: the shards are missing or not in the layout, or the download fails.
-    """
-    if path is None:
-        return _download(name, Path.home() / ".cache" / "duonas")
-    folder = Path(path).expanduser()
+        path: str | None = None
+        """Folder with the Parquet shards, at any depth; default: download to ~/.cache/duonas."""
+
+    def read(self, progress: Progress = silent) -> DataSet:
+        """Read the images.
+
+        Raises:
+            DuonasError: shards are missing or have another layout, or the download fails.
+        """
+        if self.options.path is None:
+            return _download(self.name, Path.home() / ".cache" / "duonas")
+        return _read_shards(expand(self.options.path, "[data] path"), progress)
+
+
+def _read_shards(folder: Path, progress: Progress) -> DataSet:
     if not folder.is_dir():
         raise DuonasError(f"data.path {str(folder)!r} is not a folder; expected one that holds Parquet shards.")
     train, test = _table(folder, "train"), _table(folder, "test")
@@ -46,11 +59,11 @@ def read_cifar(name: str, path: str | None, progress: Progress = silent) -> Sour
     labels = torch.cat([_labels(part, len(class_names)) for part in (train, test)])
     pixels = decode_all(rows["name"].to_pylist(), rows["bytes"].to_pylist(), SIDE, progress)
     images, own_test = (Images(pixels[part], labels[part]) for part in (slice(len(train)), slice(len(train), None)))
-    return Source(images, own_test, class_names)
+    return DataSet(images, own_test, class_names)
 
 
 def _table(folder: Path, part: str) -> pa.Table:
-    """All rows of the part's shards as columns ``name`` (of the image, for errors), ``bytes`` and ``label``."""
+    """Return all rows of the part's shards as columns ``name`` (for error messages), ``bytes`` and ``label``."""
     shards = sorted(folder.rglob(f"{part}*.parquet"))
     table = pa.concat_tables([_read(shard) for shard in shards]) if shards else ()
     if not len(table):
@@ -61,24 +74,20 @@ def _table(folder: Path, part: str) -> pa.Table:
 
 
 def _read(shard: Path) -> pa.Table:
-    try:
-        names = pq.read_schema(shard).names
-        image, label = _column(shard, names, IMAGE_COLUMNS), _column(shard, names, LABEL_COLUMNS)
-        table = pq.read_table(shard, columns=[image, label])
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise DuonasError(f"cannot read the Parquet shard {shard}: {reason}.") from error
+    names = column_names(shard)
+    image, label = _column(shard, names, IMAGE_COLUMNS), _column(shard, names, LABEL_COLUMNS)
+    table = read_table(shard, columns=[image, label])
     kind = table.schema.field(image).type
     if not pa.types.is_struct(kind) or {"bytes", "path"} - {field.name for field in kind}:
         raise DuonasError(f"column {image!r} of {shard} is {kind}; expected a struct of bytes and path.")
     if table[label].null_count or not pa.types.is_integer(table.schema.field(label).type):
-        raise DuonasError(f"column {label!r} of {shard} must hold one integer for each image.")
+        raise DuonasError(f"column {label!r} of {shard} must hold an integer for each image.")
     encoded, paths = (pc.struct_field(table[image], name) for name in ("bytes", "path"))
     if encoded.null_count:
-        raise DuonasError(f"column {image!r} of {shard} has rows without bytes; the images must lie inside the shard.")
+        raise DuonasError(f"column {image!r} of {shard} has rows without bytes; the images must be inside the shard.")
     columns = {
         "name": pa.array([f"{path} (row {row} of {shard})" for row, path in enumerate(paths.to_pylist())], pa.string()),
-        "bytes": encoded.cast(pa.large_binary()),  # whose offsets hold more than 2 GiB
+        "bytes": encoded.cast(pa.large_binary()),  # 64-bit offsets, for more than 2 GiB
         "label": table[label].cast(pa.int64()),
     }
     return pa.table(columns, metadata=table.schema.metadata)
@@ -92,7 +101,7 @@ def _column(shard: Path, names: list[str], wanted: tuple[str, ...]) -> str:
 
 
 def _class_names(train: pa.Table) -> tuple[str, ...]:
-    """The label column's names from the shards' metadata; numbers where it says none."""
+    """Return the class names from the shards' metadata; the labels themselves if it has none."""
     metadata = train.schema.metadata or {}
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
@@ -111,12 +120,12 @@ def _labels(table: pa.Table, classes: int) -> torch.Tensor:
     return torch.from_numpy(labels)
 
 
-def _download(name: str, root: Path) -> Source:
+def _download(name: str, root: Path) -> DataSet:
     from torchvision import datasets  # here, because importing torchvision takes seconds and only this needs it
 
     dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
     try:
-        with one_at_a_time(root / ".lock"):  # the first of several processes downloads, the others find it there
+        with FileLock(root / ".lock"):  # only one of several processes downloads
             train, test = (dataset(str(root), train=part, download=True) for part in (True, False))
     except (OSError, RuntimeError) as error:  # no network, a damaged archive, a full disk
         reason = str(error).strip().rstrip(".") or type(error).__name__
@@ -127,4 +136,4 @@ def _download(name: str, root: Path) -> Source:
         Images(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
         for part in (train, test)
     )
-    return Source(images, own_test, tuple(train.classes))
+    return DataSet(images, own_test, tuple(train.classes))

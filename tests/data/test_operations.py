@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duonas.data.randaugment import OPERATIONS, draw, randaugment
+from duonas.data.operations import OPERATIONS, draw, randaugment
 
 PIXELS = torch.from_numpy(np.random.default_rng(0).integers(0, 200, (5, 3, 16, 16), dtype=np.uint8))
 UNSIGNED = {"identity", "posterize", "solarize", "autocontrast", "equalize"}

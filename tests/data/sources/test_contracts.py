@@ -1,0 +1,27 @@
+"""Every shipped data source passes the contract suite."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from duonas.core.registry import find, names
+from duonas.core.rng import stream
+from duonas.testing import SourceContract
+
+
+class TestSources(SourceContract):
+    @pytest.fixture(autouse=True, params=names("source"))
+    def _options(self, request, make_shard, make_folder):
+        self.kind = find("source", request.param)
+        keys = {}
+        if request.param == "folder":
+            keys = {"path": str(make_folder({"cat": 3, "dog": 4})), "image_size": 8}
+        elif request.param != "digits":
+            for part in ("train", "test"):
+                pixels = stream(0, part).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
+                keys = {"path": str(make_shard(part, pixels, [0, 1, 2, 0, 1, 2]))}
+        self.options = self.kind.Options(**keys)
+
+    def source(self):
+        return self.kind(self.options)
