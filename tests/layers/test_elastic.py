@@ -9,10 +9,10 @@ from torch.nn import functional as F
 from duonas.core.block import LayerSpec
 from duonas.core.rng import stream
 from duonas.data.batches import evaluation_batches
-from duonas.layers.blocks import Input
 from duonas.layers.elastic import ElasticConv, ElasticLinear, KernelTransform, centre
 from duonas.layers.init import initialise
 from duonas.layers.norm import SlicedBatchNorm, SwitchableBatchNorm, recalibrate
+from duonas.layers.plain import Input
 
 
 def test_a_smaller_kernel_is_the_centre_and_fewer_channels_the_first():
@@ -76,14 +76,14 @@ def test_a_norm_trains_the_statistics_of_its_own_width(kind):
     x = torch.randn(64, 2, 3, 3) * 3 + 5
     for _ in range(60):
         norm(x)
-    plain = norm.extract(2)
-    torch.testing.assert_close(plain.running_mean, x.mean((0, 2, 3)), rtol=0.05, atol=0.05)
-    untouched = norm.extract(4).running_mean[2:]
-    assert torch.equal(untouched, torch.zeros(2))
+    _, _, mean, *_ = norm.weights(LayerSpec("norm", "norm", 2, 2))
+    torch.testing.assert_close(mean, x.mean((0, 2, 3)), rtol=0.05, atol=0.05)
+    _, _, widest, *_ = norm.weights(LayerSpec("norm", "norm", 4, 4))
+    assert torch.equal(widest[2:], torch.zeros(2))
 
 
 def test_a_normalised_image_has_no_mean_and_resizing_comes_first():
-    block = Input((0.5, 0.5, 0.5), (0.25, 0.25, 0.25), 4)
+    block = Input(4, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     out = block(torch.full((1, 3, 8, 8), 0.75))
     assert out.shape == (1, 3, 4, 4) and torch.allclose(out, torch.ones(1))
 

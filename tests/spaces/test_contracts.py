@@ -5,32 +5,34 @@ from __future__ import annotations
 import pytest
 import torch
 
-from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
-from duonas.spaces.families import build_space, build_supernet
-from duonas.spaces.mobilenet import FAMILY
-from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.uib import FAMILY as UIB
-from duonas.supernet.supernet import Family, Supernet
+from duonas.spaces.mobilenet import MobileNet
+from duonas.spaces.nasbench201 import NasBench201
+from duonas.spaces.uib import UIB
+from duonas.supernet.family import Family, build_space, build_supernet
+from duonas.supernet.options import SpaceOptions
+from duonas.supernet.supernet import Supernet
+from duonas.supernet.weights.kshot import Kshot
+from duonas.supernet.weights.kshot_hypernet import KshotHypernet
 from duonas.testing import SpaceContract, SupernetContract
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 
 
-def made(family: Family, size: int, table: SpaceOptions) -> Supernet:
+def made(family: type[Family], size: int, table: SpaceOptions) -> Supernet:
     return build_supernet(family, build_space(family, table, size, 5), MEAN, STD, stream(0, "init"), table)
 
 
 def mobilenet(size: int = 16, **options) -> Supernet:
-    return made(FAMILY, size, SpaceOptions(**options))
+    return made(MobileNet, size, MobileNet.Options(**options))
 
 
 def nasbench201(size: int = 8, **options) -> Supernet:
-    return made(NASBENCH201, size, SpaceOptions(**{"channels": 4, "cells": 1} | options))
+    return made(NasBench201, size, NasBench201.Options(**{"channels": 4, "cells": 1} | options))
 
 
 def uib(size: int = 8, **options) -> Supernet:
-    return made(UIB, size, SpaceOptions(**options))
+    return made(UIB, size, UIB.Options(**options))
 
 
 class TestMobileNetDigits(SupernetContract):
@@ -91,19 +93,21 @@ class TestNasBench201(SupernetContract):
 
 class TestNasBench201Kshot(SupernetContract):
     def supernet(self):
-        return nasbench201(weights="kshot", dictionary=3)
+        return nasbench201(weights=Kshot.Options(dictionary=3))
 
 
 class TestNasBench201Hypernet(SupernetContract):
     def supernet(self):
-        return nasbench201(weights="kshot-hypernet", dictionary=4, rank=4)
+        return nasbench201(weights=KshotHypernet.Options(dictionary=4, rank=4))
 
 
 class TestMobileNetHypernet(SupernetContract):
     """Sizes are cut out of weights that are made for the arch."""
 
     def supernet(self):
-        return mobilenet(8, preset="digits", weights="kshot-hypernet", dictionary=4, rank=4, axes={"depth": [1, 2]})
+        return mobilenet(
+            8, preset="digits", weights=KshotHypernet.Options(dictionary=4, rank=4), axes={"depth": [1, 2]}
+        )
 
 
 class TestNasBench201Nothing(SpaceContract):

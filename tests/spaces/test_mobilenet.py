@@ -10,16 +10,16 @@ import pytest
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.options import PairOptions, SpaceOptions
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.recipe.schema import parse
-from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
+from duonas.spaces.mobilenet import PRESETS, MobileNet, MobileNetSpace
+from duonas.supernet.options import PairOptions
 
 
 @pytest.mark.parametrize("preset", sorted(PRESETS))
 def test_every_preset_spans_the_papers_axes(preset):
-    space = FAMILY.space(SpaceOptions(preset=preset), PRESETS[preset].image_size, 10)
+    space = MobileNet.space(MobileNet.Options(preset=preset), PRESETS[preset].image_size, 10)
     assert space.axes["stage1.width"].values == (0.25, 0.5, 0.75, 1.0)
     assert space.axes["stage1.depth"].values == (1, 2, 3, 4)
     assert space.axes["stage1.block0.kernel"].values == (3, 5, 7)
@@ -30,11 +30,11 @@ def test_every_preset_spans_the_papers_axes(preset):
 def test_exact_size_of_the_cifar_space():
     stages, per_block = 3, 3 * 4
     stage = 4 * sum(per_block**depth for depth in (1, 2, 3, 4))
-    assert FAMILY.space(SpaceOptions(preset="cifar"), 32, 10).size() == 2 * stage**stages
+    assert MobileNet.space(MobileNet.Options(preset="cifar"), 32, 10).size() == 2 * stage**stages
 
 
 def test_costs_of_known_archs():
-    space = FAMILY.space(SpaceOptions(preset="cifar-small"), 32, 10)
+    space = MobileNet.space(MobileNet.Options(preset="cifar-small"), 32, 10)
     smallest = analytic(space.blocks(space.smallest()))
     # stem 27*16*32^2; three blocks without expansion: depthwise 9*c*h^2, project c*c'*h^2; head 24*72*16 + 72*10
     by_hand = (
@@ -45,29 +45,29 @@ def test_costs_of_known_archs():
 
 
 def test_narrowing_keeps_the_order_and_refuses_what_is_not_there():
-    space = FAMILY.space(SpaceOptions(preset="cifar", axes={"kernel": [5, 3], "depth": [2]}), 32, 10)
+    space = MobileNet.space(MobileNet.Options(preset="cifar", axes={"kernel": [5, 3], "depth": [2]}), 32, 10)
     assert space.axes["stage1.block0.kernel"].values == (3, 5)
     assert "stage1.block2.kernel" not in space.axes and isinstance(space, MobileNetSpace)
     with pytest.raises(DuonasError, match=r"kernel has no value 9: choose from \[3, 5, 7\]"):
-        FAMILY.space(SpaceOptions(preset="cifar", axes={"kernel": [9]}), 32, 10)
+        MobileNet.space(MobileNet.Options(preset="cifar", axes={"kernel": [9]}), 32, 10)
     with pytest.raises(DuonasError, match="no axis 'kernal': did you mean 'kernel'"):
-        FAMILY.space(SpaceOptions(preset="cifar", axes={"kernal": [3]}), 32, 10)
+        MobileNet.space(MobileNet.Options(preset="cifar", axes={"kernal": [3]}), 32, 10)
     with pytest.raises(DuonasError, match="no preset 'cifr': did you mean 'cifar'"):
-        FAMILY.space(SpaceOptions(preset="cifr"), 32, 10)
+        MobileNet.space(MobileNet.Options(preset="cifr"), 32, 10)
 
 
 def test_a_range_is_every_number_of_channels_between():
-    space = FAMILY.space(SpaceOptions(preset="cifar-small", width_range=(0.25, 1.0)), 32, 10)
+    space = MobileNet.space(MobileNet.Options(preset="cifar-small", width_range=(0.25, 1.0)), 32, 10)
     channels = [[space.channels(s, w) for w in space.axes[f"stage{s}.width"].values] for s in (1, 2, 3)]
     assert channels == [list(range(6, 25, 2)), list(range(12, 49, 2)), list(range(24, 97, 2))]
-    four = FAMILY.space(SpaceOptions(preset="cifar-small"), 32, 10)
+    four = MobileNet.space(MobileNet.Options(preset="cifar-small"), 32, 10)
     assert space.size() * 4**3 == four.size() * prod(map(len, channels))
     assert space.blocks(space.largest()) == four.blocks(four.largest())
     assert space.blocks(space.smallest()) == four.blocks(four.smallest())
 
 
 def test_on_a_long_axis_mutation_goes_anywhere_and_neighbours_everywhere():
-    space = FAMILY.space(SpaceOptions(preset="cifar-small", width_range=(0.25, 1.0)), 32, 10)
+    space = MobileNet.space(MobileNet.Options(preset="cifar-small", width_range=(0.25, 1.0)), 32, 10)
     arch, rng = space.smallest(), stream(0, "mutate")
     drawn = {space.mutate(arch, rng, 0.5)["stage3.width"] for _ in range(400)}
     assert drawn == set(range(37))
@@ -77,8 +77,10 @@ def test_on_a_long_axis_mutation_goes_anywhere_and_neighbours_everywhere():
 @pytest.mark.parametrize("divisor", [1, 3, 4, 8])
 def test_a_divisor_rounds_channels_and_counts_no_network_twice(divisor):
     """With 8, three quarters and a half of 24 channels are both 16."""
-    options = SpaceOptions(preset="cifar-small", divisor=divisor, axes={"depth": [1], "kernel": [3], "expansion": [2]})
-    space = FAMILY.space(options, 32, 10)
+    options = MobileNet.Options(
+        preset="cifar-small", divisor=divisor, axes={"depth": [1], "kernel": [3], "expansion": [2]}
+    )
+    space = MobileNet.space(options, 32, 10)
     networks = {space.blocks(arch) for arch in space.archs()}
     assert len(networks) == space.size() == (3 * 4 * 4 if divisor == 8 else 4**3)
     for network in networks:
@@ -87,7 +89,7 @@ def test_a_divisor_rounds_channels_and_counts_no_network_twice(divisor):
 
 def test_squeeze_excite_and_simple_blocks():
     def largest(**options):
-        space = FAMILY.space(SpaceOptions(preset="imagenet", **options), 224, 10)
+        space = MobileNet.space(MobileNet.Options(preset="imagenet", **options), 224, 10)
         return space.blocks(space.largest())[1:]
 
     assert all(block.squeeze_excite for block in largest(squeeze_excite="on")[1:-1])
@@ -110,12 +112,14 @@ def test_squeeze_excite_and_simple_blocks():
     ],
 )
 def test_little_is_made_by_bigs_table_but_for_its_own_choices(pair, expected):
-    little = pair.little(SpaceOptions(preset="cifar", squeeze_excite="on"))
+    little = pair.little(MobileNet.Options(preset="cifar", squeeze_excite="on"))
     assert (little.blocks, little.squeeze_excite) == expected and little.preset == "cifar"
 
 
 def differing(coupling, little="off", big="on"):
-    spaces = [FAMILY.space(SpaceOptions(preset="cifar", squeeze_excite=choice), 32, 10) for choice in (big, little)]
+    spaces = [
+        MobileNet.space(MobileNet.Options(preset="cifar", squeeze_excite=choice), 32, 10) for choice in (big, little)
+    ]
     return pair_space(spaces[0], coupling, little=spaces[1])
 
 
@@ -139,7 +143,7 @@ def test_a_nested_little_with_its_own_blocks_is_a_subnet_of_its_own():
 
 
 def test_a_nested_little_needs_nothing_that_big_lacks():
-    with pytest.raises(DuonasError, match="little's stage1_block0 has a layer 'squeeze' that big's has not"):
+    with pytest.raises(DuonasError, match="little's stage1_block0 has a layer 'squeeze' that big's does not have"):
         differing("nested", little="on", big="off")
     assert differing("sibling", little="on", big="off").roles == ("big", "little")
 
@@ -157,18 +161,18 @@ def test_a_nested_little_needs_nothing_that_big_lacks():
 )
 def test_what_does_not_go_together_is_one_sentence(options, message):
     with pytest.raises(DuonasError, match=message):
-        FAMILY.space(SpaceOptions(preset="cifar-small", **options), 32, 10)
+        MobileNet.space(MobileNet.Options(preset="cifar-small", **options), 32, 10)
 
 
 def test_a_short_range_may_be_switchable():
-    options = SpaceOptions(preset="cifar-small", width_range=(0.75, 1.0), divisor=4, norm="switchable")
-    space = FAMILY.space(options, 32, 10)
+    options = MobileNet.Options(preset="cifar-small", width_range=(0.75, 1.0), divisor=4, norm="switchable")
+    space = MobileNet.space(options, 32, 10)
     assert [space.channels(3, width) for width in space.axes["stage3.width"].values] == [72, 76, 80, 84, 88, 92, 96]
 
 
 def test_the_documented_recipe_is_what_it_says():
-    text = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "parts" / "spaces.md").read_text(encoding="utf-8")
     recipe = parse(tomllib.loads(text.split("```toml\n")[1].split("```")[0]))
-    spaces = [FAMILY.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
+    spaces = [MobileNet.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
     assert [len(spaces[0].axes[f"stage{stage}.width"].values) for stage in (1, 2, 3)] == [3, 5, 10]
     assert pair_space(spaces[0], recipe.pair.coupling, little=spaces[1]).roles == ("big", "little")

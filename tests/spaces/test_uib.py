@@ -16,21 +16,24 @@ from timm.models._efficientnet_blocks import UniversalInvertedResidual
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.goal import Goal
-from duonas.core.options import GivenPair, PairOptions, SpaceOptions
 from duonas.core.rng import stream
 from duonas.core.uib import FORMS, form, uib_block
 from duonas.costs.analytic import analytic
 from duonas.deploy.export import export_module
 from duonas.layers.norm import folded
 from duonas.layers.uib import ElasticUIB
-from duonas.recipe.schema import parse
+from duonas.pair.build import build
+from duonas.recipe.schema import options_for, parse
 from duonas.report.figures.blocks import architectures
-from duonas.search.prices import Pricer
+from duonas.search.goal import Goal
+from duonas.search.options import GivenPair
+from duonas.search.prices import Prices
 from duonas.search.problem import Problem
-from duonas.search.strategies.fixed import Given
-from duonas.spaces.mobilenet import FAMILY as MOBILENET
-from duonas.spaces.uib import FAMILY, KHYPER, PRESETS
+from duonas.search.strategies.fixed import Fixed
+from duonas.spaces.mobilenet import MobileNet
+from duonas.spaces.uib import KHYPER, PRESETS, UIB
+from duonas.supernet.options import PairOptions
+from duonas.supernet.supernet import plain_network
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "uib_costs.py"
 GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
@@ -38,7 +41,7 @@ EVERY = list(itertools.product((0, 3, 5), repeat=2))
 
 
 def space(preset="uib", size=None, classes=1000, **options):
-    return FAMILY.space(SpaceOptions(preset=preset, **options), size or PRESETS[preset].image_size, classes)
+    return UIB.space(UIB.Options(preset=preset, **options), size or PRESETS[preset].image_size, classes)
 
 
 def block(first, second, stride=1, channels=(4, 4), expansion=6, side=7):
@@ -85,7 +88,7 @@ def test_a_block_is_timms(first, second, stride):
     """The same layers in the same order, so that the weights of one fit the other, and the same result."""
     spec = block(first, second, stride, channels=(8, 8), expansion=2)
     theirs = UniversalInvertedResidual(8, 8, first, second, stride=stride, exp_ratio=2, layer_scale_init_value=None)
-    ours = elastic(spec, {"first": (first,), "second": (second,)}).extract(spec)
+    (ours,) = build([spec])
     ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
     x = torch.rand(2, 8, 7, 7)
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
@@ -153,7 +156,8 @@ def test_forms_nest_as_their_kernels_do():
 def test_a_smaller_kernel_is_the_centre_of_the_larger():
     largest = block(5, 5)
     net = elastic(largest, {"first": (0, 3, 5), "second": (0, 3, 5)})
-    body = net.extract(block(3, 3)).body
+    (plain,) = plain_network([block(3, 3)], [net])
+    body = plain.body
     for place, part in (("first", body[0]), ("second", body[2])):
         assert torch.equal(part[0].weight, getattr(net, place).conv.weight[..., 1:4, 1:4])
 
@@ -222,13 +226,15 @@ def test_the_script_prints_both(capsys):
 
 def test_a_pair_may_be_given_by_name():
     whole = space()
-    problem = Problem(GOAL, Pricer(pair_space(whole, "sibling")))
-    (asked,) = Given(problem, GivenPair(little={"arch": "khyper-s"}, big={"arch": "khyper-l"})).ask(1)
+    problem = Problem(GOAL, Prices(pair_space(whole, "sibling")))
+    (asked,) = Fixed(
+        problem, Fixed.Options(pair=GivenPair(little={"arch": "khyper-s"}, big={"arch": "khyper-l"})), 0
+    ).ask(1)
     assert asked.pair.little == whole.arch(arch="khyper-s") and asked.pair.big == whole.arch(arch="khyper-l")
     other = whole.arch(arch="khyper-s", stage1_block0_second=5, resolution=224)
     assert whole.value(other, "stage1.block0.second") == 5 and whole.value(other, "resolution") == 224
     smaller = GivenPair(little={"arch": "khyper-s", "resolution": 224}, big={"arch": "khyper-l"})
-    assert whole.value(Given(problem, smaller).ask(1)[0].pair.little, "resolution") == 224
+    assert whole.value(Fixed(problem, Fixed.Options(pair=smaller), 0).ask(1)[0].pair.little, "resolution") == 224
 
 
 @pytest.mark.parametrize(
@@ -236,18 +242,31 @@ def test_a_pair_may_be_given_by_name():
     [
         (lambda: space("uib").arch(arch="khyper-x"), "no arch named 'khyper-x': did you mean 'khyper-"),
         (lambda: space("uib", 224).arch(arch="khyper-s"), r"'resolution' has no value 272: choose from \[224\]"),
-        (lambda: space("uib-cifar").arch(arch="khyper-s"), "no arch is named 'khyper-s' here"),
+        (lambda: space("uib-cifar").arch(arch="khyper-s"), "has no named archs such as 'khyper-s'"),
         (lambda: space("uib-cifar").arch(stage1_width=13), r"'stage1.width' has no value 13: choose from \[12, 16\]"),
         (lambda: space("uib-cifar", axes={"kernel": [3]}), "has no axis 'kernel': expected one of"),
         (lambda: space("uib-cifar", axes={"first": [7]}), r"first has no value 7: choose from \[0, 3, 5\]"),
         (lambda: space("uib-cifar", axes={"width": [13]}), r"width has no value 13"),
-        (lambda: space("uib-cifar", axes={"width": [16]}), r"width leaves stage2.width no value: .* \[24, 32\]"),
+        (lambda: space("uib-cifar", axes={"width": [16]}), r"width keeps no value of stage2.width: .* \[24, 32\]"),
         (lambda: space("uib-cifar", axes={"stage9.depth": [1]}), r"no axis 'stage9\.depth': did you mean 'stage"),
-        (lambda: space("uib-cifar", divisor=8), "'uib' knows no divisor"),
-        (lambda: space("uib-cifar", squeeze_excite="on"), "'uib' knows no squeeze_excite"),
-        (lambda: FAMILY.space(PairOptions(little_blocks="simple").little(SpaceOptions()), 32, 10), "knows no blocks"),
-        (lambda: FAMILY.space(SpaceOptions(preset="uib-cifr"), 32, 10), "no preset 'uib-cifr': did you mean 'uib-c"),
-        (lambda: MOBILENET.space(SpaceOptions(preset="uib"), 32, 10), "'mobilenet' has no preset 'uib'"),
+        (
+            lambda: options_for("space", name="uib", divisor=8),
+            "no key 'divisor': it is a key of .* 'mobilenet', but here",
+        ),
+        (
+            lambda: options_for("space", name="uib", squeeze_excite="on"),
+            "no key 'squeeze_excite': it is a key of .* 'mobilenet'",
+        ),
+        (lambda: options_for("space", name="uib", blocks="simple"), "no key 'blocks': it is a key of .* 'mobilenet'"),
+        (
+            lambda: UIB.space(PairOptions(little_blocks="simple").little(UIB.Options()), 32, 10),
+            "search space 'uib' has only one kind of block",
+        ),
+        (
+            lambda: UIB.space(UIB.Options(preset="uib-cifr"), 32, 10),
+            "no preset 'uib-cifr': did you mean 'uib-c",
+        ),
+        (lambda: MobileNet.space(MobileNet.Options(preset="uib"), 32, 10), "'mobilenet' has no preset 'uib'"),
     ],
 )
 def test_what_is_not_there_is_one_sentence(made, message):
@@ -265,7 +284,7 @@ def test_narrowing_is_for_all_stages_or_one():
 
 
 def test_presets_go_by_the_images_size():
-    made = [FAMILY.space(SpaceOptions(), side, 10) for side in (8, 32, 224, 320)]
+    made = [UIB.space(UIB.Options(), side, 10) for side in (8, 32, 224, 320)]
     assert [each.preset for each in made] == [PRESETS[name] for name in ("uib-digits", "uib-cifar", "uib", "uib")]
     assert [each.axes["resolution"].values for each in made[2:]] == [(224,), (224, 272, 320)]
     cifar = made[1]
@@ -274,8 +293,8 @@ def test_presets_go_by_the_images_size():
 
 
 def test_plain_weight_sharing_extracts_and_folds():
-    table = SpaceOptions(preset="uib-digits")
-    net = FAMILY.supernet(FAMILY.space(table, 8, 5), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table).eval()
+    table = UIB.Options(preset="uib-digits")
+    net = UIB.supernet(UIB.space(table, 8, 5), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table).eval()
     images = torch.rand(2, 3, 8, 8)
     for i in range(6):
         arch = net.space.sample(stream(0, i))
@@ -285,12 +304,12 @@ def test_plain_weight_sharing_extracts_and_folds():
 
 
 def test_the_documented_recipes_are_what_they_say():
-    text = (Path(__file__).parents[2] / "docs" / "uib.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "parts" / "uib.md").read_text(encoding="utf-8")
     narrow, pair = (parse(tomllib.loads(part.split("```")[0])) for part in text.split("```toml\n")[1:])
-    cifar = FAMILY.space(narrow.space, 32, 10)
+    cifar = UIB.space(narrow.space, 32, 10)
     assert [cifar.axes[f"stage{stage}.depth"].values for stage in (1, 2)] == [(1,), (1, 2)]
-    problem = Problem(GOAL, Pricer(pair_space(space(), pair.pair.coupling)))
-    assert Given(problem, pair.search.pair).ask(1)
+    problem = Problem(GOAL, Prices(pair_space(space(), pair.pair.coupling)))
+    assert Fixed(problem, Fixed.Options(pair=pair.search.pair), 0).ask(1)
     archs = [space().arch(arch=name) for name in KHYPER]
     assert not any(space().contains(big, little) for little, big in itertools.permutations(archs, 2))
 
@@ -298,8 +317,8 @@ def test_the_documented_recipes_are_what_they_say():
 def test_every_form_exports_to_onnx(size=7):
     """At any batch size, with a map of an odd side."""
     narrow = {"width": [12, 24], "stage1.depth": [2], "stage2.depth": [2]}
-    table = SpaceOptions(preset="uib-digits", axes=narrow)
-    net = FAMILY.supernet(FAMILY.space(table, size, 5), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table).eval()
+    table = UIB.Options(preset="uib-digits", axes=narrow)
+    net = UIB.supernet(UIB.space(table, size, 5), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table).eval()
     forms = {"stage1_block0_first": 0, "stage1_block1_second": 0, "stage2_block0_first": 0, "stage2_block0_second": 0}
     arch = net.space.arch(**forms)
     assert set(net.space.forms(arch).values()) == set(FORMS.values())
@@ -315,7 +334,7 @@ def test_every_form_exports_to_onnx(size=7):
 def test_the_report_names_the_forms():
     whole = space()
     little, big = ([spec.to_json() for spec in whole.blocks(whole.arch(arch=f"khyper-{size}"))] for size in "sl")
-    drawn = architectures({"blocks": {"little": little, "big": big}, "shared": 0, "pair": {}})
+    drawn = architectures({"blocks": {"little": little, "big": big}, "shared": 0, "coupling": "sibling", "pair": {}})
     page = str(drawn.wide)
     assert "ConvNext-like · 5, 0 · 48 ch" in page and "FFN · 0, 0 · 352 ch" in page
     assert "Extra DW, first depthwise 5×5, second depthwise 3×3, stride 2, expansion 6" in page

@@ -7,13 +7,13 @@ import torch
 
 from duonas.core.block import BlockSpec, LayerSpec
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
-from duonas.layers.generated import GivenLayer
-from duonas.spaces.families import build_space, build_supernet, family
-from duonas.supernet.weights.generators import make_generator
-from duonas.supernet.weights.kshot import Kshot
-from duonas.supernet.weights.kshot_hypernet import KshotHypernet
+from duonas.layers.elastic import LayerWithWeight
+from duonas.recipe.schema import options_for
+from duonas.spaces.nasbench201 import NasBench201
+from duonas.supernet.family import build_space, build_supernet
+from duonas.supernet.weights.kshot import KshotGenerator
+from duonas.supernet.weights.kshot_hypernet import HypernetGenerator, KshotHypernet
 
 TOKENS = (3, 5)
 
@@ -30,11 +30,12 @@ LAYERS = (conv("wide", 8, 6), conv("depthwise", 8, 8, 5, groups=8), conv("point"
 
 
 def hypernet(size=4, rank=3, layers=LAYERS, seed=0):
-    return KshotHypernet([block(*layers)], TOKENS, size, rank, 2, stream(seed, "x"))
+    options = KshotHypernet.Options(dictionary=size, rank=rank)
+    return HypernetGenerator([block(*layers)], TOKENS, options, stream(seed, "x"))
 
 
 def kshot(size=4):
-    return Kshot([block(*LAYERS)], TOKENS, size, stream(0, "x"))
+    return KshotGenerator([block(*LAYERS)], TOKENS, size, stream(0, "x"))
 
 
 def tokens(seed=0):
@@ -47,12 +48,13 @@ def count(*parameters):
 
 def test_a_hypernet_layer_has_the_parameters_of_section_3_2():
     """256 channels, kernel 3, h = N = 64. The paper's sum leaves h out of its second term; section 3.1 has it there."""
-    net = KshotHypernet([block(conv("c", 256, 256))], TOKENS, 64, 64, 1, stream(0))
+    options = KshotHypernet.Options(dictionary=64, rank=64, mixers=1)
+    net = HypernetGenerator([block(conv("c", 256, 256))], TOKENS, options, stream(0))
     first, second = count(*net.first.values()), count(*net.second.values())
     assert first == 256 * 64 * 64 == 1_048_576
     assert second == 64 * 256 * 9
     assert round((first + 256 * 9) / 1e6, 2) == 1.05  # as the paper adds it up
-    assert Kshot([block(conv("c", 256, 256))], TOKENS, 64, stream(0)).kernels["block:c"].numel() == 37_748_736
+    assert KshotGenerator([block(conv("c", 256, 256))], TOKENS, 64, stream(0)).kernels["block:c"].numel() == 37_748_736
 
 
 @pytest.mark.parametrize("make", [hypernet, kshot])
@@ -60,7 +62,7 @@ def test_weights_have_the_shapes_of_the_largest_and_are_he_normal(make):
     generator = make(size=16)
     (filled,) = generator.fill([block(*LAYERS)], tokens())
     for layer, plain in zip(filled.layers, LAYERS, strict=True):
-        assert isinstance(layer, GivenLayer)
+        assert isinstance(layer, LayerWithWeight)
         outs, ins, side = plain.out_channels, plain.in_channels // plain.groups, plain.kernel
         assert layer.weight.shape == (outs, ins, side, side)
         assert vars(plain).items() <= vars(layer).items()
@@ -69,7 +71,7 @@ def test_weights_have_the_shapes_of_the_largest_and_are_he_normal(make):
 def test_first_weights_of_a_hypernet_have_hes_deviation():
     layers = (conv("c", 32, 48),)
     generator = hypernet(64, 32, layers)
-    generator.sharpness = 0.0
+    generator.sharpness.fill_(0)
     (filled,) = generator.fill([block(*layers)], tokens())
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
 
@@ -108,7 +110,7 @@ def test_coefficients_are_a_simplex_that_the_arch_decides(make):
 @pytest.mark.parametrize("make", [hypernet, kshot])
 def test_held_coefficients_are_equal_and_get_no_gradient(make):
     generator = make()
-    generator.sharpness = 0.0
+    generator.sharpness.fill_(0)
     code = generator.code(tokens())
     torch.testing.assert_close(code.coefficients, torch.full((4,), 0.25))
     code.coefficients.square().sum().backward()
@@ -125,17 +127,19 @@ def test_every_part_learns(make):
 
 
 def test_the_stem_and_linear_layers_keep_their_own():
-    table = SpaceOptions(name="nasbench201", channels=4, cells=1, weights="kshot-hypernet", dictionary=2, rank=2)
-    cells = family(table.name)
-    space = build_space(cells, table, 8, 4)
-    net = build_supernet(cells, space, (0.5,) * 3, (0.2,) * 3, stream(0), table)
+    table = NasBench201.Options(channels=4, cells=1, weights=KshotHypernet.Options(dictionary=2, rank=2))
+    space = build_space(NasBench201, table, 8, 4)
+    net = build_supernet(NasBench201, space, (0.5,) * 3, (0.2,) * 3, stream(0), table)
     own = [name for name, _ in net.blocks.named_parameters() if "norm" not in name]
     assert own == ["stem.conv.conv.weight", "head.classify.weight", "head.classify.bias"]
     specs = net.specs(space.largest(), space.blocks(space.largest()))
-    assert not any(isinstance(layer, GivenLayer) for spec in specs for layer in spec.layers if spec.stage == 0)
+    assert not any(isinstance(layer, LayerWithWeight) for spec in specs for layer in spec.layers if spec.stage == 0)
+
+
+def test_the_name_alone_is_short_for_a_table():
+    assert options_for("space", weights="kshot-hypernet").weights == KshotHypernet.Options()
 
 
 def test_an_unknown_kind_of_weights_is_refused():
-    space = build_space(family("nasbench201"), SpaceOptions(name="nasbench201"), 8, 4)
-    with pytest.raises(DuonasError, match="no weights 'hypernet': did you mean"):
-        make_generator(space, SpaceOptions(weights="hypernet"), stream(0))
+    with pytest.raises(DuonasError, match=r"\[space.weights\] name has no choice 'hypernet': did you mean"):
+        options_for("space", weights="hypernet")

@@ -1,1 +1,1 @@
-"""Elastic layers and blocks; each takes its spec as an argument and extracts to plain PyTorch."""
+"""Elastic layers and blocks, which run by a spec as an argument, and their plain counterparts."""

@@ -1,4 +1,4 @@
-"""How weights start."""
+"""Initialisation of weights."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from duonas.layers.elastic import ElasticConv, ElasticLinear
 
 
 def initialise(network: nn.Module, rng: np.random.Generator) -> None:
-    """Fill the weights of all convolutions and linear layers from ``rng``; norms and zeros stay as they are.
+    """Initialise the weights of all convolutions and linear layers; other parameters stay as they are.
 
-    Convolutions: normal with He's variance over the fan-out. Linear: uniform within 1 / sqrt(inputs).
+    Convolutions: normal with He's variance over the fan-out. Linear layers: uniform within 1 / sqrt(inputs).
     """
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     with torch.no_grad():

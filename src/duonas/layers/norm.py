@@ -1,8 +1,8 @@
-"""Batch norm for subnets: shared by slicing and recalibrated, switched by width, or both."""
+"""Batch norm for subnets: sliced and recalibrated, switched by width, or both."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from itertools import pairwise
 from typing import Any
@@ -12,32 +12,42 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from duonas.data.distributed import average, gather, world_size
+from duonas.core.block import LayerSpec
+from duonas.data.distributed import average, gather
 
 EPS = 1e-5
 MOMENTUM = 0.1
 
 
-def batch_norm(
-    x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor, training: bool
-) -> Tensor:
-    """Batch norm of (B, C, H, W); in training, by the statistics of the images of all processes that compute together.
+class _ElasticNorm(nn.Module):
+    """Batch norm of (B, C, H, W) by the statistics of this process's images, or of the images of all processes.
 
-    So the running statistics are the same in all of them too, and weights do not depend on how many there are.
+    With shared statistics, results do not depend on the number of processes.
     """
-    if training and world_size() > 1:
-        out: Tensor = _SharedBatchNorm.apply(x, running_mean, running_var, weight, bias)
-        return out
-    return F.batch_norm(x, running_mean, running_var, weight, bias, training, MOMENTUM, EPS)
+
+    shares_statistics = False
+
+    def normalise(self, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if self.training and self.shares_statistics:
+            out: Tensor = _SharedBatchNorm.apply(x, running_mean, running_var, weight, bias)
+            return out
+        return F.batch_norm(x, running_mean, running_var, weight, bias, self.training, MOMENTUM, EPS)
+
+
+def share_statistics(network: nn.Module, on: bool) -> None:
+    """Switch the elastic norms of ``network`` to the statistics of the images of all processes, or back."""
+    for module in network.modules():
+        if isinstance(module, _ElasticNorm):
+            module.shares_statistics = on
 
 
 class _SharedBatchNorm(torch.autograd.Function):
-    """One exchange of two numbers a channel forward, and one backward. (PyTorch's own runs on GPUs only.)"""
+    """Exchanges two numbers per channel, forward and backward (PyTorch's ``SyncBatchNorm`` needs GPUs)."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        own = torch.stack(torch.var_mean(x.float(), (0, 2, 3), correction=0))
-        variances, means = gather(own).unbind(1)
+        local = torch.stack(torch.var_mean(x.float(), (0, 2, 3), correction=0))
+        variances, means = gather(local).unbind(1)
         mean, var = means.mean(0), variances.mean(0) + means.var(0, correction=0)
         count = x.numel() // x.shape[1] * len(means)
         running_mean.lerp_(mean, MOMENTUM)
@@ -51,7 +61,7 @@ class _SharedBatchNorm(torch.autograd.Function):
         wide = grad.float()
         normalised = (x.float() - _wide(mean)) * _wide(scale)
         grad_bias, grad_weight = wide.sum((0, 2, 3)), (wide * normalised).sum((0, 2, 3))
-        # What all processes' losses lose by a shift of the mean and by a stretch of the deviation.
+        # The gradients of all processes' losses by the mean and by the deviation.
         shift, stretch = average(torch.stack([grad_bias, grad_weight])) * (x.shape[1] / x.numel())
         grad_x = (wide - _wide(shift) - normalised * _wide(stretch)) * _wide(weight * scale)
         return grad_x.to(x.dtype), None, None, grad_weight, grad_bias
@@ -61,10 +71,10 @@ def _wide(values: Tensor) -> Tensor:
     return values[:, None, None]
 
 
-class SlicedBatchNorm(nn.Module):
+class SlicedBatchNorm(_ElasticNorm):
     """One set of weights and statistics for all widths; a narrow subnet uses its leading channels.
 
-    The running statistics mix all subnets, so an extracted network is recalibrated before use (US-Nets, section 3.3).
+    Running statistics average over all subnets, so an extracted network is recalibrated (US-Nets, section 3.3).
     """
 
     running_mean: Tensor
@@ -81,17 +91,17 @@ class SlicedBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any C up to the widest."""
         c = x.shape[1]
-        return batch_norm(x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c], self.training)
+        return self.normalise(x, self.running_mean[:c], self.running_var[:c], self.weight[:c], self.bias[:c])
 
-    def extract(self, channels: int) -> nn.BatchNorm2d:
-        """A plain batch norm with copies of the leading channels."""
-        return _plain(
-            self.weight[:channels], self.bias[:channels], self.running_mean[:channels], self.running_var[:channels]
-        )
+    def weights(self, layer: LayerSpec) -> Iterator[Tensor]:
+        """The state of a plain batch norm for ``layer``: the leading channels."""
+        for values in (self.weight, self.bias, self.running_mean, self.running_var):
+            yield values[: layer.out_channels]
+        yield torch.tensor(0)  # batches tracked
 
     @torch.no_grad()
     def reorder(self, order: Tensor) -> None:
-        """Put channel ``order[i]`` at place i."""
+        """Move channel ``order[i]`` to place i."""
         for values in (self.weight, self.bias, self.running_mean, self.running_var):
             values.copy_(values[order])
 
@@ -100,8 +110,8 @@ class SlicedBatchNorm(nn.Module):
         nn.init.zeros_(self.weight)
 
 
-class SwitchableBatchNorm(nn.Module):
-    """A batch norm of its own for every width (Slimmable Networks, section 3.1)."""
+class SwitchableBatchNorm(_ElasticNorm):
+    """A separate batch norm for every width (Slimmable Networks, section 3.1)."""
 
     def __init__(self, widths: Iterable[int]) -> None:
         super().__init__()
@@ -110,18 +120,18 @@ class SwitchableBatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any of the widths."""
         norm: Any = self.by_width[str(x.shape[1])]
-        return batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, self.training)
+        return self.normalise(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
 
-    def extract(self, channels: int) -> nn.BatchNorm2d:
-        """A plain batch norm with copies of that width's weights and statistics."""
-        norm = self.by_width[str(channels)]
-        assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
-        return _plain(norm.weight, norm.bias, norm.running_mean, norm.running_var)
+    def weights(self, layer: LayerSpec) -> Iterator[Tensor]:
+        """The state of a plain batch norm for ``layer``: the norm of its width."""
+        norm: Any = self.by_width[str(layer.out_channels)]
+        yield from (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        yield torch.tensor(0)  # batches tracked
 
     @torch.no_grad()
     def reorder(self, order: Tensor) -> None:
-        """Put the widest's channel ``order[i]`` at place i; the narrower norms, whose channels are others, follow."""
-        state = self.extract(len(order)).state_dict()
+        """Move channel ``order[i]`` of the widest norm to place i; narrower norms get its leading channels."""
+        state = self.by_width[str(len(order))].state_dict()
         widest = {name: value[order] for name, value in state.items() if value.ndim}
         for width, norm in self.by_width.items():
             norm.load_state_dict({name: value[: int(width)] for name, value in widest.items()}, strict=False)
@@ -133,34 +143,24 @@ class SwitchableBatchNorm(nn.Module):
             nn.init.zeros_(norm.weight)
 
 
-ElasticNorm = SlicedBatchNorm | SwitchableBatchNorm
 NORMS: dict[str, type[SlicedBatchNorm] | type[SwitchableBatchNorm]] = {
     "recalibrated": SlicedBatchNorm,
     "switchable": SwitchableBatchNorm,
     "both": SwitchableBatchNorm,
 }
-RECALIBRATED = ("recalibrated", "both")  # whose statistics are measured anew once a network is extracted
-
-
-def _plain(weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> nn.BatchNorm2d:
-    norm = nn.BatchNorm2d(len(weight), EPS, MOMENTUM, device=weight.device)
-    state = {"weight": weight, "bias": bias, "running_mean": mean, "running_var": var}
-    norm.load_state_dict(state | {"num_batches_tracked": norm.num_batches_tracked})
-    return norm
+RECALIBRATED = ("recalibrated", "both")  # kinds of norm whose statistics are measured for each extracted network
 
 
 @torch.no_grad()
 def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
     """Replace the batch-norm statistics of a plain network by the cumulative average over ``batches``.
 
-    The network is an extracted copy, so the supernet and the next candidate are untouched.
-
     Args:
-        network: what ``Supernet.extract`` made.
+        network: from ``Supernet.extract``; changed in place.
         batches: training images, each (B, 3, H, W) in [0, 1].
 
     Returns:
-        The same network, in eval mode.
+        The network, in eval mode.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
@@ -175,9 +175,9 @@ def recalibrate(network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A copy of a plain network in eval mode whose batch norms are folded into the convolutions before them.
+    """A copy of a plain network in eval mode with batch norms folded into the convolutions before them.
 
-    It answers the same to rounding, and sooner. Only neighbours in an ``nn.Sequential`` are folded.
+    Outputs are equal up to rounding. Only neighbours in an ``nn.Sequential`` are folded.
     """
     copy = deepcopy(network).eval()
     for chain in [module for module in copy.modules() if isinstance(module, nn.Sequential)]:

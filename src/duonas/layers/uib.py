@@ -1,31 +1,30 @@
-"""The universal inverted bottleneck and the head behind it, elastic. Each runs and extracts what a spec asks for."""
+"""Elastic blocks: the universal inverted bottleneck and MobileNetV3's head."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from duonas.core.block import BlockSpec, LayerSpec
-from duonas.layers.blocks import ACTIVATIONS, MODULES, ConvNorm, Residual, Widths
-from duonas.layers.elastic import ElasticLinear, KernelTransform, centre
-from duonas.layers.sorting import by_importance
+from duonas.layers.blocks import FUNCTIONS, ConvNorm, Widths
+from duonas.layers.elastic import ElasticBlock, ElasticLinear, KernelTransform, by_importance, centre
 
-Kernels = Mapping[str, Sequence[int]]  # of "first" and "second": the values of the axis, 0 for none
+Kernels = Mapping[str, Sequence[int]]  # the values of the axes "first" and "second"; 0 for no convolution
 
 
-class ElasticUIB(nn.Module):
+class ElasticUIB(ElasticBlock):
     """MobileNetV4's universal inverted bottleneck, elastic in width and in its two depthwise convolutions.
 
     Either may be missing, so a block is an Extra DW, an IB, a ConvNext-like or an FFN (``duonas.core.uib``).
 
     Args:
         largest: the block that contains all others.
-        widths: every number of channels that each layer may give, for switchable norms.
+        widths: every number of output channels of each layer, for switchable norms.
         norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``.
-        kernels: that the depthwise convolutions may have.
-        kernel_transform: whether smaller kernels are learned maps of the larger ones' centres, not those centres.
+        kernels: the kernel sizes of the depthwise convolutions.
+        kernel_transform: whether smaller kernels are learned maps of the centres of larger ones.
     """
 
     def __init__(
@@ -52,19 +51,19 @@ class ElasticUIB(nn.Module):
         """(B, spec.in_channels, H, W) to (B, spec.out_channels, H', W')."""
         out = x
         for layer in spec.layers:
-            out = self._layer(layer.name)(out, layer)
+            out = self.layer(layer.name)(out, layer)
         return x + out if spec.residual else out
 
     def mixed(self, x: Tensor, spec: BlockSpec, mixture: Mapping[str, Tensor]) -> Tensor:
-        """Every form at once: in each depthwise place the sum over its kernels, weighted (paper T, equation 5).
+        """The output with the weighted sum over kernel sizes in both depthwise places (paper T, equation 5).
 
-        Kernel 0 passes on what it got, every ``stride``-th pixel of it. Where a mixture holds one kernel alone in both
-        places, this is what the block with these two gives.
+        Kernel 0 passes on every ``stride``-th pixel. With a single kernel of probability 1 in both places, the output
+        is that of the block with these kernels.
 
         Args:
             x: (B, spec.in_channels, H, W).
             spec: the largest block.
-            mixture: the probabilities (V,) of the V kernels, by axis: ``stage1.block0.first`` and ``.second``.
+            mixture: the probabilities (V,) of the kernels, by axis: ``stage1.block0.first`` and ``.second``.
         """
         axis = spec.name.replace("_", ".")
         out = self._blended(x, spec, "first", mixture[f"{axis}.first"])
@@ -76,7 +75,7 @@ class ElasticUIB(nn.Module):
     def _blended(self, x: Tensor, spec: BlockSpec, place: str, weights: Tensor) -> Tensor:
         if place not in spec:
             return x
-        layer, depthwise = spec[place], self._layer(place)
+        layer, depthwise = spec[place], self.layer(place)
         passed = x[..., :: layer.stride, :: layer.stride]
         terms = [
             weight * (depthwise(x, replace(layer, kernel=kernel)) if kernel else passed)
@@ -84,17 +83,8 @@ class ElasticUIB(nn.Module):
         ]
         return sum(terms[1:], terms[0])
 
-    def _layer(self, name: str) -> ConvNorm:
-        layer: ConvNorm = getattr(self, name)
-        return layer
-
-    def extract(self, spec: BlockSpec) -> nn.Module:
-        """The same in plain layers."""
-        body = nn.Sequential(*(self._layer(layer.name).extract(layer) for layer in spec.layers))
-        return Residual(body) if spec.residual else body
-
     def sort_inside(self) -> None:
-        """The expanded channels, by the weights of the projection that reads them (OFA, section 3)."""
+        """Sort the hidden channels by the weights of the projection that reads them (OFA, section 3)."""
         if self.expand:
             order = by_importance(self.project.input_importance())
             self.expand.reorder_outputs(order)
@@ -105,7 +95,7 @@ class ElasticUIB(nn.Module):
         return (self.expand or self.project).input_importance()
 
     def reorder_inputs(self, order: Tensor) -> None:
-        """Put input channel ``order[i]`` at place i; where nothing expands them, they are the hidden ones too."""
+        """Move input channel ``order[i]`` to place i; without expansion, they are the hidden channels."""
         if self.first:
             self.first.reorder_outputs(order)
         if self.expand:
@@ -114,7 +104,7 @@ class ElasticUIB(nn.Module):
             self._reorder_hidden(order)
 
     def reorder_outputs(self, order: Tensor) -> None:
-        """Put output channel ``order[i]`` at place i."""
+        """Move output channel ``order[i]`` to place i."""
         self.project.reorder_outputs(order)
 
     def _reorder_hidden(self, order: Tensor) -> None:
@@ -123,8 +113,8 @@ class ElasticUIB(nn.Module):
         self.project.reorder_inputs(order)
 
 
-class ElasticDeepHead(nn.Module):
-    """MobileNetV3's head: widen 1 x 1, average over the map, a hidden layer, classify; elastic in what it reads."""
+class ElasticDeepHead(ElasticBlock):
+    """MobileNetV3's head, elastic in its input channels."""
 
     def __init__(self, largest: BlockSpec, norm: str) -> None:
         super().__init__()
@@ -136,22 +126,16 @@ class ElasticDeepHead(nn.Module):
         """(B, spec.in_channels, H, W) to logits (B, K); a mask (B, F) multiplies the hidden features (dropout)."""
         hidden: LayerSpec = spec["hidden"]
         features = self.hidden(self.widen(x, spec["widen"]).mean((2, 3)), hidden)
-        features = ACTIVATIONS[hidden.activation](features)
+        features = FUNCTIONS[hidden.activation](features)
         if feature_mask is not None:
             features = features * feature_mask
         out: Tensor = self.classify(features, spec["classify"])
         return out
-
-    def extract(self, spec: BlockSpec) -> nn.Sequential:
-        """The same in plain layers."""
-        pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        hidden = nn.Sequential(self.hidden.extract(spec["hidden"]), MODULES[spec["hidden"].activation]())
-        return nn.Sequential(self.widen.extract(spec["widen"]), pool, hidden, self.classify.extract(spec["classify"]))
 
     def input_importance(self) -> Tensor:
         """The L1 norm of the weights that read each input channel (C,)."""
         return self.widen.input_importance()
 
     def reorder_inputs(self, order: Tensor) -> None:
-        """Put input channel ``order[i]`` at place i."""
+        """Move input channel ``order[i]`` to place i."""
         self.widen.reorder_inputs(order)

@@ -1,1 +1,1 @@
-"""Search spaces, one file a family: its axes, its supernet, its presets."""
+"""Search spaces: each file has the axes, presets and supernet of one family."""

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import gcd
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from duonas.core.arch import Arch
 from duonas.core.block import Activation, BlockSpec, head_block, input_block, mbconv_block, stem_block
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import Norm, SpaceOptions
-from duonas.core.space import Axis, SearchSpace
+from duonas.core.fields import Count, Width
+from duonas.core.space import Axis, SearchSpace, once_per_arch
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
 from duonas.layers.elastic import KernelTransform, Shrink, centre
-from duonas.supernet.supernet import Family, Supernet, narrowed, refuse_keys
+from duonas.spaces.options import NarrowedOptions
+from duonas.supernet.family import Family
+from duonas.supernet.options import Norm
+from duonas.supernet.supernet import Supernet, narrowed
 
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 DEPTHS = (1, 2, 3, 4)
 KERNELS = (3, 5, 7)
 EXPANSIONS = (1, 2, 4, 6)
 FEWEST_CHANNELS = 4
-MOST_SWITCHED = 8  # widths of a stage; of more, each would be trained too seldom for statistics of its own
+MOST_SWITCHED = 8  # widths per stage; with more, each is trained too rarely for separate statistics
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage at its widest: channels, the stride of its first block, activation, squeeze-excite."""
+    """A stage at its largest width: channels, stride of the first block, activation, squeeze-excite."""
 
     channels: int
     stride: int
@@ -39,21 +41,21 @@ class Stage:
 
 @dataclass(frozen=True)
 class Preset:
-    """A network's outline for one image size.
+    """A search space for one image size.
 
     Args:
         image_size: side in pixels.
         stem: channels of the stem.
-        stem_stride: its stride.
-        stages: at their widest.
-        head: the ratio of head features to the last stage's channels.
-        resolutions: sides that images may be resized to.
-        depths: numbers of blocks of a stage.
-        kernels: sides of the depthwise kernels.
-        expansions: ratios of a block's hidden channels to those that enter.
-        widths: parts of a stage's channels.
-        width_range: takes their place: every number of channels between two parts.
-        divisor: numbers of channels in a stage are multiples of it.
+        stem_stride: stride of the stem.
+        stages: the stages at their largest width.
+        head: ratio of head features to channels of the last stage.
+        resolutions: sides to which images may be resized, in pixels.
+        depths: numbers of blocks per stage.
+        kernels: depthwise kernel sizes.
+        expansions: ratios of hidden channels to input channels of a block.
+        widths: fractions of a stage's channels.
+        width_range: if set, all numbers of channels between two fractions replace ``widths``.
+        divisor: of the numbers of channels per stage.
         activation: of stem and head.
     """
 
@@ -72,13 +74,13 @@ class Preset:
     activation: Activation = "hswish"
 
     def channels(self, stage: int, width: float) -> int:
-        """Channels of a stage (1, 2, ...) at a width."""
+        """The number of channels of a stage (1, 2, ...) at a width."""
         fewest = -(-FEWEST_CHANNELS // self.divisor)
         nearest_multiple = int(self.stages[stage - 1].channels * width / self.divisor + 0.5)
         return self.divisor * max(fewest, nearest_multiple)
 
     def widths_of(self, stage: int, widths: Iterable[float]) -> tuple[float, ...]:
-        """A width for every number of channels that a stage has at ``widths``, or, with a range, within that."""
+        """One width for each number of channels that a stage has at ``widths``, or within ``width_range``."""
         if self.width_range:
             least, most = (self.channels(stage, width) for width in self.width_range)
             widest = self.stages[stage - 1].channels
@@ -86,29 +88,29 @@ class Preset:
         return tuple({self.channels(stage, width): width for width in widths}.values())
 
     def with_squeeze_excite(self, on: bool) -> Preset:
-        """The same with channel attention in the blocks of all stages, or of none."""
+        """This preset with squeeze-excite in all stages or in none."""
         return replace(self, stages=tuple(replace(stage, squeeze_excite=on) for stage in self.stages))
 
     def simple(self) -> Preset:
-        """The same with ReLU everywhere and no channel attention, much like MobileNetV2's blocks."""
+        """This preset with ReLU everywhere and without squeeze-excite, similar to MobileNetV2's blocks."""
         stages = tuple(replace(stage, activation="relu", squeeze_excite=False) for stage in self.stages)
         return replace(self, activation="relu", stages=stages)
 
     def ranged(self, least: float, most: float) -> Preset:
-        """The same with every number of channels between two parts of a stage's (US-Nets).
+        """This preset with all numbers of channels between two fractions of a stage's channels (US-Nets).
 
         Raises:
-            DuonasError: the first is larger than the second.
+            DuonasError: ``least`` is larger than ``most``.
         """
         if least > most:
             raise DuonasError(f"[space] width_range goes from small to large: got {least:g} to {most:g}.")
         return replace(self, width_range=(least, most))
 
     def divided(self, divisor: int) -> Preset:
-        """The same with numbers of channels that are multiples of ``divisor``.
+        """This preset with numbers of channels that are multiples of ``divisor``.
 
         Raises:
-            DuonasError: the widest stages' are not.
+            DuonasError: a stage's largest number of channels is not a multiple.
         """
         common = gcd(*(stage.channels for stage in self.stages))
         if common % divisor:
@@ -121,7 +123,7 @@ class Preset:
 
 
 PRESETS = {
-    # 8 x 8 digits: two stages are all the room there is.
+    # 8 x 8 digits, which have room for two stages.
     "digits": Preset(8, 16, 1, (Stage(32, 2, "relu"), Stage(64, 2)), 2, (8,)),
     # 32 x 32 with most of the work at 16 x 16 and below, for budgets of 1 to 15M MACs.
     "cifar-small": Preset(32, 16, 1, (Stage(24, 2, "relu"), Stage(48, 2), Stage(96, 2)), 3, (32,)),
@@ -141,8 +143,8 @@ class MobileNetSpace(SearchSpace):
     """Width and depth of each stage, kernel and expansion of each block, resolution.
 
     Args:
-        preset: the outline at its largest.
-        image_size: side of the images that come in.
+        preset: the largest network and its options.
+        image_size: side of the images, in pixels.
         classes: number of classes K.
         narrow: values to keep of ``width``, ``depth``, ``kernel``, ``expansion`` or ``resolution``.
     """
@@ -160,22 +162,17 @@ class MobileNetSpace(SearchSpace):
         self.preset = preset
         axes = _axes(preset, narrowed(options, narrow or {}))
         super().__init__("mobilenet", axes, image_size=image_size, classes=classes)
-        self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
-
-    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
-        """Input, stem, the blocks of each stage, head."""
-        return self._blocks(arch)
 
     def channels(self, stage: int, width: float) -> int:
-        """Channels of a stage (1, 2, ...) at a width."""
+        """The number of channels of a stage (1, 2, ...) at a width."""
         return self.preset.channels(stage, width)
 
     def kernels(self, spec: BlockSpec) -> tuple[int, ...]:
-        """The kernels that an inverted residual block may have."""
+        """The kernel sizes of a block over all archs."""
         return self.axes[f"{spec.name.replace('_', '.')}.kernel"].values
 
     def layer_widths(self, spec: BlockSpec) -> dict[str, list[int]]:
-        """Every number of channels that each layer of a block may give, over all archs."""
+        """All numbers of output channels of each layer of a block over all archs."""
         count = len(self.preset.stages)
         if spec.kind == "head":
             last = [self.channels(count, width) for width in self.axes[f"stage{count}.width"].values]
@@ -189,7 +186,9 @@ class MobileNetSpace(SearchSpace):
         hidden = [i * e for i in ins for e in self.axes[f"stage{stage}.block{block}.expansion"].values]
         return {"expand": hidden, "depthwise": hidden, "project": outs}
 
-    def _make_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+    @once_per_arch
+    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """Input, stem, the blocks of each stage, head."""
         side = self.value(arch, "resolution")
         stem = stem_block(self.preset.stem, side, stride=self.preset.stem_stride, activation=self.preset.activation)
         blocks = [input_block(self.image_size, side), stem]
@@ -219,12 +218,13 @@ class MobileNetSpace(SearchSpace):
 
 
 class MobileNetSupernet(Supernet):
-    """The supernet over a ``MobileNetSpace``."""
+    """The supernet of a ``MobileNetSpace``."""
 
     space: MobileNetSpace
+    options: MobileNet.Options
 
     def build(self, largest: BlockSpec) -> nn.Module:
-        """The elastic form of a stem, inverted residual or head."""
+        """Build an elastic stem, inverted residual block or head."""
         if largest.kind == "stem":
             return ElasticStem(largest, self.norm)
         widths = self.space.layer_widths(largest)
@@ -251,22 +251,12 @@ def _axes(preset: Preset, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
     return axes
 
 
-def _space(options: SpaceOptions, image_size: int, classes: int) -> MobileNetSpace:
-    refuse_keys("mobilenet", options, "channels", "cells")
-    name = options.preset or _preset_for(image_size)
-    if name not in PRESETS:
-        raise DuonasError(f"search space 'mobilenet' has no preset {name!r}: {nearest(name, PRESETS)}.")
-    space = MobileNetSpace(_varied(PRESETS[name], options), image_size, classes, options.axes)
-    _check_switchable(space, options.norm)
-    return space
-
-
-def _varied(preset: Preset, options: SpaceOptions) -> Preset:
-    """The preset with what the ``[space]`` table changes in it."""
+def _varied(preset: Preset, options: MobileNet.Options) -> Preset:
+    """The preset with the changes of the ``[space]`` table."""
     if options.blocks == "simple":
         if options.squeeze_excite == "on":
             raise DuonasError(
-                "simple blocks have no squeeze-excite: take one of blocks = 'simple' and squeeze-excite on."
+                "simple blocks have no squeeze-excite: set either blocks = 'simple' or squeeze-excite on."
             )
         preset = preset.simple()
     if options.squeeze_excite != "preset":
@@ -295,4 +285,35 @@ def _preset_for(image_size: int) -> str:
     return "digits" if image_size < 24 else "cifar" if image_size < 96 else "imagenet"
 
 
-FAMILY = Family(_space, MobileNetSupernet)
+class MobileNet(Family):
+    """MobileNetV3-style inverted residual blocks, elastic in width, depth, kernel, expansion and resolution."""
+
+    supernet = MobileNetSupernet
+
+    @dataclass(frozen=True)
+    class Options(NarrowedOptions):
+        """Keys of ``[space]``."""
+
+        preset: str | None = None
+        """The preset: digits (8 x 8 pixels), cifar-small (1 to 15M MACs at 32 x 32), cifar (5 to 100M MACs), imagenet
+        (224 x 224, as MobileNetV3-Large); default: by the size of the images."""
+        width_range: tuple[Width, Width] | None = None
+        """All numbers of channels between these fractions of a stage's channels, in place of the preset's widths."""
+        divisor: Count | None = None
+        """Numbers of channels per stage are multiples of it; default: the preset's, 2."""
+        squeeze_excite: Literal["preset", "on", "off"] = "preset"
+        """Squeeze-excite in all stages, in none, or as in the preset."""
+        blocks: Literal["preset", "simple"] = "preset"
+        """"simple": ReLU everywhere and no squeeze-excite."""
+        kernel_transform: bool = False
+        """Whether smaller kernels are learned maps of the centres of larger ones, not the centres themselves."""
+
+    @classmethod
+    def space(cls, options: Options, image_size: int, classes: int) -> MobileNetSpace:
+        """Build the space of the preset with the changes of the options."""
+        name = options.preset or _preset_for(image_size)
+        if name not in PRESETS:
+            raise DuonasError(f"search space 'mobilenet' has no preset {name!r}: {nearest(name, PRESETS)}.")
+        space = MobileNetSpace(_varied(PRESETS[name], options), image_size, classes, options.axes)
+        _check_switchable(space, options.norm)
+        return space

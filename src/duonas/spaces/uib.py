@@ -1,10 +1,9 @@
-"""The space of universal inverted bottlenecks, the second of paper T's (sections 4.2, A.3 and A.4)."""
+"""The space of universal inverted bottlenecks (paper T, sections 4.2, A.3 and A.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from torch import nn
@@ -12,14 +11,15 @@ from torch import nn
 from duonas.core.arch import Arch
 from duonas.core.block import Activation, BlockSpec, input_block, stem_block
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import SpaceOptions
-from duonas.core.space import Axis, SearchSpace
+from duonas.core.space import Axis, SearchSpace, once_per_arch
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.uib import ElasticDeepHead, ElasticUIB
-from duonas.supernet.supernet import Family, Supernet, narrowed, refuse_keys
+from duonas.spaces.options import NarrowedOptions
+from duonas.supernet.family import Family
+from duonas.supernet.supernet import Supernet, narrowed
 
-KERNELS = (0, 3, 5)  # of either depthwise convolution; 0: it is not there
+KERNELS = (0, 3, 5)  # of each depthwise convolution; 0 for none
 OF_STAGES = ("width", "depth")  # kinds of axes whose values differ from stage to stage
 ACTIVATION: Activation = "relu"  # everywhere, as in MobileNetV4
 
@@ -30,7 +30,7 @@ FFN = (0, 0)
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage: the numbers of channels and of blocks that it may have, its first block's stride, its expansion."""
+    """A stage: its numbers of channels and of blocks, the stride of its first block, its expansion."""
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
@@ -40,13 +40,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Named:
-    """An arch that has a name: its resolution, and of each stage the channels and the kernels of its blocks."""
+    """An arch with a name: its resolution, and for each stage its channels and the kernels of its blocks."""
 
     resolution: int
     stages: tuple[tuple[int, tuple[Kernels, ...]], ...]
 
     def values(self) -> dict[str, Any]:
-        """Its value on every axis that is active in it."""
+        """The values of all active axes."""
         values: dict[str, Any] = {"resolution": self.resolution}
         for number, (width, blocks) in enumerate(self.stages, 1):
             values |= {f"stage{number}.width": width, f"stage{number}.depth": len(blocks)}
@@ -58,16 +58,16 @@ class Named:
 
 @dataclass(frozen=True)
 class Preset:
-    """A network's outline for one image size.
+    """A search space for one image size.
 
     Args:
         image_size: side in pixels.
         stem: channels of the stem.
-        stem_stride: its stride.
-        stages: with all their values.
-        features: channels that the head widens to.
+        stem_stride: stride of the stem.
+        stages: the stages with all their values.
+        features: channels of the head's convolution.
         hidden: units of the head's hidden layer.
-        resolutions: sides that images may be resized to.
+        resolutions: sides to which images may be resized, in pixels.
         named: archs by name.
     """
 
@@ -81,7 +81,7 @@ class Preset:
     named: Mapping[str, Named] = field(default_factory=dict)
 
 
-# Tables 9 to 11; docs/uib.md says where they contradict each other or the text, and what was taken.
+# Tables 9 to 11 of paper T; docs/parts/uib.md lists their contradictions and how they are resolved.
 KHYPER = {
     "khyper-s": Named(
         272,
@@ -122,16 +122,16 @@ KHYPER = {
 }
 
 PRESETS = {
-    # 8 x 8 digits: two stages are all the room there is.
+    # 8 x 8 digits, which have room for two stages.
     "uib-digits": Preset(8, 16, 1, (Stage((12, 24), (1, 2), 1, 1), Stage((24, 48), (1, 2), 2, 4)), 96, 128, (8,)),
-    # 32 x 32 with strides later and fewer stages than in "uib", for budgets of 6 to 58M MACs.
+    # 32 x 32 with later strides and fewer stages than "uib", for budgets of 6 to 58M MACs.
     "uib-cifar": Preset(
         32, 24, 1,
         (Stage((12, 16), (1, 2), 1, 1), Stage((24, 32), (1, 2, 3), 2), Stage((40, 56), (1, 2, 3, 4), 2),
          Stage((72, 96), (1, 2, 3, 4), 1)),
         384, 512, (32,),
     ),
-    # Table 8, with the strides, expansions, head and resolutions of Tables 9 to 11, and 224 beside these.
+    # Table 8 with the strides, expansions, head and resolutions of Tables 9 to 11, and resolution 224.
     "uib": Preset(
         320, 32, 2,
         (Stage((16, 24), (1, 2), 1, 1), Stage((24, 32), (2, 3), 2), Stage((40, 48), (2, 3), 2),
@@ -146,11 +146,11 @@ class UIBSpace(SearchSpace):
     """Channels and depth of each stage, the two depthwise convolutions of each block, resolution.
 
     Args:
-        preset: the outline.
-        image_size: side of the images that come in.
+        preset: stem, stages, head and resolutions.
+        image_size: side of the images, in pixels.
         classes: number of classes K.
-        narrow: values to keep of ``first``, ``second``, ``resolution``, of ``width`` or ``depth`` in all stages, or of
-            one stage's such as ``stage3.width``.
+        narrow: values to keep of ``first``, ``second``, ``resolution``, of ``width`` or ``depth`` in all stages, or in
+            one stage such as ``stage3.width``.
     """
 
     def __init__(
@@ -160,10 +160,9 @@ class UIBSpace(SearchSpace):
         resolutions = preset.resolutions if image_size == preset.image_size else (image_size,)
         super().__init__("uib", _axes(preset, resolutions, narrow or {}), image_size=image_size, classes=classes)
         self.mixed = tuple(name for name, axis in self.axes.items() if axis.kind in PLACES)
-        self._blocks = lru_cache(maxsize=100_000)(self._make_blocks)
 
     def arch(self, **values: Any) -> Arch:
-        """As in every space; ``arch="khyper-s"`` gives all values of an arch that has a name.
+        """The arch with these values; ``arch="khyper-s"`` sets all values of a named arch.
 
         Raises:
             DuonasError: no such axis, value or name.
@@ -173,16 +172,12 @@ class UIBSpace(SearchSpace):
         return super().arch(**values)
 
     def forms(self, arch: Arch) -> dict[str, str]:
-        """What the blocks of an arch are called, such as ``Extra DW``, by name."""
+        """The forms of the blocks of an arch, such as ``Extra DW``, by name."""
         blocks = [name.removesuffix(".first") for name in dict(arch.choices) if name.endswith(".first")]
         return {block: form(*(self.value(arch, f"{block}.{place}") for place in PLACES)) for block in blocks}
 
-    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
-        """Input, stem, the blocks of each stage, head."""
-        return self._blocks(arch)
-
     def layer_widths(self, spec: BlockSpec) -> dict[str, list[int]]:
-        """Every number of channels that each layer of a block may give, over all archs."""
+        """All numbers of output channels of each layer of a block over all archs."""
         outs = list(self.axes[f"stage{spec.stage}.width"].values)
         ins = outs
         if spec.name.endswith("block0"):
@@ -191,13 +186,13 @@ class UIBSpace(SearchSpace):
         return {"first": ins, "expand": hidden, "second": hidden, "project": outs}
 
     def kernels(self, spec: BlockSpec) -> dict[str, tuple[int, ...]]:
-        """The kernels that a block's two depthwise convolutions may have."""
+        """The kernel sizes of both depthwise convolutions of a block over all archs."""
         return {place: self.axes[f"{spec.name.replace('_', '.')}.{place}"].values for place in PLACES}
 
     def _named(self, name: object) -> dict[str, Any]:
         if not self.preset.named:
             raise DuonasError(
-                f"no arch is named {name!r} here: of search space 'uib' the preset 'uib' alone names some."
+                f"this preset of search space 'uib' has no named archs such as {name!r}: only the preset 'uib' has."
             )
         if name not in self.preset.named:
             raise DuonasError(
@@ -205,7 +200,9 @@ class UIBSpace(SearchSpace):
             )
         return self.preset.named[str(name)].values()
 
-    def _make_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+    @once_per_arch
+    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
+        """Input, stem, the blocks of each stage, head."""
         preset, side = self.preset, self.value(arch, "resolution")
         stem = stem_block(preset.stem, side, stride=preset.stem_stride, activation=ACTIVATION)
         blocks = [input_block(self.image_size, side), stem]
@@ -234,12 +231,13 @@ class UIBSpace(SearchSpace):
 
 
 class UIBSupernet(Supernet):
-    """The supernet over a ``UIBSpace``."""
+    """The supernet of a ``UIBSpace``."""
 
     space: UIBSpace
+    options: UIB.Options
 
     def build(self, largest: BlockSpec) -> nn.Module:
-        """The elastic form of a stem, universal inverted bottleneck or head."""
+        """Build an elastic stem, universal inverted bottleneck or head."""
         if largest.kind == "stem":
             return ElasticStem(largest, self.norm)
         if largest.kind == "head":
@@ -265,32 +263,46 @@ def _axes(preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, lis
 def _values(
     preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, list[Any]]
 ) -> dict[str, tuple[Any, ...]]:
-    """What ``[space.axes]`` leaves of the values of ``resolution``, ``first``, ``second`` and each stage's own axes."""
+    """The values of ``resolution``, ``first``, ``second`` and each stage's axes that ``[space.axes]`` keeps."""
     stages = {f"stage{n}.width": stage.widths for n, stage in enumerate(preset.stages, 1)}
     stages |= {f"stage{n}.depth": stage.depths for n, stage in enumerate(preset.stages, 1)}
     whole = {"resolution": resolutions, **dict.fromkeys(PLACES, KERNELS), **stages}
     of_all = {kind: sum((v for name, v in stages.items() if name.endswith(kind)), ()) for kind in OF_STAGES}
-    narrowed(whole | of_all, narrow)  # refuses what is not there
+    narrowed(whole | of_all, narrow)  # raises an error for unknown names and values
     kept = narrowed(whole, {name: values for name, values in narrow.items() if name in whole})
     for name in stages:
         kind = name.rpartition(".")[2]
         left = tuple(value for value in kept[name] if value in narrow.get(kind, kept[name]))
         if not left:
-            raise DuonasError(f"[space.axes] {kind} leaves {name} no value: keep one or more of {list(kept[name])}.")
+            raise DuonasError(f"[space.axes] {kind} keeps no value of {name}: keep some of {list(kept[name])}.")
         kept[name] = left
     return kept
-
-
-def _space(options: SpaceOptions, image_size: int, classes: int) -> UIBSpace:
-    refuse_keys("uib", options, "width_range", "divisor", "squeeze_excite", "blocks", "channels", "cells")
-    name = options.preset or _preset_for(image_size)
-    if name not in PRESETS:
-        raise DuonasError(f"search space 'uib' has no preset {name!r}: {nearest(name, PRESETS)}.")
-    return UIBSpace(PRESETS[name], image_size, classes, options.axes)
 
 
 def _preset_for(image_size: int) -> str:
     return "uib-digits" if image_size < 24 else "uib-cifar" if image_size < 96 else "uib"
 
 
-FAMILY = Family(_space, UIBSupernet)
+class UIB(Family):
+    """MobileNetV4's universal inverted bottlenecks: four forms of block, width, depth, resolution (paper T)."""
+
+    supernet = UIBSupernet
+
+    @dataclass(frozen=True)
+    class Options(NarrowedOptions):
+        """Keys of ``[space]``."""
+
+        name: str = "uib"
+        preset: str | None = None
+        """The preset: uib-digits (8 x 8 pixels), uib-cifar (6 to 58M MACs at 32 x 32), uib (224 to 320 pixels; the 7
+        stages of paper T, with the archs khyper-s, -m and -l); default: by the size of the images."""
+        kernel_transform: bool = False
+        """Whether smaller kernels are learned maps of the centres of larger ones, not the centres themselves."""
+
+    @classmethod
+    def space(cls, options: Options, image_size: int, classes: int) -> UIBSpace:
+        """Build the space of the preset with the changes of the options."""
+        name = options.preset or _preset_for(image_size)
+        if name not in PRESETS:
+            raise DuonasError(f"search space 'uib' has no preset {name!r}: {nearest(name, PRESETS)}.")
+        return UIBSpace(PRESETS[name], image_size, classes, options.axes)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,15 +13,16 @@ from torch.nn import functional as F
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.options import Norm, SpaceOptions
 from duonas.core.space import SearchSpace
 from duonas.layers.blocks import ElasticInput
 from duonas.layers.elastic import ElasticConv
-from duonas.layers.generated import Generator
 from duonas.layers.init import initialise
 from duonas.layers.norm import RECALIBRATED, recalibrate
+from duonas.pair.build import build
+from duonas.supernet.generator import Generator
+from duonas.supernet.options import Norm, SpaceOptions
 
-Mixture = Mapping[str, Tensor]  # by axis, a probability (V,) for each of its values
+Mixture = Mapping[str, Tensor]  # probabilities (V,) of the values of an axis, by axis
 
 
 @runtime_checkable
@@ -30,21 +30,21 @@ class Mixes(Protocol):
     """A block that can sum over the values of an axis."""
 
     def mixed(self, x: Tensor, spec: BlockSpec, mixture: Mixture) -> Tensor:
-        """(B, C, H, W) to (B, C', H', W'): what each value gives, weighted by its probability (paper T, eq. 5)."""
+        """The probability-weighted sum over the values (paper T, eq. 5), (B, C, H, W) to (B, C', H', W')."""
         ...
 
 
 class Supernet(nn.Module):
-    """A chain of elastic blocks. The arch is an argument: there is no active subnet to set and forget.
+    """A chain of elastic blocks. The arch is an argument of ``forward``: there is no active subnet as state.
 
     A family of networks subclasses this with ``build``.
 
     Args:
         space: the search space.
         mean: of the training images, per channel, in [0, 1].
-        std: likewise.
-        rng: where the first weights come from.
-        options: the ``[space]`` table, for ``build`` to read.
+        std: standard deviation of the training images, per channel.
+        rng: for initialisation.
+        options: the ``[space]`` table.
     """
 
     def __init__(
@@ -65,26 +65,23 @@ class Supernet(nn.Module):
         initialise(self, rng)
 
     def build(self, largest: BlockSpec) -> nn.Module:
-        """The elastic block that serves every arch, from what ``space.whole()`` says of it; a subclass says how.
-
-        It is called with (x, spec), and its ``extract(spec)`` gives the same in plain PyTorch with weights of its own.
-        """
+        """Build an elastic block for every arch from a block of ``space.whole()``; subclasses override this."""
         raise TypeError(f"{type(self).__name__} does not say how to build its blocks: override build(largest).")
 
     @property
     def norm(self) -> Norm:
-        """Where an extracted network's norm statistics come from: ``"switchable"`` norms keep what they trained."""
+        """The kind of norm: ``"recalibrated"``, ``"switchable"`` or ``"both"``, see ``SpaceOptions``."""
         return self.options.norm
 
     def forward(self, x: Tensor, arch: Arch, feature_mask: Tensor | None = None) -> Tensor:
-        """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) is for the features."""
+        """Logits (B, K) of one subnet for images (B, 3, H, W) in [0, 1]; a mask (B, F) multiplies the features."""
         *body, head = self.specs(arch, self.space.blocks(arch))
         for spec in body:
             x = self.blocks[spec.name](x, spec)
         return self.blocks[head.name](x, head, feature_mask)
 
     def take_weights_from(self, generator: Generator) -> None:
-        """Have the weights of every convolution behind the stem made for each arch, and hold none of one's own."""
+        """Replace the weights of all convolutions after the stem by generated ones."""
         self.generator = generator
         for spec in self.space.whole():
             for module in self.blocks[spec.name].modules() if spec.stage > 0 else ():
@@ -92,12 +89,12 @@ class Supernet(nn.Module):
                     module.forgo()
 
     def specs(self, arch: Arch, blocks: Sequence[BlockSpec], mixture: Mixture | None = None) -> Sequence[BlockSpec]:
-        """The blocks of an arch as this supernet's blocks take them: with the weights made for it, where they are made.
+        """The blocks of an arch as arguments of the elastic blocks: with their weights if these are generated.
 
         Args:
             arch: the arch.
-            blocks: of it, or those of a pair's little that are made of others.
-            mixture: takes the place of the arch's choices on its axes.
+            blocks: its blocks; those of a little may be of another kind.
+            mixture: replaces the choices of the arch on its axes.
         """
         if self.generator is None:
             return blocks
@@ -108,58 +105,45 @@ class Supernet(nn.Module):
         return self.generator.fill(blocks, torch.stack(list(rows.values())))
 
     def extract(self, arch: Arch) -> nn.Sequential:
-        """The subnet in plain PyTorch, one child a block, with its own weights and norm statistics, in eval mode."""
-        network = nn.Sequential()
-        for spec in self.specs(arch, self.space.blocks(self.space.validate(arch))):
-            block: Any = self.blocks[spec.name]
-            network.add_module(spec.name, block.extract(spec))
-        return network.eval()
+        """The subnet in plain PyTorch, with one child for each block and copies of its weights, in eval mode."""
+        specs = self.specs(arch, self.space.blocks(self.space.validate(arch)))
+        return plain_network(specs, [self.blocks[spec.name] for spec in specs])
 
     def settle(self, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
-        """Give what ``extract`` made the norm statistics that it is used with, by ``norm``; changed in place.
+        """Set the norm statistics of an extracted network in place: recalibrate them unless norms are switchable.
 
         Args:
-            network: extracted.
-            batches: training images, each (B, 3, H, W) in [0, 1], to measure them on.
+            network: from ``extract``.
+            batches: training images, each (B, 3, H, W) in [0, 1].
         """
         return recalibrate(network, batches) if self.norm in RECALIBRATED else network.eval()
 
 
-@dataclass(frozen=True)
-class Family:
-    """A kind of network: how its search space is made, and the supernet over it.
+@torch.no_grad()
+def plain_network(specs: Sequence[BlockSpec], blocks: Sequence[Any]) -> nn.Sequential:
+    """The plain network of an arch with copies of the weights of elastic blocks, in eval mode.
 
     Args:
-        space: from the ``[space]`` table, image size in pixels and number of classes to a search space.
-        supernet: from (space, mean, std, rng, options) to a supernet.
+        specs: the blocks of the arch.
+        blocks: an ``ElasticBlock`` for each.
     """
-
-    space: Callable[[SpaceOptions, int, int], SearchSpace]
-    supernet: Callable[[SearchSpace, Sequence[float], Sequence[float], np.random.Generator, SpaceOptions], Supernet]
+    weights = [values for spec, block in zip(specs, blocks, strict=True) for values in block.weights(spec)]
+    network = build(specs).to(weights[0].device)
+    network.load_state_dict(dict(zip(network.state_dict(), weights, strict=True)))
+    return network
 
 
 def narrowed(options: Mapping[str, tuple[Any, ...]], keep: Mapping[str, list[Any]]) -> dict[str, tuple[Any, ...]]:
-    """The values of each kind of axis, in their order, of which ``[space.axes]`` keeps some.
+    """The values of each kind of axis that ``[space.axes]`` keeps, in order.
 
     Raises:
-        DuonasError: it has a kind or a value that is not there.
+        DuonasError: the table has an unknown kind or value.
     """
     for name, values in keep.items():
         if name not in options:
             raise DuonasError(f"[space.axes] has no axis {name!r}: {nearest(name, options)}.")
         outside = [value for value in values if value not in options[name]]
         if outside:
-            there = list(dict.fromkeys(options[name]))  # stages repeat each other's
+            there = list(dict.fromkeys(options[name]))  # stages may have the same values
             raise DuonasError(f"[space.axes] {name} has no value {outside[0]!r}: choose from {there}.")
     return {n: tuple(v for v in values if v in keep.get(n, values)) for n, values in options.items()}
-
-
-def refuse_keys(space: str, options: SpaceOptions, *keys: str) -> None:
-    """Refuse keys of ``[space]`` that this search space could only ignore.
-
-    Raises:
-        DuonasError: one of them is not at its default.
-    """
-    for key in keys:
-        if getattr(options, key) != getattr(SpaceOptions(), key):
-            raise DuonasError(f"search space {space!r} knows no {key}: it is a choice of other search spaces.")

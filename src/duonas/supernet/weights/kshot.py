@@ -1,8 +1,9 @@
-"""K-shot weights: each convolution is a mix of K kernels, by coefficients made from the arch (Su et al. 2021)."""
+"""K-shot weights: each convolution is a weighted sum of K kernels by the arch (Su et al. 2021)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -11,19 +12,39 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import BlockSpec
-from duonas.layers.generated import Code, Generator, drawn, he_deviation, linear
+from duonas.core.fields import Count
+from duonas.core.space import SearchSpace
+from duonas.supernet.arch_weights import ArchWeights
+from duonas.supernet.generator import Code, Generator, drawn, he_deviation, linear
+from duonas.supernet.options import WeightsOptions
 
-HIDDEN = 64  # units of the small network that makes the coefficients
+HIDDEN = 64  # hidden units of the network that computes the coefficients
 
 
-class Kshot(Generator):
-    """A dictionary of kernels for each convolution, mixed by one simplex code for the whole arch (section 3).
+class Kshot(ArchWeights):
+    """A dictionary of kernels for each convolution, whose coefficients depend on the arch (Su et al. 2021)."""
+
+    @dataclass(frozen=True)
+    class Options(WeightsOptions):
+        """Keys of ``[space.weights]``."""
+
+        name: str = "kshot"
+        dictionary: Count = 12
+        """Kernels in the dictionary of each convolution."""
+
+    def generator(self, space: SearchSpace, rng: np.random.Generator) -> KshotGenerator:
+        """The dictionaries and the network that computes the coefficients."""
+        return KshotGenerator(space.whole(), space.tokens_shape, self.options.dictionary, rng)
+
+
+class KshotGenerator(Generator):
+    """A dictionary of kernels for each convolution, with the same coefficients for the whole arch (section 3).
 
     Args:
-        blocks: with every layer that some arch has.
+        blocks: see ``SearchSpace.whole``.
         tokens: the shape (A, V) of an arch's encoding.
         size: K, kernels in the dictionary.
-        rng: where the first weights come from.
+        rng: for initialisation.
     """
 
     def __init__(
@@ -38,9 +59,9 @@ class Kshot(Generator):
                 self.kernels[key].mul_(he_deviation(shape))
 
     def code(self, tokens: Tensor) -> Code:
-        """Coefficients (K,) alone."""
+        """The coefficients (K,)."""
         return Code(self.softmax(self.simplex(F.relu(self.hidden(tokens.flatten())))))
 
     def weight(self, key: str, code: Code) -> Tensor:
-        """The mix (O, I, K, K) of a convolution's kernels."""
+        """The weighted sum (O, I, K, K) of a convolution's kernels."""
         return (code.coefficients @ self.kernels[key]).view(self.shapes[key])

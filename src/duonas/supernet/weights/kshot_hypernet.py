@@ -1,55 +1,79 @@
-"""Kshot-Hypernet: weights made from an arch by decomposition, K-shot within it (paper T, sections 3.1 and 3.2)."""
+"""Kshot-Hypernet: weights generated from an arch by a decomposition with K-shot (paper T, sections 3.1 and 3.2)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import BlockSpec
-from duonas.layers.generated import Code, Generator, drawn, he_deviation, linear
+from duonas.core.fields import Count
+from duonas.core.space import SearchSpace
+from duonas.supernet.arch_weights import ArchWeights
+from duonas.supernet.generator import Code, Generator, drawn, he_deviation, linear
+from duonas.supernet.options import WeightsOptions
 
 SQUEEZED = 4  # the coefficient attention's hidden units are a quarter of the coefficients
-TOLD_APART = 0.1  # of archs and of the dictionary's entries at first: training begins as with weights that all share
-WIDENED = 2  # the mixers' hidden units are twice what comes in
+SPREAD = 0.1  # initial differences between archs and entries are small, as if all archs shared weights
+WIDENED = 2  # the mixers' hidden units are twice their inputs
 
 
-class KshotHypernet(Generator):
-    """Features z (h, h) and coefficients lambda (N,) from the arch; each convolution makes its own weights of them.
+class KshotHypernet(ArchWeights):
+    """Weights generated for each arch from its encoding and a dictionary (paper T, section 3)."""
 
-    A convolution has two linear maps, h to I N and h to O K K, without a hidden activation as in Ha et al. 2016. What
-    they give for the n-th entry of the dictionary, w_n, is linear in the first, so the sum over lambda_n w_n is taken
-    there: N full kernels are never made, and the cost of a layer is h I N + h h I + h I O K K multiplications.
+    @dataclass(frozen=True)
+    class Options(WeightsOptions):
+        """Keys of ``[space.weights]``."""
+
+        name: str = "kshot-hypernet"
+        dictionary: Count = 64
+        """N, the entries of the weight dictionary."""
+        rank: Annotated[int, Ge(2)] = 32
+        """h, the rank of the decomposition."""
+        mixers: Count = 2
+        """MLP-Mixer layers over the arch's encoding."""
+
+    def generator(self, space: SearchSpace, rng: np.random.Generator) -> HypernetGenerator:
+        """The hypernetwork."""
+        return HypernetGenerator(space.whole(), space.tokens_shape, self.options, rng)
+
+
+class HypernetGenerator(Generator):
+    """Computes features z (h, h) and coefficients lambda (N,) of an arch, and from these the weights of convolutions.
+
+    A convolution has two linear maps, h to I N and h to O K K, without a hidden activation as in Ha et al. 2016. Entry
+    w_n of the dictionary is linear in the first map, so the sum of lambda_n w_n is taken there: the N full kernels are
+    never computed, and a layer costs h I N + h h I + h I O K K multiplications.
 
     Args:
-        blocks: with every layer that some arch has.
+        blocks: see ``SearchSpace.whole``.
         tokens: the shape (A, V) of an arch's encoding.
-        size: N, entries of the weight dictionary.
-        rank: h.
-        mixers: MLP-Mixer layers over the encoding.
-        rng: where the first weights come from.
+        options: the ``[space.weights]`` table.
+        rng: for initialisation.
     """
 
     def __init__(
         self,
         blocks: Iterable[BlockSpec],
         tokens: tuple[int, int],
-        size: int,
-        rank: int,
-        mixers: int,
+        options: KshotHypernet.Options,
         rng: np.random.Generator,
     ) -> None:
         super().__init__(blocks)
+        size, rank = options.dictionary, options.rank
         choices, values = tokens
         self.embed, self.spread = linear(rng, values, rank), linear(rng, choices, rank)
         with torch.no_grad():
-            self.embed.weight.mul_(TOLD_APART)
-        # Spread before the mixers: behind them z would have rank A, as few as the choices, and so would its weights.
-        self.place = drawn(rng, rank, rank)  # which row it is, for all archs alike: they are hardly told apart at first
-        self.mixers = nn.Sequential(*(Mixer(rank, rank, rng) for _ in range(mixers)))
+            self.embed.weight.mul_(SPREAD)
+        # Spread before the mixers: after them, z and the weights would only have rank A, the number of axes.
+        self.place = drawn(rng, rank, rank)  # a positional embedding of rows, equal for all archs
+        self.mixers = nn.Sequential(*(Mixer(rank, rank, rng) for _ in range(options.mixers)))
         self.norm = nn.LayerNorm(rank)
         self.to_coefficients = linear(rng, rank, size)
         self.attention = CoefficientAttention(size, rank, rng)
@@ -57,12 +81,12 @@ class KshotHypernet(Generator):
         for key, shape in self.shapes.items():
             outs, ins, side, _ = shape
             self.first[key], self.second[key] = drawn(rng, size, rank * ins), drawn(rng, rank, outs * side * side)
-            with torch.no_grad():  # alike at first, whatever the coefficients; what they make has He's deviation
-                self.first[key].mul_(TOLD_APART).add_(drawn(rng, rank * ins)).mul_(he_deviation(shape) * rank**-0.5)
+            with torch.no_grad():  # entries are similar at first; the weights have He's deviation
+                self.first[key].mul_(SPREAD).add_(drawn(rng, rank * ins)).mul_(he_deviation(shape) * rank**-0.5)
                 self.second[key].mul_(rank**-0.5)
 
     def code(self, tokens: Tensor) -> Code:
-        """Coefficients (N,) and features (h, h)."""
+        """The coefficients (N,) and features (h, h)."""
         mixed = self.mixers(self.spread(self.embed(tokens).T).T + self.place)  # (h, h)
         return Code(self.softmax(self.attention(self.to_coefficients(mixed.T).T)), self.norm(mixed))
 
@@ -71,12 +95,12 @@ class KshotHypernet(Generator):
         outs, ins, side, _ = self.shapes[key]
         first = (code.coefficients @ self.first[key]).view(-1, ins)  # (h, I)
         assert code.features is not None
-        made = (code.features @ first).T @ self.second[key]  # (I, O K K)
-        return made.view(ins, outs, side, side).transpose(0, 1)
+        kernels = (code.features @ first).T @ self.second[key]  # (I, O K K)
+        return kernels.view(ins, outs, side, side).transpose(0, 1)
 
 
 class Mixer(nn.Module):
-    """An MLP-Mixer layer: across rows, then across their features, each as a residual (Tolstikhin et al. 2021)."""
+    """An MLP-Mixer layer: residual MLPs across rows and then across features (Tolstikhin et al. 2021)."""
 
     def __init__(self, rows: int, features: int, rng: np.random.Generator) -> None:
         super().__init__()
@@ -93,8 +117,8 @@ class Mixer(nn.Module):
 class CoefficientAttention(nn.Module):
     """The Coefficient Attention Block: CBAM's channel attention on the N coefficients (section 3.2, figure 4).
 
-    Mean and maximum over a coefficient's features go through one small network; their sum says how much of the
-    coefficient passes.
+    The mean and the maximum over a coefficient's features pass a shared MLP; the sigmoid of their sum scales the
+    coefficient's logit.
     """
 
     def __init__(self, size: int, features: int, rng: np.random.Generator) -> None:

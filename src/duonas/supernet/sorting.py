@@ -1,11 +1,11 @@
-"""Channels in the order of their importance, once, before widths become elastic (OFA, section 3).
+"""Sorting channels by importance, before widths become elastic (OFA, section 3).
 
-A narrow subnet keeps the leading channels of a trained network: after sorting those are the ones that matter most. The
-largest network computes what it did, its channels merely stand in another order.
+A narrow subnet keeps the leading channels of a trained network, which after sorting are the most important ones. The
+function of the largest network stays the same.
 
-Channels that only one block sees are sorted by that block. Channels that travel between blocks, such as the residual
-stream of a stage, are one *stream* with all blocks that write or read them; they are sorted by the sum of what their
-readers' weights say, provided that all of these blocks can reorder them.
+Channels inside a block are sorted by that block. Channels between blocks, such as the residual stream of a stage, form
+a *stream* with all blocks that write or read them. They are sorted by the sum of the importances in all readers, if all
+of these blocks can reorder them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ import torch
 from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
+from duonas.layers.elastic import by_importance
 
 Path = Sequence[tuple[BlockSpec, nn.Module]]  # the blocks of a network, from image to logits
-Stream = dict[tuple[nn.Module, Literal["in", "out"]], None]  # the ends of blocks where it flows, in the order found
+Stream = dict[tuple[nn.Module, Literal["in", "out"]], None]  # its blocks, and whether they read or write it
 
 
 @runtime_checkable
 class SortsInside(Protocol):
-    """A block that has channels of its own."""
+    """A block with internal channels."""
 
     def sort_inside(self) -> None:
-        """Sort the channels that nobody else sees, the most important first."""
+        """Sort the internal channels, the most important first."""
 
 
 @runtime_checkable
@@ -36,11 +37,11 @@ class ReadsChannels(Protocol):
     """A block whose input channels can be reordered."""
 
     def input_importance(self) -> Tensor:
-        """How much each input channel matters here, (C,): the L1 norm of the weights that read it."""
+        """The importance of each input channel (C,): the L1 norm of the weights that read it."""
         ...
 
     def reorder_inputs(self, order: Tensor) -> None:
-        """Expect channel ``order[i]`` at place i."""
+        """Move input channel ``order[i]`` to place i."""
 
 
 @runtime_checkable
@@ -48,19 +49,14 @@ class WritesChannels(Protocol):
     """A block whose output channels can be reordered."""
 
     def reorder_outputs(self, order: Tensor) -> None:
-        """Give channel ``order[i]`` at place i."""
-
-
-def by_importance(importance: Tensor) -> Tensor:
-    """The order (C,) that puts the most important of C channels first; equal ones stay as they stand."""
-    return torch.argsort(importance, descending=True, stable=True)
+        """Move output channel ``order[i]`` to place i."""
 
 
 def sort_channels(paths: Sequence[Path]) -> None:
-    """Sort all channels that the blocks of some networks can reorder, the most important first.
+    """Sort all channels that the blocks of networks can reorder, the most important first.
 
     Args:
-        paths: the largest networks, which share some blocks: one, or one for each tower and split.
+        paths: the largest networks, one for each tower and split; they may share blocks.
     """
     for block in dict.fromkeys(block for path in paths for _, block in path):
         if isinstance(block, SortsInside):
@@ -70,7 +66,7 @@ def sort_channels(paths: Sequence[Path]) -> None:
 
 
 def _streams(paths: Sequence[Path]) -> list[Stream]:
-    """Whatever a block gives, the next one takes; a residual block adds what it takes to what it gives."""
+    # The output channels of a block are the inputs of the next; those of a residual block are also its inputs.
     streams: list[Stream] = []
     for path in paths:
         for (_, before), (spec, after) in pairwise(path):

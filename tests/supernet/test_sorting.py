@@ -6,24 +6,23 @@ import pytest
 import torch
 from torch import nn
 
-from duonas.core.block import BlockSpec
+from duonas.core.block import BlockSpec, LayerSpec
 from duonas.core.couplings import pair_space
-from duonas.core.options import SpaceOptions
 from duonas.core.rng import stream
 from duonas.layers.norm import SwitchableBatchNorm
-from duonas.layers.sorting import by_importance, sort_channels
-from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
+from duonas.supernet.sorting import by_importance, sort_channels
 
 AXES = {"depth": [1, 2], "kernel": [3, 5], "width": [0.25, 0.5], "resolution": [32]}
 
 
 def coupled(coupling, **options):
     """A supernet whose every number is drawn, running statistics too; with squeeze-excite in the last stage."""
-    table = SpaceOptions(**{"preset": "cifar", "axes": AXES, "kernel_transform": True} | options)
-    space = FAMILY.space(table, 32, 4)
+    table = MobileNet.Options(**{"preset": "cifar", "axes": AXES, "kernel_transform": True} | options)
+    space = MobileNet.space(table, 32, 4)
     pairs = pair_space(space, coupling)
-    towers = (FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
+    towers = (MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
     net = PairSupernet(pairs, *towers).eval()
     with torch.no_grad():
         for name, value in net.state_dict().items():
@@ -81,7 +80,8 @@ def test_narrow_norms_follow_the_widest():
     with torch.no_grad():
         norm.by_width["4"].weight.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     norm.reorder(torch.tensor([3, 0, 2, 1]))
-    assert norm.extract(4).weight.tolist() == [4, 1, 3, 2] and norm.extract(2).weight.tolist() == [4, 1]
+    weights = {width: next(norm.weights(LayerSpec("norm", "norm", width, width))).tolist() for width in (2, 4)}
+    assert weights == {4: [4, 1, 3, 2], 2: [4, 1]}
 
 
 class Plain(nn.Module):
