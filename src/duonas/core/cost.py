@@ -1,24 +1,34 @@
-"""What an arch or a pair costs."""
+"""The cost of an arch or a pair."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-# What a pair pays for each image by which of its networks run. ``params`` and memory are paid whatever runs.
+import numpy as np
+
+# Quantities that depend, image by image, on which networks run. Storage and memory do not.
 QUANTITIES = ("macs", "latency_ms", "energy_mj")
+STORED = ("params", "weight_bytes")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one image; ``None`` where a figure is not known.
+    """The cost of inference on one image; ``None`` if a figure is unknown.
 
-    ``peak_memory_bytes`` is the most activation memory alive at once at batch 1 in float32 (MCUNet's binding
-    constraint); weights are counted by ``params``.
+    Args:
+        macs: multiply-accumulates of convolutions and linear layers.
+        params: trained parameters, including the weights and biases of norms.
+        weight_bytes: size of the weights in float32: ``params`` and the running statistics of norms. The six numbers
+            that normalise the image and the step counters of the norms are not counted.
+        peak_memory_bytes: peak activation memory at batch size 1 in float32 (the binding constraint of MCUNet).
+        latency_ms: latency on a device.
+        energy_mj: energy on a device.
     """
 
     macs: int
     params: int
+    weight_bytes: int
     peak_memory_bytes: int
     latency_ms: float | None = None
     energy_mj: float | None = None
@@ -32,58 +42,65 @@ class Cost:
 
 @dataclass(frozen=True)
 class PairCost:
-    """What a routed pair costs, part by part (DESIGN, section 5).
+    """The cost of a routed pair in one quantity, by part; each part is a number, or an array for many pairs.
 
-    After little (a cascade) ``E = S + L + R + (1 - a) B``; before it ``E = S + R + a L + (1 - a) B``.
+    With ``a`` the little share, the expected cost is ``E = S + L + R + (1 - a) B`` if the router decides after little
+    (a cascade), and ``E = S + R + a L + (1 - a) B`` if it decides before little.
 
     Args:
-        stem: S, what both towers share and is computed once.
-        router: R, the score.
-        little: L, what remains of little.
-        big: B, what remains of big.
+        stem: S, the shared blocks, which run once.
+        router: R, the router's score.
+        little: L, the rest of little.
+        big: B, the rest of big.
         before: whether the router decides before little runs.
     """
 
-    stem: float
-    router: float
-    little: float
-    big: float
+    stem: Any
+    router: Any
+    little: Any
+    big: Any
     before: bool = False
 
     @property
-    def least(self) -> float:
-        """What an input costs that stays little."""
+    def least(self) -> Any:
+        """The cost of an image that little answers."""
         return self.stem + self.little + self.router
 
     @property
-    def extra(self) -> float:
-        """What an input costs on top that goes to big; little is saved where it was not asked before."""
+    def extra(self) -> Any:
+        """The additional cost of an image that goes to big; little does not run for it if the router decides before."""
         return self.big - (self.little if self.before else 0)
 
     @property
-    def peak(self) -> float:
-        """The dearest path."""
-        return self.least + max(self.extra, 0)
+    def peak(self) -> Any:
+        """The cost of the most expensive path through the pair."""
+        extra = self.extra
+        return self.least + (np.maximum(extra, 0) if isinstance(extra, np.ndarray) else max(extra, 0))
 
-    def routed_by(self, macs: float, *, before: bool) -> PairCost:
-        """The same pair with another router."""
-        return replace(self, router=macs, before=before)
+    def take(self, index: np.ndarray) -> PairCost:
+        """Select pairs by index; parts that are one number for all pairs stay as they are."""
+        parts = {name: getattr(self, name) for name in ("stem", "router", "little", "big")}
+        return replace(self, **{name: part[index] for name, part in parts.items() if np.ndim(part)})
+
+    def routed_by(self, cost: float, *, before: bool) -> PairCost:
+        """The same pairs with another router, whose score costs ``cost``."""
+        return replace(self, router=cost, before=before)
 
     def scaled(self, factor: float) -> PairCost:
-        """The same in another unit: MACs in millions, or ms at some watts as mJ."""
+        """The cost in another unit, such as millions of MACs."""
         parts = {name: factor * getattr(self, name) for name in ("stem", "router", "little", "big")}
         return replace(self, **parts)
 
     def expected(self, little_share: Any) -> Any:
-        """The mean cost at a little share in [0, 1] (a number or an array of any shape)."""
+        """The mean cost of an image at a little share in [0, 1], a number or an array."""
         return self.least + (1 - little_share) * self.extra
 
-    def ada_edanas(self, little_share: float) -> float:
-        """ADA MACs as EDANAS counts them: what ran in vain before big is left out."""
+    def ada_edanas(self, little_share: float) -> Any:
+        """ADA MACs as EDANAS counts them: for an image that goes to big, little and the router are not counted."""
         return little_share * self.least + (1 - little_share) * (self.stem + self.big)
 
 
 def written(name: str, value: float) -> str:
-    """A figure with the unit that its name ends in: whole counts and bytes, ms and mJ to six digits."""
+    """Format a figure with the unit that its name ends in: ms and mJ with six digits, counts as whole numbers."""
     unit = {"ms": " ms", "mj": " mJ"}.get(name.rpartition("_")[2])
     return f"{value:,.0f}" if unit is None else f"{value:.6g}{unit}"

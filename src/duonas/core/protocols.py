@@ -1,13 +1,14 @@
-"""What the rooms of duonas ask of each other."""
+"""The interfaces between the packages of duonas."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost
 from duonas.core.pair import PairArch, Subnet
@@ -15,30 +16,41 @@ from duonas.core.pair import PairArch, Subnet
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from duonas.core.trial import Candidate, Trial
-
 
 class Progress(Protocol):
-    """Told of long work, before it how much was done in an earlier time, and after each unit.
+    """A callback for long work, called after each unit, and first with the number of units done in an earlier run.
 
-    The command line draws a bar from it, and says where work goes on.
+    The command line shows a progress bar and the number of resumed units.
     """
 
     def __call__(self, done: int, total: int, **figures: float) -> None: ...
 
 
 def silent(done: int, total: int, **figures: float) -> None:
-    """The progress that nobody watches."""
+    """Show nothing."""
 
 
 class CostModel(Protocol):
-    """Prices a run of blocks: a whole arch (``space.blocks(arch)``) or a part of one."""
+    """Computes the cost of consecutive blocks: a whole arch (``space.blocks(arch)``) or a part of one.
+
+    The cost must be the sum over the blocks (memory: the maximum) and depend only on each block's ``key``. A table of
+    whole networks has the figures of archs in ``networks`` instead; there, parts of networks have no latency or energy.
+
+    Subclass this protocol to write a cost model.
+    """
+
+    quantities: tuple[str, ...] = ("macs",)  # those of duonas.core.cost.QUANTITIES that the model knows
+    networks: Mapping[Arch, Mapping[str, float]] | None = None
 
     def __call__(self, blocks: Sequence[BlockSpec]) -> Cost: ...
 
+    def origin(self) -> Mapping[str, Any] | None:
+        """The source of measured figures, as JSON; ``None`` if nothing was measured."""
+        return None
+
 
 class PairLogits(Protocol):
-    """Logits (B, K) of both towers, what the shared blocks gave, and what each head read (B, C, H, W)."""
+    """Logits (B, K) of both networks, the output of the shared blocks, and the input of each head (B, C, H, W)."""
 
     @property
     def little(self) -> Tensor: ...
@@ -57,51 +69,54 @@ class PairLogits(Protocol):
 
 
 class Network(Protocol):
-    """The weights of all pairs as a rule sees them; ``feature_mask`` (B, F) is the rule's dropout, for big."""
+    """The supernet as training rules use it; ``feature_mask`` (B, F) multiplies big's features (dropout)."""
 
     def __call__(self, images: Tensor, subnet: Subnet, feature_mask: Tensor | None = None) -> Tensor:
-        """Images (B, 3, H, W) to one subnet's logits (B, K)."""
+        """The logits (B, K) of one subnet for images (B, 3, H, W)."""
         ...
 
     def pair(self, images: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> PairLogits:
-        """Images (B, 3, H, W) to a pair's logits; shared blocks run once."""
+        """The logits of a pair for images (B, 3, H, W); shared blocks run once."""
         ...
 
     def mixed(
         self, images: Tensor, subnet: Subnet, mixture: Mapping[str, Tensor], feature_mask: Tensor | None = None
     ) -> Tensor:
-        """Images (B, 3, H, W) to the logits (B, K) of all operations together; see ``PairSupernet.mixed``."""
+        """The logits (B, K) of a mixture of operations for images (B, 3, H, W); see ``PairSupernet.mixed``."""
         ...
 
 
 @dataclass(frozen=True)
 class Step:
-    """What a training step is given.
+    """The input of a training step.
 
     Args:
         images: (B, 3, H, W) in [0, 1].
         targets: classes (B,) or probabilities (B, K).
-        rng: what its subnets are drawn from.
-        backward: adds a loss' gradients to those of the step.
+        rng: for drawing subnets.
+        backward: adds the gradients of a loss to those of the step.
+        rank: the number of this process, from 0; each process has a part of the batch.
+        world: the number of processes.
     """
 
     images: Tensor
     targets: Tensor
     rng: np.random.Generator
     backward: Callable[[Tensor], None]
+    rank: int = 0
+    world: int = 1
 
 
 class TrainRule(Protocol):
-    """What one training step does with a supernet: which subnets, which losses.
+    """Decides which subnets a training step trains, and with which losses.
 
-    ``step`` runs forward and backward for every subnet it draws, so that only one subnet's activations are alive at a
-    time; gradients add up in the parameters and the loop makes the one optimiser step. It returns detached losses by
-    name, ``"loss"`` among them.
+    ``step`` runs forward and backward for each subnet in turn, so that only one subnet's activations are in memory.
+    Gradients add up in the parameters, and the training loop makes one optimiser step. ``step`` returns detached losses
+    by name, including ``"loss"``.
 
-    ``weights`` are what the rule itself learns (weights of its losses, say), empty for most: they are trained and
-    checkpointed with the network. ``prepare`` is called before each step; where it rewrites the network's weights it
-    says so by returning true, and the loop forgets the momentum and the average of the old ones. ``findings`` is what a
-    reader of the run may want to know of what it learned, as JSON; nothing for most.
+    ``weights`` are trainable parameters of the rule, such as weights of its losses; they are trained and saved with the
+    network. ``prepare`` is called before each step and returns true if it changed the network's weights; the loop then
+    resets momentum and weight average. ``findings`` is what the rule learned, as JSON for the report.
     """
 
     weights: nn.Module
@@ -111,15 +126,3 @@ class TrainRule(Protocol):
     def findings(self) -> dict[str, object]: ...
 
     def step(self, network: Network, given: Step) -> dict[str, Tensor]: ...
-
-
-class Strategy(Protocol):
-    """Proposes pairs and learns from their trials; seeded, so a search resumes by replay.
-
-    ``ask`` gives at most ``n`` pairs never asked before, none when it knows no more; ``tell`` takes their trials, in
-    the order asked, before the next ``ask``.
-    """
-
-    def ask(self, n: int) -> list[Candidate]: ...
-
-    def tell(self, trials: Sequence[Trial]) -> None: ...

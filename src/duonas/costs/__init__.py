@@ -1,1 +1,1 @@
-"""What archs cost: counted, tabled, measured."""
+"""Cost models: counted costs and device tables."""

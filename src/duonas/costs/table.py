@@ -1,0 +1,127 @@
+"""Tables of measured figures in Parquet or CSV files, with one row for each arch or block."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from duonas.core import parquet
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.files import write_atomic
+
+MARK = "# "  # starts a line of metadata above the header of a CSV file
+
+
+def column_names(path: Path, option: str) -> list[str]:
+    """The column names of a table; ``option`` is the recipe's key of its path, for the message.
+
+    Raises:
+        DuonasError: no such file, or it cannot be read.
+    """
+    if not path.is_file():
+        raise DuonasError(f"{option}: there is no file {path}.")
+    return list(_read_csv(path)[0].column_names) if _is_csv(path) else parquet.column_names(path)
+
+
+def about(path: Path) -> dict[str, str]:
+    """The metadata of a table: that of Parquet, or the lines ``# key = value`` above the header of a CSV file."""
+    if _is_csv(path):
+        return _read_csv(path)[1]
+    found = parquet.read_table(path, columns=[]).schema.metadata or {}
+    return {key.decode(): value.decode() for key, value in found.items() if key != b"pandas"}
+
+
+def read_figures(
+    path: Path, option: str, key: tuple[str, str], figures: Mapping[str, str], row: str = "arch"
+) -> tuple[list[str | None], list[np.ndarray]]:
+    """Read the keys of a table's N rows and some columns of numbers, (N,) each, NaN where a number is missing.
+
+    Args:
+        path: the file.
+        option: the recipe's key of its path, for messages.
+        key: the recipe's key that names the column of keys, and that column.
+        figures: columns of numbers by the recipe's key that names them.
+        row: what a row describes, for messages.
+
+    Raises:
+        DuonasError: no such file or column, no rows, a repeated key, or a column without numbers.
+    """
+    there = column_names(path, option)
+    for named_by, column in (key, *figures.items()):
+        if column not in there:
+            raise DuonasError(f"{named_by}: {path} has no column {column!r}: {nearest(column, there)}.")
+    wanted = list(dict.fromkeys([key[1], *figures.values()]))
+    table = _read_csv(path)[0].select(wanted) if _is_csv(path) else parquet.read_table(path, columns=wanted)
+    if not table.num_rows:
+        raise DuonasError(f"{path} has no rows.")
+    texts = _texts(path, key[1], table[key[1]], row)
+    return texts, [_numbers(path, column, table[column]) for column in figures.values()]
+
+
+def possible(path: Path, column: str, values: np.ndarray, texts: Sequence[str | None]) -> list[float]:
+    """The values (N,) of a column as a list.
+
+    Raises:
+        DuonasError: a value is negative or infinite.
+    """
+    wrong = np.flatnonzero((values < 0) | np.isinf(values))
+    if len(wrong):
+        raise DuonasError(
+            f"{path}: column {column!r} has {values[wrong[0]]:g} for {texts[wrong[0]]!r}, expected a finite "
+            "number that is not negative."
+        )
+    found: list[float] = values.tolist()
+    return found
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[Any]], about: Mapping[str, str]) -> Path:
+    """Write a table atomically, as CSV if the file name ends in ``.csv``, else as Parquet."""
+    if not _is_csv(path):
+        table = pa.table(dict(columns))
+        return parquet.write_rows(path, table.to_pylist(), table.schema.with_metadata(dict(about)))
+    head = "".join(f"{MARK}{key} = {value}\n" for key, value in about.items()).encode()
+    sink = io.BytesIO()
+    csv.write_csv(pa.table(dict(columns)), sink)
+    return write_atomic(path, lambda temporary: temporary.write_bytes(head + sink.getvalue()))
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
+def _read_csv(path: Path) -> tuple[pa.Table, dict[str, str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        said = [line.removeprefix(MARK).partition("=") for line in lines if line.startswith(MARK)]
+        rest = "".join(line for line in lines if not line.startswith(MARK))
+        return csv.read_csv(io.BytesIO(rest.encode())), {key.strip(): value.strip() for key, _, value in said}
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DuonasError(f"{path} cannot be read as CSV: {str(error).splitlines()[0].rstrip('.')}.") from error
+
+
+def _texts(path: Path, name: str, column: pa.ChunkedArray, row: str) -> list[str | None]:
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        article = "an" if row[0] in "aeiou" else "a"
+        raise DuonasError(f"{path}: column {name!r} holds {column.type}, expected the text of {article} {row}.")
+    texts: list[str | None] = column.to_pylist()
+    for text, times in Counter(texts).items():
+        if times > 1 and text is not None:
+            raise DuonasError(f"{path} has the {row} {text!r} more than once.")
+    return texts
+
+
+def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    kind, types = column.type, pa.types
+    if not any(fits(kind) for fits in (types.is_floating, types.is_integer, types.is_decimal, types.is_null)):
+        raise DuonasError(f"{path}: column {name!r} holds {kind}, expected numbers.")
+    values = np.array([np.nan if value is None else value for value in column.to_pylist()], dtype=float)
+    if np.isnan(values).all():
+        raise DuonasError(f"{path}: column {name!r} has no numbers.")
+    return values
