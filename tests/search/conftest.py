@@ -7,13 +7,17 @@ import pytest
 import torch
 
 from duonas.core.couplings import NestedPairs
-from duonas.core.options import SpaceOptions
+from duonas.core.protocols import silent
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.routing.router import Router
 from duonas.routing.routers.confidence import Confidence
-from duonas.search.evaluate import SubnetResult
-from duonas.spaces.mobilenet import FAMILY
+from duonas.search.evaluate import NO_READINGS, SubnetResult
+from duonas.search.goal import Goal
+from duonas.search.prices import Prices
+from duonas.search.problem import Problem
+from duonas.search.search import search
+from duonas.spaces.mobilenet import MobileNet
 
 
 class DrawnAnswers:
@@ -25,16 +29,17 @@ class DrawnAnswers:
         self.labels = rng.integers(0, classes, images)
         self.hard = rng.random(images)
 
-    def evaluate(self, subnet):
-        self.asked.append(subnet)
-        cost = analytic(self.pairs.blocks(subnet))
+    def logits(self, subnet):
         rng = stream(0, "logits", subnet.id)
-        gain = np.log(cost.macs) * (1.2 - self.hard)
+        gain = np.log(analytic(self.pairs.blocks(subnet)).macs) * (1.2 - self.hard)
         logits = np.eye(4)[self.labels] * gain[:, None] + 3 * rng.normal(size=(len(self.labels), 4))
-        logits = logits.astype(np.float32)
-        return SubnetResult(subnet, logits, float((logits.argmax(1) == self.labels).mean()), cost)
+        return logits.astype(np.float32)
 
-    def kept(self, name, about, compute):
+    def evaluate(self, subnet, readings=NO_READINGS):
+        self.asked.append(subnet)
+        return SubnetResult.of(subnet, self.logits(subnet), self.labels, readings)
+
+    def kept(self, name, about, compute, wanted=()):
         return compute()
 
     def describe(self, router, subnet, shared):
@@ -43,6 +48,17 @@ class DrawnAnswers:
         self.described.append((router.name, blocks))
         noise = stream(0, "seen", *map(str, blocks)).normal(size=len(self.hard)) / (1 + shared)
         return torch.from_numpy((self.hard + 0.2 * noise).astype(np.float32))[:, None]
+
+
+def searched(pairs, evaluator, options, routers, seed, progress=silent, model=analytic):
+    """A search as the pipeline makes it."""
+    problem = Problem(Goal(options.objectives, options.constraints), Prices(pairs, model, routers))
+    return search(problem, evaluator, options, seed, progress)
+
+
+@pytest.fixture(name="search")
+def search_fixture():
+    return searched
 
 
 class AtInput(Router):
@@ -80,8 +96,8 @@ def routers():
 @pytest.fixture(scope="session")
 def pairs():
     """Nested pairs of a small space of 32 x 32 images, with two resolutions so that some pairs share no stem."""
-    options = SpaceOptions(preset="cifar", axes={"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2]})
-    return NestedPairs(FAMILY.space(options, 32, 4))
+    options = MobileNet.Options(preset="cifar", axes={"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2]})
+    return NestedPairs(MobileNet.space(options, 32, 4))
 
 
 @pytest.fixture

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from duonas.core.couplings import pair_space
-from duonas.core.goal import Goal
-from duonas.core.narrowed import Alone, WithBig
-from duonas.core.options import EvolutionOptions, SpaceOptions
-from duonas.search.prices import Pricer
+from duonas.search.goal import Goal
+from duonas.search.prices import Prices
 from duonas.search.problem import Problem
-from duonas.search.strategies.evolution import Evolution
+from duonas.search.strategies.evolution import Evolution, EvolutionOptions
 from duonas.search.strategies.nsga2 import Nsga2
-from duonas.search.strategies.random import RandomSearch
-from duonas.spaces.mobilenet import FAMILY
+from duonas.search.strategies.random import Random
+from duonas.search.strategies.sequential import Sequential
+from duonas.spaces.mobilenet import MobileNet
 from duonas.testing import StrategyContract
 
 GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
@@ -21,10 +20,10 @@ class TestRandomSearch(StrategyContract):
     coupling = "nested"
 
     def pairs(self):
-        return pair_space(FAMILY.space(SpaceOptions(preset="digits"), 8, 10), self.coupling)
+        return pair_space(MobileNet.space(MobileNet.Options(preset="digits"), 8, 10), self.coupling)
 
     def strategy(self, pairs, seed):
-        return RandomSearch(Problem(GOAL, Pricer(pairs)), seed)
+        return Random(Problem(GOAL, Prices(pairs)), Random.Options(), seed)
 
 
 class TestRandomSearchSibling(TestRandomSearch):
@@ -33,7 +32,7 @@ class TestRandomSearchSibling(TestRandomSearch):
 
 class TestNsga2(TestRandomSearch):
     def strategy(self, pairs, seed):
-        return Nsga2(Problem(GOAL, Pricer(pairs)), 8, seed)
+        return Nsga2(Problem(GOAL, Prices(pairs)), Nsga2.Options(population=8), seed)
 
 
 class TestNsga2Sibling(TestNsga2):
@@ -46,44 +45,22 @@ class TestNsga2Partial(TestNsga2):
 
 class TestEvolution(TestRandomSearch):
     def strategy(self, pairs, seed):
-        options = EvolutionOptions(population=8, parents=3, mutations=4, crossovers=4)
-        return Evolution(Problem(GOAL, Pricer(pairs)), options, seed)
+        sizes = EvolutionOptions(population=8, parents=3, mutations=4, crossovers=4)
+        return Evolution(Problem(GOAL, Prices(pairs)), Evolution.Options(evolution=sizes), seed)
 
 
 class TestEvolutionPartial(TestEvolution):
     coupling = "partial"
 
 
-class TestRandomSearchWithBig(TestRandomSearch):
-    """Littles for one big."""
-
-    def pairs(self):
-        pairs = super().pairs()
-        return WithBig(pairs, pairs.space.largest())
+class TestSequential(TestRandomSearch):
+    def strategy(self, pairs, seed):
+        return Sequential(Problem(GOAL, Prices(pairs)), Sequential.Options(evaluations=24), seed)
 
 
-class TestRandomSearchAlone(TestRandomSearch):
-    """Bigs by themselves."""
-
-    def pairs(self):
-        return Alone(super().pairs())
+class TestSequentialSibling(TestSequential):
+    coupling = "sibling"
 
 
-class TestNsga2WithBigSibling(TestRandomSearchWithBig, TestNsga2Sibling):
-    pass
-
-
-class TestNsga2WithBigPartial(TestRandomSearchWithBig, TestNsga2Partial):
-    pass
-
-
-class TestNsga2Alone(TestRandomSearchAlone, TestNsga2):
-    pass
-
-
-class TestEvolutionWithBig(TestRandomSearchWithBig, TestEvolution):
-    pass
-
-
-class TestEvolutionAlone(TestRandomSearchAlone, TestEvolution):
-    pass
+class TestSequentialPartial(TestSequential):
+    coupling = "partial"

@@ -13,29 +13,31 @@ from pyarrow import parquet
 from duonas.core.cell import OPERATIONS
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.goal import Goal
-from duonas.core.narrowed import WithBig
-from duonas.core.options import DeviceOptions, GivenPair, SearchOptions, SpaceOptions
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
-from duonas.costs.network_table import DeviceProfile, load_profile
+from duonas.costs.device import cost_model
+from duonas.costs.network_table import NetworkTable
+from duonas.costs.options import DeviceOptions
+from duonas.recipe.schema import options_for
 from duonas.routing.routers.confidence import Confidence
-from duonas.search.evaluate import SubnetResult
+from duonas.search.evaluate import NO_READINGS, SubnetResult
 from duonas.search.front import Front
-from duonas.search.prices import Pricer
-from duonas.search.problem import BigProblem, Problem
-from duonas.search.search import search
-from duonas.search.strategies.fixed import Given
-from duonas.spaces.mobilenet import FAMILY as MOBILENET
-from duonas.spaces.nasbench201 import FAMILY
+from duonas.search.goal import Goal
+from duonas.search.options import GivenPair
+from duonas.search.prices import Prices
+from duonas.search.problem import Problem
+from duonas.search.strategies.fixed import Fixed
+from duonas.spaces.mobilenet import MobileNet
+from duonas.spaces.nasbench201 import NasBench201
 
+MEASURED = ("latency_ms", "energy_mj")
 ROUTERS = (Confidence("margin"),)
 KEPT = ["none", "skip_connect", "nor_conv_3x3"]
 
 
 def cells(axes=KEPT):
-    return FAMILY.space(SpaceOptions(channels=2, cells=1, axes={"operation": axes}), 8, 4)
+    return NasBench201.space(NasBench201.Options(channels=2, cells=1, axes={"operation": axes}), 8, 4)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,10 @@ def table(space, **columns):
     numbers = range(len(archs))
     named = {"arch": [space.text(arch) for arch in archs], "name": [f"cell {i}" for i in numbers]}
     return named | {"number": list(numbers), **columns}
+
+
+def load_profile(options, space):
+    return cost_model(options, pair_space(space))
 
 
 def write(path, columns, order=None):
@@ -84,11 +90,11 @@ def test_a_table_is_read_by_the_text_of_archs(space, tmp_path):
         for i, arch in enumerate(space.archs())
         if i in set(order.tolist()) - {5, 6}
     }
-    assert profile.archs == expected and profile.quantities == ("latency_ms", "energy_mj")
-    assert profile.origin["known_archs"] == len(expected) and profile.origin["archs"] == 729
-    assert profile.origin["sha256"] == hashlib.sha256((tmp_path / "t.parquet").read_bytes()).hexdigest()
+    assert profile.networks == expected and profile.quantities == ("macs", "latency_ms", "energy_mj")
+    assert profile.source["known_archs"] == len(expected) and profile.source["archs"] == 729
+    assert profile.source["sha256"] == hashlib.sha256((tmp_path / "t.parquet").read_bytes()).hexdigest()
     energy = load_profile(DeviceOptions(path, energy="mj"), space)
-    assert energy.quantities == ("energy_mj",) and len(energy.archs) > len(expected) - 2
+    assert energy.quantities == ("macs", "energy_mj") and len(energy.networks) > len(expected) - 2
 
 
 @pytest.mark.parametrize(
@@ -98,9 +104,10 @@ def test_a_table_is_read_by_the_text_of_archs(space, tmp_path):
         ({"latency": "mss"}, {}, r"\[search.device\] latency: .* has no column 'mss': did you mean 'ms'\?$"),
         ({"energy": "ms", "key": "arc"}, {}, r"\[search.device\] key: .* no column 'arc': did you mean 'arch'\?$"),
         ({"latency": "arch"}, {}, "column 'arch' holds string, expected numbers"),
-        ({"latency": "ms"}, {"ms": [None] * 729}, "column 'ms' has no figure at all"),
-        ({"latency": "ms"}, {"ms": [float("nan")] * 729}, "column 'ms' has no figure at all"),
-        ({"latency": "ms"}, {"ms": [-1.5] * 729}, r"column 'ms' has -1.5 for '\|none~0\|.*', expected a number that"),
+        ({"latency": "ms"}, {"ms": [None] * 729}, "column 'ms' has no numbers"),
+        ({"latency": "ms"}, {"ms": [float("nan")] * 729}, "column 'ms' has no numbers"),
+        ({"latency": "ms"}, {"ms": [-1.5] * 729},
+         r"column 'ms' has -1.5 for '\|none~0\|.*', expected a finite number that"),
         ({"latency": "ms"}, {"ms": [float("inf")] * 729}, "column 'ms' has inf"),
         ({"latency": "ms"}, {"arch": ["|a|"] * 729}, r"has the arch '\|a\|' more than once"),
         ({"latency": "ms", "key": "number"}, {}, "column 'number' holds int64, expected the text of an arch"),
@@ -120,39 +127,41 @@ def test_files_and_spaces_that_do_not_go_with_it(space, tmp_path):
     with pytest.raises(DuonasError, match=r"text.parquet cannot be read as Parquet"):
         load_profile(DeviceOptions(str(tmp_path / "text.parquet"), "ms"), space)
     path = write(tmp_path / "t.parquet", table(space))
-    with pytest.raises(DuonasError, match=r"have a text to look up: those of 'mobilenet.*' have none"):
-        load_profile(DeviceOptions(path, "ms"), MOBILENET.space(SpaceOptions(preset="digits"), 8, 4))
+    with pytest.raises(
+        DuonasError, match=r"have a name to look up: those of 'mobilenet.*' have none; give a table of blocks"
+    ):
+        load_profile(DeviceOptions(path, "ms"), MobileNet.space(MobileNet.Options(preset="digits"), 8, 4))
 
 
 @pytest.mark.parametrize("name", ["expected_latency_ms", "peak_energy_mj"])
 def test_without_a_table_nothing_can_be_asked_of_it(name, space):
-    pricer = Pricer(pair_space(space, "nested"))
+    pricer = Prices(pair_space(space, "nested"))
     with pytest.raises(DuonasError, match=rf"constraint {name} needs a device table: give \[search.device\] path and"):
-        Problem(Goal(("accuracy",), {name: 9.0}), pricer)
+        Problem(Goal(("accuracy",), {name: 9.0}), pricer).check()
     with pytest.raises(DuonasError, match=f"objective {name} needs a device table"):
-        Problem(Goal(("accuracy", name), {}), pricer)
+        Problem(Goal(("accuracy", name), {}), pricer).check()
 
 
 @pytest.mark.parametrize("before", [False, True])
 def test_a_pair_costs_what_its_two_networks_cost(before, space, profile, routers):
     """After little both, before it one of them; an arch that is not known has no pair."""
-    pricer = Pricer(pair_space(space, "nested"), routers=routers[1:2] if before else ROUTERS, device=profile)
+    pricer = Prices(pair_space(space, "nested"), profile, routers[1:2] if before else ROUTERS)
     rng, routed = stream(0), 0
     for _ in range(60):
         pair = pricer.pairs.sample(rng)
-        little, big = (profile.archs.get(arch) for arch in (pair.little, pair.big))
+        little, big = (profile.networks.get(arch) for arch in (pair.little, pair.big))
         if little is None or big is None:
             assert pricer.possible(pair) == []
             continue
         figures = pricer.figures(pair)
-        for quantity in profile.quantities:
+        for quantity in MEASURED:
             few, many = little[quantity], big[quantity]
             assert (figures[f"little_{quantity}"], figures[f"big_{quantity}"]) == (few, many)
             assert figures[f"expected_{quantity}"] == few
             assert figures[f"peak_{quantity}"] == pytest.approx(max(few, many) if before else few + many)
-            (cost,) = {pricer.routed(pair, router)[quantity] for router in pricer.routers}
+            (cost,) = {pricer.price(pair, router).parts[quantity] for router in pricer.routers}
             assert cost.expected(0.25) == pytest.approx(0.75 * many + (0.25 * few if before else few))
-        dearer = any(little[quantity] > big[quantity] for quantity in profile.quantities)
+        dearer = any(little[quantity] > big[quantity] for quantity in MEASURED)
         assert pricer.possible(pair) == ([] if before and dearer else [0])
         routed += pricer.possible(pair) == [0]
     assert routed > 5
@@ -164,45 +173,45 @@ class Answers:
     def __init__(self, pairs, images=40):
         self.pairs, self.labels = pairs, stream(0, "labels").integers(0, 4, images)
 
-    def evaluate(self, subnet):
+    def evaluate(self, subnet, readings=NO_READINGS):
         rng, macs = stream(0, subnet.id), analytic(self.pairs.blocks(subnet)).macs
         logits = np.eye(4)[self.labels] * np.log(macs) / 3 + 2 * rng.normal(size=(len(self.labels), 4))
-        right = float((logits.argmax(1) == self.labels).mean())
-        return SubnetResult(subnet, logits.astype(np.float32), right, analytic(self.pairs.blocks(subnet)))
+        return SubnetResult.of(subnet, logits.astype(np.float32), self.labels, readings)
 
 
 @pytest.mark.parametrize(
-    ("strategy", "order", "coupling"), [("evolution", "joint", "nested"), ("nsga2", "sequential", "sibling")]
+    ("strategy", "coupling"), [("evolution", "nested"), ("nsga2", "sibling"), ("sequential", "sibling")]
 )
-def test_what_a_search_takes_keeps_the_constraints(strategy, order, coupling, space, profile, tmp_path):
+def test_what_a_search_takes_keeps_the_constraints(strategy, coupling, space, profile, tmp_path, search):
     pairs = pair_space(space, coupling)
     limits = {"expected_latency_ms": 0.5, "peak_latency_ms": 1.0, "little_energy_mj": 1.4, "expected_macs": 1e5}
-    options = SearchOptions(strategy=strategy, order=order, evaluations=20, population=5, constraints=limits,
-                            objectives=("accuracy", "expected_latency_ms", "peak_energy_mj"))  # fmt: skip
-    result = search(pairs, Answers(pairs), options, ROUTERS, 0, device=profile)
+    sizes = {"population": 5} if strategy == "nsga2" else {}
+    options = options_for("search", strategy=strategy, evaluations=20, constraints=limits, **sizes,
+                          objectives=("accuracy", "expected_latency_ms", "peak_energy_mj"))  # fmt: skip
+    result = search(pairs, Answers(pairs), options, ROUTERS, 0, model=profile)
     assert len(result.front.points) > 2
     for point in result.front.points:
-        little, big = profile.archs[point.pair.little], profile.archs[point.pair.big]
-        assert point.expected_latency_ms == pytest.approx(
+        little, big = profile.networks[point.pair.little], profile.networks[point.pair.big]
+        figures = point.figures
+        assert figures["expected_latency_ms"] == pytest.approx(
             little["latency_ms"] + (1 - point.little_share) * big["latency_ms"]
         )
-        assert point.peak_latency_ms == little["latency_ms"] + big["latency_ms"]
-        assert point.peak_energy_mj == little["energy_mj"] + big["energy_mj"]
+        assert figures["peak_latency_ms"] == little["latency_ms"] + big["latency_ms"]
+        assert figures["peak_energy_mj"] == little["energy_mj"] + big["energy_mj"]
         assert little["energy_mj"] <= 1.4
-        assert all(getattr(point, name) <= limit for name, limit in limits.items() if not name.startswith("little"))
+        assert all(figures[name] <= limit for name, limit in limits.items())
     assert result.front.best.accuracy == max(point.accuracy for point in result.front.points)
     result.save(tmp_path)
     assert Front.load(tmp_path / "front.json") == result.front
-    assert result.front.device == profile.origin
+    assert result.front.device == profile.origin()
     rows = parquet.read_table(tmp_path / "trials.parquet").to_pylist()
     archs = {row["arch"]: row["latency_ms"] for row in parquet.read_table(tmp_path / "archs.parquet").to_pylist()}
-    assert all(row["peak_latency_ms"] == archs[row["little"]] + archs[row["big"]] for row in rows if row["router"])
-    assert all(row["peak_latency_ms"] == archs[row["big"]] for row in rows if not row["router"])
-    assert search(pairs, Answers(pairs), options, ROUTERS, 0, device=profile) == result
+    assert all(row["peak_latency_ms"] == archs[row["little"]] + archs[row["big"]] for row in rows)
+    assert search(pairs, Answers(pairs), options, ROUTERS, 0, model=profile) == result
 
 
 def known_pairs(pairs, profile):
-    return [p for p in (PairArch(a, b) for a, b in product(profile.archs, repeat=2)) if pairs.contains(p)]
+    return [p for p in (PairArch(a, b) for a, b in product(profile.networks, repeat=2)) if pairs.contains(p)]
 
 
 @pytest.fixture(scope="module")
@@ -211,27 +220,21 @@ def few():
     space = cells(["skip_connect", "nor_conv_3x3"])
     rng = stream(4, "few")
     archs = {arch: {"latency_ms": rng.uniform(1, 2)} for arch in space.archs() if arch != space.smallest()}
-    return space, DeviceProfile(archs, ("latency_ms",), {})
+    return space, NetworkTable({}, archs, ("macs", "latency_ms"))
 
 
 @pytest.mark.parametrize("coupling", ["nested", "sibling"])
 @pytest.mark.parametrize("name", ["peak_latency_ms", "big_latency_ms", "expected_latency_ms", "params"])
 def test_a_pair_is_found_exactly_if_there_is_one(coupling, name, few):
-    """However tight the constraint, and where latency says nothing of an arch's size; also for bigs by themselves."""
+    """However tight the constraint, and where latency says nothing of an arch's size."""
     space, profile = few
-    pricer = Pricer(pair_space(space, coupling), device=profile)
+    pricer = Prices(pair_space(space, coupling), profile)
     every = {pair: pricer.figures(pair)[name] for pair in known_pairs(pricer.pairs, profile)}
     least = min(every.values())
-    tight = Problem(Goal(("accuracy",), {name: least}), pricer)
+    tight = Problem(Goal(("accuracy",), {name: least}), pricer).check()
     assert pricer.figures(tight.sample(stream(0)))[name] == least
     with pytest.raises(DuonasError, match=f"meets all constraints together|{name} = .* cannot be met: the .* needs"):
-        Problem(Goal(("accuracy",), {name: 0.999 * least}), pricer)
-    bigs = BigProblem(Problem(Goal(("accuracy",), {name: 1.05 * least}), pricer))
-    open_to = {pair.big for pair, figure in every.items() if figure <= 1.05 * least}
-    assert {arch for arch in profile.archs if bigs.feasible(PairArch(arch, arch))} == open_to
-    big = bigs.sample(stream(1)).big
-    assert big in open_to
-    assert Problem(bigs.goal, pricer.over(WithBig(pricer.pairs, big))).sample(stream(2)).big == big
+        Problem(Goal(("accuracy",), {name: 0.999 * least}), pricer).check()
 
 
 def test_a_limit_below_every_arch_says_what_the_table_has(few):
@@ -240,46 +243,54 @@ def test_a_limit_below_every_arch_says_what_the_table_has(few):
     with pytest.raises(
         DuonasError, match=rf"= 0.5 cannot be met: the fastest arch of the device table needs {fastest} ms"
     ):
-        Problem(Goal(("accuracy",), {"little_latency_ms": 0.5}), Pricer(pair_space(space, "nested"), device=profile))
+        Problem(Goal(("accuracy",), {"little_latency_ms": 0.5}), Prices(pair_space(space, "nested"), profile)).check()
 
 
 def test_a_little_of_other_blocks_is_not_what_was_measured(few):
     space, profile = few
-    little = FAMILY.space(SpaceOptions(channels=1, cells=1, axes={"operation": ["skip_connect", "nor_conv_3x3"]}), 8, 4)
+    little = NasBench201.space(
+        NasBench201.Options(channels=1, cells=1, axes={"operation": ["skip_connect", "nor_conv_3x3"]}),
+        8,
+        4,
+    )
     with pytest.raises(DuonasError, match="cannot price a little"):
-        Pricer(pair_space(space, "sibling", little=little), device=profile)
+        Prices(pair_space(space, "sibling", little=little), profile)
 
 
 def test_a_table_of_a_single_arch_has_no_pair(space, tmp_path):
     columns = {name: values[:1] for name, values in table(space).items()}
     profile = load_profile(DeviceOptions(write(tmp_path / "one.parquet", columns), latency="ms"), space)
-    with pytest.raises(DuonasError, match="no two of the 1 archs that the table knows are a nested pair"):
-        Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))
+    with pytest.raises(DuonasError, match="no two of the 1 archs in the table are a nested pair"):
+        Problem(Goal(("accuracy",), {}), Prices(pair_space(space, "nested"), profile)).check()
 
 
 def test_a_given_pair_that_is_none_says_whose_arch_it_is(few):
     space, profile = few
-    problem = Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))
+    problem = Problem(Goal(("accuracy",), {}), Prices(pair_space(space, "nested"), profile))
     with pytest.raises(DuonasError, match=r"^\[search.pair\] little: cell 'x' cannot be read: expected \|op~0\|"):
-        Given(problem, GivenPair(little={"cell": "x"}))
+        Fixed(problem, Fixed.Options(pair=GivenPair(little={"cell": "x"})), 0)
     with pytest.raises(DuonasError, match=r"^\[search.pair\] big: .* has no axis 'depth'"):
-        Given(problem, GivenPair(big={"depth": 2}))
+        Fixed(problem, Fixed.Options(pair=GivenPair(big={"depth": 2})), 0)
 
 
 def test_a_given_pair_must_be_known(few):
     space, profile = few
-    problem = Problem(Goal(("accuracy",), {}), Pricer(pair_space(space, "nested"), device=profile))
-    with pytest.raises(DuonasError, match=r"\[search.pair\] cannot be priced: the device table does not know both"):
-        Given(problem, GivenPair(little={"operation": "skip_connect"}))
-    limited = Problem(Goal(("accuracy",), {"peak_latency_ms": 2.5}), problem.pricer)
+    problem = Problem(Goal(("accuracy",), {}), Prices(pair_space(space, "nested"), profile))
+    with pytest.raises(DuonasError, match=r"\[search.pair\] has no price: the device table does not have both"):
+        Fixed(problem, Fixed.Options(pair=GivenPair(little={"operation": "skip_connect"})), 0)
+    limited = Problem(Goal(("accuracy",), {"peak_latency_ms": 2.5}), problem.prices)
     with pytest.raises(
         DuonasError, match=r"\[search.pair\] does not meet peak_latency_ms = 2.5: it needs .* ms or more"
     ):
-        Given(limited, GivenPair(little={"operation": "nor_conv_3x3", "edge01.operation": "skip_connect"}))
+        Fixed(
+            limited,
+            Fixed.Options(pair=GivenPair(little={"operation": "nor_conv_3x3", "edge01.operation": "skip_connect"})),
+            0,
+        )
 
 
 def test_every_space_says_whether_its_archs_have_a_text():
     every = cells(list(OPERATIONS))
     assert every.text(every.largest()) == every.cell(every.largest())
-    digits = MOBILENET.space(SpaceOptions(preset="digits"), 8, 4)
+    digits = MobileNet.space(MobileNet.Options(preset="digits"), 8, 4)
     assert digits.text(digits.largest()) is None

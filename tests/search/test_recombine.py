@@ -9,16 +9,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from duonas.core.cost import PairCost
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.goal import Goal
 from duonas.core.rng import stream
-from duonas.costs.network_table import DeviceProfile
+from duonas.costs.analytic import analytic
+from duonas.costs.network_table import NetworkTable
 from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import keeps_little, steps, sweep
-from duonas.search.pareto import nondominated
-from duonas.search.prices import Charge, Pricer, PriceRow, PriceTable
-from duonas.search.recombine import Judged, best_within, recombine
+from duonas.search.front import nondominated
+from duonas.search.goal import Goal
+from duonas.search.prices import PairTable, PriceRow, Prices
+from duonas.search.recombine import Bigs, best_within, most_right, recombine
+from duonas.search.scores import Judged
 
 
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans(), st.booleans())
@@ -31,18 +34,20 @@ def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
     score = score.round(1) if ties else score
     score[rng.random(images) < 0.1] = np.nan
     little, big = rng.random(images) < 0.6, rng.random((bigs, images)) < 0.8
-    charges = {"macs": Charge(rng.integers(10, 60, bigs), rng.integers(0, 500, bigs))}
+    parts = {"macs": PairCost(rng.integers(10, 60, bigs), 0, 0, rng.integers(0, 500, bigs))}
     if timed:
-        charges["latency_ms"] = Charge(rng.uniform(0.01, 0.1, bigs), rng.uniform(0, 0.3, bigs))
-    prices = PriceRow(np.arange(bigs), charges, {})
+        parts["latency_ms"] = PairCost(rng.uniform(0.01, 0.1, bigs), 0, 0, rng.uniform(0, 0.3, bigs))
+    prices = PriceRow(np.arange(bigs), parts, {})
     levels = {
         quantity: np.append(rng.uniform(0, 1.2, 9) * charge.peak.max(), [charge.least.min(), charge.peak.max()])
-        for quantity, charge in charges.items()
+        for quantity, charge in parts.items()
     }
-    correct, kept = best_within(steps(score), little.astype(np.int8), big.astype(np.int8), prices, levels)
+    little_right, big_right = little.astype(np.int8), big.astype(np.int8)
+    correct, kept = best_within(steps(score), little_right, big_right, parts, levels)
+    assert (most_right(steps(score), little_right, Bigs.of(big_right, [prices]), prices, levels) >= correct).all()
     for column in range(bigs):
         curve = sweep(score, little, big[column])
-        each = prices.take(np.array([column])).charges
+        each = prices.take(np.array([column])).parts
         for row in range(11):
             costs = [
                 each[quantity].expected(curve.little_share) <= budgets[row] for quantity, budgets in levels.items()
@@ -65,7 +70,7 @@ def made_up_device(archs, seed):
     rng = stream(seed, "device")
     known = [arch for arch in archs if rng.random() < 0.9]
     rows = {arch: {"latency_ms": rng.uniform(0.01, 0.5), "energy_mj": rng.uniform(1, 9)} for arch in known}
-    return DeviceProfile(rows, ("latency_ms", "energy_mj"), {})
+    return NetworkTable({}, rows, ("macs", "latency_ms", "energy_mj"))
 
 
 class Setting:
@@ -75,49 +80,50 @@ class Setting:
         rng = stream(seed, "setting")
         drawn = [pairs.sample(rng) for _ in range(count)]
         self.subnets = list(dict.fromkeys(subnet for pair in drawn for subnet in pairs.subnets(pair)))
-        device = made_up_device(dict.fromkeys(subnet.arch for subnet in self.subnets), seed) if timed else None
-        self.table = PriceTable(Pricer(pairs, routers=routers, device=device), self.subnets)
-        right = 0.5 + 0.4 * (self.table.macs / self.table.macs.max())[:, None] ** 0.3
-        self.correct = (rng.random((len(self.subnets), images)) < right).astype(np.int8)
+        model = made_up_device(dict.fromkeys(subnet.arch for subnet in self.subnets), seed) if timed else analytic
+        self.prices = Prices(pairs, model, routers)
+        macs = np.array([self.prices.subnet(subnet).macs for subnet in self.subnets])
+        right = 0.5 + 0.4 * (macs / macs.max())[:, None] ** 0.3
+        self.correct = rng.random((len(self.subnets), images)) < right
         self.images, self.seed = images, seed
 
     def score(self, router, little, shared):
         shared = shared if router.position == "stem" else 0
         return stream(self.seed, "score", router.name, little, shared).random(self.images, dtype=np.float32)
 
-    def judged(self, goal):
+    def table(self, goal):
+        return PairTable(self.prices, self.subnets, goal)
+
+    def judged(self, table):
         for little in range(len(self.subnets)):
-            for number, router in enumerate(self.table.pricer.routers):
-                for shared in self.table.depths(little) if router.position == "stem" else (None,):
-                    row = self.table.row(little, goal, router, shared)
-                    yield Judged(little, number, self.score(router, little, shared), row)
+            for number, shared, row in table.rows(little):
+                router = self.prices.routers[number]
+                if len(row.bigs):
+                    yield Judged(little, number, self.score(router, little, shared), router.macs, row)
 
     def recombined(self, goal):
-        return recombine(self.correct, list(self.judged(goal)), goal)
+        table = self.table(goal)
+        return recombine(self.correct, list(self.judged(table)), table)
 
     def routed(self):
-        """Every allowed pair with every router that can route it, one by one: little, big, router's number, costs."""
-        pricer = self.table.pricer
+        """Every allowed pair with every router that can route it, one by one: little, big, router's number, price."""
+        prices, table = self.prices, self.table(GOALS[0])
         for little, big in product(range(len(self.subnets)), repeat=2):
-            pair = self.table.pair(little, big)
-            if not pricer.pairs.contains(pair) or pricer.pairs.subnets(pair) != (
-                self.subnets[little],
-                self.subnets[big],
-            ):
-                continue
-            for number in pricer.possible(pair):
-                yield little, big, number, pair, pricer.routed(pair, pricer.routers[number])
+            pair = table.pair(little, big)
+            members = self.subnets[little], self.subnets[big]
+            if prices.pairs.contains(pair) and prices.pairs.subnets(pair) == members:
+                for number in prices.possible(pair):
+                    yield little, big, number, pair, prices.price(pair, prices.routers[number])
 
 
 def everything(setting, goal):
     """Every allowed pair with every router at every threshold: the minimised objectives, and how many pairs."""
-    figures, met, pricer = [], set(), setting.table.pricer
-    for little, big, number, pair, costs in setting.routed():
-        score = setting.score(pricer.routers[number], little, pricer.pairs.shared(pair))
+    figures, met, prices = [], set(), setting.prices
+    for little, big, number, pair, price in setting.routed():
+        score = setting.score(prices.routers[number], little, prices.pairs.shared(pair))
         curve = sweep(score, setting.correct[little], setting.correct[big])
-        values = pricer.figures(pair) | {"accuracy": -curve.accuracy}
-        values["peak_memory_bytes"] = pricer.peak_memory(pair, pricer.routers[number].before)
-        for quantity, cost in costs.items():
+        values = prices.figures(pair) | {"accuracy": -curve.accuracy, "peak_memory_bytes": price.peak_memory_bytes}
+        for quantity, cost in price.parts.items():
             values |= {f"peak_{quantity}": cost.peak, f"expected_{quantity}": cost.expected(curve.little_share)}
         within = np.ones(len(curve.tau), dtype=bool)
         for name, limit in goal.constraints.items():
@@ -136,6 +142,7 @@ GOALS = [
     Goal(("accuracy", "peak_macs"), {"expected_macs": 2e6, "params": 6e4}),
     Goal(("accuracy", "expected_macs", "params", "peak_memory_bytes"), {}),
     Goal(("accuracy",), {"peak_macs": 8e6}),
+    Goal(("accuracy", "expected_macs", "weight_bytes"), {"weight_bytes": 4e5, "little_params": 9e4}),
 ]
 
 
@@ -195,14 +202,14 @@ def test_within_any_budget_the_best_of_the_front_is_the_best_of_all(goal, pairs,
 def test_the_points_are_what_routing_gives(pairs, routers):
     setting = Setting(pairs, routers, images=30)
     points, _ = setting.recombined(GOALS[2])
-    pricer = setting.table.pricer
+    prices, table = setting.prices, setting.table(GOALS[2])
     assert set(points.router) == {0, 1, 2} and len(points.tau) > 5
     for index, (little, big) in enumerate(zip(points.little, points.big, strict=True)):
-        router, pair = routers[points.router[index]], setting.table.pair(little, big)
-        stays = keeps_little(setting.score(router, little, pricer.pairs.shared(pair)), points.tau[index])
+        router, pair = routers[points.router[index]], table.pair(little, big)
+        stays = keeps_little(setting.score(router, little, prices.pairs.shared(pair)), points.tau[index])
         right = np.where(stays, setting.correct[little], setting.correct[big])
         assert (points.little_share[index], points.accuracy[index]) == (stays.mean(), right.mean())
-        cost = pricer.parts(pair).routed_by(router.macs, before=router.before)
+        cost = prices.price(pair, router).parts["macs"]
         assert points.figures["expected_macs"][index] == cost.expected(stays.mean())
         assert points.figures["peak_macs"][index] == cost.peak >= points.figures["expected_macs"][index]
 

@@ -1,69 +1,80 @@
-"""What a subnet answers on a split: computed once where answers are kept, cached in the run."""
+"""Evaluates subnets on a split, and caches the parts of the result that pairs need."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from duonas.core.cost import Cost
-from duonas.core.files import write_bytes
-from duonas.core.options import SearchOptions
+from duonas.core.errors import DuonasError
 from duonas.core.pair import Subnet
-from duonas.core.protocols import CostModel
+from duonas.core.tensors import load_arrays, save_tensors
 from duonas.costs.analytic import analytic
-from duonas.data.batches import evaluation_batches
+from duonas.data.batches import evaluation_batches, outputs
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
 from duonas.layers.norm import folded
 from duonas.routing.router import Router
+from duonas.search.options import SearchOptions
 from duonas.supernet.pair import PairSupernet
+
+RIGHT = "right"
+Reading = Callable[[Subnet, np.ndarray], np.ndarray]  # computes an array to cache from logits (N, K) float32
+NO_READINGS: Mapping[str, Reading] = {}
 
 
 @dataclass(frozen=True)
 class SubnetResult:
-    """A subnet's answers.
+    """The result of a subnet on N images, without its logits.
 
     Args:
         subnet: the subnet.
-        logits: (N, K) float32 on the split.
-        accuracy: in [0, 1].
-        cost: of one image.
-        known: whether it was answered in an earlier time.
+        right: (N,) bool, whether it classifies each image correctly.
+        readings: arrays computed from its logits, by name.
+        known: whether the result was in the cache.
     """
 
     subnet: Subnet
-    logits: np.ndarray
-    accuracy: float
-    cost: Cost
+    right: np.ndarray
+    readings: Mapping[str, np.ndarray] = field(default_factory=dict)
     known: bool = False
+
+    @classmethod
+    def of(
+        cls, subnet: Subnet, logits: np.ndarray, labels: np.ndarray, readings: Mapping[str, Reading] = NO_READINGS
+    ) -> SubnetResult:
+        """The result of a subnet from its logits (N, K) float32 and the labels (N,)."""
+        arrays = {name: read(subnet, logits) for name, read in readings.items()}
+        return cls(subnet, np.asarray(logits.argmax(1) == labels), arrays)
+
+    @property
+    def accuracy(self) -> float:
+        """The fraction of images that the subnet classifies correctly."""
+        return float(self.right.mean())
 
 
 class Evaluator:
-    """Extracts a subnet, measures its batch norms on train images where they want it, and asks it about a split.
+    """Extracts subnets, recalibrates their batch norms on training images if necessary, and evaluates them on a split.
 
-    Nothing stays behind in the supernet. An answer is cached as ``folder/<subnet.id>.safetensors`` with a fingerprint
-    of all it depends on, which is ``fingerprint``; a stale or broken file is computed again. Others may keep what they
-    make of answers there too.
+    Results are cached in ``folder/<subnet.id>.safetensors``: one bit for each image, the readings, and a fingerprint of
+    everything that they depend on. A stale or broken file is computed again.
 
     Args:
-        supernet: trained; left as it is.
-        recalibration_pixels: uint8 (M, 3, H, W) of the train split, of which the first
-            ``options.recalibration_images`` are used.
-        images: the split, on the device to compute on; a search asks about val.
-        folder: of the cache; ``None``: answers are not kept.
+        supernet: trained; it is not changed.
+        recalibration_pixels: uint8 (M, 3, H, W) of the train split; the first ``options.recalibration_images`` are
+            used.
+        images: the split, on the device to compute on; a search uses val.
+        folder: of the cache; ``None`` for no cache.
         options: the ``[search]`` table.
-        fingerprint: names the supernet's weights.
-        cost: prices blocks.
+        fingerprint: identifies the supernet's weights.
     """
 
     def __init__(
@@ -74,86 +85,93 @@ class Evaluator:
         folder: Path | None,
         options: SearchOptions,
         fingerprint: str,
-        cost: CostModel = analytic,
     ) -> None:
         self.supernet, self.images, self.folder = supernet, images, folder
         self._pixels = recalibration_pixels[: options.recalibration_images]
-        self._batch_size, self._cost = options.batch_size, cost
+        self._batch_size = options.batch_size
         self.labels: np.ndarray = images.labels.cpu().numpy()
         name = f"{fingerprint}/{supernet.norm}"
         self.fingerprint = _fingerprint(name, options.batch_size, self._pixels, images.pixels, images.labels)
 
-    def evaluate(self, subnet: Subnet) -> SubnetResult:
-        """The subnet's answers, from the cache where they are there."""
-        about = {"subnet": subnet.to_json()}  # eight hex digits name a file: this says whether it is the right one
+    def evaluate(self, subnet: Subnet, readings: Mapping[str, Reading] = NO_READINGS) -> SubnetResult:
+        """The result of a subnet, from the cache if it is complete there.
+
+        Args:
+            subnet: the subnet.
+            readings: functions of its logits, by names that identify everything else that they depend on.
+        """
+        about = {"subnet": subnet.to_json()}  # the eight hex digits of a file name may collide
         known = True
 
-        def ask() -> dict[str, np.ndarray]:
+        def compute() -> dict[str, np.ndarray]:
             nonlocal known
             known = False
-            return {"logits": self.logits(self.network(subnet))}
+            result = SubnetResult.of(subnet, self.logits(self.network(subnet)), self.labels, readings)
+            return {RIGHT: np.packbits(result.right), **result.readings}
 
-        logits = self.kept(subnet.id, about, ask)["logits"]
-        accuracy = float((logits.argmax(1) == self.labels).mean())
-        return SubnetResult(subnet, logits, accuracy, self._cost(self.supernet.pairs.blocks(subnet)), known)
+        arrays = self.kept(subnet.id, about, compute, wanted=(RIGHT, *readings))
+        right = np.unpackbits(arrays.pop(RIGHT), count=len(self.labels)).astype(bool)
+        return SubnetResult(subnet, right, arrays, known)
+
+    def cost(self, subnet: Subnet) -> Cost:
+        """What is counted of the subnet, for one image."""
+        return analytic(self.supernet.pairs.blocks(subnet))
 
     def network(self, subnet: Subnet) -> nn.Sequential:
-        """The subnet in plain PyTorch with the batch-norm statistics that it is used with, in eval mode."""
+        """The subnet as a plain network with its final batch-norm statistics, in eval mode."""
         network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
         self.supernet.settle(network, evaluation_batches(self._pixels, self._batch_size))
         return network
 
     @torch.inference_mode()
     def logits(self, network: nn.Module) -> np.ndarray:
-        """A network's logits (N, K) float32 on the split."""
-        fast = folded(network)
-        answers = [fast(batch).float().cpu() for batch in evaluation_batches(self.images.pixels, self._batch_size)]
-        return torch.cat(answers).numpy()
+        """The logits (N, K) float32 of a network on the split."""
+        return outputs(folded(network), self.images.pixels, self._batch_size).numpy()
 
     @torch.inference_mode()
     def describe(self, router: Router, subnet: Subnet, shared: int) -> Tensor:
-        """What a router makes, (N, D) float32, of what the subnet's first ``shared`` blocks give on the split.
+        """A router's features (N, D) float32 of the output of the subnet's first ``shared`` blocks on the split.
 
-        It is the same for all subnets that begin with these blocks, as batch norms depend on nothing that comes later.
+        They are equal for all subnets with these leading blocks, since batch norms do not depend on later blocks.
         """
         stem = self.supernet.extract(subnet)[:shared].to(memory_format=torch.channels_last)
         if shared:
             self.supernet.settle(stem, evaluation_batches(self._pixels, self._batch_size))
         fast = folded(stem)
-        batches = evaluation_batches(self.images.pixels, self._batch_size)
-        return torch.cat([router.describe(fast(batch)).float().cpu() for batch in batches])
+        return outputs(lambda images: router.describe(fast(images)), self.images.pixels, self._batch_size)
 
     def kept(
-        self, name: str, about: Mapping[str, Any], compute: Callable[[], dict[str, np.ndarray]]
+        self,
+        name: str,
+        about: Mapping[str, Any],
+        compute: Callable[[], dict[str, np.ndarray]],
+        wanted: Collection[str] = (),
     ) -> dict[str, np.ndarray]:
-        """What ``compute`` gives, from the file of that name if it was made of the same weights, images and ``about``.
+        """The arrays of ``compute``, from the cache if it has them for the same weights, images and ``about``.
 
         Args:
-            name: of the file.
-            about: as JSON, what else the arrays depend on.
-            compute: gives arrays by name.
+            name: of the cache file.
+            about: what else the arrays depend on, as JSON.
+            compute: returns arrays by name.
+            wanted: names of arrays that must be in the file.
         """
-        # One entry, since safetensors writes several in an order of its own, and a file must be the same bit for bit.
-        label = {"header": json.dumps({"fingerprint": self.fingerprint, **about})}
         if self.folder is None:
             return compute()
-        path = self.folder / f"{name}.safetensors"
+        path, label = self.folder / f"{name}.safetensors", {"fingerprint": self.fingerprint, **about}
         arrays = _read(path, label)
-        if arrays is None:
-            arrays = compute()
-            write_bytes(path, save(arrays, label))
+        if arrays is None or not arrays.keys() >= set(wanted):
+            arrays = {**(arrays or {}), **compute()}  # what others read of the same subnet stays
+            save_tensors(path, arrays, label)
         return arrays
 
 
-def _read(path: Path, label: dict[str, str]) -> dict[str, np.ndarray] | None:
-    """The arrays of a file with this label; ``None`` where there is none."""
+def _read(path: Path, label: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+    """The arrays of a file with this label; ``None`` if there is no such file."""
     try:
-        with safe_open(path, framework="numpy") as file:
-            if file.metadata() != label:
-                return None
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError):
+        arrays, header = load_arrays(path)
+    except DuonasError:
         return None
+    return arrays if header == json.loads(json.dumps(label)) else None  # JSON makes lists of tuples
 
 
 def _fingerprint(name: str, batch_size: int, *values: Pixels) -> str:

@@ -1,62 +1,86 @@
-"""The front: routed pairs of which none is dominated, and the one to take."""
+"""The front: nondominated routed pairs, the chosen one, and the hypervolume."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pymoo.indicators.hv import HV
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.core.goal import ACCURACY, EXPECTED, Goal
-from duonas.core.pair import PairArch
+from duonas.core.pair import PairArch, Subnet
 from duonas.routing.router import Position
-from duonas.search.pareto import nondominated
-from duonas.search.prices import PriceTable
-from duonas.search.recombine import SPAN, Points
+from duonas.search.boxes import SPAN
+from duonas.search.goal import EXPECTED, Goal
+from duonas.search.metric import ACCURACY, PairMetric
+from duonas.search.prices import PairTable, Prices, combined
+from duonas.search.recombine import Points
 
-MOST = 400  # points kept
+MOST = 400  # points of a front
 
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A pair at a router's threshold, judged on the val split; ``router`` and ``position`` as in ``[route]``.
+    """A pair at a router's threshold, evaluated on the val split.
 
-    A confidence is uncalibrated there (temperature 1). Of a router that learns, tau is on the scale of its scores'
-    ranks, see ``Scores``.
+    A confidence is not calibrated here (temperature 1). The tau of a learned router refers to the ranks of its scores,
+    see ``Scores``.
+
+    Args:
+        pair: its archs.
+        values: the values of the axes of little and big.
+        tau: the threshold.
+        little_share: fraction of the val images that little answers.
+        accuracy: in [0, 1].
+        router: its name, as in ``[route]``.
+        position: of the router, as in ``[route]``.
+        figures: every known figure, by metric.
     """
 
     pair: PairArch
+    values: Mapping[str, Mapping[str, Any]]
     tau: float
     little_share: float
     accuracy: float
-    expected_macs: float
-    peak_macs: int
-    params: int
-    peak_memory_bytes: int
-    router: str = "confidence"
-    position: Position = "after_little"
-    expected_latency_ms: float | None = None  # as the other three, where a device table gives it
-    peak_latency_ms: float | None = None
-    expected_energy_mj: float | None = None
-    peak_energy_mj: float | None = None
+    router: str
+    position: Position
+    figures: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The point as a flat JSON value; an infinite tau is ``"inf"`` or ``"-inf"``."""
+        tau = self.tau if np.isfinite(self.tau) else "inf" if self.tau > 0 else "-inf"
+        point = {name: value for name, value in vars(self).items() if name != "figures"}
+        return point | {"pair": self.pair.to_json(), "tau": tau} | dict(self.figures)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> FrontPoint:
+        """Read a point that ``to_json`` wrote."""
+        point = {name: value[name] for name in cls.__dataclass_fields__ if name != "figures"}
+        figures = {name: each for name, each in value.items() if name not in point}
+        pair, tau = PairArch.from_json(value["pair"]), float(value["tau"])
+        return cls(**point | {"pair": pair, "tau": tau}, figures=figures)
 
 
 @dataclass(frozen=True)
 class Front:
-    """The best that a search found.
+    """The front of a search.
 
     Args:
-        objectives: accuracy is maximised, the others minimised.
-        constraints: that every point meets.
-        points: by rising expected cost.
-        chosen: index of the point to take: under constraints the most accurate, else the knee.
-        evaluated_archs: how many archs were evaluated.
-        scored_pairs: how many pairs of these were scored, each at every threshold.
-        device: where latencies and energies are from, see ``DeviceProfile.origin``.
+        objectives: the names of its metrics.
+        constraints: which every point meets.
+        points: by rising expected MACs.
+        chosen: index of the chosen point: the most accurate if there are constraints, else the knee.
+        evaluated_archs: the number of evaluated archs.
+        scored_pairs: the number of pairs that were scored, each at all thresholds.
+        hypervolume: in [0, 1], the dominated fraction of the box between the reference point and a perfect pair of cost
+            zero.
+        reference: the reference point by objective: accuracy 0, and the cost of two largest archs that share nothing;
+            the worst value on the front for metrics that are not costs.
+        device: the source of latencies and energies, see ``CostModel.origin``.
     """
 
     objectives: tuple[str, ...]
@@ -65,6 +89,8 @@ class Front:
     chosen: int
     evaluated_archs: int
     scored_pairs: int
+    hypervolume: float
+    reference: Mapping[str, float]
     device: Mapping[str, Any] | None = None
 
     @property
@@ -73,32 +99,28 @@ class Front:
         return self.points[self.chosen]
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which ``from_json`` makes an equal front; infinite tau as ``"inf"`` and ``"-inf"``.
-
-        What is not known is left out.
-        """
-        points = [
-            _known(asdict(point) | {"pair": point.pair.to_json(), "tau": _written(point.tau)}) for point in self.points
-        ]
-        value = asdict(self) | {
-            "objectives": list(self.objectives), "constraints": dict(self.constraints), "points": points,
+        """The front as JSON, to be read by ``from_json``; unknown values are left out."""
+        value = vars(self) | {
+            "objectives": list(self.objectives), "constraints": dict(self.constraints),
+            "points": [point.to_json() for point in self.points],
         }  # fmt: skip
-        return _known(value)
+        return {name: each for name, each in value.items() if each is not None}
 
     @classmethod
     def from_json(cls, value: Any) -> Front:
-        """The front that ``to_json`` described."""
+        """Read a front that ``to_json`` wrote.
+
+        Raises:
+            DuonasError: the value does not describe a front.
+        """
         try:
-            points = tuple(
-                FrontPoint(**row | {"pair": PairArch.from_json(row["pair"]), "tau": float(row["tau"])})
-                for row in value["points"]
-            )
+            points = tuple(map(FrontPoint.from_json, value["points"]))
             return cls(**value | {"objectives": tuple(value["objectives"]), "points": points})
         except (TypeError, KeyError, ValueError) as error:
             raise DuonasError(f"not a front: {error}.") from error
 
     def save(self, path: Path) -> Path:
-        """Write ``front.json``, atomically."""
+        """Write ``front.json`` atomically."""
         return write_json(path, self.to_json())
 
     @classmethod
@@ -107,14 +129,16 @@ class Front:
         return cls.from_json(read_json(path))
 
 
-def front(points: Points, table: PriceTable, goal: Goal, scored_pairs: int) -> Front:
-    """Drop what is dominated, choose, and thin to at most 400 points."""
-    costs = [name for name in goal.objectives if name != ACCURACY]
-    figures = np.column_stack([-points.accuracy, *(points.figures[name] for name in costs)]).astype(float)
+def front(points: Points, table: PairTable, scored_pairs: int) -> Front:
+    """Select the nondominated points, choose one, and thin the front to at most 400 points."""
+    goal = table.goal
+    columns = [goal.minimised(name, points.figures[name]) for name in goal.costs]
+    figures = np.column_stack([-points.accuracy, *columns]).astype(float)
     kept = nondominated(figures)
     kept = kept[np.lexsort([-points.accuracy[kept], points.figures[EXPECTED][kept]])]
     choice = (most_accurate if goal.constraints else knee)(figures[kept])
     thin = np.unique(np.append(np.linspace(0, len(kept) - 1, min(MOST - 1, len(kept))).round().astype(int), choice))
+    volume, reference = hypervolume(figures[kept[thin]], goal, table.prices)
     return Front(
         objectives=goal.objectives,
         constraints=dict(goal.constraints),
@@ -122,46 +146,83 @@ def front(points: Points, table: PriceTable, goal: Goal, scored_pairs: int) -> F
         chosen=int(np.searchsorted(thin, choice)),
         evaluated_archs=len(table.subnets),
         scored_pairs=scored_pairs,
-        device=table.pricer.device.origin if table.pricer.device else None,
+        hypervolume=volume,
+        reference=reference,
+        device=table.prices.model.origin(),
     )
 
 
+def nondominated(points: np.ndarray) -> np.ndarray:
+    """Indices of the rows that no other row dominates, in the order of the first column.
+
+    Args:
+        points: (N, M), every column to be minimised; of equal rows the first counts.
+    """
+    order = np.lexsort(points.T[::-1])
+    kept: list[int] = []
+    front = np.empty((0, points.shape[1]))
+    for index in order:
+        # Sorted by the first column: only earlier rows can dominate this one.
+        if not (front <= points[index]).all(axis=1).any():
+            kept.append(int(index))
+            front = np.vstack([front, points[index]])
+    return np.array(kept, dtype=int)
+
+
 def most_accurate(figures: np.ndarray) -> int:
-    """The row of (P, M) minimised objectives with the lowest first column; of equals the cheapest."""
+    """The index of the row of (P, M) minimised objectives with the lowest first column; on a tie the cheapest."""
     return int(np.lexsort(figures.T[::-1])[0])
 
 
 def knee(figures: np.ndarray) -> int:
-    """The row where more accuracy begins to cost much more: farthest from the line between the extremes.
+    """The index of the knee of a front: the row that is farthest from the line between the extremes.
 
     Args:
-        figures: (P, M), minimised: -accuracy first, then costs, which are compared by their logarithm.
+        figures: (P, M) minimised objectives: -accuracy, then costs on a logarithmic scale; columns with negative values
+            on a linear scale.
     """
     scaled = figures.copy()
     costs = scaled[:, 1:]
-    scaled[:, 1:] = np.log(np.maximum(costs, np.maximum(SPAN * costs.max(0), np.finfo(float).tiny)))
+    floor = np.maximum(SPAN * costs.max(0), np.finfo(float).tiny)
+    scaled[:, 1:] = np.where(costs.min(0) < 0, costs, np.log(np.maximum(costs, floor)))
     low, high = scaled.min(0), scaled.max(0)
     scaled = (scaled - low) / np.where(high > low, high - low, 1)
     return int((scaled[:, 0] + (scaled[:, 1:].mean(1) if scaled.shape[1] > 1 else 0)).argmin())
 
 
-def _point(points: Points, table: PriceTable, index: int) -> FrontPoint:
-    figures = {name: figure[index].item() for name, figure in points.figures.items()}
-    router = table.pricer.routers[int(points.router[index])]
+def hypervolume(figures: np.ndarray, goal: Goal, prices: Prices) -> tuple[float, dict[str, float]]:
+    """The hypervolume of a front (Zitzler and Thiele 1999) and its reference point; see ``Front``.
+
+    Args:
+        figures: (P, M) minimised objectives, -accuracy first.
+        goal: has the names of the objectives.
+        prices: for the cost of the largest arch.
+    """
+    largest = prices.of(Subnet(prices.pairs.space.largest()))
+    apart = combined(largest, largest.figures, dict.fromkeys(largest.leading, 0), 0, 0, False, False)
+    reference, ideal = {ACCURACY: 0.0}, {ACCURACY: -1.0}
+    for column, name in enumerate(goal.costs, 1):
+        metric = goal.metrics[name]
+        priced = isinstance(metric, PairMetric) and metric.direction == "min"
+        value = float(metric.value(apart, 0.0)) if isinstance(metric, PairMetric) and priced else float("nan")
+        worst = float(figures[:, column].max())
+        reference[name], ideal[name] = (worst, float(figures[:, column].min())) if not value > 0 else (value, 0.0)
+    low, high = (np.array([point[name] for name in (ACCURACY, *goal.costs)]) for point in (ideal, reference))
+    scaled = (figures - low) / np.where(high > low, high - low, 1)
+    volume = float(HV(ref_point=np.ones(len(low)))(scaled))
+    return volume, {name: goal.minimised(name, value) + 0.0 for name, value in reference.items()}
+
+
+def _point(points: Points, table: PairTable, index: int) -> FrontPoint:
+    router = table.prices.routers[int(points.router[index])]
+    pair, space = table.pair(int(points.little[index]), int(points.big[index])), table.prices.pairs.space
     return FrontPoint(
-        pair=table.pair(int(points.little[index]), int(points.big[index])),
+        pair=pair,
+        values={"little": space.values(pair.little), "big": space.values(pair.big)},
         tau=float(points.tau[index]),
         little_share=float(points.little_share[index]),
         accuracy=float(points.accuracy[index]),
         router=router.name,
         position=router.position,
-        **figures,
+        figures={name: figure[index].item() for name, figure in points.figures.items()},
     )
-
-
-def _known(value: dict[str, Any]) -> dict[str, Any]:
-    return {name: each for name, each in value.items() if each is not None}
-
-
-def _written(tau: float) -> float | str:
-    return tau if np.isfinite(tau) else "inf" if tau > 0 else "-inf"

@@ -1,342 +1,380 @@
-"""What pairs cost: one by one before anything is evaluated, and all pairs of many archs at once."""
+"""Prices of archs, of pairs, and of all pairs of many archs, by one cost model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.cost import Cost, PairCost
+from duonas.core.cost import QUANTITIES, STORED, Cost, PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.goal import MEANS, PEAKS, Goal
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
-from duonas.costs.analytic import analytic, pair_cost, peak_while_waiting
-from duonas.costs.network_table import DeviceProfile
+from duonas.costs.analytic import analytic, peaks_while_waiting
 from duonas.routing.router import Router
 from duonas.routing.routers.confidence import Confidence
+from duonas.search.goal import Goal
+from duonas.search.metric import ArchFacts, ArchMetric, PairMetric, PairPrice, figures, metrics
 
 
-class Pricer:
-    """Costs of subnets and pairs, each subnet counted once.
+@dataclass(frozen=True)
+class SubnetPrice:
+    """The price of a subnet.
 
     Args:
-        pairs: the pairs that are allowed.
-        cost: prices blocks.
-        routers: that may route the pairs, not fitted: fitted, they cost no less.
-        device: prices whole networks in ms or mJ.
+        blocks: from image to logits.
+        cost: of the whole subnet.
+        leading: the cost of the first n blocks, (blocks + 1,), by quantity and for ``STORED``. Zero for figures of
+            whole networks, of which nothing can be shared.
+        waiting: the peak memory while the output of the first n blocks is kept for big, (blocks + 1,).
+    """
+
+    blocks: tuple[BlockSpec, ...]
+    cost: Cost
+    leading: Mapping[str, np.ndarray]
+    waiting: np.ndarray
+
+    def total(self, name: str) -> float:
+        """A figure of the whole subnet; NaN if it is unknown."""
+        known = getattr(self.cost, name)
+        return float("nan") if known is None else known
+
+    @cached_property
+    def figures(self) -> dict[str, float]:
+        """All figures of the whole subnet; NaN if unknown."""
+        return {name: self.total(name) for name in (*QUANTITIES, *STORED, "peak_memory_bytes")}
+
+
+class Prices:
+    """Prices subnets and pairs; each distinct block is priced once.
+
+    Args:
+        pairs: the pair space.
+        model: the cost model.
+        routers: the routers to choose from, not fitted; fitting never makes a router cheaper.
 
     Raises:
-        DuonasError: there is a device, and little is made of other blocks than its table is about.
+        DuonasError: the model is a table of whole networks, and little has other kinds of blocks than big.
     """
 
     def __init__(
-        self,
-        pairs: PairSpace,
-        cost: CostModel = analytic,
-        routers: Sequence[Router] = (Confidence(),),
-        device: DeviceProfile | None = None,
+        self, pairs: PairSpace, model: CostModel = analytic, routers: Sequence[Router] = (Confidence(),)
     ) -> None:
-        if device is not None and pairs.spaces["little"] is not pairs.space:
+        if model.networks is not None and pairs.spaces["little"] is not pairs.space:
             raise DuonasError(
-                "[search.device] has figures of archs made of big's blocks: it cannot price a little that [pair] makes "
-                "of others."
+                "[search.device] has figures of archs with big's blocks, so it cannot price a little that [pair] "
+                "gives other blocks."
             )
-        self.pairs, self.cost, self.routers, self.device = pairs, cost, tuple(routers), device
-        self.quantities = ("macs", *(device.quantities if device else ()))
-        self._subnets: dict[Subnet, Cost] = {}
+        self.pairs, self.model, self.routers, self.quantities = pairs, model, tuple(routers), model.quantities
+        self._blocks: dict[BlockSpec, Cost] = {}
+        self._subnets: dict[Subnet, SubnetPrice] = {}
+        self._values: dict[tuple[str, Subnet], float] = {}
 
-    def over(self, pairs: PairSpace) -> Pricer:
-        """The same prices for other pairs."""
-        return Pricer(pairs, self.cost, self.routers, self.device)
-
-    def subnet(self, subnet: Subnet) -> Cost:
-        """The cost of a whole subnet; without latency and energy where the device does not know its arch."""
+    def of(self, subnet: Subnet) -> SubnetPrice:
+        """The price of a subnet and of its leading blocks."""
         if subnet not in self._subnets:
-            cost = self.cost(self.pairs.blocks(subnet))
-            measured: Mapping[str, Any] = self.device.archs.get(subnet.arch, {}) if self.device else {}
-            self._subnets[subnet] = replace(cost, **measured)
+            self._subnets[subnet] = self._priced(subnet)
         return self._subnets[subnet]
 
-    def amount(self, subnet: Subnet, quantity: str) -> float:
-        """What a whole subnet costs of one of ``quantities``; NaN where the device does not know its arch."""
-        known = getattr(self.subnet(subnet), quantity)
-        return float("nan") if known is None else known
+    def subnet(self, subnet: Subnet) -> Cost:
+        """The cost of a whole subnet; without latency and energy if a table of networks lacks its arch."""
+        return self.of(subnet).cost
 
-    def parts(self, pair: PairArch, quantity: str = "macs") -> PairCost:
-        """The pair's parts in one of ``quantities``; ``routed_by`` puts a router in.
+    def arch_value(self, metric: ArchMetric, subnet: Subnet) -> float:
+        """The value of a metric of an arch that is not ``dear``."""
+        key = metric.called, subnet
+        if key not in self._values:
+            price = self.of(subnet)
+            self._values[key] = float(metric.value(ArchFacts(subnet, price.blocks, price.cost)))
+        return self._values[key]
 
-        A device's figures are of whole networks, so that nothing is shared there.
+    def price(self, pair: PairArch, router: Router, macs: int | None = None) -> PairPrice:
+        """The price of an allowed pair with a router.
+
+        Args:
+            pair: the pair.
+            router: the router.
+            macs: the MACs of its score after fitting; default: its present MACs.
         """
-        if quantity == "macs":
-            return pair_cost(self.pairs, pair, self.cost)
-        little, big = self.pairs.subnets(pair)
-        again = 0 if little == big else self.amount(big, quantity)  # an arch by itself runs once
-        return PairCost(0, 0, self.amount(little, quantity), again)
-
-    def routed(self, pair: PairArch, router: Router, macs: int | None = None) -> dict[str, PairCost]:
-        """The pair's parts with a router, in each of ``quantities``; ``macs``: what its score costs once fitted."""
-        macs = router.macs if macs is None else macs
-        return {q: self.parts(pair, q).routed_by(score_cost(macs, q), before=router.before) for q in self.quantities}
+        return self._with_score(pair, router.macs if macs is None else macs, router.before)
 
     def known(self, pair: PairArch) -> bool:
-        """Whether there are figures of both networks."""
-        return self.device is None or {pair.little, pair.big} <= self.device.archs.keys()
+        """Whether the cost model has figures of both networks."""
+        networks = self.model.networks
+        return networks is None or (pair.little in networks and pair.big in networks)
 
     def possible(self, pair: PairArch) -> list[int]:
-        """The numbers of the routers that can route a pair; none where the device does not know it.
+        """The numbers of the routers that can route a pair; none if one of its networks has no price.
 
-        At the stem there must be blocks that both networks share. Before little there is something to save only where
-        little costs no more than big, in every quantity.
+        A router at the stem needs shared blocks. A router before little only saves cost if little costs no more than
+        big in every quantity.
         """
         if not self.known(pair):
             return []
         kinds = {router.position for router in self.routers}
         lacking = {"stem"} if "stem" in kinds and not self.pairs.shared(pair) else set()
         if kinds & {"input", "stem"}:
-            little, big = self.pairs.subnets(pair)
-            dearer = any(self.amount(little, q) > self.amount(big, q) for q in self.quantities)
+            little, big = map(self.of, self.pairs.subnets(pair))
+            dearer = any(little.total(q) > big.total(q) for q in self.quantities)
             lacking |= {"input", "stem"} if dearer else set()
         return [number for number, router in enumerate(self.routers) if router.position not in lacking]
 
-    def figures(self, pair: PairArch) -> dict[str, float]:
-        """Every constrained figure by name, the least that it is with any of the routers; NaN where it is not known.
+    def figures(self, pair: PairArch, goal: Goal | None = None) -> dict[str, float]:
+        """The figures of an allowed pair that are known before evaluation, with the cheapest router, by metric.
 
-        The expected ones are those when every image stays little.
+        Metrics that vary with the threshold are taken where little answers every image. Unknown figures are NaN.
+
+        Args:
+            pair: the pair.
+            goal: has further metrics to include.
         """
-        members = dict(zip(("little", "big"), self.pairs.subnets(pair), strict=True))
-        before = any(router.before for router in self.routers)
-        found: dict[str, float] = {}
-        for quantity in self.quantities:
-            least = min(score_cost(router.macs, quantity) for router in self.routers)
-            parts = self.parts(pair, quantity).routed_by(least, before=before)
-            found |= {MEANS[quantity]: parts.least, PEAKS[quantity]: parts.peak}
-            found |= {f"{role}_{quantity}": self.amount(subnet, quantity) for role, subnet in members.items()}
-        return found | {"params": self.params(pair), "peak_memory_bytes": self.peak_memory(pair, before)}
-
-    def peak_memory(self, pair: PairArch, before: bool) -> int:
-        """The most bytes alive at once; what both networks share waits for big unless the router decides before."""
-        little, big = self.pairs.subnets(pair)
-        peak = max(self.subnet(subnet).peak_memory_bytes for subnet in (little, big))
-        if before or little == big:
-            return peak
-        return max(peak, peak_while_waiting(self.pairs.blocks(little), self.pairs.shared(pair), self.cost))
-
-    def params(self, pair: PairArch) -> int:
-        """The weights to store: big's where little's are a part of them, else both's, the shared ones once."""
-        little, big = self.pairs.subnets(pair)
-        if self.pairs.within:
-            return self.subnet(big).params
-        shared = self.cost(self.pairs.blocks(big)[: self.pairs.shared(pair)]).params
-        return self.subnet(little).params + self.subnet(big).params - shared
-
-
-def score_cost(macs: int, quantity: str) -> int:
-    """What a score of so many MACs costs; a device's table knows nothing of it."""
-    return macs if quantity == "macs" else 0
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What one little with B bigs costs in one quantity: arrays of shape (B,), as in ``PairCost``.
-
-    Args:
-        least: what an image costs that stays little.
-        extra: what big costs on top.
-    """
-
-    least: np.ndarray
-    extra: np.ndarray
+        price = self._with_score(pair, min(router.macs for router in self.routers), self.before)
+        wanted = [*metrics().values(), *(goal.metrics.values() if goal else ())]
+        found = figures(wanted, price)
+        for metric in wanted:
+            if isinstance(metric, ArchMetric) and not metric.dear:
+                members = (self.arch_value(metric, subnet) for subnet in self.pairs.subnets(pair))
+                found[metric.called] = float(metric.worse(*members))
+        return found
 
     @property
-    def peak(self) -> np.ndarray:
-        """The dearest path, where big costs something on top."""
-        return self.least + self.extra
+    def before(self) -> bool:
+        """Whether any of the routers decides before little runs."""
+        return any(router.before for router in self.routers)
 
-    def expected(self, little_share: np.ndarray) -> np.ndarray:
-        """The mean cost at little shares (..., B)."""
-        return self.least + (1 - little_share) * self.extra
+    def _with_score(self, pair: PairArch, macs: int, before: bool) -> PairPrice:
+        little, big = map(self.of, self.pairs.subnets(pair))
+        shared = self.pairs.shared(pair)
+        stems = {name: leading[shared].item() for name, leading in big.leading.items()}
+        priced = combined(little, big.figures, stems, shared, macs, before, self.pairs.within)
+        parts = {name: replace(cost, little=cost.little.item()) for name, cost in priced.parts.items()}
+        return replace(priced, parts=parts, peak_memory_bytes=int(priced.peak_memory_bytes))
 
-    def take(self, index: np.ndarray) -> Charge:
-        """Only these of the bigs."""
-        return Charge(self.least[index], self.extra[index])
+    def _priced(self, subnet: Subnet) -> SubnetPrice:
+        blocks = self.pairs.blocks(subnet)
+        costs = [self._block(block) for block in blocks]
+        peaks = [cost.peak_memory_bytes for cost in costs]
+        leading = {name: _leading(costs, name) for name in (*self.quantities, *STORED)}
+        totals = {name: sums[-1].item() for name, sums in leading.items()}
+        if (networks := self.model.networks) is not None:
+            measured = [name for name in self.quantities if name != "macs"]
+            leading |= {name: np.zeros(len(blocks) + 1) for name in measured}
+            row = networks.get(subnet.arch, {})
+            totals |= {name: row.get(name) for name in measured}
+        whole = Cost(**totals, peak_memory_bytes=max(peaks, default=0))
+        return SubnetPrice(blocks, whole, leading, np.array(peaks_while_waiting(blocks, peaks)))
+
+    def _block(self, block: BlockSpec) -> Cost:
+        if block not in self._blocks:
+            self._blocks[block] = self.model((block,))
+        return self._blocks[block]
+
+
+def _leading(costs: Sequence[Cost], name: str) -> np.ndarray:
+    """The cost of the first n blocks, (blocks + 1,)."""
+    values = [getattr(cost, name) or 0 for cost in costs]
+    return np.cumsum([0, *values])
+
+
+def combined(
+    little: SubnetPrice,
+    big: Mapping[str, Any],
+    stems: Mapping[str, Any],
+    shared: Any,
+    macs: int,
+    before: bool,
+    within: bool,
+) -> PairPrice:
+    """The price of a little with one big, or with B bigs as arrays (B,).
+
+    Args:
+        little: its price.
+        big: figures of the whole bigs, by name.
+        stems: the cost of the shared blocks, by quantity and for ``STORED``.
+        shared: the number of shared blocks.
+        macs: the MACs of the router's score; its latency and energy are not counted.
+        before: whether the router decides before little runs.
+        within: whether little's weights are a part of big's.
+    """
+    parts = {}
+    for name in little.leading.keys() - STORED:
+        rest = little.total(name) - little.leading[name][shared]
+        parts[name] = PairCost(stems[name], macs if name == "macs" else 0, rest, big[name] - stems[name], before)
+    stored = {name: little.total(name) + big[name] - stems[name] for name in STORED}
+    if within:
+        stored["params"] = big["params"]
+    peak = little.total("peak_memory_bytes") if before else little.waiting[shared]
+    ordered = {name: parts[name] for name in QUANTITIES if name in parts}
+    return PairPrice(ordered, little.figures, big, stored, np.maximum(peak, big["peak_memory_bytes"]))
 
 
 @dataclass(frozen=True)
 class PriceRow:
-    """One little with B bigs: arrays of shape (B,).
+    """The prices of one little with B bigs and one router; arrays of shape (B,).
 
     Args:
-        bigs: numbers of the bigs among the subnets.
-        charges: what an image costs, by quantity.
-        figures: the figures of ``Pricer.figures`` that are the same at every threshold, by name.
+        bigs: the subnet numbers of the bigs.
+        parts: costs by part, by quantity.
+        figures: the objectives that do not vary with the threshold, by name, to be minimised.
     """
 
     bigs: np.ndarray
-    charges: Mapping[str, Charge]
+    parts: Mapping[str, PairCost]
     figures: Mapping[str, np.ndarray]
 
     def take(self, index: np.ndarray) -> PriceRow:
-        """Only these of the bigs."""
-        charges = {quantity: charge.take(index) for quantity, charge in self.charges.items()}
-        return PriceRow(self.bigs[index], charges, {name: figure[index] for name, figure in self.figures.items()})
+        """Select bigs by index."""
+        parts = {quantity: part.take(index) for quantity, part in self.parts.items()}
+        return PriceRow(self.bigs[index], parts, {name: figure[index] for name, figure in self.figures.items()})
 
 
-class PriceTable:
-    """Which of A subnets pair up and what every pair costs, without a loop over pairs.
+class PairTable:
+    """The allowed pairs of A subnets and their prices, without a loop over pairs.
 
     Args:
-        pricer: prices single subnets.
-        subnets: all different.
+        prices: of single subnets.
+        subnets: distinct subnets.
+        goal: objectives and constraints.
+        known: (A,) values of ``dear`` metrics of archs, by name.
     """
 
-    def __init__(self, pricer: Pricer, subnets: Sequence[Subnet]) -> None:
-        self.pricer, self.subnets = pricer, list(subnets)
-        self._pairs = pricer.pairs
-        self._blocks = [self._pairs.blocks(subnet) for subnet in self.subnets]
-        costs = [pricer.subnet(subnet) for subnet in self.subnets]
-        self._whole = {q: np.array([pricer.amount(subnet, q) for subnet in self.subnets]) for q in pricer.quantities}
-        self._params = np.array([cost.params for cost in costs])
-        self._memory = np.array([cost.peak_memory_bytes for cost in costs])
-        self._little = np.array([subnet.role == self._pairs.roles[-1] for subnet in self.subnets])
-        self._big = np.array([subnet.role == "big" for subnet in self.subnets])
+    def __init__(
+        self, prices: Prices, subnets: Sequence[Subnet], goal: Goal, known: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        self.prices, self.subnets, self.goal = prices, list(subnets), goal
+        self._pairs = prices.pairs
+        self._prices = [prices.of(subnet) for subnet in self.subnets]
+        roles = self._pairs.roles
+        self._little = np.array([subnet.role == roles[-1] for subnet in self.subnets], dtype=bool)
+        self._big = np.array([subnet.role == "big" for subnet in self.subnets], dtype=bool)
         axes = len(self._pairs.space.axes)
         self._choices = np.array([self._pairs.space.indices(one.arch) for one in self.subnets]).reshape(-1, axes)
-        splits = {subnet.split for subnet in self.subnets}
-        self._stems = {split: _Stems(self._blocks, split) for split in splits}
-        longest = max((stems.longest for stems in self._stems.values()), default=0)
-        self._stem_macs, self._stem_params = self._leading(longest)
+        self._stems = {split: _Stems([price.blocks for price in self._prices], split) for split in self._pairs.splits}
+        names = self._prices[0].figures if self._prices else ()
+        self._totals = {name: np.array([price.figures[name] for price in self._prices]) for name in names}
+        self._leading = _stacked([price.leading for price in self._prices])
+        self._archs = dict(known or {}) | {
+            name: np.array([prices.arch_value(metric, subnet) for subnet in self.subnets])
+            for name, metric in goal.metrics.items()
+            if isinstance(metric, ArchMetric) and not metric.dear
+        }
 
     @property
     def macs(self) -> np.ndarray:
-        """Of the subnets, (A,)."""
-        return self._whole["macs"]
+        """The MACs of the subnets, (A,)."""
+        return self._totals["macs"]
 
-    @classmethod
-    def measured(cls, pricer: Pricer, device: DeviceProfile, goal: Goal) -> PriceTable:
-        """Of all archs that a device knows and finds cheap enough for a goal, in every role, cheapest littles first."""
-        before, pairs = any(router.before for router in pricer.routers), pricer.pairs
-        little, big = (np.ones(len(device.archs), dtype=bool) for _ in range(2))
-        for quantity in device.quantities:
-            column = device.column(quantity)
-            # After little both run: the other is at best the cheapest there is.
-            within = column + (0 if before else column.min()) <= goal.limit(PEAKS[quantity])
-            little &= within & (column <= min(goal.limit(MEANS[quantity]), goal.limit(f"little_{quantity}")))
-            big &= within & (column <= goal.limit(f"big_{quantity}"))
-        archs, order = list(device.archs), np.argsort(device.column(device.quantities[0]), kind="stable")
-        littles = [Subnet(archs[i], pairs.roles[-1], split) for i in order if little[i] for split in pairs.splits]
-        return cls(pricer, list(dict.fromkeys([*littles, *(Subnet(archs[i]) for i in np.flatnonzero(big))])))
+    def rows(self, little: int) -> Iterator[tuple[int, int | None, PriceRow]]:
+        """The rows of subnet number ``little``: one for each router, and at the stem for each number of shared blocks.
 
-    def rows(self, little: int, goal: Goal) -> Iterator[tuple[int, int | None, PriceRow]]:
-        """The rows of subnet number ``little``, one a router, and at the stem one a number of shared blocks.
-
-        With each come the router's number, and that number of blocks where the router stands at the stem.
+        Each row comes with the router's number and, at the stem, the number of shared blocks.
         """
-        for number, router in enumerate(self.pricer.routers):
-            for shared in self.depths(little) if router.position == "stem" else (None,):
-                yield number, shared, self.row(little, goal, router, shared)
+        bigs, shared = self._partners(little)
+        for number, router in enumerate(self.prices.routers):
+            if router.position == "stem":
+                for count in np.unique(shared[shared > 0]).tolist():
+                    of_these = shared == count
+                    yield number, count, self._row(little, bigs[of_these], shared[of_these], router, router.macs)
+            else:
+                yield number, None, self._row(little, bigs, shared, router, router.macs)
 
-    def row(
-        self,
-        little: int,
-        goal: Goal,
-        router: Router | None = None,
-        shared: int | None = None,
-        router_macs: int | None = None,
-    ) -> PriceRow:
-        """All bigs that subnet number ``little`` may be paired with under the constraints, and what they cost.
+    def row(self, little: int, number: int, count: int | None, macs: int) -> PriceRow:
+        """The pairs of subnet number ``little`` that may meet the constraints, and their prices.
 
         Args:
             little: number of the subnet.
-            goal: holds the constraints.
-            router: decides; default: the first of the pricer's.
-            shared: only bigs with which little shares just so many blocks.
-            router_macs: what the router costs once it is fitted; default: what it costs as it is.
+            number: of the router.
+            count: select bigs that share this number of blocks with little; ``None`` for all.
+            macs: the MACs of the router's score.
         """
-        router = router or self.pricer.routers[0]
-        routing = router.macs if router_macs is None else router_macs
-        bigs, blocks = self._partners(little)
-        if shared is not None:
-            bigs, blocks = bigs[blocks == shared], blocks[blocks == shared]
-        figures = {
-            "params": self._stored(little, bigs, blocks),
-            "peak_memory_bytes": self._peak_memory(little, bigs, blocks, router),
-        }
-        charges, held = {}, np.ones(len(bigs), dtype=bool)
-        for quantity, whole in self._whole.items():
-            least = whole[little] + np.full(len(bigs), score_cost(routing, quantity))
-            again = self._stem_macs[bigs, blocks] if quantity == "macs" else 0  # what big need not do once more
-            charge = charges[quantity] = Charge(least, whole[bigs] - (whole[little] if router.before else again))
-            figures |= {PEAKS[quantity]: charge.peak, f"big_{quantity}": whole[bigs]}
-            figures[f"little_{quantity}"] = np.broadcast_to(whole[little], bigs.shape)
-            # Before little, a dearer little saves nothing, see possible; what a device does not know is NaN.
-            held &= (least <= goal.limit(MEANS[quantity])) & (charge.extra >= 0)
-        for name in goal.constraints.keys() & figures.keys():
-            held &= figures[name] <= goal.constraints[name]
-        return PriceRow(bigs, charges, figures).take(np.flatnonzero(held))
-
-    def depths(self, little: int) -> list[int]:
-        """The different numbers of blocks that subnet number ``little`` shares with its bigs, where it shares any."""
-        return [int(count) for count in np.unique(self._partners(little)[1]) if count > 0]
+        bigs, shared = self._partners(little)
+        if count is not None:
+            bigs, shared = bigs[shared == count], shared[shared == count]
+        return self._row(little, bigs, shared, self.prices.routers[number], macs)
 
     def pair(self, little: int, big: int) -> PairArch:
         """The pair of subnets number ``little`` and ``big``."""
         return PairArch(self.subnets[little].arch, self.subnets[big].arch, self.subnets[little].split)
 
+    def figures(self, little: int, big: int, router: Router, macs: int, share: float) -> dict[str, float]:
+        """The known figures of one pair at a little share, by metric."""
+        price = self.prices.price(self.pair(little, big), router, macs)
+        found = figures([*metrics().values(), *self.goal.metrics.values()], price, share)
+        for name, values in self._archs.items():
+            metric = self.goal.metrics[name]
+            assert isinstance(metric, ArchMetric)
+            found[name] = float(metric.worse(values[little], values[big]))
+        return found
+
+    def _row(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PriceRow:
+        totals = {name: values[bigs] for name, values in self._totals.items()}
+        stems = {name: sums[bigs, shared] for name, sums in self._leading.items()}
+        price = combined(self._prices[little], totals, stems, shared, macs, router.before, self._pairs.within)
+        feasible = np.ones(len(bigs), dtype=bool)
+        for part in price.parts.values():
+            # Before little, a more expensive little saves nothing; unknown figures are NaN.
+            feasible &= (part.least >= 0) & (part.extra >= 0)
+        values = {}
+        for name, metric in self.goal.metrics.items():
+            values[name] = self._value(metric, little, bigs, price)
+            if name in self.goal.constraints:
+                feasible &= metric.within(values[name], self.goal.constraints[name])
+        wanted = [name for name in self.goal.costs if not self.goal.metrics[name].varies]
+        objectives = {name: self.goal.minimised(name, values[name]) for name in wanted}
+        return PriceRow(bigs, price.parts, objectives).take(np.flatnonzero(feasible))
+
+    def _value(self, metric: Any, little: int, bigs: np.ndarray, price: PairPrice) -> np.ndarray:
+        if isinstance(metric, ArchMetric):
+            values = self._archs[metric.called]
+            return np.asarray(metric.worse(values[little], values[bigs]))
+        assert isinstance(metric, PairMetric)
+        return np.broadcast_to(np.asarray(metric.value(price)), bigs.shape)
+
     def _partners(self, little: int) -> tuple[np.ndarray, np.ndarray]:
-        """The bigs of a little, and how many leading blocks it shares with each, both (B,)."""
-        bigs = np.flatnonzero(self._allowed(little))
-        return bigs, self._stems[self.subnets[little].split].shared(little, bigs)
-
-    def _allowed(self, little: int) -> np.ndarray:
+        """The bigs of a little, and the number of blocks that it shares with each, both (B,)."""
+        split = self.subnets[little].split
         if not self._little[little]:
-            return np.zeros(len(self.subnets), dtype=bool)
-        return self._big & self._pairs.matches(self._choices[little], self._choices, self.subnets[little].split)
+            return np.empty(0, dtype=int), np.empty(0, dtype=int)
+        allowed = self._big & self._pairs.matches(self._choices[little], self._choices, split)
+        bigs = np.flatnonzero(allowed)
+        return bigs, self._stems[split].shared(little, bigs)
 
-    def _stored(self, little: int, bigs: np.ndarray, shared: np.ndarray) -> np.ndarray:
-        if self._pairs.within:
-            return self._params[bigs]  # nested: little's weights are among them
-        return self._params[little] + self._params[bigs] - self._stem_params[bigs, shared]
 
-    def _peak_memory(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router) -> np.ndarray:
-        if router.before:
-            return np.maximum(self._memory[little], self._memory[bigs])
-        counts, which = np.unique(shared, return_inverse=True)
-        peaks = [peak_while_waiting(self._blocks[little], int(count), self.pricer.cost) for count in counts]
-        alone = bigs == little  # by itself: it waits for nothing
-        waiting = np.where(alone, self._memory[little], np.array(peaks, dtype=int)[which])
-        return np.maximum(waiting, self._memory[bigs])
-
-    def _leading(self, longest: int) -> tuple[np.ndarray, np.ndarray]:
-        costs = [[self.pricer.cost(blocks[:n]) for n in range(longest + 1)] for blocks in self._blocks]
-        macs, params = ([[getattr(cost, name) for cost in row] for row in costs] for name in ("macs", "params"))
-        return np.array(macs).reshape(-1, longest + 1), np.array(params).reshape(-1, longest + 1)
+def _stacked(leading: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The costs of the first n blocks of each subnet, (A, largest number of blocks + 1) by name, padded with zeros."""
+    stacks: dict[str, np.ndarray] = {}
+    for name in leading[0] if leading else ():
+        rows = [sums[name] for sums in leading]
+        stacks[name] = np.zeros((len(rows), max(map(len, rows))), dtype=np.result_type(*rows))
+        for stack, row in zip(stacks[name], rows, strict=True):
+            stack[: len(row)] = row
+    return stacks
 
 
 class _Stems:
-    """How many leading blocks, in the stages up to a split, any two of A subnets share.
+    """The number of leading blocks, in the stages up to a split, that any two of A subnets share.
 
-    Few different beginnings occur among the pairs that are allowed, so each two of them are compared once.
+    Subnets have few distinct leading blocks, so any two of these are compared once.
 
     Args:
         blocks: of the subnets.
         split: the last stage that may be shared.
     """
 
-    def __init__(self, blocks: Sequence[tuple[BlockSpec, ...]], split: int) -> None:
+    def __init__(self, blocks: Iterable[tuple[BlockSpec, ...]], split: int) -> None:
         self._split = split
         numbers: dict[tuple[BlockSpec, ...], int] = {}
         early = (tuple(block for block in row if block.stage <= split) for row in blocks)
         self._number = np.array([numbers.setdefault(stem, len(numbers)) for stem in early], dtype=int)
         self._stems = list(numbers)
-        self.longest = max(map(len, self._stems), default=0)
         self._known: dict[tuple[int, int], int] = {}
 
     def shared(self, little: int, bigs: np.ndarray) -> np.ndarray:
-        """Of subnet number ``little`` with those numbered ``bigs``, (B,)."""
+        """The number of blocks that subnet number ``little`` shares with those numbered ``bigs``, (B,)."""
         different, which = np.unique(self._number[bigs], return_inverse=True)
         counts = [self._count(int(self._number[little]), int(other)) for other in different]
         return np.array(counts, dtype=int)[which]

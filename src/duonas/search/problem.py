@@ -1,151 +1,97 @@
-"""The pairs that a search may try, and how one trial is judged."""
+"""The search problem: the pairs that meet the constraints, which is checked before any evaluation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator
+from functools import cache, cached_property
 
 import numpy as np
 
-from duonas.core.arch import Arch
 from duonas.core.cost import written
 from duonas.core.errors import DuonasError
-from duonas.core.goal import ACCURACY, EXPECTED, PEAKS, Goal
-from duonas.core.narrowed import Alone
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import PairArch, Subnet
 from duonas.core.rng import stream
-from duonas.core.trial import Trial
-from duonas.search.prices import Pricer, PriceRow, PriceTable
+from duonas.search.goal import EXPECTED, Goal
+from duonas.search.metric import ACCURACY
+from duonas.search.prices import PairTable, PriceRow, Prices
 
-DRAWS = 50  # uniform draws before a feasible pair is reached on foot
-WALK = 30  # steps of that walk
-NEAR = 300  # pairs near the smallest that are looked at
+DRAWS = 50  # uniform draws before a random walk takes over
+WALK = 30  # steps of the random walk
+NEAR = 300  # mutations of the smallest pairs to examine
 MEMORY = "peak_memory_bytes"
 
 
 class Problem:
-    """A space of pairs under constraints. Costs are checked before any evaluation.
+    """A pair space under constraints.
 
     Args:
         goal: objectives and constraints.
-        pricer: prices pairs, and holds their space.
-
-    ``least`` holds the least that any pair costs, by the constraint's name; of what was measured on a device, the
-    least that any arch costs.
-
-    Raises:
-        DuonasError: there is no pair, or a constraint that no pair meets; the message says what is possible.
+        prices: of the pairs of the space.
     """
 
-    def __init__(self, goal: Goal, pricer: Pricer) -> None:
-        self.goal, self.pricer, self.pairs = goal, pricer, pricer.pairs
-        goal.check(pricer.quantities)
-        smallest = list(self.pairs.smallest())
-        if not smallest:
-            raise DuonasError("the search space has no pair to try: widen [space.axes].")
-        if MEMORY in goal.constraints:  # that of what waits for big need not grow with the archs
-            rng = stream(0, "near the smallest")
-            smallest += [self.pairs.mutate(smallest[n % len(smallest)], rng, 0.3) for n in range(NEAR)]
-        self.least = self._least(smallest)
-        for name, limit in goal.constraints.items():
-            if limit < self.least[name]:
-                kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
-                raise DuonasError(f"[search] {kind} {name} = {limit:g} cannot be met: {self.needs(name)}.")
-        self._starts = [pair for pair in smallest if self.feasible(pair)] or self._cheap()
-        if not self._starts:
-            self._refuse(smallest)
+    def __init__(self, goal: Goal, prices: Prices) -> None:
+        self.goal, self.prices, self.pairs = goal, prices, prices.pairs
+        self.lowest = cache(self._lowest)
+        # Dear metrics are unknown before an evaluation.
+        self._limits = {name: limit for name, limit in goal.constraints.items() if not goal.metrics[name].dear}
 
-    def needs(self, name: str) -> str:
-        """The least that any pair costs, in words."""
-        whose = "fastest arch of the device table" if name.endswith("_ms") else "smallest pair of the space"
-        whose = "most frugal arch of the device table" if name.endswith("_mj") else whose
-        whose = "smallest pair found" if name == MEMORY else whose  # others were not looked at
-        return f"the {whose} needs {written(name, self.least[name])}"
-
-    def _least(self, smallest: Sequence[PairArch]) -> dict[str, float]:
-        figures = [self.figures(pair) for pair in smallest]
-        least = {name: min(figure[name] for figure in figures) for name in figures[0]}
-        if (device := self.pricer.device) is not None:
-            for quantity in device.quantities:
-                fastest = float(device.column(quantity).min())
-                least |= {name: fastest for name in least if name.endswith(quantity)}
-        return least
-
-    def _cheap(self) -> list[PairArch]:
-        """A feasible pair, found where measured figures do not grow with the archs; none where there is none."""
-        for table, little, row in self._rows():
-            cheapest = row.figures[PEAKS[self.pricer.quantities[-1]]].argmin()
-            return [table.pair(little, int(row.bigs[cheapest]))]
-        return []
-
-    def _rows(self) -> Iterator[tuple[PriceTable, int, PriceRow]]:
-        """The bigs of every little that has some within the constraints, of all archs that a device knows."""
-        if self.pricer.device is not None:
-            table = PriceTable.measured(self.pricer, self.pricer.device, self.goal)
-            for little in range(len(table.subnets)):
-                for _, _, row in table.rows(little, self.goal):
-                    if len(row.bigs):
-                        yield table, little, row
-
-    def _refuse(self, smallest: Sequence[PairArch]) -> None:
-        """Every pair costs at least as much as one of the smallest, so where none of those will do, none will."""
-        if any(map(self.pricer.known, smallest)) and not any(map(self.pricer.possible, smallest)):
-            raise DuonasError(
-                "no router of the recipe can route a pair of this search space, since its networks share no blocks: "
-                "let one stand at 'input' or 'after_little'."
-            )
-        device = self.pricer.device
-        if device is not None and not self.goal.constraints:
-            raise DuonasError(
-                f"[search.device]: no two of the {len(device.archs):,} archs that the table knows are a "
-                f"{self.pairs.coupling} pair; it needs rows of more archs."
-            )
-        among = f" of the {len(device.archs):,} archs that the device table knows" if device else ""
-        limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items()) or "none given"
-        raise DuonasError(f"[search] no pair{among} meets all constraints together ({limits}): relax one.")
-
-    def over(self, pairs: PairSpace) -> Problem:
-        """The same goal with other pairs."""
-        return Problem(self.goal, self.pricer.over(pairs))
-
-    def figures(self, pair: PairArch) -> dict[str, float]:
-        """What is held against the constraints, by their names."""
-        return self.pricer.figures(pair)
-
-    def feasible(self, pair: PairArch) -> bool:
-        """Whether there is a router, and every constraint can be met, at the little share that costs least."""
-        constraints = self.goal.constraints
-        if not self.pricer.possible(pair):
-            return False
-        if not constraints:
-            return True
-        figures = self.figures(pair)
-        return all(figures[name] <= limit for name, limit in constraints.items())
-
-    def sample(self, rng: np.random.Generator) -> PairArch:
-        """A feasible pair: drawn from the space, or where those are rare, a random walk from the smallest.
+    def check(self) -> Problem:
+        """This problem, if it has a feasible pair.
 
         Raises:
-            DuonasError: none was found, as when constraints exclude each other.
+            DuonasError: no feasible pair was found; the message says which constraint is too strict.
         """
+        self.goal.check(self.prices.quantities)
+        if not self._smallest:
+            raise DuonasError("the search space has no allowed pair: widen [space.axes].")
+        for name, limit in self._limits.items():
+            if not self.goal.metrics[name].within(self.lowest(name), limit):
+                kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
+                raise DuonasError(f"[search] {kind} {name} = {limit:g} cannot be met: {self.needs(name)}.")
+        if not self.starts:
+            self._refuse()
+        return self
+
+    def needs(self, name: str) -> str:
+        """The least value of a constrained metric over all pairs, in words; the largest if it is maximised."""
+        metric, value = self.goal.metrics[name], written(name, self.lowest(name))
+        if metric.direction == "max":
+            return f"the largest value of any pair found is {value}"
+        if metric.quantity in (None, "macs"):
+            found = self._must_be_searched(name)
+            return f"the smallest pair {'found' if found else 'of the space'} needs {value}"
+        kind = "fastest" if metric.quantity == "latency_ms" else "most efficient"
+        whose = "pair found" if self.prices.model.networks is None else "arch of the device table"
+        return f"the {kind} {whose} needs {value}"
+
+    def figures(self, pair: PairArch) -> dict[str, float]:
+        """The figures that are known before evaluation, by metric."""
+        return self.prices.figures(pair, self.goal)
+
+    def feasible(self, pair: PairArch) -> bool:
+        """Whether a router can route the pair and it can meet the constraints, at the little share of least cost."""
+        return bool(self.prices.possible(pair)) and (not self._limits or bool(self.goal.keeps(self.figures(pair))))
+
+    def sample(self, rng: np.random.Generator) -> PairArch:
+        """Draw a feasible pair; if these are rare, walk at random from one of ``starts``."""
         for _ in range(DRAWS):
             pair = self.pairs.sample(rng)
             if self.feasible(pair):
                 return pair
-        pair = self._starts[int(rng.integers(len(self._starts)))]
+        pair = self.starts[int(rng.integers(len(self.starts)))]
         for _ in range(WALK):
             step = self.pairs.mutate(pair, rng, 0.2)
             pair = step if self.feasible(step) else pair
         return pair
 
     def spread(self, n: int, rng: np.random.Generator) -> list[PairArch]:
-        """``n`` or fewer different feasible pairs, the extremes first, then evenly spread over the sizes of big.
+        """Up to ``n`` distinct feasible pairs: the extremes, then an even spread over the sizes of big.
 
-        Where all have the same big, over those of little.
+        If all bigs have the same size, over the sizes of little.
         """
         space = self.pairs.space
         widest = self.pairs.repair(PairArch(space.smallest(), space.largest()), rng)
-        ends = [*self._starts[:1], widest]
+        ends = [*self.starts[:1], widest]
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
         if drawn:
@@ -157,77 +103,108 @@ class Problem:
         rest = [drawn[i] for i in rng.permutation(len(drawn))]
         return list(dict.fromkeys([*found, *rest]))[:n]
 
-    def point(self, trial: Trial, share: float = 0.0, router: int | None = None) -> int:
-        """The most accurate threshold within the constraints at which at least ``share`` stays little.
-
-        Args:
-            trial: of a pair.
-            share: in [0, 1].
-            router: number of the router; where it is ``None`` or cannot route the pair, any will do.
-        """
-        expected = np.asarray(trial.costs[EXPECTED])
-        own = np.ones(len(expected), dtype=bool)
-        if trial.router is not None and router is not None and (trial.router == router).any():
-            own = trial.router == router
-        index = np.flatnonzero(own & self._within(trial) & (trial.little_share >= share))
-        if len(index) == 0:
-            index = np.flatnonzero(own)
-            return int(index[np.lexsort([-index, expected[index]])[0]])  # the cheapest
-        return int(index[np.lexsort([-index, expected[index], -trial.accuracy[index]])[0]])
-
-    def minimised(self, trial: Trial, share: float = 0.0, router: int | None = None) -> np.ndarray:
-        """The objectives (M,) of a trial at that point, each to be minimised."""
-        index = self.point(trial, share, router)
-        values = trial.costs | {ACCURACY: -trial.accuracy}
-        return np.array([at(values[name], index) for name in self.goal.objectives], dtype=float)
-
-    def accuracy(self, trial: Trial) -> float:
-        """That of the most accurate threshold of any router within the constraints; -inf where none is."""
-        return float(trial.accuracy[within].max()) if (within := self._within(trial)).any() else -np.inf
-
-    def _within(self, trial: Trial) -> np.ndarray:
-        """The thresholds within the constraints, as a mask (T,)."""
-        mask = np.ones(len(trial.little_share), dtype=bool)
-        for name in self.goal.constraints.keys() & trial.costs.keys():
-            mask &= trial.costs[name] <= self.goal.constraints[name]
-        return mask
-
-    def _size(self, pair: PairArch, member: int = 1) -> tuple[int, PairArch]:
-        return max(1, self.pricer.subnet(self.pairs.subnets(pair)[member]).macs), pair
-
-
-def at(values: np.ndarray | float, index: int) -> float:
-    """A figure of a trial at a threshold."""
-    return float(values[index] if isinstance(values, np.ndarray) else values)
-
-
-class BigProblem(Problem):
-    """The bigs of a problem, each judged by itself; a big is feasible if some pair with it is.
-
-    Args:
-        problem: of pairs.
-    """
-
-    def __init__(self, problem: Problem) -> None:
-        self._whole = problem
-        super().__init__(problem.goal, problem.pricer.over(Alone(problem.pairs)))
-
-    def figures(self, pair: PairArch) -> dict[str, float]:
-        """The least that pairs with this big cost; of what was measured on a device, that of its smallest littles."""
-        found = [self._whole.figures(partnered) for partnered in self._whole.pairs.smallest_with(pair.big)]
-        return {name: min(figures[name] for figures in found) for name in found[0]}
-
-    def feasible(self, pair: PairArch) -> bool:
-        """Whether it has a little with which every constraint can be met."""
-        if any(self._whole.feasible(partnered) for partnered in self._whole.pairs.smallest_with(pair.big)):
-            return True
-        return self.pricer.device is not None and pair.big in self._bigs
+    @cached_property
+    def starts(self) -> list[PairArch]:
+        """A few feasible pairs; empty if none was found."""
+        near = [*self._smallest]
+        searched = [name for name in self._limits if self._must_be_searched(name)]
+        if searched:
+            near += self._near
+        near += [self._descended(name) for name in searched if name != MEMORY]
+        return [pair for pair in near if self.feasible(pair)] or self._cheapest()
 
     @cached_property
-    def _bigs(self) -> set[Arch]:
-        """The bigs of all feasible pairs, where measured figures do not grow with the archs."""
-        rows = self._whole._rows()
-        return {table.subnets[big].arch for table, _, row in rows for big in row.bigs}
+    def _smallest(self) -> list[PairArch]:
+        return list(self.pairs.smallest())
 
-    def _cheap(self) -> list[PairArch]:
-        return [PairArch(big, big) for big in sorted(self._bigs)[:1]]
+    @cached_property
+    def _near(self) -> list[PairArch]:
+        rng = stream(0, "near the smallest")
+        return [self.pairs.mutate(self._smallest[n % len(self._smallest)], rng, 0.3) for n in range(NEAR)]
+
+    def _must_be_searched(self, name: str) -> bool:
+        """Whether a metric may be least elsewhere than in the smallest pairs, since it need not grow with the archs.
+
+        That holds for peak memory, measured quantities and metrics of the user's own.
+        """
+        metric = self.goal.metrics[name]
+        measured = metric.quantity not in (None, "macs") and self.prices.model.networks is None
+        return name == MEMORY or measured or type(metric).__module__.endswith(".py")
+
+    def _lowest(self, name: str) -> float:
+        """The least value of a constrained metric that was found; the largest if it is maximised."""
+        metric, networks = self.goal.metrics[name], self.prices.model.networks
+        if networks is not None and metric.quantity not in (None, "macs"):
+            return min(figures[metric.quantity] for figures in networks.values())
+        pairs = self._smallest
+        if self._must_be_searched(name):
+            pairs = [*pairs, *self._near, *([self._descended(name)] if name != MEMORY else [])]
+        return metric.minimised * min(metric.minimised * self.figures(pair)[name] for pair in pairs)
+
+    def _descended(self, name: str) -> PairArch:
+        """Descend from the best known pair to a local minimum of a metric."""
+        metric, rng = self.goal.metrics[name], stream(0, "descend")
+
+        def height(pair: PairArch) -> float:
+            return metric.minimised * self.figures(pair)[name]
+
+        best = min([*self._smallest, *self._near], key=height)
+        while True:
+            little = [PairArch(arch, best.big, best.split) for arch in self.pairs.space.neighbours(best.little)]
+            big = [PairArch(best.little, arch, best.split) for arch in self.pairs.space.neighbours(best.big)]
+            lower = min((self.pairs.repair(pair, rng) for pair in (*little, *big)), key=height, default=best)
+            if not height(lower) < height(best):
+                return best
+            best = lower
+
+    def _cheapest(self) -> list[PairArch]:
+        """A feasible pair of a table of networks, whose figures need not grow with the archs; or none."""
+        last = self.prices.quantities[-1]
+        for table, little, row in self._rows():
+            return [table.pair(little, int(row.bigs[row.parts[last].peak.argmin()]))]
+        return []
+
+    def _rows(self) -> Iterator[tuple[PairTable, int, PriceRow]]:
+        """The prices of all feasible pairs of the archs of a table of networks, by little."""
+        if self.prices.model.networks is not None:
+            table = PairTable(self.prices, self._affordable(), Goal((ACCURACY,), self._limits))
+            for little in range(len(table.subnets)):
+                for _, _, row in table.rows(little):
+                    if len(row.bigs):
+                        yield table, little, row
+
+    def _affordable(self) -> list[Subnet]:
+        """The archs of a table of networks that may be part of a feasible pair, the cheapest littles first."""
+        networks, goal = self.prices.model.networks or {}, self.goal
+        little, big = (np.ones(len(networks), dtype=bool) for _ in range(2))
+        columns = {q: np.array([row[q] for row in networks.values()]) for q in self.prices.quantities if q != "macs"}
+        for quantity, column in columns.items():
+            # With the router after little both networks run; the other one costs at least the minimum.
+            within = column + (0 if self.prices.before else column.min()) <= goal.limit(f"peak_{quantity}")
+            least = min(goal.limit(f"expected_{quantity}"), goal.limit(f"little_{quantity}"))
+            little &= within & (column <= least)
+            big &= within & (column <= goal.limit(f"big_{quantity}"))
+        archs, order = list(networks), np.argsort(next(iter(columns.values())), kind="stable")
+        role, splits = self.pairs.roles[-1], self.pairs.splits
+        littles = [Subnet(archs[i], role, split) for i in order if little[i] for split in splits]
+        return list(dict.fromkeys([*littles, *(Subnet(archs[i]) for i in np.flatnonzero(big))]))
+
+    def _refuse(self) -> None:
+        # Every pair costs at least as much as one of the smallest, so if none of these is feasible, none is.
+        prices, smallest, networks = self.prices, self._smallest, self.prices.model.networks
+        if any(map(prices.known, smallest)) and not any(map(prices.possible, smallest)):
+            raise DuonasError(
+                "no router of the recipe can route a pair of this search space, since its networks share no blocks: "
+                "set the position of a router to 'input' or 'after_little'."
+            )
+        if networks is not None and not self.goal.constraints:
+            raise DuonasError(
+                f"[search.device]: no two of the {len(networks):,} archs in the table are a {self.pairs.coupling} "
+                "pair: add rows for more archs."
+            )
+        among = f" of the {len(networks):,} archs in the device table" if networks is not None else ""
+        limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items()) or "none"
+        raise DuonasError(f"[search] no pair{among} meets all constraints together ({limits}): relax one.")
+
+    def _size(self, pair: PairArch, member: int = 1) -> tuple[int, PairArch]:
+        return max(1, self.prices.subnet(self.pairs.subnets(pair)[member]).macs), pair

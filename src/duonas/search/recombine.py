@@ -1,52 +1,35 @@
-"""All pairs of the evaluated archs at all thresholds, as arithmetic on their answers."""
+"""Scores all pairs of the evaluated archs at all thresholds by arithmetic on their predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.goal import MEANS, PAIR_FIGURES, PEAKS, Goal
+from duonas.core.protocols import Progress, silent
 from duonas.routing.threshold import Steps, steps
-from duonas.search.prices import Charge, PriceRow
+from duonas.search.boxes import Boxes
+from duonas.search.prices import PairTable, PriceRow
+from duonas.search.scores import Judged
 
-LEVELS = {0: 1, 1: 256, 2: 16, 3: 7}  # budgets of each expected figure, by how many of them are objectives
-CHUNK = 256  # bigs at a time: their running sums stay in the processor's cache
-SPAN = 1e-6  # of the largest budget: below it none is of use
-BINS = {0: 1, 1: 48, 2: 8, 3: 4, 4: 3, 5: 2}  # of each pair figure, by how many of them are objectives
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A little judged by a router, and the bigs that the two go with.
-
-    Args:
-        little: number of the arch.
-        router: number of the router.
-        score: (N,) float32 of the val images.
-        row: what the pairs cost with this router.
-    """
-
-    little: int
-    router: int
-    score: np.ndarray
-    row: PriceRow
+CHUNK = 256  # bigs at a time, so that their running sums fit into the CPU's cache
 
 
 @dataclass(frozen=True)
 class Points:
-    """P routed pairs, one router and threshold each; arrays of shape (P,).
+    """P routed pairs, each at one threshold of one router; arrays of shape (P,).
 
     Args:
-        little: number of the arch.
-        big: likewise.
+        little: number of the little subnet.
+        big: number of the big subnet.
         router: number of the router.
         tau: the threshold.
-        little_share: fraction of val that stays little.
+        little_share: fraction of the val images that little answers.
         accuracy: in [0, 1].
-        figures: the expected ones, and those that are the same at every threshold, by name.
+        figures: every known figure, by metric.
     """
 
     little: np.ndarray
@@ -58,30 +41,131 @@ class Points:
     figures: dict[str, np.ndarray]
 
 
+def recombine(
+    right: np.ndarray, judged: Sequence[Judged], table: PairTable, progress: Progress = silent
+) -> tuple[Points, int]:
+    """Find the best routed pairs over all pairs, thresholds and routers; return them and the number of scored pairs.
+
+    An upper bound of the accuracy within each budget (``most_right``) excludes most pairs; the few that may improve on
+    the best pairs so far are scored exactly at every threshold.
+
+    Args:
+        right: (A, N) bool, whether each subnet classifies each val image correctly.
+        judged: the scores of every little by every router.
+        table: the prices of all pairs.
+        progress: called with the number of scored pairs.
+
+    Raises:
+        DuonasError: no pair meets the constraints.
+    """
+    if not judged:
+        raise DuonasError("[search] no evaluated pair meets all constraints with any router: relax one.")
+    correct = right.astype(np.int8)
+    bigs = Bigs.of(correct, [each.row for each in judged])
+    boxes = Boxes(table.goal, [each.row for each in judged], correct.shape[1])
+    scored = np.zeros((len(correct), len(correct)), dtype=bool)
+    done, total = 0, sum(len(each.row.bigs) for each in judged)
+    progress(done, total)
+    for number, each in enumerate(judged):
+        scored[each.little, each.row.bigs] = True
+        thresholds = steps(each.score)
+        ordered, cells = boxes.sort(each.row)
+        most = most_right(thresholds, correct[each.little], bigs, ordered, boxes.levels)
+        for start in range(0, len(cells), CHUNK):
+            place = np.arange(start, min(start + CHUNK, len(cells)))
+            place = place[boxes.hopeful(most[:, place], cells[place])]
+            if len(place):
+                few = ordered.take(place)
+                found = best_within(thresholds, correct[each.little], correct[few.bigs], few.parts, boxes.levels)
+                boxes.add(number, few, cells[place], *found)
+        done += len(cells)
+        progress(done, total)
+    return _points(correct, judged, table, boxes.winners()), int(scored.sum())
+
+
+@dataclass(frozen=True)
+class Bigs:
+    """The predictions of all subnets that are a big of some pair.
+
+    Args:
+        column: (A,) the column of each subnet in ``by_image``; undefined for other subnets.
+        by_image: (N, bigs) int8, 1 for a correct prediction.
+        alone: (bigs,) int32, number of correct images of each.
+    """
+
+    column: np.ndarray
+    by_image: np.ndarray
+    alone: np.ndarray
+
+    @classmethod
+    def of(cls, correct: np.ndarray, rows: Iterable[PriceRow]) -> Bigs:
+        """Select the bigs of these rows from the predictions (A, N) int8 of all subnets."""
+        some = np.zeros(len(correct), dtype=bool)
+        for row in rows:
+            some[row.bigs] = True
+        return cls(np.cumsum(some) - 1, np.ascontiguousarray(correct[some].T), correct[some].sum(1, dtype=np.int32))
+
+
+def most_right(
+    little: Steps, little_correct: np.ndarray, bigs: Bigs, row: PriceRow, levels: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Upper bounds (G, B) of the number of correct images of one little with B bigs within G budgets; -1 if none fits.
+
+    The bounds are close: thresholds are grouped in strides, and all thresholds of the first stride that has one within
+    the budget count.
+
+    Args:
+        little: the steps of little's score.
+        little_correct: (N,) int8.
+        bigs: the predictions of all bigs.
+        row: prices of the B pairs.
+        levels: G budgets, (G,) by quantity.
+    """
+    count, which, by_image = len(little_correct), bigs.column[row.bigs], bigs.by_image
+    alone, inside = bigs.alone[which], which
+    if 2 * len(which) < by_image.shape[1]:
+        by_image, inside = by_image[:, which], np.arange(len(which))
+    length = int(np.clip(count**0.5, 8, 127))  # of a stride, short enough for counts in int8
+    strides = -(-len(little.order) // length) or 1
+    gain = np.zeros((strides, length, by_image.shape[1]), dtype=np.int8)  # what little gains over big, image by image
+    flat = gain.reshape(strides * length, -1)
+    np.subtract(little_correct[little.order, None], by_image[little.order], out=flat[: len(little.order)])
+    gained, most = (np.zeros((strides, by_image.shape[1]), dtype=np.int8) for _ in range(2))
+    for place in range(length):
+        gained += gain[:, place]
+        np.maximum(most, gained, out=most)
+    reached = np.zeros((strides, len(which)), dtype=np.int32)
+    np.cumsum(gained[:-1, inside], axis=0, out=reached[1:])
+    best = np.maximum.accumulate((alone + reached + most[:, inside])[::-1], axis=0)[::-1]
+    fewest = np.maximum.reduce([_fewest(row.parts[name], budgets, count) for name, budgets in levels.items()])
+    stride = np.clip((fewest - 1) // length, 0, strides - 1).astype(np.intp)
+    return np.where(fewest > count, -1, np.take_along_axis(best, stride, axis=0))
+
+
 def best_within(
     little: Steps,
     little_correct: np.ndarray,
     big_correct: np.ndarray,
-    prices: PriceRow,
+    parts: Mapping[str, PairCost],
     levels: Mapping[str, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best threshold of one little with B bigs within each of G budgets, exactly: all thresholds are looked at.
+    """The best of all thresholds of one little with B bigs within each of G budgets.
 
     Args:
         little: the steps of little's score.
         little_correct: (N,) int8.
         big_correct: (B, N) int8.
-        prices: of the B pairs.
-        levels: G budgets, (G,) of each quantity that has one.
+        parts: costs of the B pairs by part, by quantity.
+        levels: G budgets, (G,) by quantity.
 
     Returns:
-        How many images are right (G, B), -1 where a budget is too small, and how many stay little (G, B): of equally
-        good thresholds the cheapest.
+        The number of correct images (G, B), -1 if the budget is too small, and the number of images that little answers
+        (G, B); of equally accurate thresholds the cheapest counts.
     """
     bigs, count = big_correct.shape
     width = len(little.order) + 1
-    # One integer says both: right images * (N + 1) + images that stay little. Its running maximum from the cheap end is
-    # the most accurate threshold that costs no more, the cheapest of equals.
+    # One integer encodes both: correct images * (N + 1) + images that little answers. Its running maximum from the
+    # cheap end is the most accurate threshold up to each cost, the cheapest on a tie.
     kind = np.int32 if (count + 1) ** 2 < 2**31 else np.int64
     code = np.empty((bigs, width), kind)
     np.subtract(little_correct[little.order], np.take(big_correct, little.order, axis=1), out=code[:, 1:])
@@ -92,148 +176,48 @@ def best_within(
     if len(little.kept) < width:
         code = np.ascontiguousarray(code[:, little.kept])
     best = np.maximum.accumulate(code[:, ::-1], axis=1)[:, ::-1]
-    first, reachable = _first_within(little.kept, count, prices, levels)
+    first, reachable = _first_within(little.kept, count, parts, levels)
     found = best[np.arange(bigs), first]
     return np.where(reachable, found // (count + 1), -1), np.where(reachable, found % (count + 1), 0)
 
 
 def _first_within(
-    kept: np.ndarray, count: int, prices: PriceRow, levels: Mapping[str, np.ndarray]
+    kept: np.ndarray, count: int, parts: Mapping[str, PairCost], levels: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The step (G, B) with the smallest little share that all budgets allow, and whether there is one.
+    """The step (G, B) with the smallest little share within all budgets, and whether there is one.
 
-    Every expected cost falls as the little share rises, so the narrowest budget decides.
+    Every expected cost falls as the little share rises, so the tightest budget decides.
     """
-    each = [_first(kept, count, prices.charges[quantity], budgets) for quantity, budgets in levels.items()]
+    each = [_first(kept, count, parts[quantity], budgets) for quantity, budgets in levels.items()]
     steps, reachable = zip(*each, strict=True)
     return np.maximum.reduce(steps), np.logical_and.reduce(reachable)
 
 
-def _first(kept: np.ndarray, count: int, charge: Charge, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same for budgets (G,) of one quantity."""
-    spare = levels[:, None] - charge.least
-    # A big that costs nothing on top may run for every image.
-    headroom = np.divide(spare, charge.extra, out=np.where(spare >= 0, 1.0, 0.0), where=charge.extra > 0)
-    needed = np.clip(np.ceil((1 - headroom) * count - 1e-6), 0, count + 1)
-    first = np.minimum(np.searchsorted(kept, needed), len(kept) - 1)
+def _first(kept: np.ndarray, count: int, cost: PairCost, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The step (G, B) of the smallest little share within budgets (G,) of a quantity, and whether there is one."""
+    first = np.minimum(np.searchsorted(kept, _fewest(cost, levels, count)), len(kept) - 1)
     # The division rounds; the cost itself decides.
-    over = charge.expected(kept[first] / count) > levels[:, None]
+    over = cost.expected(kept[first] / count) > levels[:, None]
     first = np.minimum(first + over, len(kept) - 1)
-    return first, charge.expected(kept[first] / count) <= levels[:, None]
+    return first, cost.expected(kept[first] / count) <= levels[:, None]
 
 
-class Boxes:
-    """The best point within every combination of a budget and a limit on each pair figure that is an objective.
+def _fewest(cost: PairCost, levels: np.ndarray, count: int) -> np.ndarray:
+    """The least number of N images that little must answer within budgets (G,) of one quantity, (G, B).
 
-    What is best within a box is dominated by no pair at no threshold (of equally accurate points the cheapest is
-    taken), so the boxes' points are a front, thinned to the boxes but exact.
-
-    Args:
-        goal: says which figures are objectives.
-        rows: prices of all pairs with all routers.
+    It is N + 1 if no number is enough, and may be one too small by rounding.
     """
-
-    def __init__(self, goal: Goal, rows: Sequence[PriceRow]) -> None:
-        self._names = [name for name in PAIR_FIGURES if name in goal.objectives]
-        means = [quantity for quantity, name in MEANS.items() if name in goal.objectives]
-        self._by_size = bool(self._names) and not means
-        self._edges = [
-            _edges(np.concatenate([row.figures[name] for row in rows]), BINS[len(self._names)]) for name in self._names
-        ]
-        self._dearest = {q: max(float(row.figures[PEAKS[q]].max()) for row in rows) for q in means or ["macs"]}
-        self.levels = _levels(goal, rows, LEVELS[len(means)])
-        self._shape = tuple(map(len, self._edges))
-        cells = int(np.prod(self._shape, initial=1))
-        count = len(self.levels["macs"])
-        self._key = np.full((count, cells), -np.inf)
-        self._held = np.zeros((3, count, cells), dtype=np.int64)  # row, big, how many stay little
-
-    def sort(self, row: PriceRow) -> tuple[PriceRow, np.ndarray]:
-        """The row cell after cell, in each the smallest pair first, and each pair's cell (B,)."""
-        cell = np.zeros(len(row.bigs), dtype=np.int64)
-        for name, edges in zip(self._names, self._edges, strict=True):
-            cell = cell * len(edges) + np.searchsorted(edges, row.figures[name])
-        order = np.lexsort([self._size(row), cell])
-        return row.take(order), cell[order]
-
-    def add(
-        self, number: int, row: PriceRow, cell: np.ndarray, correct: np.ndarray, kept: np.ndarray, count: int
-    ) -> None:
-        """Take what ``best_within`` found for row ``number``, or a part of it, sorted."""
-        # More right images first, then what is cheaper in the objectives: the second term stays below 1.
-        if self._by_size:
-            key = correct - self._size(row) / (len(self._names) + 1)
-        else:
-            share, parts = kept / count, len(self._dearest)
-            key = correct - sum(
-                row.charges[quantity].expected(share) / (parts * (2 * dearest + 1))
-                for quantity, dearest in self._dearest.items()
-            )
-        key[correct < 0] = -np.inf
-        starts = np.flatnonzero(np.diff(cell, prepend=-1))
-        best = np.maximum.reduceat(key, starts, axis=1)
-        ends = np.append(starts[1:], len(cell))
-        for level, segment in zip(*np.nonzero(best > self._key[:, cell[starts]]), strict=True):
-            start = starts[segment]
-            one = start + int(key[level, start : ends[segment]].argmax())
-            place = level, cell[start]
-            self._key[place] = key[level, one]
-            self._held[:, place[0], place[1]] = number, row.bigs[one], kept[level, one]
-
-    def _size(self, row: PriceRow) -> np.ndarray:
-        """The pair figures that are objectives, each as a fraction of its largest, added up (B,)."""
-        fractions = [row.figures[name] / edges[-1] for name, edges in zip(self._names, self._edges, strict=True)]
-        return np.sum(fractions, axis=0) if fractions else np.zeros(len(row.bigs))
-
-    def winners(self) -> np.ndarray:
-        """The different (row, big, how many stay little) that are best in some box, (P, 3)."""
-        key = self._key.reshape(-1, *self._shape)
-        held = self._held.reshape(3, -1, *self._shape)
-        for axis in range(1, key.ndim):
-            key, held = np.moveaxis(key, axis, 0), np.moveaxis(held, axis + 1, 0)
-            for cell in range(1, len(key)):
-                # A smaller limit's point is within this limit too; of equals it is the better.
-                better = key[cell - 1] >= key[cell]
-                key[cell] = np.where(better, key[cell - 1], key[cell])
-                held[cell] = np.where(better, held[cell - 1], held[cell])
-            key, held = np.moveaxis(key, 0, axis), np.moveaxis(held, 0, axis + 1)
-        found = held.reshape(3, -1).T[np.isfinite(key.reshape(-1))]
-        return np.unique(found, axis=0)
+    spare = levels[:, None] - cost.least
+    # A big without additional cost may run for every image.
+    headroom = np.divide(spare, cost.extra, out=np.where(spare >= 0, 1.0, 0.0), where=cost.extra > 0)
+    fewest: np.ndarray = np.clip(np.ceil((1 - headroom) * count - 1e-6), 0, count + 1)
+    return fewest
 
 
-def recombine(correct: np.ndarray, judged: Sequence[Judged], goal: Goal) -> tuple[Points, int]:
-    """The best routed pairs over all pairs at all thresholds of all routers, and how many different pairs that were.
-
-    Args:
-        correct: (A, N) int8, 1 where an arch is right on a val image.
-        judged: every little with every router that can judge it.
-        goal: objectives and constraints.
-
-    Raises:
-        DuonasError: no pair is left under the constraints.
-    """
-    judged = [each for each in judged if len(each.row.bigs)]
-    if not judged:
-        raise DuonasError("[search] no pair that was tried meets all constraints with any router: relax one.")
-    boxes = Boxes(goal, [each.row for each in judged])
-    count = correct.shape[1]
-    scored = np.zeros((len(correct), len(correct)), dtype=bool)
-    for number, each in enumerate(judged):
-        scored[each.little, each.row.bigs] = True
-        little_steps = steps(each.score)
-        ordered, cells = boxes.sort(each.row)
-        for start in range(0, len(cells), CHUNK):
-            chunk = ordered.take(np.arange(start, min(start + CHUNK, len(cells))))
-            found = best_within(little_steps, correct[each.little], correct[chunk.bigs], chunk, boxes.levels)
-            boxes.add(number, chunk, cells[start : start + CHUNK], *found, count)
-    return _points(correct, judged, boxes.winners()), int(scored.sum())
-
-
-def _points(correct: np.ndarray, judged: Sequence[Judged], winners: np.ndarray) -> Points:
+def _points(correct: np.ndarray, judged: Sequence[Judged], table: PairTable, winners: np.ndarray) -> Points:
     count = correct.shape[1]
     columns: list[tuple[float, ...]] = []
-    row = judged[0].row
-    names = [*(MEANS[quantity] for quantity in row.charges), *(name for name in PAIR_FIGURES if name in row.figures)]
+    figures: list[dict[str, float]] = []
     known: dict[int, Steps] = {}
     for number, big, kept in winners.tolist():
         each = judged[number]
@@ -242,39 +226,10 @@ def _points(correct: np.ndarray, judged: Sequence[Judged], winners: np.ndarray) 
         order, sizes, tau = known[number]
         right = int(correct[each.little, order[:kept]].sum(dtype=np.int64))
         right += int(correct[big].sum(dtype=np.int64) - correct[big, order[:kept]].sum(dtype=np.int64))
-        pair = each.row.take(np.flatnonzero(each.row.bigs == big))
-        share = kept / count
-        figures = {name: figure[0] for name, figure in pair.figures.items()}
-        figures |= {MEANS[q]: charge.expected(np.array([share]))[0] for q, charge in pair.charges.items()}
         step = tau[np.searchsorted(sizes, kept)]
-        columns.append((each.little, big, each.router, step, share, right / count, *(figures[name] for name in names)))
-    little_, big_, router_, tau_, share_, accuracy, *rest = (np.array(column) for column in zip(*columns, strict=True))
-    return Points(little_, big_, router_, tau_, share_, accuracy, dict(zip(names, rest, strict=True)))
-
-
-def _edges(values: np.ndarray, bins: int) -> np.ndarray:
-    different = np.unique(values)
-    if len(different) <= bins:
-        return different
-    return np.unique(np.quantile(different, np.linspace(0, 1, bins), method="higher"))
-
-
-def _levels(goal: Goal, rows: Sequence[PriceRow], count: int) -> dict[str, np.ndarray]:
-    """Every combination of ``count`` budgets of each expected figure that is an objective, within the constraints."""
-    axes = {}
-    for quantity, name in MEANS.items():
-        if name in goal.objectives or name in goal.constraints or quantity == "macs":
-            least = min(float(row.charges[quantity].least.min()) for row in rows)
-            dearest = max(float(row.figures[PEAKS[quantity]].max()) for row in rows)
-            axes[quantity] = _spaced(least, min(goal.limit(name), dearest), count if name in goal.objectives else 1)
-    grid = np.meshgrid(*axes.values(), indexing="ij")
-    return {quantity: budgets.ravel() for quantity, budgets in zip(axes, grid, strict=True)}
-
-
-def _spaced(least: float, most: float, count: int) -> np.ndarray:
-    """``count`` budgets from the least to the most, evenly by their logarithm; of one the most."""
-    if count == 1 or most <= 0:
-        return np.array([most])
-    levels = np.geomspace(max(least, SPAN * most), most, count)
-    levels[0], levels[-1] = least, most
-    return np.unique(levels)
+        columns.append((each.little, big, each.router, step, kept / count, right / count))
+        router = table.prices.routers[each.router]
+        figures.append(table.figures(each.little, big, router, each.macs, kept / count))
+    gathered = {name: np.array([row[name] for row in figures]) for name in figures[0]}
+    little, of_big, router_number, taus, share, accuracy = (np.array(each) for each in zip(*columns, strict=True))
+    return Points(little, of_big, router_number, taus, share, accuracy, gathered)

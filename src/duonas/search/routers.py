@@ -1,64 +1,64 @@
-"""The routers that a search may choose from."""
+"""The routers of a search."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions, SearchOptions
-from duonas.routing.router import Position, Router
+from duonas.core.registry import find
+from duonas.routing.options import RouteOptions
+from duonas.routing.router import Position, Router, make_router
 from duonas.routing.routers.confidence import BEST, Confidence
 from duonas.routing.routers.difficulty import Difficulty
 from duonas.routing.routers.learned import Learned
-from duonas.routing.routers.make import find_router, make_router
+from duonas.search.options import SearchOptions
 
 
 def make_routers(search: SearchOptions, route: RouteOptions) -> tuple[Router, ...]:
-    """The routers of ``[search] routers``, not fitted; the rest as ``[route]`` says.
+    """Build the routers of ``[search] routers``, not fitted, with the other options of ``[route]``.
 
-    Without them that of ``[route]``, or where that takes long to fit, a quick one at its position.
+    By default there is one router, that of ``[route]``, or a quick substitute if it takes long to fit.
 
     Raises:
-        DuonasError: no such router or position, or the same one twice.
+        DuonasError: a router or position does not exist, or a router is named twice.
     """
     if not search.routers:
         return (_quick(_judging(make_router(route))),)
     parsed = map(_parsed, search.routers)
     tables = [replace(route, router=kind, position=position) for kind, position in parsed]
     routers = tuple(_judging(make_router(table)) for table in tables)
-    stands = [(router.name, router.position) for router in routers]
-    for name, position in stands:
-        if stands.count((name, position)) > 1:
+    places = [(router.name, router.position) for router in routers]
+    for name, position in places:
+        if places.count((name, position)) > 1:
             raise DuonasError(f"[search] routers names {name}@{position} twice.")
     return routers
 
 
 def _parsed(text: str) -> tuple[str, Position]:
-    """``kind@position``, or ``kind`` where it stands by default."""
+    """Parse ``kind@position``, or ``kind`` for its default position."""
     kind, at, position = text.rpartition("@") if "@" in text else (text, "", "")
     try:
-        found = find_router(kind)
+        found = find("router", kind)
     except DuonasError as error:
         raise DuonasError(f"[search] routers has {text!r}: {error}") from error
     for possible in found.positions:
         if position == possible or not at:
             return kind, possible
     raise DuonasError(
-        f"[search] routers has {text!r}: {kind!r} cannot stand at {position!r}; "
+        f"[search] routers has {text!r}: {kind!r} has no position {position!r}; "
         f"choose from {', '.join(f'{kind}@{possible}' for possible in found.positions)}."
     )
 
 
 def _judging(router: Router) -> Router:
-    """A confidence is not fitted in the search, so that its best score is not known there: margin stands in."""
+    # The search does not fit a confidence, which would choose the best score: margin replaces it.
     return replace(router, function="margin") if isinstance(router, Confidence) and router.function == BEST else router
 
 
 def _quick(router: Router) -> Router:
-    """What stands in for the router of ``[route]`` in a search that was not asked to choose routers.
+    """Replace a learned router, whose training takes seconds for every little.
 
-    A network that learns takes seconds for every little. So after little the confidence judges in its place, and before
-    little the statistics of what is to be seen there.
+    The substitute is a confidence after little, and the statistics of its input before little.
     """
     if not isinstance(router, Learned):
         return router

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,29 +20,38 @@ from pymoo.core.termination import NoTermination
 from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.problems.static import StaticProblem
 
+from duonas.core.fields import Count
 from duonas.core.rng import stream
 from duonas.core.trial import Candidate, Trial
+from duonas.search.metric import ACCURACY
+from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
+from duonas.search.strategy import Strategy
 
-ATTEMPTS = 10  # at a feasible child before the parent stands in for it
+ATTEMPTS = 10  # at a feasible child before its parent is taken again
 MATINGS = 20  # rounds without enough new pairs after which the space counts as exhausted
 SHARE_STEP = 0.1
 ROUTER_CHANGE = 0.1
 
 
-class Nsga2:
-    """Evolves pairs towards the front.
+class Nsga2(Strategy):
+    """Evolves a population of pairs towards the front.
 
-    An individual has two genes more: a router, and a little share: whose curve it is judged on, and where.
-
-    Args:
-        problem: the pairs, objectives and constraints.
-        population: pairs a generation.
-        seed: of everything drawn.
+    Each individual also has a router and a little share, which select the point of the pair's trade-off curves by which
+    it is judged.
     """
 
-    def __init__(self, problem: Problem, population: int, seed: int) -> None:
-        self.problem = problem
+    @dataclass(frozen=True)
+    class Options(SearchOptions):
+        """Keys of ``[search]``."""
+
+        strategy: str = "nsga2"
+        population: Count = 40
+        """Pairs per generation."""
+
+    def __init__(self, problem: Problem, options: Options, seed: int) -> None:
+        super().__init__(problem, options, seed)
+        population = min(options.population, options.evaluations)
         self._seen: set[str] = set()
         unseen = _Unseen(self._seen)
         selection = TournamentSelection(func_comp=binary_tournament)
@@ -55,33 +65,36 @@ class Nsga2:
         self._algorithm.setup(self._shape, seed=draw, termination=NoTermination())
         self._generation = Population.empty()
         self._trials: list[Trial] = []
-        self._asked = 0
+        self._proposed = 0
 
     def ask(self, n: int) -> list[Candidate]:
-        """The next pairs of this generation, at most ``n``; a new generation follows when all of it has been told."""
-        if self._asked == len(self._generation):
-            asked = self._algorithm.ask()
-            self._generation = Population.empty() if asked is None else asked
-            self._asked, self._trials = 0, []
-        genes: list[Candidate] = [individual.X[0] for individual in self._generation[self._asked : self._asked + n]]
-        self._asked += len(genes)
-        self._seen.update(candidate.pair.id for candidate in genes)
-        return genes
+        """Return up to ``n`` pairs of this generation; the next generation begins when all its trials are known."""
+        if self._proposed == len(self._generation):
+            generation = self._algorithm.ask()
+            self._generation = Population.empty() if generation is None else generation
+            self._proposed, self._trials = 0, []
+        individuals = self._generation[self._proposed : self._proposed + n]
+        candidates: list[Candidate] = [individual.X[0] for individual in individuals]
+        self._proposed += len(candidates)
+        self._seen.update(candidate.pair.id for candidate in candidates)
+        return candidates
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Take the trials of what was asked; with the last of a generation, select."""
+        """Learn from the trials of the proposed pairs; after the last one of a generation, select the survivors."""
         self._trials += trials
         if not self._trials or len(self._trials) < len(self._generation):
             return
-        genes: list[Candidate] = [individual.X[0] for individual in self._generation]
-        judged = zip(self._trials, genes, strict=True)
-        figures = np.array([self.problem.minimised(trial, gene.share, gene.router) for trial, gene in judged])
+        figures = np.array([self._minimised(trial) for trial in self._trials])
         Evaluator().eval(StaticProblem(self._shape, F=figures), self._generation)
         self._algorithm.tell(infills=self._generation)
 
+    def _minimised(self, trial: Trial) -> list[float]:
+        goal, values = self.problem.goal, {**trial.point.figures, ACCURACY: trial.point.accuracy}
+        return [float(goal.minimised(name, values[name])) for name in goal.objectives]
+
 
 class _Unseen(DuplicateElimination):
-    """Drops pairs that were asked before, in this generation or any other."""
+    """Removes pairs that were proposed before or are twice in this generation."""
 
     def __init__(self, seen: set[str]) -> None:
         super().__init__()
@@ -142,7 +155,7 @@ class _Mutation(Mutation):
 
     def _mutant(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
         share = float(np.clip(candidate.share + rng.normal(0, SHARE_STEP), 0, 1))
-        several = len(self._pairs.pricer.routers) > 1
+        several = len(self._pairs.prices.routers) > 1
         router = _drawn(self._pairs, rng) if several and rng.random() < ROUTER_CHANGE else candidate.router
         for _ in range(ATTEMPTS):
             pair = self._pairs.pairs.mutate(candidate.pair, rng)
@@ -152,8 +165,8 @@ class _Mutation(Mutation):
 
 
 def _drawn(problem: Problem, rng: np.random.Generator) -> int:
-    """A router's number; where there is but one, nothing is drawn."""
-    routers = len(problem.pricer.routers)
+    """Draw a router's number; a single router consumes no random number."""
+    routers = len(problem.prices.routers)
     return int(rng.integers(routers)) if routers > 1 else 0
 
 

@@ -1,42 +1,34 @@
-"""Random search: the baseline that every strategy has to beat."""
+"""Random search, the baseline of every strategy."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from duonas.core.rng import stream
-from duonas.core.trial import Candidate, Trial
+from duonas.core.trial import Candidate
+from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
+from duonas.search.strategy import Strategy
 
 PATIENCE = 200  # draws without a new pair after which the space counts as exhausted
 
 
-class RandomSearch:
-    """Draws feasible pairs, never the same one twice.
+class Random(Strategy):
+    """Draws feasible pairs without repetition."""
 
-    Args:
-        problem: the pairs and their constraints.
-        seed: of the draws.
-    """
-
-    def __init__(self, problem: Problem, seed: int) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, options: SearchOptions, seed: int) -> None:
+        super().__init__(problem, options, seed)
         self._rng = stream(seed, "search", "random")
         self._seen: set[str] = set()
 
     def ask(self, n: int) -> list[Candidate]:
-        """At most ``n`` new pairs; fewer when the space has no more."""
-        asked: list[Candidate] = []
+        """Return up to ``n`` new pairs; fewer if the space has no more."""
+        found: list[Candidate] = []
         misses = 0
-        while len(asked) < n and misses < PATIENCE:
+        while len(found) < n and misses < PATIENCE:
             pair = self.problem.sample(self._rng)
             if pair.id in self._seen:
                 misses += 1
                 continue
             misses = 0
             self._seen.add(pair.id)
-            asked.append(Candidate(pair))
-        return asked
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """Learn nothing."""
+            found.append(Candidate(pair))
+        return found

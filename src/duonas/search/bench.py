@@ -1,0 +1,135 @@
+"""Evaluates the pairs of a search, each of their subnets once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from duonas.core.pair import Subnet
+from duonas.core.registry import source_hash
+from duonas.core.trial import Candidate, Trial
+from duonas.routing.threshold import sweep
+from duonas.search.curves import Curves
+from duonas.search.evaluate import Reading
+from duonas.search.goal import Goal
+from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, metrics
+from duonas.search.metrics.member import Member
+from duonas.search.prices import PairTable, Prices
+from duonas.search.scores import Evaluates, Scores
+
+Row = dict[str, Any]
+
+
+class Bench:
+    """Evaluates subnets, once each, and candidates.
+
+    Args:
+        evaluator: evaluates one subnet at a time.
+        scores: scores littles by every router.
+        prices: of subnets and pairs.
+        goal: objectives and constraints.
+
+    ``asked`` is true after the first evaluation that was not in the cache.
+    """
+
+    def __init__(self, evaluator: Evaluates, scores: Scores, prices: Prices, goal: Goal) -> None:
+        self._evaluator, self._scores, self._prices, self._goal = evaluator, scores, prices, goal
+        self._right: dict[Subnet, np.ndarray] = {}
+        self._values: dict[Subnet, dict[str, float]] = {}
+        self._archs = [metric for metric in goal.metrics.values() if isinstance(metric, ArchMetric)]
+        origin = prices.model.origin()
+        self._cached = {each.called: _cached_as(each, origin) for each in self._archs if each.dear}
+        shown = [*metrics().values(), *goal.metrics.values()]
+        self._shown = {
+            metric.called: metric
+            for metric in shown
+            if (not isinstance(metric, Member) or metric.called in goal.metrics)
+            and metric.called != ACCURACY
+            and metric.quantity in (None, *prices.quantities)
+        }
+        self.asked = False
+
+    @property
+    def subnets(self) -> list[Subnet]:
+        """The evaluated subnets, in order."""
+        return list(self._right)
+
+    @property
+    def right(self) -> np.ndarray:
+        """(A, N) bool, whether each evaluated subnet classifies each image correctly."""
+        return np.stack(list(self._right.values()))
+
+    def evaluate(self, subnet: Subnet) -> Mapping[str, float]:
+        """The figures of a subnet, including accuracy."""
+        if subnet not in self._right:
+            readings = dict(self._scores.readings) if subnet.role == self._prices.pairs.roles[-1] else {}
+            dear = {self._cached[metric.called]: self._reading(metric) for metric in self._archs if metric.dear}
+            result = self._evaluator.evaluate(subnet, readings | dear)
+            self.asked |= not result.known
+            self._right[subnet] = result.right
+            self._scores.take(result)
+            values = {name: float(result.readings[cached]) for name, cached in self._cached.items()}
+            values |= {m.called: self._prices.arch_value(m, subnet) for m in self._archs if not m.dear}
+            self._values[subnet] = {ACCURACY: result.accuracy, **self._prices.subnet(subnet).figures, **values}
+        return self._values[subnet]
+
+    def trial(self, candidate: Candidate) -> Trial:
+        """Evaluate a candidate."""
+        pair, prices, goal = candidate.pair, self._prices, self._goal
+        little, big = prices.pairs.subnets(pair)
+        members = self.evaluate(little), self.evaluate(big)
+        curves = {}
+        for number, (score, macs) in self._scores.of_pair(pair, prices):
+            price = prices.price(pair, prices.routers[number], macs)
+            curves[number] = sweep(score, self._right[little], self._right[big]), price
+        figures = {name: value for name, value in prices.figures(pair, goal).items() if name in self._shown}
+        for metric in self._archs:
+            figures[metric.called] = float(metric.worse(*(each[metric.called] for each in members)))
+        routed = [metric for metric in self._shown.values() if isinstance(metric, PairMetric) and metric.routed]
+        found = Curves.of(curves, routed, figures)
+        return Trial(candidate, found.best(goal, candidate.share, candidate.router), found.best(goal), *members)
+
+    def row(self, number: int, trial: Trial) -> Row:
+        """The row of a trial in ``trials.parquet``, at its most accurate router and threshold."""
+        little, big = self._prices.pairs.subnets(trial.pair)
+        best, router = trial.best, self._prices.routers[trial.best.router]
+        return {
+            "number": number, "little": little.id, "big": big.id, "accuracy_little": trial.little[ACCURACY],
+            "accuracy_big": trial.big[ACCURACY], "little_share": best.little_share, "accuracy": best.accuracy,
+            **best.figures, "router": router.name, "position": router.position,
+        }  # fmt: skip
+
+    def arch_rows(self) -> tuple[Row, ...]:
+        """The rows of ``archs.parquet``, one for each subnet, with indices and values of its choices in JSON."""
+        return tuple(self._arch_row(subnet, values) for subnet, values in self._values.items())
+
+    def table(self) -> PairTable:
+        """The prices of all pairs of the evaluated subnets."""
+        dear = [metric.called for metric in self._archs if metric.dear]
+        known = {name: np.array([values[name] for values in self._values.values()]) for name in dear}
+        return PairTable(self._prices, self.subnets, self._goal, known)
+
+    def _arch_row(self, subnet: Subnet, values: Mapping[str, float]) -> Row:
+        space = self._prices.pairs.space
+        return {
+            "arch": subnet.id, "role": subnet.role, "split": subnet.split,
+            "choices": json.dumps(dict(subnet.arch.choices)), "values": json.dumps(space.values(subnet.arch)), **values,
+        }  # fmt: skip
+
+    def _reading(self, metric: ArchMetric) -> Reading:
+        def read(subnet: Subnet, logits: np.ndarray) -> np.ndarray:
+            price = self._prices.of(subnet)
+            facts = ArchFacts(subnet, price.blocks, price.cost, logits, self._evaluator.labels)
+            return np.array(float(metric.value(facts)))
+
+        return read
+
+
+def _cached_as(metric: ArchMetric, device: Mapping[str, Any] | None) -> str:
+    """The name of a metric in the cache, by everything that its values depend on besides the network."""
+    depends = json.dumps([metric.called, source_hash(metric.called), device], default=str)
+    return f"metric-{hashlib.sha256(depends.encode()).hexdigest()[:16]}"

@@ -1,0 +1,83 @@
+"""The goal of a search: objectives and constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from duonas.core.errors import DuonasError
+from duonas.search.metric import ACCURACY, Metric, find_metric
+
+EXPECTED = "expected_macs"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """The metrics to optimise, and limits of metrics.
+
+    Args:
+        objectives: names of metrics, including accuracy.
+        constraints: limits by metric, in the metric's unit: upper limits of metrics that are minimised, lower limits of
+            those that are maximised.
+
+    Raises:
+        DuonasError: a name is unknown or repeated, or accuracy is missing.
+    """
+
+    objectives: tuple[str, ...]
+    constraints: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for name in self.objectives:
+            find_metric(name, "objective")
+            if self.objectives.count(name) > 1:
+                raise DuonasError(f"[search] names the objective {name!r} twice.")
+        if ACCURACY not in self.objectives:
+            raise DuonasError("[search] objectives must include 'accuracy'.")
+        for name in self.constraints:
+            find_metric(name, "constraint")
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """All metrics except accuracy, by name."""
+        named = dict.fromkeys((*self.objectives, *self.constraints))
+        return {name: find_metric(name) for name in named if name != ACCURACY}
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The objectives except accuracy."""
+        return tuple(name for name in self.objectives if name != ACCURACY)
+
+    def limit(self, name: str) -> float:
+        """The upper limit of a metric; infinity if it has no constraint."""
+        return self.constraints.get(name, float("inf"))
+
+    def keeps(self, figures: Mapping[str, Any]) -> Any:
+        """Whether figures by metric, numbers or arrays of one shape, meet the constraints on them."""
+        kept = np.True_
+        for name, limit in self.constraints.items():
+            if name in figures:
+                kept = kept & self.metrics[name].within(figures[name], limit)
+        return kept
+
+    def minimised(self, name: str, value: Any) -> Any:
+        """The value of an objective with its sign changed if it is maximised, so that less is better."""
+        return -value if name == ACCURACY else self.metrics[name].minimised * value
+
+    def check(self, quantities: Collection[str]) -> None:
+        """Check that the cost model has every quantity that the metrics need.
+
+        Raises:
+            DuonasError: a quantity is missing.
+        """
+        for name, metric in self.metrics.items():
+            if metric.quantity not in (None, *quantities):
+                kind, what = ("objective" if name in self.objectives else "constraint"), str(metric.quantity)
+                raise DuonasError(
+                    f"[search] {kind} {name} needs a device table: give [search.device] path and "
+                    f"{what.partition('_')[0]}."
+                )

@@ -1,0 +1,157 @@
+"""The interface of metrics: figures of an arch or of a pair that a search can optimise or constrain."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from duonas.core.block import BlockSpec
+from duonas.core.cost import Cost, PairCost
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.pair import Subnet
+from duonas.core.plugin import is_plugin
+from duonas.core.registry import Part, find, names
+
+ACCURACY = "accuracy"
+
+
+@dataclass(frozen=True)
+class ArchFacts:
+    """The facts of one subnet.
+
+    Args:
+        subnet: its arch and role.
+        blocks: from image to logits.
+        cost: for one image.
+        logits: (N, K) float32 on the val split; ``None`` before its evaluation.
+        labels: (N,) class numbers of the val split; ``None`` before its evaluation.
+    """
+
+    subnet: Subnet
+    blocks: Sequence[BlockSpec]
+    cost: Cost
+    logits: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PairPrice:
+    """The costs of a routed pair: numbers for one pair, or arrays (B,) for one little with B bigs.
+
+    Args:
+        parts: costs by part, for each quantity (``macs``, ``latency_ms``, ``energy_mj``) of the cost model.
+        little: the figures of the whole little network, by the fields of ``Cost``.
+        big: the figures of the whole big network.
+        stored: ``params`` and ``weight_bytes`` of both networks together.
+        peak_memory_bytes: peak activation memory.
+    """
+
+    parts: Mapping[str, PairCost]
+    little: Mapping[str, Any]
+    big: Mapping[str, Any]
+    stored: Mapping[str, Any]
+    peak_memory_bytes: Any
+
+
+class Metric(Part, ABC):
+    """A figure of an arch or of a pair, for ``[search] objectives`` and ``constraints``.
+
+    A metric is a subclass of ``ArchMetric`` or ``PairMetric`` in its own file. A class may define several metrics, one
+    instance for each name in ``family``.
+
+    ``direction`` is ``min`` if less is better (a constraint is an upper limit) or ``max`` (a constraint is a lower
+    limit). A ``dear`` metric needs the predictions of trained networks; other metrics are known before. A metric that
+    ``varies`` depends on the threshold.
+    """
+
+    family: ClassVar[tuple[str, ...]] = ()
+    unit: ClassVar[str] = ""
+    direction: ClassVar[Literal["min", "max"]] = "min"
+    dear: ClassVar[bool] = False
+    varies: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True  # whether it may be a constraint
+    routed: ClassVar[bool] = True  # whether it depends on the router of a trial
+
+    def __init__(self, name: str) -> None:
+        self.called = name
+
+    @property
+    def quantity(self) -> str | None:
+        """The quantity that the cost model must have; ``None`` if every cost model is sufficient."""
+        return None
+
+    @classmethod
+    def objection(cls) -> str:
+        """A metric of the user's own must be one of an arch or of a pair."""
+        return "" if issubclass(cls, ArchMetric | PairMetric) else "subclass ArchMetric or PairMetric"
+
+    @property
+    def minimised(self) -> int:
+        """The sign by which to multiply the value so that less is better."""
+        return 1 if self.direction == "min" else -1
+
+    def within(self, value: Any, limit: float) -> Any:
+        """Whether a value, a number or an array, meets a constraint; NaN does not."""
+        return value <= limit if self.direction == "min" else value >= limit
+
+
+class ArchMetric(Metric):
+    """A figure of an arch; a pair has the worse figure of its two archs."""
+
+    @abstractmethod
+    def value(self, arch: ArchFacts) -> float:
+        """The figure of an arch; for a ``dear`` metric, ``arch`` has logits and labels."""
+
+    def worse(self, little: Any, big: Any) -> Any:
+        """The pair's figure from those of its archs, numbers or arrays."""
+        return np.maximum(little, big) if self.direction == "min" else np.minimum(little, big)
+
+
+class PairMetric(Metric):
+    """A figure of a pair, computed from the costs of its parts."""
+
+    @abstractmethod
+    def value(self, pair: PairPrice, little_share: Any = 1.0) -> Any:
+        """The figure of one pair as a number, or of B pairs as an array (B,).
+
+        Args:
+            pair: its costs.
+            little_share: fraction of the images that little answers, for a metric that ``varies``.
+        """
+
+
+@cache
+def metrics() -> Mapping[str, Metric]:
+    """The shipped metrics by name."""
+    classes = (find("metric", stem) for stem in names("metric"))
+    return {name: each(name) for each in classes for name in each.family or (each.name,)}
+
+
+def find_metric(name: str, kind: str = "metric") -> Metric:
+    """A shipped metric by its name, or the user's own as ``file.py:CLASS``.
+
+    Args:
+        name: such as ``expected_macs``.
+        kind: its use, ``objective`` or ``constraint``, for messages.
+
+    Raises:
+        DuonasError: there is no such metric for this use.
+    """
+    if is_plugin(name):
+        metric: Metric = find("metric", name)(name)
+        return metric
+    known = {each: metric for each, metric in metrics().items() if kind != "constraint" or metric.bounded}
+    if name not in known:
+        raise DuonasError(f"[search] has no {kind} {name!r}: {nearest(name, known)}, or your own as file.py:CLASS.")
+    return known[name]
+
+
+def figures(metrics: Iterable[Metric], pair: PairPrice, little_share: Any = 1.0) -> dict[str, Any]:
+    """The figures of those pair metrics whose quantity the cost model has, by name."""
+    known = (each for each in metrics if isinstance(each, PairMetric) and each.quantity in (None, *pair.parts))
+    return {metric.called: metric.value(pair, little_share) for metric in known}
