@@ -6,10 +6,9 @@ import pytest
 import torch
 
 from duonas.core.couplings import pair_space
-from duonas.core.options import SpaceOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 
 
@@ -38,10 +37,10 @@ def make():
     """A pair supernet from the coupling and the ``[space]`` table."""
 
     def made(coupling="nested", splits=None, **options):
-        table = SpaceOptions(**{"preset": "digits", "axes": {"depth": [1, 2, 3]}} | options)
-        space = FAMILY.space(table, 8, 4)
+        table = MobileNet.Options(**{"preset": "digits", "axes": {"depth": [1, 2, 3]}} | options)
+        space = MobileNet.space(table, 8, 4)
         pairs = pair_space(space, coupling, splits)
-        towers = (FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
+        towers = (MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
         return PairSupernet(pairs, *towers).train()
 
     return made

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
 
 from duonas.core.couplings import pair_space
-from duonas.core.options import LossOptions, PairOptions, SpaceOptions
+from duonas.core.registry import adapted
 from duonas.core.rng import stream
-from duonas.spaces.families import build_space, build_supernet
-from duonas.spaces.mobilenet import FAMILY, PRESETS, MobileNetSpace
-from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.uib import FAMILY as UIB
+from duonas.recipe.schema import options_for
+from duonas.spaces.mobilenet import PRESETS, MobileNet, MobileNetSpace
+from duonas.spaces.nasbench201 import NasBench201
+from duonas.spaces.uib import UIB
+from duonas.supernet.family import build_space, build_supernet
+from duonas.supernet.options import PairOptions, WeightsOptions
 from duonas.supernet.pair import PairSupernet
+from duonas.supernet.weights.kshot import Kshot
+from duonas.supernet.weights.kshot_hypernet import KshotHypernet
 from duonas.testing import RuleContract
+from duonas.training.options import LossOptions
 from duonas.training.resolution import OneResolution
-from duonas.training.rules.make import make_rule
+from duonas.training.rule import make_rule
+from duonas.training.rules.cotrain import Cotrain
 from duonas.training.rules.sandwich import Sandwich
 
 AXES = {"depth": [1, 2], "width": [0.25, 0.5], "expansion": [1, 2]}
@@ -30,11 +35,12 @@ class TestSandwich(RuleContract):
 
     def supernet(self):
         axes = AXES | {"depth": list(range(1, self.depth + 1))}
-        table = SpaceOptions(preset="digits", norm=self.norm, kernel_transform=True, axes=axes)
-        space, little = (FAMILY.space(options, 8, 4) for options in (table, self.pair.little(table)))
+        table = MobileNet.Options(preset="digits", norm=self.norm, kernel_transform=True, axes=axes)
+        space, little = (MobileNet.space(options, 8, 4) for options in (table, self.pair.little(table)))
         pairs = pair_space(space, self.coupling, little=little)
         towers = (
-            FAMILY.supernet(pairs.spaces[r], (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.towers
+            MobileNet.supernet(pairs.spaces[r], (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table)
+            for r in pairs.towers
         )
         return PairSupernet(pairs, *towers)
 
@@ -62,12 +68,12 @@ class TestSandwichSimpleLittle(TestSandwich):
 
 class TestSandwichOneResolution(TestSandwich):
     def supernet(self):
-        table = SpaceOptions()
+        table = MobileNet.Options()
         space = MobileNetSpace(replace(PRESETS["digits"], resolutions=(6, 8)), 8, 4, {"depth": [1]})
-        return PairSupernet(pair_space(space), FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
+        return PairSupernet(pair_space(space), MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
     def rule(self, pairs, options):
-        return OneResolution(Sandwich(pairs, options), pairs.space)
+        return OneResolution(Sandwich(pairs, adapted(options, Sandwich.Options)), pairs.space)
 
 
 class TestSandwichPartial(TestSandwich):
@@ -82,14 +88,15 @@ class TestCotrain(TestSandwich):
     def options(self):
         loss = LossOptions(gamma=0.5, features=0.1, cost=1.0, cost_budget=1e5, peak=1.0, peak_budget=1e5,
                            weighting="uncertainty")  # fmt: skip
-        return replace(super().options(), loss=loss)
+        return replace(adapted(super().options(), Cotrain.Options), loss=loss)
 
 
 class TestCotrainLearnedGate(TestSandwich):
     name = "cotrain"
 
     def options(self):
-        return replace(super().options(), loss=LossOptions(gamma=0.5, gate="learned", weighting="uncertainty"))
+        loss = LossOptions(gamma=0.5, gate="learned", weighting="uncertainty")
+        return replace(adapted(super().options(), Cotrain.Options), loss=loss)
 
 
 class TestCotrainSibling(TestCotrain):
@@ -147,13 +154,13 @@ class TestHybridPartial(TestHybrid):
 class _Cells:
     """Instead of sizes: most weights are used by few archs, and the largest contains few."""
 
-    weights: ClassVar[dict[str, object]] = {}
+    weights = WeightsOptions()
 
     def supernet(self):
-        table = SpaceOptions(channels=4, cells=1, **self.weights)
-        pairs = pair_space(build_space(NASBENCH201, table, 8, 4), self.coupling)
+        table = NasBench201.Options(channels=4, cells=1, weights=self.weights)
+        pairs = pair_space(build_space(NasBench201, table, 8, 4), self.coupling)
         towers = (
-            build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
+            build_supernet(NasBench201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", role), table)
             for role in pairs.towers
         )
         return PairSupernet(pairs, *towers)
@@ -171,7 +178,7 @@ class TestFocusFairCells(_Cells, TestSandwich):
     """Beta is trained and killed with the rest; weights are made for each arch, by equal coefficients at first."""
 
     name = "focus-fair"
-    weights: ClassVar = {"weights": "kshot-hypernet", "dictionary": 3, "rank": 4}
+    weights = KshotHypernet.Options(dictionary=3, rank=4)
 
 
 class TestFocusFairUib(TestSandwich):
@@ -180,22 +187,28 @@ class TestFocusFairUib(TestSandwich):
     name = "focus-fair"
 
     def supernet(self):
-        table = SpaceOptions(preset="uib-digits", weights="kshot-hypernet", dictionary=3, rank=4, axes={"depth": [1]})
+        table = options_for(
+            "space",
+            name="uib",
+            preset="uib-digits",
+            weights=KshotHypernet.Options(dictionary=3, rank=4),
+            axes={"depth": [1]},
+        )
         pairs = pair_space(build_space(UIB, table, 8, 4))
         return PairSupernet(pairs, build_supernet(UIB, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
 
 class TestUniformKshotCells(_Cells, TestUniform):
-    weights: ClassVar = {"weights": "kshot", "dictionary": 3}
+    weights = Kshot.Options(dictionary=3)
 
 
 class TestSandwichHypernet(TestSandwich):
     """Sizes, cut out of weights that are made for the arch."""
 
     def supernet(self):
-        table = SpaceOptions(preset="digits", axes=AXES, weights="kshot-hypernet", dictionary=4, rank=4)
-        pairs = pair_space(build_space(FAMILY, table, 8, 4))
-        return PairSupernet(pairs, build_supernet(FAMILY, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
+        table = MobileNet.Options(preset="digits", axes=AXES, weights=KshotHypernet.Options(dictionary=4, rank=4))
+        pairs = pair_space(build_space(MobileNet, table, 8, 4))
+        return PairSupernet(pairs, build_supernet(MobileNet, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
 
 class TestSandwichSiblingCells(_Cells, TestSandwichSibling):

@@ -10,25 +10,31 @@ from torch.nn import functional as F
 
 from duonas.core.couplings import IndependentPairs, pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.options import FinetuneOptions, LossOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import PairArch
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.costs.analytic import pair_cost
-from duonas.costs.hooks import count_macs
-from duonas.spaces.mobilenet import FAMILY
+from duonas.costs.analytic import analytic, pair_cost
+from duonas.costs.count import count_macs
+from duonas.pair.facts import PairFacts
+from duonas.pair.pair import Pair
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
-from duonas.training.finetune import Alone, Together, feature_dropout
-from duonas.training.loop import train
+from duonas.training.finetune import JointTraining, SupervisedTraining, feature_dropout
+from duonas.training.loop import Training, train
+from duonas.training.options import FinetuneOptions, LossOptions, PairTraining
+from duonas.training.rules.cotrain import Cotrain
+from duonas.training.rules.sandwich import Sandwich
 
-OPTIONS = TrainOptions(epochs=2, lr=0.05, dropout=0.2, checkpoint_seconds=1e-9, accelerator="cpu")
+OPTIONS = PairTraining(epochs=2, lr=0.05, dropout=0.2, checkpoint_seconds=1e-9, accelerator="cpu")
 
 
 def pair_net():
     """The smallest and the largest digits network, with fresh weights; equal at every call."""
-    table = SpaceOptions(preset="digits", axes={"depth": [1], "kernel": [3], "expansion": [2], "width": [0.25, 0.5]})
-    space = FAMILY.space(table, 8, 2)
-    net = PairSupernet(pair_space(space), FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table))
+    table = MobileNet.Options(
+        preset="digits", axes={"depth": [1], "kernel": [3], "expansion": [2], "width": [0.25, 0.5]}
+    )
+    space = MobileNet.space(table, 8, 2)
+    net = PairSupernet(pair_space(space), MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table))
     return net.extract_pair(PairArch(space.smallest(), space.largest()))
 
 
@@ -62,7 +68,7 @@ def gradients(net, rule):
 
 
 def together(net, **weights):
-    return Together(net, replace(OPTIONS, dropout=0.0, loss=LossOptions(**weights)))
+    return JointTraining(net, replace(OPTIONS, dropout=0.0, **weights))
 
 
 def test_the_loss_is_the_weighted_sum_and_gets_the_gradients_of_its_terms():
@@ -81,7 +87,7 @@ def test_the_loss_is_the_weighted_sum_and_gets_the_gradients_of_its_terms():
 
 def test_a_network_alone_learns_from_labels_only():
     net = pair_net().towers()["little"]
-    rule = Alone(net, replace(OPTIONS, dropout=0.0, label_smoothing=0.1))
+    rule = SupervisedTraining(net, replace(OPTIONS, dropout=0.0, label_smoothing=0.1))
     images, targets = Halves().batch(0)
     losses, grads = gradients(net, rule)
     expected = F.cross_entropy(net(images), targets, label_smoothing=0.1)
@@ -118,8 +124,8 @@ def test_dropout_without_a_linear_classifier_is_refused():
 def test_killed_and_started_again_is_never_killed(tmp_path, alone):
     def go(folder, batches):
         net = pair_net().towers()["big"] if alone else pair_net()
-        rule = Alone(net, OPTIONS) if alone else together(net, beta=0.5)
-        train(net, batches, rule, OPTIONS, seed=0, folder=folder)
+        rule = SupervisedTraining(net, OPTIONS) if alone else together(net, beta=0.5)
+        train(net, batches, rule, OPTIONS, Training(folder))
         return net.state_dict()
 
     whole = go(tmp_path / "whole", Halves())
@@ -132,7 +138,7 @@ def test_killed_and_started_again_is_never_killed(tmp_path, alone):
 def test_both_learn(tmp_path):
     net = pair_net()
     options = replace(OPTIONS, epochs=8, dropout=0.0, warmup_epochs=0)
-    train(net, Halves(), together(net), options, seed=0, folder=tmp_path)
+    train(net, Halves(), together(net), options, Training(tmp_path))
     images, targets = Halves().batch(99)
     with torch.inference_mode():
         answer = net(images)
@@ -141,14 +147,14 @@ def test_both_learn(tmp_path):
 
 def test_what_independent_networks_cost_is_what_runs():
     """Nothing is shared, so the dearest path computes two stems."""
-    table = SpaceOptions(preset="digits", axes={"depth": [1]})
-    space = FAMILY.space(table, 8, 2)
-    supernet = PairSupernet(pair_space(space), FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
+    table = MobileNet.Options(preset="digits", axes={"depth": [1]})
+    space = MobileNet.space(table, 8, 2)
+    supernet = PairSupernet(pair_space(space), MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
     pair, apart = PairArch(space.smallest(), space.largest()), IndependentPairs(space)
     little, big = (supernet.extract(subnet) for subnet in supernet.pairs.subnets(pair))
-    net = type(supernet.extract_pair(pair)).join(little, big, apart.shared(pair))
+    net = Pair.join(little, big, PairFacts.of(apart, pair, analytic))
     cost = pair_cost(apart, pair)
-    assert cost.stem == 0 and len(net.stem) == 0
+    assert cost.stem == 0 and net.stem is None
     assert (
         count_macs(net, torch.zeros(1, 3, 8, 8)) == cost.peak == count_macs(little, torch.zeros(1, 3, 8, 8)) + cost.big
     )
@@ -157,12 +163,11 @@ def test_what_independent_networks_cost_is_what_runs():
 
 def test_options_that_are_not_given_are_those_of_train():
     loss = LossOptions(alpha=0.7, beta=0.2)
-    train_options = TrainOptions(epochs=40, lr=0.2, batch_size=64, temperature=4.0, dropout=0.3, loss=loss)
-    assert FinetuneOptions(mode="independent").over(train_options) == train_options
-    assert FinetuneOptions(mode="scratch", epochs=3, lr=0.5).over(train_options) == replace(
-        train_options, epochs=3, lr=0.5
-    )
-    joint = FinetuneOptions(mode="joint", temperature=1.0, beta=3.0).over(train_options)
-    loss = replace(train_options.loss, beta=3.0)
-    assert joint == replace(train_options, epochs=5, lr=pytest.approx(0.02), temperature=1.0, loss=loss)
-    assert FinetuneOptions(mode="joint", lr=0.3, epochs=7).over(train_options).lr == 0.3
+    common = {"epochs": 40, "lr": 0.2, "batch_size": 64, "temperature": 4.0, "dropout": 0.3}
+    given, same = Cotrain.Options(**common, loss=loss), PairTraining(**common, rule="cotrain", alpha=0.7, beta=0.2)
+    assert FinetuneOptions(mode="independent").over(given) == same
+    assert FinetuneOptions(mode="scratch").over(Sandwich.Options(**common)).alpha == 1.0
+    assert FinetuneOptions(mode="scratch", epochs=3, lr=0.5).over(given) == replace(same, epochs=3, lr=0.5)
+    joint = FinetuneOptions(mode="joint", temperature=1.0, beta=3.0).over(given)
+    assert joint == replace(same, epochs=5, lr=pytest.approx(0.02), temperature=1.0, beta=3.0)
+    assert FinetuneOptions(mode="joint", lr=0.3, epochs=7).over(given).lr == 0.3

@@ -12,22 +12,22 @@ from safetensors.torch import load_file
 
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.pair import Subnet
 from duonas.core.rng import stream
+from duonas.core.tensors import load_tensors
 from duonas.layers.norm import recalibrate
-from duonas.spaces.mobilenet import FAMILY
+from duonas.recipe.schema import options_for
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
-from duonas.training.checkpoint import load_tensors
-from duonas.training.loop import train
+from duonas.training.loop import Training, train
 from duonas.training.rules.sandwich import Sandwich
 
-OPTIONS = TrainOptions(epochs=2, lr=0.05, warmup_epochs=0, checkpoint_seconds=1e-9, accelerator="cpu")
+OPTIONS = options_for("train", epochs=2, lr=0.05, warmup_epochs=0, checkpoint_seconds=1e-9, accelerator="cpu")
 
 
 def supernet(**axes):
-    table = SpaceOptions(preset="digits", axes=axes or {"depth": [1], "width": [0.5, 1.0]})
-    net = FAMILY.supernet(FAMILY.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    table = MobileNet.Options(preset="digits", axes=axes or {"depth": [1], "width": [0.5, 1.0]})
+    net = MobileNet.supernet(MobileNet.space(table, 8, 2), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
     return PairSupernet(NestedPairs(net.space), net)
 
 
@@ -52,7 +52,7 @@ class Halves:
 
 def run(folder, batches=None, options=OPTIONS, **kwargs):
     net = supernet()
-    path = train(net, batches or Halves(), Sandwich(net.pairs, options), options, seed=0, folder=folder, **kwargs)
+    path = train(net, batches or Halves(), Sandwich(net.pairs, options), options, Training(folder, **kwargs))
     return net, path
 
 
@@ -104,7 +104,7 @@ def test_a_checkpoint_of_another_supernet_is_refused(tmp_path):
     run(tmp_path)
     other = supernet(depth=[2])
     with pytest.raises(DuonasError, match="belongs to another network"):
-        train(other, Halves(), Sandwich(other.pairs, OPTIONS), OPTIONS, seed=0, folder=tmp_path)
+        train(other, Halves(), Sandwich(other.pairs, OPTIONS), OPTIONS, Training(tmp_path))
 
 
 def test_gradient_clipping_bounds_the_update(tmp_path):
@@ -166,7 +166,7 @@ class Exploding(Sandwich):
 def test_weights_that_are_not_finite_are_never_kept(at, tmp_path):
     net = supernet()
     with pytest.raises(DuonasError, match=rf"weights are not finite any more at step {at}: lower .* the last good"):
-        train(net, Halves(), Exploding(net.pairs, OPTIONS, at), OPTIONS, seed=0, folder=tmp_path)
+        train(net, Halves(), Exploding(net.pairs, OPTIONS, at), OPTIONS, Training(tmp_path))
     tensors, header = load_tensors(tmp_path / "checkpoint" / "state.safetensors")
     assert header["step"] == at - 1 and all(torch.isfinite(t).all() for t in tensors.values())
     assert not (tmp_path / "supernet.safetensors").exists()

@@ -7,15 +7,15 @@ import torch
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.core.space import Axis
-from duonas.spaces.mobilenet import FAMILY, MobileNetSpace
+from duonas.recipe.schema import options_for
+from duonas.spaces.mobilenet import MobileNet, MobileNetSpace
 from duonas.training.resolution import OneResolution
 from duonas.training.rules.sandwich import Sandwich
 
-SPACE = FAMILY.space(SpaceOptions(preset="cifar", axes={"depth": [1, 2]}), 32, 4)
+SPACE = MobileNet.space(MobileNet.Options(preset="cifar", axes={"depth": [1, 2]}), 32, 4)
 PAIRS = pair_space(SPACE, "partial")
 
 
@@ -51,7 +51,7 @@ def resolutions(rule, step):
 
 @pytest.mark.parametrize("rule", [Sandwich, DrawsPairs])
 def test_all_subnets_of_a_step_look_at_the_same_images(rule):
-    options = TrainOptions(random_archs=3)
+    options = options_for("train", random_archs=3)
     free, one = rule(PAIRS, options), OneResolution(rule(PAIRS, options), SPACE)
     assert any(len(set(resolutions(free, step))) > 1 for step in range(20))
     drawn = [set(resolutions(one, step)) for step in range(20)]
@@ -71,4 +71,4 @@ def test_a_space_without_resolutions_is_refused():
             self.axes = {"width": Axis("width", (1,))}
 
     with pytest.raises(DuonasError, match=r"resolution = 'batch' needs an axis 'resolution', which .* 'mobilenet'"):
-        OneResolution(Sandwich(PAIRS, TrainOptions()), Fixed())
+        OneResolution(Sandwich(PAIRS, options_for("train")), Fixed())

@@ -1,42 +1,16 @@
-"""What a training run needs to go on as if it had never stopped: one safetensors file with a JSON header."""
+"""The state of a training run on disk, from which it resumes to the bit: one safetensors file with a JSON header."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import write_bytes
+from duonas.core.tensors import load_tensors, save_tensors
 from duonas.training.optim import AveragedWeights
-
-
-def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> Path:
-    """Write named tensors and a JSON header to ``path`` atomically, and return it."""
-    own = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    return write_bytes(path, save(own, {"header": json.dumps(dict(header))}))
-
-
-def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Named tensors and the JSON header from ``path``.
-
-    Raises:
-        DuonasError: the file is missing, truncated or not one of ours.
-    """
-    try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["header"])
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
-    except FileNotFoundError as error:
-        raise DuonasError(f"{path} does not exist.") from error
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise DuonasError(f"{path} is damaged ({error}); delete it to do that part of the run again.") from error
 
 
 class Checkpoint:
@@ -54,7 +28,7 @@ class Checkpoint:
         return int(load_tensors(self.path)[1]["step"]) if self.path.exists() else 0
 
     def save(self, step: int, network: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedWeights) -> None:
-        """Write the state after ``step`` steps, in place of the one before."""
+        """Save the state after ``step`` steps, replacing the previous one."""
         tensors = {f"weights/{name}": value for name, value in network.state_dict().items()}
         tensors |= {f"average/{name}": value for name, value in average.values.items()}
         for name, parameter in network.named_parameters():
@@ -63,7 +37,7 @@ class Checkpoint:
         save_tensors(self.path, tensors, {"step": step})
 
     def load(self, network: nn.Module, optimizer: torch.optim.Optimizer, average: AveragedWeights) -> int:
-        """Put the saved state in place and return the steps done; 0 where there is no checkpoint."""
+        """Load the saved state and return the steps done; 0 where there is no checkpoint."""
         if not self.path.exists():
             return 0
         tensors, header = load_tensors(self.path)

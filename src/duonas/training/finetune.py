@@ -1,4 +1,4 @@
-"""Training plain networks: the chosen pair together (paper D, sections 3.3 and 4.5), or one network alone."""
+"""Rules that train plain networks: the chosen pair jointly (paper D, sections 3.3 and 4.5), or one network."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ import torch
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import TrainOptions
-from duonas.core.protocols import PairLogits, Step
-from duonas.supernet.pair import PairNet
+from duonas.core.protocols import Step
+from duonas.pair.pair import Pair, PairOutput
 from duonas.training.losses import distillation_loss, label_loss
-from duonas.training.rule import Stateless
+from duonas.training.options import PairTraining, TrainOptions
+from duonas.training.rule import Rule
 
 
-class Together(Stateless):
-    """Each step trains both towers of a pair: ``CE(big) + alpha CE(little) + beta KD(little, big)``.
+class JointTraining(Rule):
+    """Trains both towers of a pair jointly: ``CE(big) + alpha CE(little) + beta KD(little, big)``.
 
-    Dropout touches big only, as it touches the biggest only in the supernet.
+    Dropout is applied to big only, as in the supernet to the largest subnet only.
 
     Args:
-        net: the pair that is trained.
-        options: the training loop's; its ``loss`` has alpha and beta.
+        pair: the pair that is trained.
+        options: the training loop's, with the weights of little's losses.
     """
 
-    def __init__(self, net: PairNet, options: TrainOptions) -> None:
+    def __init__(self, pair: Pair, options: PairTraining) -> None:
         super().__init__()
-        self.net, self.options = net, options
+        self.pair, self.options = pair, options
 
     def step(self, network: Callable[..., Any], given: Step) -> dict[str, Tensor]:
-        """Losses by name."""
+        """Run one step and return its losses by name."""
         options = self.options
-        with feature_dropout(self.net.big, options.dropout, given.rng):
-            logits: PairLogits = network(given.images)
+        with feature_dropout(self.pair.big, options.dropout, given.rng):
+            logits: PairOutput = network(given.images)
         big = label_loss(logits.big, given.targets, options.label_smoothing)
         little = label_loss(logits.little, given.targets, options.label_smoothing)
         taught = distillation_loss(logits.little, logits.big, options.temperature)
-        loss = big + options.loss.alpha * little + options.loss.beta * taught
+        loss = big + options.alpha * little + options.beta * taught
         given.backward(loss)
         losses = {"loss": loss, "big": big, "little": little, "distillation": taught}
         return {name: value.detach() for name, value in losses.items()}
 
 
-class Alone(Stateless):
-    """Each step trains one network on labels, with nobody to learn from.
+class SupervisedTraining(Rule):
+    """Trains one network on labels.
 
     Args:
         net: the network that is trained, images (B, 3, H, W) to logits (B, K).
@@ -59,7 +59,7 @@ class Alone(Stateless):
         self.net, self.options = net, options
 
     def step(self, network: Callable[..., Any], given: Step) -> dict[str, Tensor]:
-        """The loss."""
+        """Run one step and return its loss."""
         with feature_dropout(self.net, self.options.dropout, given.rng):
             logits: Tensor = network(given.images)
         loss = label_loss(logits, given.targets, self.options.label_smoothing)
@@ -69,9 +69,9 @@ class Alone(Stateless):
 
 @contextmanager
 def feature_dropout(network: nn.Module, p: float, rng: np.random.Generator) -> Iterator[None]:
-    """Within, what enters the classifier of ``network`` (its last linear layer) is dropped with probability ``p``.
+    """In this block the inputs of ``network``'s classifier (its last linear layer) are dropped with probability ``p``.
 
-    The network keeps no trace of it, and the draws are ``rng``'s, so that training resumes bit for bit.
+    The network is left unchanged, and the draws come from ``rng``, so that training resumes bit for bit.
 
     Raises:
         DuonasError: the network has no linear layer.

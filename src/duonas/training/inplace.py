@@ -1,4 +1,4 @@
-"""In-place distillation: the largest network teaches the others in the very step that it learns in (US-Nets, 3.3)."""
+"""In-place distillation: the largest subnet teaches the others in the step that trains it (US-Nets, section 3.3)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace, Subnet
 from duonas.core.protocols import Network, Step
-from duonas.data.distributed import own_rows, rank, world_size
+from duonas.data.distributed import own_rows
 from duonas.training.losses import distillation_loss, label_loss
-from duonas.training.rule import Stateless
+from duonas.training.options import TrainOptions
+from duonas.training.rule import Rule
 
 
-class InPlaceDistillation(Stateless, ABC):
-    """Each step trains big's largest network on labels; it teaches whichever students a subclass draws.
+class InPlaceDistillation(Rule, ABC):
+    """Each step trains big's largest subnet on labels, and the students that a subclass draws on its predictions.
 
     Weight decay (in the optimiser, where the largest covers all weights) and dropout touch the largest only.
 
@@ -34,15 +34,15 @@ class InPlaceDistillation(Stateless, ABC):
 
     @abstractmethod
     def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
-        """The other subnets of a step; the losses of those with the same name are added up."""
+        """The other subnets of a step by name; losses with the same name are added up."""
 
     def student_loss(self, logits: Tensor, soft: Tensor, targets: Tensor) -> Tensor:
-        """What a student with logits (B, K) learns from the teacher's (B, K), and from the targets where it does."""
+        """The loss of a student with logits (B, K), from the teacher's (B, K); a subclass may use the targets, too."""
         return distillation_loss(logits, soft, self.options.temperature)
 
     def step(self, network: Network, given: Step) -> dict[str, Tensor]:
-        """Losses by name."""
-        mask = feature_mask(self.pairs, self.options.dropout, given.images, given.rng)
+        """Run one step and return its losses by name."""
+        mask = feature_mask(self.pairs, self.options.dropout, given)
         teacher = network(given.images, Subnet(self.pairs.space.largest()), mask)
         loss = label_loss(teacher, given.targets, self.options.label_smoothing)
         given.backward(loss)
@@ -55,12 +55,12 @@ class InPlaceDistillation(Stateless, ABC):
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
 
-def feature_mask(pairs: PairSpace, p: float, images: Tensor, rng: np.random.Generator) -> Tensor | None:
+def feature_mask(pairs: PairSpace, p: float, given: Step) -> Tensor | None:
     """Dropout of the largest arch's features as a mask (B, F), or ``None`` at p = 0."""
     if not p:
         return None
     head = pairs.blocks(Subnet(pairs.space.largest()))[-1]
-    # Drawn for the whole batch, of which these images are one process's part.
-    drawn = rng.random((len(images) * world_size(), head.layers[-1].in_channels), dtype=np.float32)
-    kept = own_rows(drawn, rank(), world_size()) >= p
-    return torch.from_numpy(kept.astype(np.float32) / (1 - p)).to(images.device, non_blocking=True)
+    # Drawn for the whole batch, so that it does not depend on the number of processes.
+    drawn = given.rng.random((len(given.images) * given.world, head.layers[-1].in_channels), dtype=np.float32)
+    kept = own_rows(drawn, given.rank, given.world) >= p
+    return torch.from_numpy(kept.astype(np.float32) / (1 - p)).to(given.images.device, non_blocking=True)

@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 
 
 class PatientInterrupt:
-    """Within this context the first Ctrl-C is only noted, so that the step in hand can be finished and saved.
+    """In this context the first Ctrl-C only sets ``wanted``, so that the current step can be finished and saved.
 
     A second one interrupts at once. Outside of the main thread, where Python delivers no signals, nothing changes.
     """
@@ -20,7 +20,7 @@ class PatientInterrupt:
     def __enter__(self) -> PatientInterrupt:
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.getsignal(signal.SIGINT)
-            # A program that is deaf to Ctrl-C (as under nohup) stays so.
+            # A program that ignores Ctrl-C, as under nohup, goes on ignoring it.
             if self._handler is signal.default_int_handler:
                 signal.signal(signal.SIGINT, self._note)
         return self

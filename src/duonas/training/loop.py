@@ -1,31 +1,31 @@
-"""The training loop: batches in, one optimiser step each, a checkpoint now and then."""
+"""The training loop: one optimiser step for each batch, and a checkpoint now and then."""
 
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import TrainOptions
 from duonas.core.protocols import Progress, Step, TrainRule, silent
 from duonas.core.rng import stream
-from duonas.data.distributed import apart, average, check_replicas, rank, world_size
-from duonas.training.checkpoint import Checkpoint, save_tensors
+from duonas.core.tensors import save_tensors
+from duonas.data.distributed import average, average_updates, check_replicas, rank, world_size
+from duonas.layers.norm import share_statistics
+from duonas.training.checkpoint import Checkpoint
+from duonas.training.fabric import build_fabric
 from duonas.training.interrupt import PatientInterrupt
 from duonas.training.memory import keep_freed_memory
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
+from duonas.training.options import TrainOptions
 
 LOGS_PER_EPOCH = 50
 
@@ -40,137 +40,179 @@ class TrainBatches(Protocol):
         ...
 
 
-def build_fabric(options: TrainOptions) -> Fabric:
-    """The device, precision and processes of a run: one process, or those that ``torchrun`` started."""
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    world = int(os.environ.get("WORLD_SIZE", local))
-    strategy = DDPStrategy(timeout=timedelta(seconds=options.timeout_seconds)) if world > 1 else "auto"
-    fabric = Fabric(
-        accelerator=options.accelerator, precision=options.precision, strategy=strategy,
-        devices=local, num_nodes=world // local,
-    )  # fmt: skip
-    fabric.launch()
-    return fabric
+def _log_nothing(**figures: float) -> None:
+    """The log that nobody reads."""
 
 
-def one_process(options: TrainOptions) -> Fabric:
-    """The device and precision of this process by itself, whether or not ``torchrun`` started others beside it."""
-    fabric = Fabric(accelerator=options.accelerator, precision=options.precision, devices=1, num_nodes=1)
-    fabric.launch()
-    return fabric
+@dataclass(frozen=True)
+class Training:
+    """Where a network is trained, by which seed, and who watches.
 
-
-def check_accelerator(name: str) -> None:
-    """Refuse a device that is not there.
-
-    Raises:
-        DuonasError: no such device; the message says what there is.
+    Args:
+        folder: gets ``checkpoint/state.safetensors`` and, at the end, ``<name>.safetensors``.
+        name: of the file of the trained weights.
+        seed: of the archs that are drawn.
+        log: called 50 times an epoch with step, epoch, loss, lr, images_per_s and the rule's own losses.
+        progress: called with the step that training starts after, and then 50 times an epoch.
+        fabric: device, precision and processes; built from the ``[train]`` table by default.
     """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(name, True):
-        others = ", ".join(["auto", "cpu", *(device for device, found in there.items() if found)])
-        raise DuonasError(f"[train] accelerator = {name!r}: this machine has no such device; choose from {others}.")
+
+    folder: Path
+    name: str = "supernet"
+    seed: int = 0
+    log: Callable[..., None] = _log_nothing
+    progress: Progress = silent
+    fabric: Fabric | None = None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The state of the training on disk."""
+        return Checkpoint(self.folder / "checkpoint" / "state.safetensors")
 
 
 def train(
-    network: nn.Module,
-    batches: TrainBatches,
-    rule: TrainRule,
-    options: TrainOptions,
-    *,
-    seed: int,
-    folder: Path,
-    name: str = "supernet",
-    progress: Progress = silent,
-    log: Callable[..., None] = lambda **figures: None,
-    fabric: Fabric | None = None,
+    network: nn.Module, batches: TrainBatches, rule: TrainRule, options: TrainOptions, training: Training
 ) -> Path:
-    """Train ``network`` in place, resuming from ``folder/checkpoint`` where there is one.
+    """Train ``network`` in place, resuming from the checkpoint where there is one.
 
     On a CPU a run that was killed and started again ends with the same bits as one that was not. Several processes give
     the weights that one would, but for rounding: each step they average their gradients, and 50 times an epoch, as well
-    as before anything is saved, they make sure that they still have the same weights. With ``processes = "subnets"``
-    each of them draws subnets of its own instead, for the same images (paper T, appendix A.1).
+    as before anything is saved, they check that they still have the same weights. With ``processes = "subnets"``
+    each of them draws its own subnets instead, for the same images (paper T, appendix A.1).
 
     Args:
         network: a ``PairSupernet``, or whatever else the rule can train.
         batches: images (B, 3, H, W) in [0, 1] and targets by step; this process's part, or with ``processes =
-            "subnets"`` the whole in each.
+            "subnets"`` the whole batch in each process.
         rule: what a step does.
         options: the ``[train]`` table.
-        seed: of the archs that are drawn.
-        folder: gets ``checkpoint/state.safetensors`` and, at the end, ``<name>.safetensors``.
-        name: of the trained weights' file.
-        progress: told of the step it starts after, and then 50 times an epoch.
-        log: given figures now and then: step, epoch, loss, lr, images_per_s and the rule's own losses.
-        fabric: device, precision and processes; built from ``options`` where absent.
+        training: folder, seed, log, progress and device.
 
     Returns:
         The path of the trained weights (the averaged ones, where ``ema`` is on).
 
     Raises:
-        DuonasError: the loss is not finite any more, or the processes' weights differ, or one of them is gone; the last
-            good checkpoint stays.
+        DuonasError: the loss is no longer finite, the processes' weights differ, or one of the processes is gone; the
+            last good checkpoint stays.
     """
     keep_freed_memory()
-    fabric = fabric or build_fabric(options)
-    trained = nn.ModuleDict({"network": network, "rule": rule.weights}).to(fabric.device).train()
-    optimizer = build_optimizer(trained, options)
-    average = AveragedWeights(network, options.ema)
-    checkpoint = Checkpoint(folder / "checkpoint" / "state.safetensors")
-    first = checkpoint.load(trained, optimizer, average)
-    computed = _Autocast(network, fabric)
-    steps = options.epochs * len(batches)
-    every = max(1, len(batches) // LOGS_PER_EPOCH)
-    own = options.processes == "subnets" and world_size() > 1
-    parts = 1 if own else world_size()  # of a batch
-    saved = since = time.monotonic()
-    seen = 0
-    check_replicas(trained, first)
-    progress(first, steps)
-
-    def keep(done: int) -> None:
-        _check_weights(network, average, done - 1, checkpoint.path)
-        if fabric.is_global_zero:
-            checkpoint.save(done, trained, optimizer, average)
-
+    trainer = _Trainer(network, rule, options, training, len(batches))
+    steps = trainer.steps
+    interval = max(1, len(batches) // LOGS_PER_EPOCH)
+    first = trainer.resume()
     with PatientInterrupt() as interrupt:
         for step in range(first, steps):
-            if rule.prepare(network, step, steps):
-                optimizer.state.clear()
-                average = AveragedWeights(network, options.ema)
-            rate = learning_rate(step, steps, len(batches), options)
-            images, targets = batches.batch(step)
-            rng = _draws(seed, step, rank() if own else 0)
-            with apart(trained) if own else nullcontext():
-                losses = rule.step(computed, Step(images, targets, rng, fabric.backward))
-            _update(trained, optimizer, rate, options.clip)
-            average.update(network, step)
-            seen += len(images) * parts
+            losses = trainer.step(step, *batches.batch(step))
+            done = step + 1
             if interrupt.wanted:
-                keep(step + 1)
+                trainer.save(done)
                 raise KeyboardInterrupt
-            if (step + 1) % every and step + 1 < steps:
-                continue
-            # All processes come here at the same steps, and nothing reaches a file that they do not agree on.
-            figures = _figures(losses)
-            _check_finite(figures["loss"], step, checkpoint.path)
-            check_replicas(trained, step + 1)
-            now = time.monotonic()
-            speed = seen / (now - since)
-            log(step=step + 1, epoch=(step + 1) / len(batches), lr=rate, images_per_s=speed, **figures)
-            progress(step + 1, steps, loss=figures["loss"])
-            if now - saved > options.checkpoint_seconds and step + 1 < steps:
-                keep(step + 1)
-                saved = time.monotonic()
-            seen, since = 0, now
-    keep(steps)
-    network.load_state_dict(average.values)
-    path = folder / f"{name}.safetensors"
-    if fabric.is_global_zero:
-        save_tensors(path, network.state_dict(), {"steps": steps})
-    network.eval()
-    return path
+            if done % interval == 0 or done == steps:
+                trainer.report(done, losses)
+                trainer.save_if_due(done)
+    trainer.save(steps)
+    return trainer.finish()
+
+
+class _Trainer:
+    """A network, its optimiser and its averaged weights, step by step."""
+
+    def __init__(
+        self, network: nn.Module, rule: TrainRule, options: TrainOptions, training: Training, steps_per_epoch: int
+    ) -> None:
+        self.network, self.rule, self.options, self.training = network, rule, options, training
+        self.steps_per_epoch, self.steps = steps_per_epoch, options.epochs * steps_per_epoch
+        self.fabric = training.fabric or build_fabric(options)
+        self.trained = nn.ModuleDict({"network": network, "rule": rule.weights}).to(self.fabric.device).train()
+        self.optimizer = build_optimizer(self.trained, options)
+        self.average = AveragedWeights(network, options.ema)
+        self.checkpoint = training.checkpoint
+        self.autocast = _Autocast(network, self.fabric)
+        # Processes that draw their own subnets run different layers, so they meet only after the backward pass.
+        self.own_subnets = options.processes == "subnets" and world_size() > 1
+        self.rank, self.world = (0, 1) if self.own_subnets else (rank(), world_size())  # of the parts of a batch
+        share_statistics(network, self.world > 1)
+        self.saved_at = self.logged_at = time.monotonic()
+        self.images = 0  # since the last log entry
+
+    def resume(self) -> int:
+        """Load the checkpoint, if there is one, and return the steps done."""
+        done = self.checkpoint.load(self.trained, self.optimizer, self.average)
+        self.saved_at = self.logged_at = time.monotonic()
+        check_replicas(self.trained, done)
+        self.training.progress(done, self.steps)
+        return done
+
+    def step(self, step: int, images: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Losses by name of one optimiser step on images (B, 3, H, W)."""
+        if self.rule.prepare(self.network, step, self.steps):
+            self.optimizer.state.clear()
+            self.average = AveragedWeights(self.network, self.options.ema)
+        # The first process draws the subnets that one process would draw.
+        rng = stream(self.training.seed, "archs", step, *([rank()] if self.own_subnets and rank() else []))
+        with average_updates(self.trained) if self.own_subnets else nullcontext():
+            losses = self.rule.step(
+                self.autocast, Step(images, targets, rng, self.fabric.backward, self.rank, self.world)
+            )
+        self._update(learning_rate(step, self.steps, self.steps_per_epoch, self.options))
+        self.average.update(self.network, step)
+        self.images += len(images) * self.world
+        return losses
+
+    def report(self, done: int, losses: dict[str, Tensor]) -> None:
+        """Log the losses of the last step; all processes get here at the same steps, and check that they agree."""
+        values = average(torch.stack([value.float() for value in losses.values()])).tolist()
+        figures = dict(zip(losses, values, strict=True))
+        if not math.isfinite(figures["loss"]):
+            self._stop(f"the loss is {figures['loss']}", done)
+        check_replicas(self.trained, done)
+        now = time.monotonic()
+        self.training.log(
+            step=done, epoch=done / self.steps_per_epoch, lr=self.optimizer.param_groups[0]["lr"],
+            images_per_s=self.images / (now - self.logged_at), **figures,
+        )  # fmt: skip
+        self.training.progress(done, self.steps, loss=figures["loss"])
+        self.images, self.logged_at = 0, now
+
+    def save_if_due(self, done: int) -> None:
+        """Save a checkpoint where the last one is older than ``checkpoint_seconds``, but not at the end."""
+        if self.logged_at - self.saved_at > self.options.checkpoint_seconds and done < self.steps:
+            self.save(done)
+            self.saved_at = time.monotonic()
+
+    def save(self, done: int) -> None:
+        """Save the state after ``done`` steps, unless an update has spoilt the weights since the last finite loss."""
+        values = [*self.network.state_dict().values(), *self.average.values.values()]
+        if not all(bool(torch.isfinite(value).all()) for value in values):
+            self._stop("weights are not finite any more", done)
+        if self.fabric.is_global_zero:
+            self.checkpoint.save(done, self.trained, self.optimizer, self.average)
+
+    def finish(self) -> Path:
+        """Put the averaged weights into the network, write them and return their path."""
+        self.network.load_state_dict(self.average.values)
+        path = self.training.folder / f"{self.training.name}.safetensors"
+        if self.fabric.is_global_zero:
+            save_tensors(path, self.network.state_dict(), {"steps": self.steps})
+        self.network.eval()
+        return path
+
+    def _update(self, rate: float) -> None:
+        """One optimiser step with the gradients that the rule has added up."""
+        parameters = list(self.trained.parameters())
+        if world_size() > 1:
+            _average_gradients(parameters)
+        if self.options.clip:
+            nn.utils.clip_grad_norm_(parameters, self.options.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    def _stop(self, what: str, done: int) -> NoReturn:
+        path = self.checkpoint.path
+        state = f"the last good state is kept in {path}" if path.exists() else "no checkpoint was made yet"
+        raise DuonasError(f"{what} at step {done}: lower lr or set [train] clip; {state}.")
 
 
 class _Autocast:
@@ -192,54 +234,13 @@ class _Autocast:
             return self._network.mixed(*args, **kwargs)  # type: ignore[operator]
 
 
-def _draws(seed: int, step: int, rank: int) -> np.random.Generator:
-    """What a step's subnets are drawn from; the first process draws what one by itself would."""
-    return stream(seed, "archs", step, *([rank] if rank else []))
-
-
-def _update(trained: nn.Module, optimizer: torch.optim.Optimizer, rate: float, clip: float) -> None:
-    """One optimiser step on the gradients that the rule has added up."""
-    parameters = list(trained.parameters())
-    if world_size() > 1:
-        _average_gradients(parameters)
-    if clip:
-        nn.utils.clip_grad_norm_(parameters, clip)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad()
-
-
 def _average_gradients(parameters: list[nn.Parameter]) -> None:
     """Mean gradients over all processes, in one exchange.
 
-    In each process the same weights have gradients, since all draw the same subnets, or by ``apart``; the optimiser
-    leaves the others alone, as it does in a lone process.
+    In each process the same weights have gradients, since all draw the same subnets, or by ``average_updates``; the
+    optimiser leaves the others alone, as it does in a single process.
     """
     used = [(p, p.grad) for p in parameters if p.grad is not None]
     mean = average(torch.cat([gradient.flatten() for _, gradient in used]))
     for (parameter, _), part in zip(used, mean.split([p.numel() for p, _ in used]), strict=True):
         parameter.grad = part.view_as(parameter)
-
-
-def _figures(losses: dict[str, Tensor]) -> dict[str, float]:
-    """Losses by name, of the whole batch."""
-    values = average(torch.stack([value.float() for value in losses.values()])).tolist()
-    return dict(zip(losses, values, strict=True))
-
-
-def _check_finite(loss: float, step: int, checkpoint: Path) -> None:
-    if not math.isfinite(loss):
-        _stop(f"the loss is {loss}", step, checkpoint)
-
-
-def _check_weights(network: nn.Module, average: AveragedWeights, step: int, checkpoint: Path) -> None:
-    """An update can spoil the weights though the loss before it was finite: such a state must not be kept."""
-    values = [*network.state_dict().values(), *average.values.values()]
-    if not all(bool(torch.isfinite(value).all()) for value in values):
-        _stop("weights are not finite any more", step, checkpoint)
-
-
-def _stop(what: str, step: int, checkpoint: Path) -> NoReturn:
-    kept = f"the last good state is kept in {checkpoint}" if checkpoint.exists() else "no checkpoint was made yet"
-    raise DuonasError(f"{what} at step {step + 1}: lower lr or set [train] clip; {kept}.")

@@ -1,4 +1,4 @@
-"""Why a training step on the CPU need not ask the kernel for the same memory again and again."""
+"""Memory of training on the CPU: freed activations are reused instead of returned to the kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate, averaged weights."""
+"""The optimiser, the learning-rate schedule and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from duonas.core.options import TrainOptions
+from duonas.training.options import TrainOptions
 
-EXPONENTIAL_UNTIL = 0.9  # of the run; then the constant ending
+EXPONENTIAL_UNTIL = 0.9  # of the run; the rate is constant after that
 
 
 def build_optimizer(network: nn.Module, options: TrainOptions) -> torch.optim.SGD:
@@ -21,7 +21,7 @@ def build_optimizer(network: nn.Module, options: TrainOptions) -> torch.optim.SG
 
 
 def learning_rate(step: int, steps: int, steps_per_epoch: int, options: TrainOptions) -> float:
-    """The rate at ``step`` of ``steps``: linear warm-up, then cosine to 0, or exponential with constant ending.
+    """Learning rate at ``step`` of ``steps``: linear warm-up, then cosine to 0, or exponential with constant ending.
 
     The exponential falls from ``lr`` to ``lr * lr_end`` over 90 % of the run and stays there (BigNAS, section 3.2).
     """
@@ -40,8 +40,8 @@ class AveragedWeights:
     The decay rises with the steps done, so that a short run is not averaged with its random start.
 
     Args:
-        network: what is averaged.
-        decay: the final decay; 0 keeps a plain copy of the latest.
+        network: whose weights are averaged.
+        decay: the final decay; 0 keeps a plain copy of the latest weights.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

@@ -1,4 +1,4 @@
-"""Single paths through a search space, drawn so that each step treats all choices alike, or favours some."""
+"""Single paths through a search space, sampled so that each step trains all choices equally, or some of them first."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from duonas.core.space import SearchSpace
 
 
 def fair_paths(space: SearchSpace, rng: np.random.Generator) -> Iterator[Arch]:
-    """As many archs as the largest axis has values; together they have every value of every axis (FairNAS, section 3).
+    """As many archs as the largest axis has values, so that every value of every axis is used (FairNAS, section 3).
 
     Each axis draws its values without replacement; one with fewer values draws them all again when they are used up.
 
     Args:
-        space: whose axes.
-        rng: of the draws.
+        space: the search space.
+        rng: random generator for sampling.
     """
     for choices in _fair({name: np.zeros(len(axis.values)) for name, axis in space.axes.items()}, rng):
         yield space.build(choices)
@@ -30,8 +30,8 @@ def focused_paths(space: SearchSpace, rng: np.random.Generator, logits: Mapping[
     have random ones. Which one is drawn: good values meet in the first, and would else never meet at another size.
 
     Args:
-        space: whose axes.
-        rng: of the draws.
+        space: the search space.
+        rng: random generator for sampling.
         logits: (V,) by axis.
     """
     paths, sized = list(_fair(logits, rng)), len(logits) < len(space.axes)

@@ -1,4 +1,4 @@
-"""One resolution for all subnets of a step."""
+"""One resolution for all subnets of a training step."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ AXIS = "resolution"
 class OneResolution:
     """Any rule, with one resolution for all subnets of a step, drawn uniformly (Once-for-All's elastic resolution).
 
-    Whatever arch the rule asks for, the largest and the smallest among them, looks at the images at that resolution:
-    teacher and students see the same pixels, and both towers of a pair share their stem. By itself a rule draws a
-    resolution for each subnet, and the largest keeps the largest (BigNAS). Costs in a rule's loss
-    are those of the pair that it drew.
+    Every arch of a step, the largest and the smallest too, gets the images at that resolution: teacher and students see
+    the same pixels, and both towers of a pair share their stem. Without this a rule draws a resolution for each subnet,
+    and the largest arch keeps the largest resolution (BigNAS). Costs in a rule's loss are those of the pair as drawn.
 
     Args:
         rule: what a step does.
@@ -41,11 +40,11 @@ class OneResolution:
         self._rule, self._space = rule, space
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
-        """What the rule prepares."""
+        """Prepare the rule."""
         return self._rule.prepare(network, step, steps)
 
     def findings(self) -> dict[str, object]:
-        """Those of the rule."""
+        """The findings of the rule."""
         return self._rule.findings()
 
     def step(self, network: Network, given: Step) -> dict[str, Tensor]:
@@ -55,7 +54,7 @@ class OneResolution:
 
 
 class _AtResolution:
-    """A network that looks at one resolution, whatever an arch says."""
+    """A network that computes every arch at one resolution."""
 
     def __init__(self, network: Network, space: SearchSpace, index: int) -> None:
         self._network, self._space, self._index = network, space, index

@@ -1,20 +1,62 @@
-"""What training rules have in common."""
+"""What a training rule is: which subnets a step draws, and by which losses they learn."""
 
 from __future__ import annotations
 
-from torch import nn
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from duonas.core.pair import PairSpace
+from duonas.core.protocols import Network, Step, TrainRule
+from duonas.core.registry import Part, adapted, find
+from duonas.training.coefficients import CoefficientWarmup
+from duonas.training.options import TrainOptions
+from duonas.training.resolution import OneResolution
 
 
-class Stateless:
-    """A rule that learns nothing of its own and never rewrites weights."""
+class Rule(Part, ABC):
+    """What one training step does with a supernet.
+
+    ``step`` runs forward and backward for every subnet that it draws, so that only one subnet's activations are alive
+    at a time; gradients add up in the parameters and the loop makes the one optimiser step.
+
+    A rule of a recipe is made of the pairs to draw from and the ``[train]`` table. ``weights`` are what it learns
+    itself, such as weights of its losses: they are trained and checkpointed with the network.
+    """
+
+    Options = TrainOptions
 
     def __init__(self) -> None:
         self.weights: nn.Module = nn.Module()
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
-        """Nothing to prepare."""
+        """Prepares step ``step`` of ``steps``; whether the network's weights were rewritten for it.
+
+        Where they were, the loop forgets the momentum and the average of the old ones.
+        """
         return False
 
     def findings(self) -> dict[str, object]:
-        """Nothing found."""
+        """What a reader of the run may want to know of what the rule learned, as JSON."""
         return {}
+
+    @abstractmethod
+    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
+        """Trains on one batch; detached losses by name, ``"loss"`` among them."""
+
+
+def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
+    """The rule that ``[train] rule`` names.
+
+    Args:
+        pairs: where archs and pairs are drawn.
+        options: the ``[train]`` table.
+
+    Raises:
+        DuonasError: no such rule, or options that it cannot keep for any of these pairs.
+    """
+    found = find("rule", options.rule)
+    rule: TrainRule = found(pairs, adapted(options, found.Options))
+    if options.resolution == "batch":
+        rule = OneResolution(rule, pairs.space)
+    return CoefficientWarmup(rule, options) if pairs.space.generated else rule

@@ -7,12 +7,11 @@ import torch
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.options import LossOptions, SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.costs.analytic import pair_cost
 from duonas.routing.gate import Gate, find_gate
-from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.losses import (
     cost_loss,
@@ -23,16 +22,17 @@ from duonas.training.losses import (
     router_loss,
     soft_gate,
 )
+from duonas.training.options import LossOptions
 from duonas.training.rules.cotrain import Cotrain
 
 COSTS = torch.tensor([1e6, 3e6, 8e6])
 
 
 def supernet(coupling="nested"):
-    table = SpaceOptions(preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2]})
-    space = FAMILY.space(table, 8, 4)
+    table = MobileNet.Options(preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2]})
+    space = MobileNet.space(table, 8, 4)
     pairs = pair_space(space, coupling)
-    towers = [FAMILY.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles]
+    towers = [MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles]
     return PairSupernet(pairs, *towers).train()
 
 
@@ -63,7 +63,7 @@ def step(options, coupling="nested"):
 
 @pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
 def test_each_step_trains_the_largest_a_smallest_and_sampled_pairs(coupling):
-    recorder, _, _, _ = step(TrainOptions(rule="cotrain", random_archs=2, dropout=0.5), coupling)
+    recorder, _, _, _ = step(Cotrain.Options(random_archs=2, dropout=0.5), coupling)
     pairs, space = recorder.net.pairs, recorder.net.pairs.space
     drawn = [pair for pair, _, _ in recorder.seen]
     assert all(map(pairs.contains, drawn)) and len(drawn) == 4
@@ -74,7 +74,7 @@ def test_each_step_trains_the_largest_a_smallest_and_sampled_pairs(coupling):
 
 
 def test_the_loss_is_the_weighted_sum_of_its_terms():
-    options = TrainOptions(random_archs=0, temperature=2.0, loss=LossOptions(alpha=0.5, beta=2.0, gamma=0.3))
+    options = Cotrain.Options(random_archs=0, temperature=2.0, loss=LossOptions(alpha=0.5, beta=2.0, gamma=0.3))
     recorder, _, losses, _ = step(options)
     assert set(losses) == {"loss", "big", "little", "distillation", "router"}
     expected = losses["big"] + 0.5 * losses["little"] + 2 * losses["distillation"] + 0.3 * losses["router"]
@@ -85,7 +85,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms():
 
 
 def test_a_term_without_weight_is_left_out():
-    _, _, losses, _ = step(TrainOptions(loss=LossOptions(alpha=0, beta=0)))
+    _, _, losses, _ = step(Cotrain.Options(loss=LossOptions(alpha=0, beta=0)))
     assert set(losses) == {"loss", "big"}
 
 
@@ -120,7 +120,7 @@ def test_an_exits_gradient_depends_on_its_own_column_alone():
 
 
 def test_the_cost_loss_makes_little_surer_where_the_budget_is_tight():
-    options = TrainOptions(random_archs=0, loss=LossOptions(alpha=0, beta=0, cost=1.0, cost_budget=1e5))
+    options = Cotrain.Options(random_archs=0, loss=LossOptions(alpha=0, beta=0, cost=1.0, cost_budget=1e5))
     net = supernet()
     little = net.pairs.space.smallest()
     assert pair_cost(net.pairs, next(net.pairs.smallest())).least <= 1e5
@@ -147,7 +147,9 @@ def test_the_router_learns_to_go_on_only_where_little_is_wrong_and_big_is_right(
 
 def learned(**loss):
     """A rule after a step in which little's own losses do not count, and the gradients of little's weights."""
-    options = TrainOptions(random_archs=1, loss=LossOptions(alpha=0, beta=0, gate="learned", **{"gamma": 1.0} | loss))
+    options = Cotrain.Options(
+        random_archs=1, loss=LossOptions(alpha=0, beta=0, gate="learned", **{"gamma": 1.0} | loss)
+    )
     recorder, rule, _, _ = step(options, "sibling")
     return rule, [p.grad for name, p in recorder.net.named_parameters() if name.startswith("little.")]
 
@@ -177,8 +179,8 @@ def test_a_learned_gate_finds_out_by_the_routers_loss_what_is_hard():
 
 
 def test_a_gate_that_nothing_teaches_is_refused():
-    with pytest.raises(DuonasError, match=r"\[train.loss\] gate = 'learned' learns by .*: give gamma above 0"):
-        Cotrain(supernet().pairs, TrainOptions(loss=LossOptions(gate="learned")))
+    with pytest.raises(DuonasError, match=r"\[train.loss\] gate = 'learned' is trained by .*: set gamma above 0"):
+        Cotrain(supernet().pairs, Cotrain.Options(loss=LossOptions(gate="learned")))
 
 
 def test_features_are_compared_at_littles_size_and_teach_little_alone():
@@ -190,7 +192,7 @@ def test_features_are_compared_at_littles_size_and_teach_little_alone():
 
 def test_learned_weights_find_each_terms_own_size():
     """At rest exp(-s) is 1 / (2 L): a term ten times as large gets a tenth of the weight."""
-    _, rule, _, _ = step(TrainOptions(loss=LossOptions(weighting="uncertainty")))
+    _, rule, _, _ = step(Cotrain.Options(loss=LossOptions(weighting="uncertainty")))
     terms = {"big": torch.tensor(5.0), "little": torch.tensor(0.5), "distillation": torch.tensor(1.0)}
     optimizer = torch.optim.SGD(rule.weights.parameters(), lr=0.1)
     for _ in range(500):
@@ -203,7 +205,7 @@ def test_learned_weights_find_each_terms_own_size():
 
 def test_a_budget_that_is_kept_is_no_uncertainty_to_learn():
     loss = LossOptions(cost=1.0, cost_budget=1e9, weighting="uncertainty")
-    _, rule, _, _ = step(TrainOptions(loss=loss))
+    _, rule, _, _ = step(Cotrain.Options(loss=loss))
     terms = {name: torch.tensor(1.0) for name in ("big", "little", "distillation")} | {"cost": torch.tensor(0.0)}
     assert len(rule.weights.log_variances) == 3
     assert rule.weights.total(terms, rule.fixed) == 3  # each s starts at 0
@@ -215,14 +217,14 @@ def test_a_budget_that_is_kept_is_no_uncertainty_to_learn():
         (LossOptions(cost=1.0), r"\[train.loss\] cost needs cost_budget, in MACs: at least [\d,]+"),
         (
             LossOptions(cost=1.0, cost_budget=10.0),
-            r"cost_budget = 10 is below what the smallest pair needs: [\d,]+",
+            r"cost_budget = 10 is below the smallest pair's [\d,]+",
         ),
         (
             LossOptions(peak=1.0, peak_budget=10.0),
-            r"peak_budget = 10 is below what the smallest pair needs: [\d,]+",
+            r"peak_budget = 10 is below the smallest pair's [\d,]+",
         ),
     ],
 )
 def test_budgets_that_cannot_be_met_are_refused(loss, message):
     with pytest.raises(DuonasError, match=message):
-        Cotrain(supernet().pairs, TrainOptions(loss=loss))
+        Cotrain(supernet().pairs, Cotrain.Options(loss=loss))

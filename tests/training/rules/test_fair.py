@@ -11,26 +11,31 @@ from hypothesis import strategies as st
 from duonas.core.cell import OPERATIONS
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.pair import Subnet
 from duonas.core.rng import stream
-from duonas.spaces.families import build_space, build_supernet
+from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import PRESETS, MobileNetSpace
-from duonas.spaces.nasbench201 import FAMILY as NASBENCH201
-from duonas.spaces.uib import FAMILY as UIB
+from duonas.spaces.nasbench201 import NasBench201
+from duonas.spaces.uib import UIB
+from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.pair import PairSupernet
+from duonas.supernet.weights.kshot import Kshot
+from duonas.supernet.weights.kshot_hypernet import KshotHypernet
 from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.options import TrainOptions
 from duonas.training.paths import fair_paths, focused_paths
-from duonas.training.rules.fair import Fair, FocusFair, Uniform
-from duonas.training.rules.make import make_rule
+from duonas.training.rule import make_rule
+from duonas.training.rules.fair import Fair
+from duonas.training.rules.focus_fair import FocusFair
+from duonas.training.rules.uniform import Uniform
 
-SPACE = NASBENCH201.space(SpaceOptions(), 8, 4)
+SPACE = NasBench201.space(NasBench201.Options(), 8, 4)
 
 
 @pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
 def test_uniform_trains_one_drawn_subnet_of_each_tower_on_labels(make, take, coupling):
     net = make(coupling)
-    rule = Uniform(net.pairs, TrainOptions(label_smoothing=0.1, dropout=0.5))
+    rule = Uniform(net.pairs, Uniform.Options(label_smoothing=0.1, dropout=0.5))
     archs = set()
     for step in range(5):
         watched, losses, targets = take(rule, net, step)
@@ -43,10 +48,10 @@ def test_uniform_trains_one_drawn_subnet_of_each_tower_on_labels(make, take, cou
 
 
 def cells(**options):
-    table = SpaceOptions(**{"name": "nasbench201", "channels": 4, "cells": 1} | options)
-    pairs = pair_space(build_space(NASBENCH201, table, 8, 4))
+    table = NasBench201.Options(**{"channels": 4, "cells": 1} | options)
+    pairs = pair_space(build_space(NasBench201, table, 8, 4))
     towers = (
-        build_supernet(NASBENCH201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, role), table)
+        build_supernet(NasBench201, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0, role), table)
         for role in pairs.towers
     )
     return PairSupernet(pairs, *towers).train()
@@ -72,7 +77,7 @@ def test_focused_paths_are_fair_too(seed, logits):
 
 def test_focused_paths_bring_good_operations_together_as_the_paper_says():
     """Section 3.3: [0.2, 0.5, 0.3] and [0.3, 0.1, 0.6] meet at [o1, o2] with 30 %, where even draws give 11 %."""
-    space = NASBENCH201.space(SpaceOptions(axes={"operation": ["none", "nor_conv_1x1", "nor_conv_3x3"]}), 8, 4)
+    space = NasBench201.space(NasBench201.Options(axes={"operation": ["none", "nor_conv_1x1", "nor_conv_3x3"]}), 8, 4)
     first, second = list(space.axes)[:2]
     logits = {first: np.log([0.2, 0.5, 0.3]), second: np.log([0.3, 0.1, 0.6])}
     rng = stream(0)
@@ -82,7 +87,7 @@ def test_focused_paths_bring_good_operations_together_as_the_paper_says():
 
 
 def test_sizes_of_focused_paths_are_those_of_a_sandwich():
-    space = UIB.space(SpaceOptions(name="uib", preset="uib-digits"), 16, 4)
+    space = UIB.space(UIB.Options(preset="uib-digits"), 16, 4)
     sizes = [name for name in space.axes if name not in space.mixed]
     logits = {name: np.zeros(len(space.axes[name].values)) for name in space.mixed}
     places, others = set(), set()
@@ -101,7 +106,7 @@ def test_sizes_of_focused_paths_are_those_of_a_sandwich():
 
 def test_good_operations_meet_at_other_sizes_than_the_smallest_too():
     """A block that the smallest archs lack is trained with its best operation no less often than with the others."""
-    space = UIB.space(SpaceOptions(name="uib", preset="uib-digits"), 16, 4)
+    space = UIB.space(UIB.Options(preset="uib-digits"), 16, 4)
     extra = next(name for name in space.mixed if name not in space.smallest())
     logits = {name: np.array([0.0, 0, 20])[: len(space.axes[name].values)] for name in space.mixed}
     rng = stream(0)
@@ -113,7 +118,7 @@ def test_good_operations_meet_at_other_sizes_than_the_smallest_too():
 def test_focus_fair_teaches_by_the_mixed_supernet_alone(take):
     """The teacher learns from labels, the five paths from its soft labels; beta gets a gradient."""
     net = cells()
-    rule = FocusFair(net.pairs, TrainOptions(rule="focus-fair"))
+    rule = FocusFair(net.pairs, options_for("train", rule="focus-fair"))
     watched, losses, targets = take(rule, net)
     assert len(watched.subnets) == 5 and watched.mixtures == 1
     torch.testing.assert_close(losses["big_mixed"], label_loss(watched.teacher, targets))
@@ -126,7 +131,7 @@ def test_focus_fair_teaches_by_the_mixed_supernet_alone(take):
 def test_every_convolution_of_every_edge_is_trained_in_a_fair_step(take):
     """Strict fairness: whatever is drawn, each is used by one path."""
     net = cells()
-    take(Fair(net.pairs, TrainOptions(rule="fair")), net)
+    take(Fair(net.pairs, options_for("train", rule="fair")), net)
     assert all(p.grad is not None for name, p in net.named_parameters() if "conv" in name)
 
 
@@ -136,7 +141,7 @@ def test_every_convolution_of_every_edge_is_trained_in_a_fair_step(take):
 )
 def test_students_learn_from_whom_they_are_told_to(take, kind, students, teachers):
     net = cells()
-    watched, losses, targets = take(kind(net.pairs, TrainOptions(students=students)), net)
+    watched, losses, targets = take(kind(net.pairs, kind.Options(students=students)), net)
     assert watched.mixtures == teachers
     learned = students == "soft"
     expected = sum(
@@ -161,7 +166,7 @@ def test_the_mixed_supernet_is_a_single_path_where_one_operation_has_all():
 
 
 def test_what_was_found_is_a_probability_for_every_operation():
-    rule = FocusFair(cells().pairs, TrainOptions())
+    rule = FocusFair(cells().pairs, FocusFair.Options())
     found = rule.findings()
     assert list(found) == list(SPACE.axes)
     assert found["edge01.operation"] == pytest.approx(dict.fromkeys(OPERATIONS, 0.2))
@@ -169,17 +174,17 @@ def test_what_was_found_is_a_probability_for_every_operation():
 
 def test_spaces_without_operations_have_no_mixed_teacher(make):
     pairs = make().pairs
-    with pytest.raises(DuonasError, match="mixes operations, of which search space 'mobilenet' has none"):
-        make_rule(pairs, TrainOptions(rule="focus-fair"))
-    make_rule(pairs, TrainOptions(rule="fair"))
+    with pytest.raises(DuonasError, match="operations to mix, which 'mobilenet' does not have"):
+        make_rule(pairs, options_for("train", rule="focus-fair"))
+    make_rule(pairs, options_for("train", rule="fair"))
 
 
 def test_generated_weights_warm_up_with_equal_coefficients():
-    net = cells(weights="kshot-hypernet", dictionary=2, rank=2)
+    net = cells(weights=KshotHypernet.Options(dictionary=2, rank=2))
 
     def sharpness(step, **options):
         make_rule(net.pairs, TrainOptions(rule="uniform", epochs=20, **options)).prepare(net, step, 100)
-        return net.big.generator.sharpness
+        return net.big.generator.sharpness.item()
 
     assert [sharpness(step) for step in (0, 24, 25, 99)] == [0.0, 0.0, 1.0, 1.0]
     assert sharpness(0, coefficients="free") == 1.0
@@ -189,6 +194,6 @@ def test_generated_weights_warm_up_with_equal_coefficients():
 
 
 def test_progressive_shrinking_refuses_generated_weights():
-    net = cells(weights="kshot", dictionary=2)
-    with pytest.raises(DuonasError, match="sorts the channels"):
-        make_rule(net.pairs, TrainOptions(rule="progressive"))
+    net = cells(weights=Kshot.Options(dictionary=2))
+    with pytest.raises(DuonasError, match="sorts channels"):
+        make_rule(net.pairs, options_for("train", rule="progressive"))

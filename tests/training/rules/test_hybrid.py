@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from duonas.core.options import TrainOptions
-from duonas.training.rules.hybrid import Hybrid
-from duonas.training.rules.make import make_rule
+from duonas.recipe.schema import options_for
+from duonas.training.in_turn import InTurn
+from duonas.training.rule import make_rule
 
 
 def test_hybrid_is_progressive_then_the_sandwich(make, take):
     net = make()
-    rule = make_rule(net.pairs, TrainOptions(rule="hybrid", progressive_share=0.4, random_archs=1))
+    rule = make_rule(net.pairs, options_for("train", rule="hybrid", progressive_share=0.4, random_archs=1))
     archs = {}
     for step in (0, 9, 10, 39, 40, 99):
         watched, _, _ = take(rule, net, step)
@@ -25,7 +25,7 @@ def test_hybrid_is_progressive_then_the_sandwich(make, take):
 
 def test_hybrid_sorts_in_its_first_part_and_then_no_more(make):
     net = make()
-    rule = make_rule(net.pairs, TrainOptions(rule="hybrid"))
+    rule = make_rule(net.pairs, options_for("train", rule="hybrid"))
     assert [step for step in range(200) if rule.prepare(net, step, 200)] == [75]
 
 
@@ -47,7 +47,7 @@ class Counting:
 
 def test_each_rule_of_a_hybrid_sees_its_part_as_a_whole_run():
     first, second = Counting(), Counting()
-    hybrid = Hybrid(first, second, 0.3)
+    hybrid = InTurn(first, second, 0.3)
     rewritten = []
     for step in range(10):
         rewritten.append(hybrid.prepare(torch.nn.Module(), step, 10))

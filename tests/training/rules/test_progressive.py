@@ -10,15 +10,16 @@ import torch
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
-from duonas.core.options import PhaseOptions, SpaceOptions, TrainOptions
+from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.core.space import Axis, SearchSpace
-from duonas.spaces.families import family as find_family
+from duonas.recipe.schema import options_for
 from duonas.supernet.pair import PairSupernet
 from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.options import PhaseOptions
 from duonas.training.rules.progressive import Phases, Progressive
 
-OPTIONS = TrainOptions(rule="progressive")
+OPTIONS = options_for("train", rule="progressive")
 COUPLINGS = ["nested", "sibling", "partial"]
 # The least index of kernels (3 values), depths (3), expansions (4) and widths (4) at a step of 600.
 SCHEDULE = [
@@ -146,9 +147,9 @@ def test_a_kind_of_ones_own_becomes_elastic_with_the_first():
 
 def test_a_space_of_ones_own_need_not_know_how_to_sort(take):
     """Its blocks keep their channels; those of the shipped head alone are sorted."""
-    family = find_family(f"{Path(__file__).parents[3] / 'examples' / 'own_space.py'}:FAMILY")
-    space = family.space(SpaceOptions(), 8, 4)
-    net = PairSupernet(pair_space(space), family.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), SpaceOptions()))
+    family = find("space", f"{Path(__file__).parents[3] / 'examples' / 'own_space.py'}:Plain")
+    space = family.space(family.Options(), 8, 4)
+    net = PairSupernet(pair_space(space), family.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), family.Options()))
     before = {name: parameter.clone() for name, parameter in net.named_parameters()}
     rule = Progressive(net.pairs, OPTIONS)
     assert rule.prepare(net, 75, 100)
@@ -159,5 +160,5 @@ def test_a_space_of_ones_own_need_not_know_how_to_sort(take):
 
 
 def test_no_archs_to_draw_is_refused(make):
-    with pytest.raises(DuonasError, match=r"random_archs = 0 would train the largest network alone"):
+    with pytest.raises(DuonasError, match=r"random_archs = 0 would train only the largest network"):
         Progressive(make().pairs, replace(OPTIONS, random_archs=0))

@@ -8,10 +8,10 @@ import torch
 
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import FAMILY
+from duonas.recipe.schema import options_for
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.losses import distillation_loss, label_loss
 from duonas.training.optim import AveragedWeights, build_optimizer, learning_rate
@@ -19,8 +19,8 @@ from duonas.training.rules.sandwich import Sandwich
 
 
 def supernet():
-    table = SpaceOptions(preset="digits", axes={"depth": [1, 2]})
-    net = FAMILY.supernet(FAMILY.space(table, 8, 4), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
+    table = MobileNet.Options(preset="digits", axes={"depth": [1, 2]})
+    net = MobileNet.supernet(MobileNet.space(table, 8, 4), (0.5,) * 3, (0.2,) * 3, stream(0, "init"), table)
     return PairSupernet(NestedPairs(net.space), net).train()
 
 
@@ -40,7 +40,7 @@ def step(options):
 
 
 def test_largest_learns_from_labels_and_all_others_from_largest():
-    net, seen, losses, targets = step(TrainOptions(random_archs=2, label_smoothing=0.1, temperature=2.0))
+    net, seen, losses, targets = step(options_for("train", random_archs=2, label_smoothing=0.1, temperature=2.0))
     archs = [arch for arch, _, _ in seen]
     assert archs[0] == net.pairs.space.largest() and archs[1] == net.pairs.space.smallest() and len(archs) == 4
     teacher = seen[0][1]
@@ -49,7 +49,7 @@ def test_largest_learns_from_labels_and_all_others_from_largest():
 
 
 def test_dropout_touches_the_largest_only():
-    _, seen, _, _ = step(TrainOptions(dropout=0.5))
+    _, seen, _, _ = step(options_for("train", dropout=0.5))
     masks = [mask for _, _, mask in seen]
     assert masks[1:] == [None] * 3
     assert set(masks[0].unique().tolist()) == {0.0, 2.0}
@@ -70,14 +70,14 @@ def test_distillation_is_least_where_student_and_teacher_agree():
 
 def test_weight_decay_spares_norms_and_biases():
     net = supernet()
-    decayed, spared = build_optimizer(net, TrainOptions(weight_decay=0.1)).param_groups
+    decayed, spared = build_optimizer(net, options_for("train", weight_decay=0.1)).param_groups
     assert decayed["weight_decay"] == 0.1 and spared["weight_decay"] == 0.0
     assert {id(p) for p in spared["params"]} == {id(p) for n, p in net.named_parameters() if "norm" in n or "bias" in n}
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "exponential"])
 def test_learning_rate_warms_up_then_falls(schedule):
-    options = TrainOptions(lr=0.4, schedule=schedule, lr_end=0.05, warmup_epochs=2)
+    options = options_for("train", lr=0.4, schedule=schedule, lr_end=0.05, warmup_epochs=2)
     rates = np.array([learning_rate(step, 1000, 50, options) for step in range(1000)])
     assert rates.argmax() == 100 and np.isclose(rates.max(), 0.4)
     assert (np.diff(rates[:100]) > 0).all() and (np.diff(rates[100:]) <= 0).all()
@@ -89,8 +89,8 @@ def test_learning_rate_warms_up_then_falls(schedule):
 
 def test_processes_with_nothing_to_draw_cannot_share_subnets():
     pairs = supernet().pairs
-    with pytest.raises(DuonasError, match=r"nothing to share out with random_archs = 0: the sandwich draws 1 or more"):
-        Sandwich(pairs, TrainOptions(processes="subnets", random_archs=0))
+    with pytest.raises(DuonasError, match=r"set random_archs to at least 1"):
+        Sandwich(pairs, options_for("train", processes="subnets", random_archs=0))
 
 
 def test_the_average_follows_and_a_decay_of_zero_copies():

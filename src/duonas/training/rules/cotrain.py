@@ -1,8 +1,9 @@
-"""The pair rule: big and little trained together, with the router's decision in the loss (paper D, section 3.3)."""
+"""Co-training of pairs: big and little together, with the router's decision in the loss (paper D, section 3.3)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import LossOptions, TrainOptions
+from duonas.core.fields import CountOrZero
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import Network, PairLogits, Step
 from duonas.costs.analytic import pair_cost
@@ -26,29 +27,41 @@ from duonas.training.losses import (
     router_loss,
     soft_gate,
 )
+from duonas.training.options import LossOptions, TrainOptions
+from duonas.training.rule import Rule
 
 Term = Callable[[], Tensor]
-BUDGETED = ("cost", "peak")  # 0 where the budget is kept, so no uncertainty to learn: its weight would grow for ever
+BUDGETED = ("cost", "peak")  # 0 within the budget, so that a learned weight would grow without bound
 
 
-class Cotrain:
-    """Each step trains the largest pair, a smallest pair and sampled pairs, each on the weighted sum of
+class Cotrain(Rule):
+    """Each step trains the largest pair, a smallest pair and random pairs, each on the weighted sum of
 
     ``CE(big)``, ``alpha CE(little)``, ``beta KD(little, big)``, ``gamma L_router``, NACHOS' ``L_cost`` and ``L_peak``,
-    and a FitNets-style loss between the features that the two heads read. A term whose weight is 0 is not computed.
+    and a FitNets-style loss between the inputs of the two heads. A term of weight 0 is not computed.
 
-    The largest nested pair is the largest arch with a little one step below it. Dropout touches the largest pair's big
-    alone.
+    The largest nested pair is the largest arch with a little that is one step smaller. Dropout applies only to big of
+    the largest pair.
 
     Args:
-        pairs: where pairs are drawn.
+        pairs: the pair space to sample from.
         options: the ``[train]`` table.
 
     Raises:
-        DuonasError: a budget that is missing, or below what the smallest pair costs; a gate that nothing teaches.
+        DuonasError: a budget is missing or below the smallest pair's cost, or the gate has no loss.
     """
 
-    def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
+    @dataclass(frozen=True)
+    class Options(TrainOptions):
+        """Keys of ``[train]``."""
+
+        rule: str = "cotrain"
+        random_archs: CountOrZero = 2
+        """Random pairs per step, in addition to the largest and a smallest one."""
+        loss: LossOptions = field(default_factory=LossOptions)
+        """Terms of the loss."""
+
+    def __init__(self, pairs: PairSpace, options: Options) -> None:
         self.pairs, self.options = pairs, options
         self.fixed = {
             "big": 1.0,
@@ -61,21 +74,13 @@ class Cotrain:
         }
         self._check_budgets()
         if options.loss.gate == "learned" and not options.loss.gamma:
-            raise DuonasError("[train.loss] gate = 'learned' learns by the router's loss: give gamma above 0.")
-        self._learned = _Learned(pairs, options, [name for name, weight in self.fixed.items() if weight])
+            raise DuonasError("[train.loss] gate = 'learned' is trained by the router's loss: set gamma above 0.")
+        self._learned = _Learned(pairs, options.loss, [name for name, weight in self.fixed.items() if weight])
         self.weights: nn.Module = self._learned
 
-    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
-        """Nothing to prepare."""
-        return False
-
-    def findings(self) -> dict[str, object]:
-        """Nothing found."""
-        return {}
-
     def step(self, network: Network, given: Step) -> dict[str, Tensor]:
-        """Losses by name, unweighted."""
-        mask = feature_mask(self.pairs, self.options.dropout, given.images, given.rng)
+        """Train the pairs of one step, and return the unweighted losses by name."""
+        mask = feature_mask(self.pairs, self.options.dropout, given)
         losses: dict[str, Tensor] = {}
         for number, pair in enumerate(self._drawn(given.rng)):
             output = network.pair(given.images, pair, mask if number == 0 else None)
@@ -119,45 +124,45 @@ class Cotrain:
                 raise DuonasError(f"[train.loss] {name} needs {name}_budget, in MACs: at least {least:,.0f}.")
             if budget < least:
                 raise DuonasError(
-                    f"[train.loss] {name}_budget = {budget:g} is below what the smallest pair needs: {least:,.0f} MACs."
+                    f"[train.loss] {name}_budget = {budget:g} is below the smallest pair's {least:,.0f} MACs."
                 )
 
 
 class _Learned(nn.Module):
-    """What the rule itself learns: log-variances of its terms, the adapter of little's features, and the gate.
+    """The weights of the rule: log-variances of the loss terms, the adapter of little's features, and the gate.
 
     Args:
-        pairs: give the channels that the heads read, and the classes.
-        options: the ``[train]`` table.
-        names: of the terms that count.
+        pairs: the pair space, for channels and classes of the heads.
+        loss: the ``[train.loss]`` table.
+        names: names of the terms with a weight other than 0.
     """
 
-    def __init__(self, pairs: PairSpace, options: TrainOptions, names: list[str]) -> None:
+    def __init__(self, pairs: PairSpace, loss: LossOptions, names: list[str]) -> None:
         super().__init__()
         self._uncertain = [name for name in names if name not in BUDGETED]
-        learned = options.loss.weighting == "uncertainty"
+        learned = loss.weighting == "uncertainty"
         self.log_variances = nn.Parameter(torch.zeros(len(self._uncertain))) if learned else None
         channels = pairs.blocks(Subnet(pairs.space.largest()))[-1].in_channels
-        # It starts as the identity: little's first channels are to become big's first channels.
-        self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if options.loss.features else None
-        self.gate = Gate(pairs.space.classes) if options.loss.gate == "learned" else None
+        # Initially the identity, from little's first channels to big's.
+        self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if loss.features else None
+        self.gate = Gate(pairs.space.classes) if loss.gate == "learned" else None
 
     def total(self, terms: dict[str, Tensor], fixed: dict[str, float]) -> Tensor:
-        """The weighted sum, by uncertainty ``exp(-s) L + s / 2`` with a learned s (Kendall et al., section 3)."""
+        """Return the weighted sum, by uncertainty ``exp(-s) L + s / 2`` with learned s (Kendall et al., section 3)."""
         if self.log_variances is not None:
             weighted = zip(self._uncertain, self.log_variances, strict=True)
             terms = terms | {name: torch.exp(-s) * terms[name] + s / 2 for name, s in weighted}
         return torch.stack([fixed[name] * loss for name, loss in terms.items()]).sum()
 
     def gate_logit(self, little: Tensor, options: LossOptions) -> Tensor:
-        """How sure the gate is that an image stays little, as a logit (B,), from little's logits (B, K)."""
+        """Return the gate's logit (B,) of staying little from little's logits (B, K)."""
         if self.gate is None:
             return gate_logit(little, options.gate_tau, options.gate_width)
         decided: Tensor = self.gate(little)
         return decided
 
     def adapted(self, output: PairLogits) -> Tensor:
-        """Little's features (B, C, H, W) as big's channels, by a 1 x 1 convolution that serves every width."""
+        """Map little's features (B, C, H, W) to big's channels by a 1 x 1 convolution, sliced to any width."""
         assert self.adapter is not None
         little, big = output.little_features, output.big_features
         return F.conv2d(little, self.adapter[: big.shape[1], : little.shape[1]])

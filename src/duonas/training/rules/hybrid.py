@@ -1,39 +1,39 @@
-"""One rule for the first part of a run, another for the rest (paper D, section 3.3: progressive, then sandwich)."""
+"""Progressive shrinking for part of the run, then the sandwich rule or co-training (paper D, section 3.3)."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from duonas.core.protocols import Network, Step, TrainRule
+from duonas.core.fields import OpenFraction
+from duonas.core.pair import PairSpace
+from duonas.core.registry import adapted, find
+from duonas.training.in_turn import InTurn
+from duonas.training.options import LossOptions
+from duonas.training.rules.progressive import Progressive
 
 
-class Hybrid:
-    """Two rules after one another; each sees its own part as a whole run.
+class Hybrid(InTurn):
+    """Progressive shrinking, then the rule ``[train] then``; each treats its part as a whole run.
 
     Args:
-        first: the rule that begins, such as progressive shrinking.
-        second: the one that goes on, such as the sandwich.
-        share: the part of the run, between 0 and 1, that is the first's.
+        pairs: the pair space to sample from.
+        options: the ``[train]`` table.
     """
 
-    def __init__(self, first: TrainRule, second: TrainRule, share: float) -> None:
-        self.weights: nn.Module = nn.ModuleList([first.weights, second.weights])
-        self._first, self._second, self._share = first, second, share
-        self._current = first
+    @dataclass(frozen=True)
+    class Options(Progressive.Options):
+        """Keys of ``[train]``."""
 
-    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
-        """Hand over to the rule whose turn it is."""
-        turn = round(self._share * steps)
-        if step < turn:
-            self._current = self._first
-            return self._first.prepare(network, step, turn)
-        self._current = self._second
-        return self._second.prepare(network, step - turn, steps - turn)
+        rule: str = "hybrid"
+        progressive_share: OpenFraction = 0.5
+        """Fraction of the run for progressive shrinking."""
+        then: Literal["sandwich", "cotrain"] = "sandwich"
+        """Rule for the rest of the run."""
+        loss: LossOptions = field(default_factory=LossOptions)
+        """Terms of the loss of cotrain."""
 
-    def findings(self) -> dict[str, object]:
-        """Those of both."""
-        return {**self._first.findings(), **self._second.findings()}
-
-    def step(self, network: Network, given: Step) -> dict[str, Tensor]:
-        """That rule's step."""
-        return self._current.step(network, given)
+    def __init__(self, pairs: PairSpace, options: Options) -> None:
+        then = find("rule", options.then)
+        second = then(pairs, replace(adapted(options, then.Options), rule=options.then))
+        super().__init__(Progressive(pairs, options), second, options.progressive_share)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 from torch import Tensor, nn
 
 from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
-from duonas.core.options import PhaseOptions, TrainOptions
+from duonas.core.fields import CountOrZero
 from duonas.core.pair import PairSpace, Role, Subnet
 from duonas.core.space import Axis, SearchSpace
 from duonas.training.inplace import InPlaceDistillation
 from duonas.training.losses import label_loss
+from duonas.training.options import PhaseOptions, TrainOptions
 
-CHANNELS = ("expansion", "width")  # kinds of axes by which subnets keep the leading channels only
-STEPWISE = ("depth", *CHANNELS)  # of these the larger half of the values becomes elastic a while before the others
-FIRST_STEP = 1 / 6  # that while, as a part of the phase; in OFA 25 of 145 epochs
+CHANNELS = ("expansion", "width")  # kinds of axes that select leading channels
+STEPWISE = ("depth", *CHANNELS)  # their larger half of values becomes elastic first
+FIRST_STEP = 1 / 6  # fraction of the phase with the larger half only; in OFA 25 of 145 epochs
 
 
 class Phases:
-    """Which choices are elastic when: a pure function of the part of the run that is done, from 0 to 1.
+    """The schedule of elastic choices, as a function of the fraction of the run that is done, from 0 to 1.
 
     Args:
-        space: whose axes; their kinds are the options' names. A kind without one becomes elastic with the first.
+        space: the search space; kinds of axes are keys of the options. Other kinds become elastic with the first one.
         options: the ``[train.phases]`` table.
     """
 
@@ -36,15 +37,15 @@ class Phases:
         self._starts = {kind: starts.get(kind, min(starts.values())) for kind in kinds}
 
     def elastic(self, done: float) -> bool:
-        """Whether there is any choice yet."""
+        """Whether any axis is elastic."""
         return any(start <= done for start in self._starts.values())
 
     def least(self, done: float) -> dict[str, int]:
-        """The smallest index allowed on each axis; the last one where an axis is not elastic yet."""
+        """Return the smallest allowed index of each axis; the last index if it is not elastic yet."""
         return {name: self._least(axis, done) for name, axis in self._axes.items()}
 
     def widens(self, done: float) -> bool:
-        """Whether some subnets may be narrow."""
+        """Whether subnets may have fewer channels than the largest."""
         return any(start <= done for kind, start in self._starts.items() if kind in CHANNELS)
 
     def _least(self, axis: Axis, done: float) -> int:
@@ -59,37 +60,48 @@ class Phases:
 
 
 class Progressive(InPlaceDistillation):
-    """The largest network alone, then subnets with ever more choices: by default kernels, depths, widths.
+    """Trains first the largest network only, then subnets with more and more choices: kernels, depths, widths.
 
     Each step trains big's largest network on labels, and ``random_archs`` subnets of each tower on labels and on the
-    largest's soft predictions; what is not elastic yet stays at its largest in them. Where little has a tower of its
-    own, its largest network learns like a subnet, from the first step on; splits are drawn throughout. Before widths
-    become elastic the channels are sorted by importance, once.
+    largest's soft predictions; axes that are not elastic yet have their largest value. A little with a separate tower
+    trains its largest network like a subnet from the first step on; splits are random throughout. Channels are sorted
+    by importance once, before widths become elastic.
 
     Args:
-        pairs: where subnets are drawn.
+        pairs: the pair space to sample from.
         options: the ``[train]`` table.
 
     Raises:
-        DuonasError: no subnets are to be drawn, or weights are made for each arch.
+        DuonasError: ``random_archs`` is 0, or weights are generated for each arch.
     """
 
-    def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
+    @dataclass(frozen=True)
+    class Options(TrainOptions):
+        """Keys of ``[train]``."""
+
+        rule: str = "progressive"
+        random_archs: CountOrZero = 2
+        """Random archs per step, in addition to the largest."""
+        phases: PhaseOptions = field(default_factory=PhaseOptions)
+        """When each kind of axis becomes elastic."""
+
+    def __init__(self, pairs: PairSpace, options: Options) -> None:
         super().__init__(pairs, options)
         if not options.random_archs:
             raise DuonasError(
-                "[train] random_archs = 0 would train the largest network alone: progressive shrinking draws 1 or more."
+                "[train] random_archs = 0 would train only the largest network: progressive shrinking needs at least 1."
             )
         if pairs.space.generated:
             raise DuonasError(
-                "progressive shrinking sorts the channels of weights that all archs share: [space] weights = 'shared', "
-                "or another training rule."
+                "progressive shrinking sorts channels, so it needs weights that all archs share: use [space] weights = "
+                "'shared', or another training rule."
             )
+        self.random_archs = options.random_archs
         self._phases = Phases(pairs.space, options.phases)
         self._done = 0.0
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
-        """Enter the phase of this step; the first one with widths sorts the channels."""
+        """Enter the phase of this step, and sort the channels before the first step with elastic widths."""
         self._done = step / steps
         if not self._phases.widens(self._done) or self._phases.widens((step - 1) / steps):
             return False
@@ -97,10 +109,10 @@ class Progressive(InPlaceDistillation):
         return True
 
     def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
-        """Subnets of the phase, of each tower, and the largest of little's."""
+        """Yield random subnets of each tower, and little's largest."""
         space = self.pairs.space
         least = self._phases.least(self._done)
-        draws = self.options.random_archs if self._phases.elastic(self._done) else 0
+        draws = self.random_archs if self._phases.elastic(self._done) else 0
         for role in self.pairs.roles:
             if role == "little":
                 yield "little_largest", self._placed(space.largest(), role, rng)
@@ -109,7 +121,7 @@ class Progressive(InPlaceDistillation):
                 yield name, self._placed(space.sample_above(least, rng), role, rng)
 
     def student_loss(self, logits: Tensor, soft: Tensor, targets: Tensor) -> Tensor:
-        """Labels and soft predictions in equal parts, as in OFA."""
+        """Return the sum of the losses on labels and on soft predictions, as in OFA."""
         return label_loss(logits, targets, self.options.label_smoothing) + super().student_loss(logits, soft, targets)
 
     def _placed(self, arch: Arch, role: Role, rng: np.random.Generator) -> Subnet:
