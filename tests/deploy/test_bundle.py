@@ -12,10 +12,9 @@ from onnx import numpy_helper
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json
-from duonas.core.options import ExportOptions
 from duonas.deploy import bundle as exporting
-from duonas.deploy.bundle import export_bundle
-from duonas.deploy.set_threshold import retune_bundle
+from duonas.deploy.bundle import export_bundle, set_threshold
+from duonas.deploy.options import ExportOptions
 from duonas.routing.policy import Policy
 from duonas.runtime import Bundle
 
@@ -80,7 +79,7 @@ class _Small:
 
 def test_a_policy_of_other_classes_is_refused(exported, quick, tmp_path):
     net, policy, _ = exported
-    with pytest.raises(DuonasError, match=r"5 classes .* its policy 7"):
+    with pytest.raises(DuonasError, match=r"5 classes, but its policy has 7"):
         export_bundle(net, dataclasses.replace(policy, num_classes=7), tmp_path / "export", ExportOptions())
     assert not list(tmp_path.iterdir())
 
@@ -96,13 +95,13 @@ def test_another_tau_is_turned_in_without_the_networks(exported, tmp_path):
     _, policy, folder = exported
     copy = Path(shutil.copytree(folder, tmp_path / "export"))
     other = dataclasses.replace(policy, tau=float("-inf"), choice={"share": 1.0})
-    assert retune_bundle(copy, other) == copy
+    assert set_threshold(copy, other) == copy
     (default,) = [each for each in onnx.load(copy / "dynamic.onnx").graph.initializer if each.name == "tau"]
     assert numpy_helper.to_array(default) == -np.inf
     written = Policy.load(copy / "policy.json")
     assert written == other.belonging_to({name: checksum(copy / name) for name in written.onnx})
     assert len(written.onnx) == 3 and Bundle.load(copy).tau == -np.inf
-    retune_bundle(copy, policy)
+    set_threshold(copy, policy)
     assert contents(copy) == contents(folder) and [path.name for path in tmp_path.iterdir()] == ["export"]
 
 
@@ -111,5 +110,5 @@ def test_what_is_no_export_cannot_be_retuned(exported, tmp_path):
     (copy / "dynamic.onnx").write_bytes(b"nothing")
     before = contents(copy)
     with pytest.raises(DuonasError, match="cannot be read as an export"):
-        retune_bundle(copy, exported[1])
+        set_threshold(copy, exported[1])
     assert contents(copy) == before

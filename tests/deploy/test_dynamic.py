@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
 
+from duonas.core.registry import names
 from duonas.deploy.export import _Function, export_module
 from duonas.routing.routed import RoutedPair
-from duonas.routing.routers.confidence import SCORES, Confidence
+from duonas.routing.routers.confidence import Confidence
 
 NAMES = ("dynamic.onnx", "little.onnx", "big.onnx")
 INF = float("inf")
@@ -214,7 +215,7 @@ def test_no_image_at_all(exported, sessions, floats):
     assert logits.shape == (0, 5) and score.shape == is_little.shape == (0,)
 
 
-@pytest.mark.parametrize("function", sorted(SCORES))
+@pytest.mark.parametrize("function", names("score"))
 def test_scores_are_those_of_pytorch(function):
     router = Confidence(function, 0.7)
     logits = torch.randn(500, 6, generator=torch.Generator().manual_seed(0)) * 6

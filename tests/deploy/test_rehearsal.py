@@ -10,9 +10,9 @@ import torch
 
 import duonas
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions
 from duonas.deploy.rehearsal import rehearse
-from duonas.routing.routers.make import make_router
+from duonas.recipe.schema import options_for
+from duonas.routing.router import make_router
 
 SHAPES = {"input": (3, 8, 8), "stem": (6, 4, 4), "after_little": (5,)}
 OWN = Path(__file__).parents[2] / "examples" / "own_router.py"
@@ -87,7 +87,7 @@ def own(tmp_path):
 
 
 def tried(name, position="auto"):
-    router = make_router(RouteOptions(router=name, position=position))
+    router = make_router(options_for("route", router=name, position=position))
     rehearse(router, SHAPES[router.position], 5, device=torch.device("cpu"), opset=18)
 
 
@@ -96,32 +96,32 @@ def tried(name, position="auto"):
     [
         (
             "Squeezed",
-            "describe must turn (64, 6, 4, 4) into finite numbers, (64, D); on 64 made-up images it gave (64,)",
+            "describe must turn (64, 6, 4, 4) into finite numbers, (64, D); on 64 random images it returned (64,)",
         ),
-        ("OneRow", "describe must turn one image, (1, 6, 4, 4), into (1, 6); on 64 made-up images it gave (6,)"),
+        ("OneRow", "describe must turn one image, (1, 6, 4, 4), into (1, 6); on 64 random images it returned (6,)"),
         (
             "Undefined",
-            "describe must turn (64, 6, 4, 4) into finite numbers, (64, D); on 64 made-up images it gave numb",
+            "describe must turn (64, 6, 4, 4) into finite numbers, (64, D); on 64 random images it returned num",
         ),
-        ("Columns", "judge must turn (64, 6) into 64 finite scores, (64,); on 64 made-up images it gave (64, 6)."),
-        ("NotANumber", "into 64 finite scores, (64,); on 64 made-up images it gave numbers that are not finite."),
+        ("Columns", "judge must turn (64, 6) into 64 finite scores, (64,); on 64 random images it returned (64, 6)."),
+        ("NotANumber", "into 64 finite scores, (64,); on 64 random images it returned numbers that are not finite."),
         (
             "Elsewhere",
-            "judge must turn (64, 6) into 64 finite scores, (64,); on 64 made-up images it gave a ndarray, no",
+            "judge must turn (64, 6) into 64 finite scores, (64,); on 64 random images it returned a ndarray, not",
         ),
         (
             "Nothing",
-            "fit must give a router for what it described, (64, 6), and answers; on 64 made-up images it gave not",
+            "fit must return a router for features (64, 6) and answers; on 64 random images it returned None",
         ),
         ("Fails", "it failed with AttributeError: 'Answers' object has no attribute 'little_rigth'"),
         (
             "Forgets",
-            "to_json must give JSON of which from_json makes a router of the same scores; on 64 made-up images its",
+            "to_json must return JSON from which from_json builds a router with the same scores; on 64 random images",
         ),
         ("Unwritable", "it failed with TypeError: Object of type Tensor is not JSON serializable."),
         (
             "Branches",
-            "score must be torch operations that ONNX has, with a free batch size; on 64 made-up images it fail",
+            "score must consist of torch operations that ONNX has, with a dynamic batch size; on 64 random",
         ),
     ],
 )

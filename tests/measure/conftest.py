@@ -7,29 +7,36 @@ import pytest
 import torch
 from torch import nn
 
-from duonas.core.cost import PairCost
-from duonas.core.options import ExportOptions, MeasureOptions, RouteOptions
+from duonas.core.cost import Cost, PairCost
 from duonas.data.images import Images
 from duonas.deploy.bundle import export_bundle
+from duonas.deploy.options import ExportOptions
 from duonas.measure.measure import measure
-from duonas.routing.route import calibrate
+from duonas.measure.options import MeasureOptions
+from duonas.pair.facts import PairFacts, Preprocessing
+from duonas.pair.pair import Pair
+from duonas.recipe.schema import options_for
+from duonas.routing.route import decide, fit
 from duonas.routing.routed import Observed
-from duonas.routing.router import Answers
-from duonas.routing.routers.make import make_router
-from duonas.supernet.pair import PairNet
+from duonas.routing.router import Answers, make_router
 
 COST = PairCost(stem=1000, router=0, little=500, big=9000)
+FACTS = PairFacts(
+    costs={"macs": COST},
+    networks={"little": Cost(1500, 260, 4 * 260, 4 * 11 * 36), "big": Cost(10000, 844, 4 * 844, 4 * 16 * 36)},
+    num_classes=4, preprocessing=Preprocessing(6), class_names=("a", "b", "c", "d"),
+)  # fmt: skip
 OPTIONS = MeasureOptions(latency_images=12, throughput_batches=3, threads=1)
 
 
-def make_pair() -> PairNet:
+def make_pair() -> Pair:
     """Random towers over 6 x 6 images, the stem shared."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
         little = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
         big = nn.Sequential(nn.Conv2d(8, 8, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
-        net = PairNet(stem, little, big).eval()
+        net = Pair(stem, little, big, FACTS).eval()
         with torch.no_grad():
             for tower in (net.little, net.big):
                 tower[-1].weight.mul_(20)
@@ -72,12 +79,9 @@ def measured(exporter, tmp_path_factory):
     labels = torch.where(torch.arange(700) % 8 > 1, out.big.argmax(1), (out.big.argmax(1) + 1) % 4)
     labels = torch.where(torch.arange(700) % 8 > 3, out.little.argmax(1), labels)
     calib, test = slice(0, None, 2), slice(1, None, 2)  # with strides, as a subset may have them
-    options = RouteOptions(share=0.6)
+    options = options_for("route", share=0.6)
     answers = Answers(out.little[calib].numpy(), out.big[calib].numpy(), labels[calib].numpy())
-    policy = calibrate(
-        make_router(options), Observed(out.little[calib], answers), options=options,
-        cost=COST, image_size=6, seed=0, class_names=("a", "b", "c", "d"),
-    )  # fmt: skip
+    policy = decide(*fit(make_router(options), Observed(out.little[calib], answers), net.facts, seed=0), options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("duonas.deploy.export.export_module", exporter)
         export_bundle(net, policy, folder / "export", ExportOptions())

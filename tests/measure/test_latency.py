@@ -7,10 +7,10 @@ import onnx
 import pytest
 import torch
 
-from duonas.core.options import MeasureOptions
-from duonas.deploy.split import unstitch
+from duonas.deploy.split import split
 from duonas.measure import latency as timing
 from duonas.measure.latency import BATCH, latency
+from duonas.measure.options import MeasureOptions
 from duonas.measure.sessions import Sessions, open_sessions, run
 
 
@@ -25,7 +25,9 @@ def clock_of(monkeypatch, milliseconds, before=False):
 
         return work
 
-    fakes = Sessions(**{name: name for name in Sessions._fields})._replace(little_tower="little_tower" * before)
+    fakes = Sessions(**{name: name for name in Sessions._fields})._replace(
+        little_tower="little_tower" if before else None
+    )
     monkeypatch.setattr(Sessions, "features", lambda self, images: images)
     monkeypatch.setattr(Sessions, "seen", lambda self, images: images)
     monkeypatch.setattr(timing, "open_sessions", lambda *_: fakes)
@@ -87,7 +89,7 @@ def test_pieces_put_together_are_the_whole(exported_at, images, position):
     np.testing.assert_allclose(run(sessions.score, sessions.seen(floats))[0], score, atol=1e-6)
     assert run(sessions.idle, sessions.seen(floats))[0][0] == 40
     np.testing.assert_allclose(run(sessions.little, floats)[0], little, atol=1e-5)
-    pieces = unstitch(onnx.load(folder / "dynamic.onnx"))
+    pieces = split(onnx.load(folder / "dynamic.onnx"))
     assert (pieces.little is None) == (position == "after_little")
     for piece in filter(None, pieces):
         onnx.checker.check_model(piece, full_check=True)

@@ -12,11 +12,11 @@ from safetensors.numpy import load_file
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
-from duonas.core.options import MeasureOptions
 from duonas.data.images import Images
 from duonas.data.ondisk import OnDisk
 from duonas.measure.examples import choose_examples, png
 from duonas.measure.measure import compare, evaluate, measure
+from duonas.measure.options import MeasureOptions
 from duonas.runtime import Bundle
 
 

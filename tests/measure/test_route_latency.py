@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from duonas.core.options import MeasureOptions
 from duonas.measure import route_latency
-from duonas.measure.route_latency import time_paths
+from duonas.measure.options import MeasureOptions
+from duonas.measure.route_latency import time_routes
 
 OPTIONS = MeasureOptions(latency_images=20)
 
@@ -27,10 +27,10 @@ def test_an_image_costs_what_its_way_takes(monkeypatch, tmp_path, before):
         return way
 
     session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="images", shape=["N", 3, 8, 8])])
-    monkeypatch.setattr(route_latency, "open_sessions", lambda *_: SimpleNamespace(routed=session))
+    monkeypatch.setattr(route_latency, "open_session", lambda *_: session)
     monkeypatch.setattr(route_latency, "bound", bound)
     monkeypatch.setattr(route_latency, "perf_counter", lambda: now[0])
-    cost = time_paths(tmp_path, before=before, options=OPTIONS)
+    cost = time_routes(tmp_path, before=before, options=OPTIONS)
     assert cost.expected(1.0) == pytest.approx(0.5) and cost.expected(0.0) == pytest.approx(2.0)
     assert cost.expected(0.4) == pytest.approx(0.4 * 0.5 + 0.6 * 2.0) and cost.before is before
     assert ways.count(float("inf")) == ways.count(float("-inf")) >= OPTIONS.latency_images
@@ -38,5 +38,5 @@ def test_an_image_costs_what_its_way_takes(monkeypatch, tmp_path, before):
 
 
 def test_a_real_bundle_is_timed(measured):
-    cost = time_paths(measured[0] / "export", before=False, options=OPTIONS)
+    cost = time_routes(measured[0] / "export", before=False, options=OPTIONS)
     assert cost.least > 0 and cost.scaled(2.0).least == 2 * cost.least

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from duonas.core.options import LearnedOptions, RouteOptions
-from duonas.routing.routers.confidence import SCORES
-from duonas.routing.routers.make import ROUTERS, make_router
+from duonas.core.registry import find, names
+from duonas.recipe.schema import options_for
+from duonas.routing.router import make_router
 from duonas.testing import RouterContract
 
+KEYS = {"learned": {"learned": {"steps": 30}}}
 CASES = {
-    **{f"confidence {score}": RouteOptions(score=score) for score in (*SCORES, "best")},
+    **{f"confidence {score}": options_for("route", score=score) for score in ("margin", "best")},
     **{
-        f"{name} {position}": RouteOptions(router=name, position=position, learned=LearnedOptions(steps=30))
+        f"{name} {position}": options_for("route", router=name, position=position, **KEYS.get(name, {}))
         for name in ("learned", "difficulty", "window", "random")
-        for position in ROUTERS[name].positions
+        for position in find("router", name).positions
     },
 }
 
@@ -29,4 +30,4 @@ class TestRouters(RouterContract):
 
 
 def test_no_router_is_left_out():
-    assert {options.router for options in CASES.values()} == set(ROUTERS)
+    assert {options.router for options in CASES.values()} == set(names("router"))

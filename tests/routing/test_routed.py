@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from duonas.core.cost import PairCost
+from duonas.core.registry import names
+from duonas.pair.facts import PairFacts, Preprocessing
+from duonas.pair.pair import Pair
 from duonas.routing.routed import RoutedPair
 from duonas.routing.router import Router
-from duonas.routing.routers.confidence import SCORES, Confidence
+from duonas.routing.routers.confidence import Confidence
 from duonas.routing.routers.difficulty import Difficulty
 from duonas.routing.routers.random import Random
-from duonas.supernet.pair import PairNet
 
 INFINITY = float("inf")
 ROUTERS = {
@@ -44,9 +47,10 @@ def tower(channels, width):
 def routed(router: Router, stem=True, same=False) -> RoutedPair:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        shared = Counting(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()) if stem else Counting()
+        shared = Counting(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()) if stem else None
         big = tower(8 if stem else 3, 16)
-        pair = PairNet(shared, big if same else tower(8 if stem else 3, 4), big)
+        facts = PairFacts({"macs": PairCost(stem=1, router=0, little=1, big=2)}, {}, 4, Preprocessing(8))
+        pair = Pair(shared, big if same else tower(8 if stem else 3, 4), big, facts)
     return RoutedPair(pair, router).eval().to(memory_format=torch.channels_last)
 
 
@@ -60,7 +64,7 @@ def median(net, batch):
     return float((score[len(score) // 2 - 1] + score[len(score) // 2]) / 2)
 
 
-@pytest.mark.parametrize("router", [*ROUTERS.values(), *map(Confidence, sorted(SCORES))], ids=str)
+@pytest.mark.parametrize("router", [*ROUTERS.values(), *map(Confidence, names("score"))], ids=str)
 @pytest.mark.parametrize("stem", [True, False])
 @torch.inference_mode()
 def test_the_ends_are_little_and_big_bit_for_bit(router, stem):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from duonas.cli.catalogue import ROUTERS as DESCRIBED
 from duonas.core.errors import DuonasError
-from duonas.core.options import LearnedOptions, RouteOptions
+from duonas.core.registry import names, summary
+from duonas.recipe.schema import options_for
 from duonas.routing.route import scores
-from duonas.routing.router import Router
-from duonas.routing.routers.make import ROUTERS, make_router, read_router, write_router
+from duonas.routing.router import Router, make_router, read_router, write_router
+from duonas.routing.routers.learned import LearnedOptions
 
 OWN = """
 from dataclasses import dataclass
@@ -38,12 +38,12 @@ def own(tmp_path):
 
 
 def test_every_router_is_described_and_is_named_as_it_says():
-    assert DESCRIBED.keys() == ROUTERS.keys()
-    assert all(make_router(RouteOptions(router=name)).name == name for name in ROUTERS)
+    assert all(summary("router", name) for name in names("router"))
+    assert all(make_router(options_for("route", router=name)).name == name for name in names("router"))
 
 
 def test_ones_own_is_found_again_by_what_the_policy_says(own):
-    router = make_router(RouteOptions(router=f"{own}:Mine"))
+    router = make_router(options_for("route", router=f"{own}:Mine"))
     written = write_router(router)
     assert written == {"kind": f"{own}:Mine", "position": "after_little", "factor": 2.0}
     assert write_router(read_router(written | {"factor": 3.0})) == written | {"factor": 3.0}
@@ -52,24 +52,27 @@ def test_ones_own_is_found_again_by_what_the_policy_says(own):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"router": "oracle"}, "'oracle' goes by the labels, .* choose from confidence, learned, difficulty, window, "),
-        ({"router": "lerned"}, "no router 'lerned': did you mean 'learned'"),
+        (
+            {"router": "oracle"},
+            "'oracle': it reads the labels, .* choose from confidence, difficulty, learned, random, ",
+        ),
+        ({"router": "lerned"}, "has no choice 'lerned': did you mean 'learned'"),
         ({"router": "nowhere.py:Mine"}, r"\[route\] router nowhere\.py:Mine: there is no file nowhere\.py"),
-        ({"router": "{own}:Mein"}, "has no 'Mein': did you mean 'Mine'"),
-        ({"router": "{own}:NOTHING"}, "NOTHING is not a subclass of Router"),
+        ({"router": "{own}:Mein"}, "does not define 'Mein': did you mean 'Mine'"),
+        ({"router": "{own}:NOTHING"}, r"NOTHING is not a subclass of duonas\.routing\.router\.Router"),
         (
             {"router": "{own}:Mine", "position": "stem"},
-            "mine.py:Mine' cannot stand at position 'stem': choose from aft",
+            "mine.py:Mine' does not support position 'stem': choose from aft",
         ),
-        ({"router": "difficulty", "position": "after_little"}, "cannot stand at .* choose from input, stem"),
-        ({"router": "difficulty", "statistic": "edgse"}, "no statistic 'edgse': did you mean 'edges'"),
-        ({"router": "learned", "learned": LearnedOptions(warm_start=False)}, "leaves nothing to train by: give refine"),
+        ({"router": "difficulty", "position": "after_little"}, "does not support position .* choose from input, stem"),
+        ({"router": "difficulty", "statistic": "edgse"}, "statistic has no choice 'edgse': did you mean 'edges'"),
+        ({"router": "learned", "learned": LearnedOptions(warm_start=False)}, "leaves the router untrained: set refine"),
     ],
 )
 def test_what_cannot_be_made_is_said(options, message, own):
     options["router"] = options["router"].format(own=own)
     with pytest.raises(DuonasError, match=message):
-        make_router(RouteOptions(**options))
+        make_router(options_for("route", **options))
 
 
 WRONG = """
@@ -95,18 +98,18 @@ class Shapeless(Router):
     [
         ("NoPlace", r"positions must be a tuple of input, stem, after_little, got \(\)"),
         ("Misplaced", r"positions must be a tuple of input, stem, after_little, got \('imput',\)"),
-        ("Router", "has no method judge"),
+        ("Router", "it does not define judge"),
     ],
 )
 def test_what_an_own_router_lacks_is_said_before_any_work(tmp_path, name, message):
     (tmp_path / "mine.py").write_text(WRONG)
     with pytest.raises(DuonasError, match=message):
-        make_router(RouteOptions(router=f"{tmp_path / 'mine.py'}:{name}"))
+        make_router(options_for("route", router=f"{tmp_path / 'mine.py'}:{name}"))
 
 
 def test_an_own_router_gives_one_score_an_image_and_renames_nobody(tmp_path):
     (tmp_path / "mine.py").write_text(WRONG)
-    router = make_router(RouteOptions(router=f"{tmp_path / 'mine.py'}:Shapeless"))
-    assert router.name.endswith("mine.py:Shapeless") and "name" not in Router.__dict__
-    with pytest.raises(DuonasError, match=r"must give one score an image, \(5,\), got \(5, 3\)"):
+    router = make_router(options_for("route", router=f"{tmp_path / 'mine.py'}:Shapeless"))
+    assert router.name.endswith("mine.py:Shapeless") and Router.name == "router"
+    with pytest.raises(DuonasError, match=r"must return one score per image, \(5,\), got \(5, 3\)"):
         scores(router, np.zeros((5, 3), np.float32))

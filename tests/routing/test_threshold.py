@@ -12,7 +12,7 @@ from scipy.stats import binom
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.routing.threshold import ENOUGH, clopper_pearson, doubt, keeps_little, steps, sweep
+from duonas.routing.threshold import ENOUGH, clopper_pearson, keeps_little, sample_size_warning, steps, sweep
 
 COST = PairCost(stem=5, router=1, little=10, big=100)
 
@@ -78,7 +78,7 @@ def test_a_floor_goes_on_from_big_until_a_bound_fails(case, floor, confidence):
     if passed >= 0:
         assert curve.at_floor(floor, confidence) == passed
     else:
-        with pytest.raises(DuonasError, match="the highest that can"):
+        with pytest.raises(DuonasError, match="the highest possible"):
             curve.at_floor(floor, confidence)
 
 
@@ -131,7 +131,7 @@ def test_a_floor_is_violated_no_more_often_than_promised():
 def test_an_impossible_floor_says_the_best_one_and_that_one_is_possible():
     rng = stream(0, "floor")
     curve = sweep(rng.random(500), rng.random(500) < 0.7, rng.random(500) < 0.8)
-    with pytest.raises(DuonasError, match="cannot be held") as caught:
+    with pytest.raises(DuonasError, match="cannot be guaranteed") as caught:
         curve.at_floor(0.99)
     best = float(str(caught.value).split()[-1].rstrip("."))
     assert curve.accuracy_lower()[0] - 1e-4 <= best
@@ -140,7 +140,7 @@ def test_an_impossible_floor_says_the_best_one_and_that_one_is_possible():
 
 def test_an_impossible_budget_says_the_smallest():
     curve = sweep(np.array([0.2, 0.4]), np.array([1, 0]), np.array([1, 1]))
-    with pytest.raises(DuonasError, match=r"budget of 15 MACs is below the 16 "):
+    with pytest.raises(DuonasError, match=r"budget of 15 MACs cannot be met: an image costs 16 MACs "):
         curve.at_budget(15, COST)
     assert curve.tau[curve.at_budget(16, COST)] == -np.inf
 
@@ -204,6 +204,6 @@ def test_a_million_scores_are_swept_exactly():
 @pytest.mark.parametrize("images", [1, 12, 25, ENOUGH - 1])
 def test_a_threshold_of_few_images_is_doubted_by_its_standard_error(images):
     drawn = stream(0, "doubt").binomial(images, 0.5, 20_000) / images
-    told = float(doubt(images).partition("within ")[2].split()[0])
-    assert told == pytest.approx(100 * drawn.std(), abs=0.6) and f" {images} images" in doubt(images)
-    assert doubt(ENOUGH) is None
+    told = float(sample_size_warning(images).partition("up to ")[2].split()[0])
+    assert told == pytest.approx(100 * drawn.std(), abs=0.6) and f" {images} images" in sample_size_warning(images)
+    assert sample_size_warning(ENOUGH) is None

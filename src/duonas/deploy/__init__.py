@@ -1,1 +1,1 @@
-"""From a routed pair to files that run on a device."""
+"""Export a routed pair to files that run on a device."""

@@ -1,4 +1,4 @@
-"""A bundle: the folder that is deployed. Three ONNX files and the policy that belongs to them."""
+"""A bundle: the folder that is deployed, of three ONNX files and their policy."""
 
 from __future__ import annotations
 
@@ -8,41 +8,65 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from duonas import __version__
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, write_atomic
-from duonas.core.options import ExportOptions
 from duonas.deploy.export import export_parts
+from duonas.deploy.options import ExportOptions
 from duonas.deploy.stitch import dynamic, whole
+from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
-from duonas.supernet.pair import PairNet
 
 
-def export_bundle(pair_net: PairNet, policy: Policy, folder: Path, options: ExportOptions) -> Path:
-    """Write ``dynamic.onnx``, ``little.onnx``, ``big.onnx`` and ``policy.json`` to ``folder``, all of them or none.
+def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptions) -> Path:
+    """Write ``dynamic.onnx``, ``little.onnx``, ``big.onnx`` and ``policy.json`` to ``folder``, atomically.
 
     Args:
-        pair_net: the pair in plain PyTorch.
-        policy: its router and threshold; the written one names the files' checksums.
-        folder: replaced as a whole where it exists.
+        pair: the two networks.
+        policy: router and threshold; the checksums of the files are added to the written one.
+        folder: the export folder; replaced if it exists.
         options: the ``[export]`` table.
 
     Returns:
         ``folder``.
 
     Raises:
-        DuonasError: the pair and the policy do not fit, or the folder cannot be written; it is then as it was.
+        DuonasError: pair and policy differ in their classes, or the folder cannot be written; it is then unchanged.
     """
-    return put_bundle(_models(pair_net, policy, options), policy, folder)
+    return put_bundle(_models(pair, policy, options), policy, folder)
+
+
+def set_threshold(folder: Path, policy: Policy) -> Path:
+    """Replace a bundle's policy by one of the same router; its tau becomes the default of ``dynamic.onnx``.
+
+    Args:
+        folder: an export folder.
+        policy: the policy with the new tau.
+
+    Returns:
+        ``folder``, with the same bytes that ``export_bundle`` would write.
+
+    Raises:
+        DuonasError: the folder is not an export, or cannot be written; it is then unchanged.
+    """
+    try:
+        models = {name: onnx.load(folder / name) for name in ("dynamic.onnx", "little.onnx", "big.onnx")}
+    except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
+        raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
+    tau = next(value for value in models["dynamic.onnx"].graph.initializer if value.name == "tau")
+    tau.CopyFrom(numpy_helper.from_array(np.array(policy.tau, np.float32), "tau"))
+    return put_bundle(models, policy, folder)
 
 
 def put_bundle(models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Path) -> Path:
-    """Write models by file name and their policy to ``folder``, which is replaced as a whole where it exists.
+    """Write models by file name and their policy to ``folder``, which is replaced if it exists.
 
     Raises:
-        DuonasError: the folder cannot be written; it is then as it was.
+        DuonasError: the folder cannot be written; it is then unchanged.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -57,13 +81,11 @@ def put_bundle(models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Pa
     return folder
 
 
-def _models(pair_net: PairNet, policy: Policy, options: ExportOptions) -> dict[str, onnx.ModelProto]:
-    parts = export_parts(pair_net, policy.router, policy.image_size, options.opset)
+def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onnx.ModelProto]:
+    parts = export_parts(pair, policy.router, options.opset)
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
-        raise DuonasError(
-            f"the pair tells {classes} classes apart and its policy {policy.num_classes}: they must agree."
-        )
+        raise DuonasError(f"the pair has {classes} classes, but its policy has {policy.num_classes}: they must agree.")
     metadata = {"duonas_version": __version__, "class_names": json.dumps(policy.class_names, ensure_ascii=False)}
     return {
         "dynamic.onnx": dynamic(parts, policy.tau, metadata),
@@ -77,7 +99,7 @@ def _save(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _put_in_place(fresh: Path, folder: Path, old: Path) -> None:
-    # A folder cannot be renamed over a full one: the old one steps aside, and back where the new one fails to come.
+    # A folder cannot be renamed to an existing one: move the old one away, and back if the new one cannot be moved.
     if not folder.exists():
         fresh.rename(folder)
         return

@@ -1,4 +1,4 @@
-"""Parts of a pair as ONNX: plain graphs with a free batch size and batch norms folded into their convolutions."""
+"""Export the parts of a pair to ONNX, with a dynamic batch size and batch norms folded into convolutions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from duonas.pair.pair import Pair
 from duonas.routing.routed import seen
 from duonas.routing.router import Position, Router
-from duonas.supernet.pair import PairNet
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Parts:
     """The graphs that a routed pair is stitched from.
 
     Args:
-        stem: images (N, 3, H, W) to features (N, C, H', W'); ``None`` where the towers share nothing.
-        little: features (or the images, without a stem) to logits (N, K).
-        big: likewise.
-        score: what there is to see at ``position``, (N, ...), to scores (N,).
-        position: where the router stands: it sees the images, the features or little's logits.
+        stem: images (N, 3, H, W) to features (N, C, H', W'); ``None`` if the towers share nothing.
+        little: features (or images, without a stem) to logits (N, K).
+        big: features (or images, without a stem) to logits (N, K).
+        score: the router's input (N, ...) to scores (N,).
+        position: what the router reads: images, features or little's logits.
     """
 
     stem: onnx.ModelProto | None
@@ -49,23 +49,23 @@ class _Function(nn.Module):
         return self.function(x)
 
 
-def export_parts(pair_net: PairNet, router: Router, image_size: int, opset: int) -> Parts:
-    """Export every part of a pair, in eval mode; the pair itself is left as it is.
+def export_parts(pair: Pair, router: Router, opset: int) -> Parts:
+    """Export every part of a pair, in eval mode, and leave the pair unchanged.
 
     Args:
-        pair_net: the pair, on any device.
-        router: fitted.
-        image_size: side H of the square images, in pixels.
-        opset: of ONNX, 18 or later.
+        pair: the pair, on any device.
+        router: a fitted router.
+        opset: ONNX opset version, 18 or later.
     """
-    pair = deepcopy(pair_net).cpu().float().eval()
-    # Two images: the exporter takes a batch of one for a constant.
+    pair = deepcopy(pair).cpu().float().eval()
+    image_size = pair.facts.preprocessing.image_size
+    # Two images, since the exporter treats a batch size of 1 as a constant.
     images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         output = pair(images)
     features = output.stem
     return Parts(
-        stem=export_module(pair.stem, images, "images", "features", opset) if len(pair.stem) else None,
+        stem=export_module(pair.stem, images, "images", "features", opset) if pair.stem is not None else None,
         little=export_module(pair.little, features, "features", "logits", opset),
         big=export_module(pair.big, features, "features", "logits", opset),
         score=export_score(router, seen(router, images, output), opset),
@@ -74,26 +74,26 @@ def export_parts(pair_net: PairNet, router: Router, image_size: int, opset: int)
 
 
 def export_score(router: Router, sample: Tensor, opset: int) -> onnx.ModelProto:
-    """A fitted router as ONNX, from what there is to see (N, ...), of which ``sample`` has two rows or more."""
+    """Export a fitted router; ``sample`` is its input (N, ...) for two or more images."""
     return export_module(_Function(router.score).eval(), sample, "seen", "score", opset)
 
 
 def export_module(module: nn.Module, sample: Tensor, entry: str, leaving: str, opset: int) -> onnx.ModelProto:
-    """A module with one input and one output as ONNX.
+    """Export a module with one input and one output.
 
     Args:
-        module: in eval mode, on the CPU.
-        sample: an input of at least two rows; its first dimension, N, stays free.
-        entry: the input's name.
-        leaving: the output's name.
-        opset: of ONNX.
+        module: the module, in eval mode and on the CPU.
+        sample: an input of at least two rows; its first dimension is dynamic in the graph.
+        entry: name of the input.
+        leaving: name of the output.
+        opset: ONNX opset version.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations: nothing that a user could act on
+        warnings.simplefilter("ignore")  # deprecations inside the exporter
         program = torch.onnx.export(
             module, (sample.contiguous(),), input_names=[entry], output_names=[leaving], opset_version=opset,
             dynamo=True, dynamic_shapes=({0: torch.export.Dim("N")},), verbose=False,
         )  # fmt: skip
     if program is None:
-        raise TypeError("torch.onnx.export gave no program, though dynamo=True promises one.")
+        raise TypeError("torch.onnx.export returned no program, although dynamo=True was given.")
     return program.model_proto

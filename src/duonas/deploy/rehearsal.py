@@ -1,4 +1,4 @@
-"""A user's own router on made-up images, before what it is to route is trained."""
+"""Try a user's own router on random data before anything is trained."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from torch import Tensor
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.deploy.export import export_score
-from duonas.routing.router import Answers, Router
-from duonas.routing.routers.make import read_router, write_router
+from duonas.routing.router import Answers, Router, read_router, write_router
 
 IMAGES = 64
 
 
 def rehearse(router: Router, shape: tuple[int, ...], classes: int, *, device: torch.device, opset: int) -> None:
-    """Have a router describe, fit, judge, be written and exported, as a run does when all else is trained.
+    """Call every method of a router as a run does after training: describe, fit, judge, save, load and export.
 
     Args:
-        router: not fitted.
-        shape: of what it sees of one image: (3, H, W), (C, H', W') or (K,).
-        classes: K.
-        device: where it describes; all else is done on the CPU.
-        opset: of ONNX.
+        router: a router that is not fitted yet.
+        shape: shape of its input for one image: (3, H, W), (C, H', W') or (K,).
+        classes: number K of classes.
+        device: device of ``describe``; the other methods run on the CPU.
+        opset: ONNX opset version.
 
     Raises:
-        DuonasError: a method fails, or gives what cannot be used; the message names both, and what was expected.
+        DuonasError: a method fails or returns an unusable value; the message names the method and what is expected.
     """
     answers = _made_up(classes)
     logits = router.position == "after_little"
@@ -39,29 +38,29 @@ def rehearse(router: Router, shape: tuple[int, ...], classes: int, *, device: to
     seen = torch.from_numpy(drawn).to(device)
     described = _described(router, seen)
     index = np.arange(IMAGES)
-    taught = _Method(router, "fit", f"give a router for what it described, {tuple(described.shape)}, and answers")
+    taught = _Method(router, "fit", f"return a router for features {tuple(described.shape)} and answers")
     fitted = taught(lambda: router.fit(described[index], answers, stream(0, "rehearsal", "fit")), _no_router)
     score = _Method(fitted, "judge", f"turn {tuple(described.shape)} into {IMAGES} finite scores, ({IMAGES},)")(
         lambda: _still(fitted.judge, described), lambda found: _unlike(found, (IMAGES,))
     )
-    _Method(fitted, "to_json", "give JSON of which from_json makes a router of the same scores")(
+    _Method(fitted, "to_json", "return JSON from which from_json builds a router with the same scores")(
         lambda: _still(read_router(json.loads(json.dumps(write_router(fitted)))).judge, described),
-        lambda found: None if torch.equal(found, score) else "its scores are others",
+        lambda found: None if torch.equal(found, score) else "its scores differ",
     )
-    exported = _Method(fitted, "score", "be torch operations that ONNX has, with a free batch size")
+    exported = _Method(fitted, "score", "consist of torch operations that ONNX has, with a dynamic batch size")
     exported(lambda: export_score(fitted, seen.cpu(), opset), lambda found: None)
 
 
 @dataclass(frozen=True)
 class _Method:
-    """A router's method, and what it must do."""
+    """A method of a router, and what it must do."""
 
     router: Router
     name: str
     must: str
 
     def __call__(self, call: Callable[[], Any], objection: Callable[[Any], str | None]) -> Any:
-        """What the call gives, if it gives anything and there is no objection."""
+        """Return the result of a call, or raise a ``DuonasError`` if it fails or there is an objection."""
         cause = None
         try:
             found = call()
@@ -71,13 +70,13 @@ class _Method:
             cause, wrong = error, f"it failed with {type(error).__name__}" + (f": {said}" if said else "")
         if wrong is not None:
             raise DuonasError(
-                f"router {self.router.name}: {self.name} must {self.must}; on {IMAGES} made-up images {wrong}."
+                f"router {self.router.name}: {self.name} must {self.must}; on {IMAGES} random images {wrong}."
             ) from cause
         return found
 
 
 def _described(router: Router, seen: Tensor) -> Tensor:
-    """(64, D) float32, as the calib split's come."""
+    """Return the features (64, D) float32 in the way a run computes them on the calib split."""
     shape = tuple(seen.shape)
     method = _Method(router, "describe", f"turn {shape} into finite numbers, ({IMAGES}, D)")
     described = method(lambda: _still(router.describe, seen), lambda found: _unlike(found, (IMAGES, "D")))
@@ -89,7 +88,7 @@ def _described(router: Router, seen: Tensor) -> Tensor:
 
 
 def _made_up(classes: int) -> Answers:
-    """Of a little that is right of every second image, and of a big that is right of most."""
+    """Return random predictions of a little that is correct on half of the images, and of a big that is on most."""
     rng = stream(0, "rehearsal", "answers")
     labels = rng.integers(0, classes, IMAGES)
     sides = np.eye(classes)[labels]
@@ -103,18 +102,18 @@ def _still(call: Callable[[Tensor], Any], argument: Tensor) -> Any:
 
 
 def _unlike(found: Any, shape: tuple[int | str, ...]) -> str | None:
-    """How something is not a tensor of finite numbers of a shape, in which ``"D"`` stands for any number."""
+    """Return how a value differs from a finite tensor of this shape, where ``"D"`` is any size; else ``None``."""
     if not isinstance(found, Tensor):
-        return f"it gave {_kind(found)}, no tensor"
+        return f"it returned {_kind(found)}, not a tensor"
     fits = found.ndim == len(shape) and all(want in ("D", have) for want, have in zip(shape, found.shape, strict=True))
     if not fits:
-        return f"it gave {tuple(found.shape)}"
-    return None if torch.isfinite(found.float()).all() else "it gave numbers that are not finite"
+        return f"it returned {tuple(found.shape)}"
+    return None if torch.isfinite(found.float()).all() else "it returned numbers that are not finite"
 
 
 def _no_router(found: Any) -> str | None:
-    return None if isinstance(found, Router) else f"it gave {_kind(found)}"
+    return None if isinstance(found, Router) else f"it returned {_kind(found)}"
 
 
 def _kind(found: Any) -> str:
-    return "nothing (None)" if found is None else f"a {type(found).__name__}"
+    return "None" if found is None else f"a {type(found).__name__}"

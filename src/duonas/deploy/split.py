@@ -1,4 +1,4 @@
-"""A routed pair taken apart again, so that what was deployed can be timed part by part."""
+"""Split a deployed routed pair into its parts, so that each can be timed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from duonas.deploy.stitch import named
 
 
 class Pieces(NamedTuple):
-    """Parts of a routed pair as networks of their own.
+    """The parts of a routed pair as separate networks.
 
     Args:
-        light: what runs on every image, images (N, 3, H, W) to scores (N,). After little it holds little and gives its
-            logits first; else it gives the stem's features first, where there is a stem.
-        stem: images to features; ``None`` where the towers share nothing.
-        score: what the router sees to scores (N,).
-        little: little without the stem, features (M, C, H', W') to logits (M, K); ``None`` where it is in ``light``.
-        big: big without the stem, likewise.
+        light: the part that runs on every image, images (N, 3, H, W) to scores (N,). Its first output is little's
+            logits for a router after little, else the stem's features, if there is a stem.
+        stem: images to features; ``None`` if the towers share nothing.
+        score: the router's input to scores (N,).
+        little: little without the stem, features (M, C, H', W') to logits (M, K); ``None`` if it is part of ``light``.
+        big: big without the stem, features (M, C, H', W') to logits (M, K).
     """
 
     light: onnx.ModelProto
@@ -30,8 +30,8 @@ class Pieces(NamedTuple):
     big: onnx.ModelProto
 
 
-def unstitch(model: onnx.ModelProto) -> Pieces:
-    """The parts of what ``stitch.dynamic`` made, with the same nodes and weights."""
+def split(model: onnx.ModelProto) -> Pieces:
+    """Split the result of ``stitch.dynamic`` into its parts, with the same nodes and weights."""
     extractor = Extractor(shape_inference.infer_shapes(model))
     known = {name for node in model.graph.node for name in node.output}
     stem = extractor.extract_model(["images"], ["stem/features"]) if "stem/features" in known else None
@@ -59,7 +59,7 @@ def _tower(model: onnx.ModelProto, role: str, features: onnx.ValueInfoProto) -> 
 
 
 def _entry(graph: onnx.GraphProto, prefix: str) -> str:
-    """The one value that a part reads and does not make."""
+    """Return the only value that a part reads from outside."""
     nodes = [node for node in graph.node if node.name.startswith(prefix)]
     made = {name for node in nodes for name in node.output} | {tensor.name for tensor in graph.initializer}
     (entry,) = {name for node in nodes for name in node.input} - made - {""}

@@ -1,4 +1,4 @@
-"""Parts of a pair stitched into whole networks, and into the one graph that really skips."""
+"""Stitch the parts of a pair into whole networks, and into one graph that skips big on easy images."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from onnx.compose import add_prefix
 
 from duonas.deploy.export import Parts
 
-IR_VERSION = 8  # old, so that old runtimes read it; from 4 on, an initializer may be an input's default value
+IR_VERSION = 8  # for old runtimes; an initializer may be the default of an input from version 4 on
 LAST = "features_last"  # the stem's features with their channels last
 
 
 def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """One network, images (N, 3, H, W) to logits (N, K), from the stem and a tower."""
+    """Return one network, images (N, 3, H, W) to logits (N, K), of a stem and a tower."""
     graph = _Graph()
     features = graph.add(stem, "stem", "images") if stem else "images"
     graph.rename(graph.add(tower, "tower", features), "logits")
@@ -27,16 +27,16 @@ def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mappin
 
 
 def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    """The routed pair as one graph: the stem once, big on the hard rows only.
+    """Return the routed pair as one graph: the stem runs once, and big on the hard rows only.
 
-    Little runs on every image where the router reads its answer, and else on the easy rows only. Inputs: ``images``
-    float32 (N, 3, H, W) in [0, 1] and ``tau`` float32 scalar, which may be left out. Outputs: ``logits`` (N, K),
-    ``score`` (N,) and ``is_little`` (N,) bool. What no row asks for is not run at all.
+    Little runs on every image if the router reads its logits, else on the easy rows only; a network without rows does
+    not run. Inputs: ``images`` float32 (N, 3, H, W) in [0, 1] and ``tau``, an optional float32 scalar. Outputs:
+    ``logits`` (N, K), ``score`` (N,) and ``is_little`` (N,) bool.
 
     Args:
-        parts: of the pair.
+        parts: exported parts of the pair.
         tau: the default threshold.
-        metadata: stored in the file.
+        metadata: properties to store in the file.
     """
     graph = _Graph()
     features = graph.add(parts.stem, "stem", "images") if parts.stem else "images"
@@ -46,8 +46,8 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
     graph.constant("tau", np.array(tau, np.float32))
     _decide(graph)
     if parts.stem:
-        # ONNX Runtime computes convolutions in blocks of channels and can hand those over channels last at the price of
-        # a copy; channels first costs it a transposition here and another one before each tower.
+        # ONNX Runtime computes convolutions in blocks of channels. Converting those to channels last is one copy;
+        # channels first would need a transposition here and another one before each tower.
         graph.node("Transpose", [features], LAST, perm=[0, 2, 3, 1])
         features = LAST
     if parts.before:
@@ -68,7 +68,7 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
 
 
 def _decide(graph: _Graph) -> None:
-    # A NaN score is not ">=" anything, so it goes to big. At tau = +inf none stays little, not even a score of +inf.
+    # A NaN score fails ">=" and goes to big. At tau = +inf no row stays little, not even one with a score of +inf.
     graph.constant("infinity", np.array(np.inf, np.float32))
     graph.constant("zero", np.array(0, np.int64))
     graph.node("GreaterOrEqual", ["score", "tau"], "sure")
@@ -78,7 +78,7 @@ def _decide(graph: _Graph) -> None:
 
 
 def _blank(graph: _Graph, tower: onnx.ModelProto) -> str:
-    """Logits (N, K) of zeros, to be overwritten row by row."""
+    """Add logits (N, K) of zeros, to be overwritten row by row."""
     classes = tower.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     graph.constant("classes", np.array([classes], np.int64))
     graph.node("Shape", ["score"], "batch")
@@ -88,7 +88,7 @@ def _blank(graph: _Graph, tower: onnx.ModelProto) -> str:
 
 
 class _Rows(NamedTuple):
-    """The rows that a tower is asked for: ``easy`` ones little, ``hard`` ones big."""
+    """The rows on which a tower runs: little on ``easy`` ones, big on ``hard`` ones."""
 
     kind: str
     mask: str
@@ -97,7 +97,7 @@ class _Rows(NamedTuple):
 
 
 def _fill(graph: _Graph, rows: _Rows, features: str, logits: str) -> str:
-    """``logits`` with a tower's own at its rows; where there are none the tower is not run."""
+    """Add a tower that overwrites ``logits`` at its rows, if any, and return the name of the result."""
     kind, filled = rows.kind, f"{rows.role}_filled"
     graph.node("NonZero", [rows.mask], kind)  # (1, M)
     graph.node("Size", [kind], f"{kind}_count")
@@ -108,8 +108,7 @@ def _fill(graph: _Graph, rows: _Rows, features: str, logits: str) -> str:
 
 
 def _some(rows: _Rows, features: str, logits: str) -> onnx.GraphProto:
-    # The tower's weights live inside the branch: ONNX Runtime folds, fuses and packs them there just as in a whole
-    # network.
+    # The tower's weights are inside the branch, where ONNX Runtime folds, fuses and packs them as in a whole network.
     graph, kind = _Graph(), rows.kind
     graph.constant(f"{kind}_row_axis", np.array([0], np.int64))
     graph.node("Squeeze", [kind, f"{kind}_row_axis"], f"{kind}_rows")
@@ -138,33 +137,33 @@ class _Graph:
         self.initializers: list[onnx.TensorProto] = []
 
     def add(self, part: onnx.ModelProto, prefix: str, entry: str) -> str:
-        """Put a part in, fed from ``entry``; the name of what it gives."""
+        """Add a part with input ``entry``, and return the name of its output."""
         graph = add_prefix(part, f"{prefix}/").graph
         for node in graph.node:
             _replace(node.input, graph.input[0].name, entry)
-            del node.metadata_props[:]  # the exporter's stack traces: paths of the machine that it ran on
+            del node.metadata_props[:]  # stack traces of the exporter, with paths of the exporting machine
         self.nodes += graph.node
         self.initializers += graph.initializer
         return str(graph.output[0].name)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a value another name everywhere."""
+        """Rename a value everywhere."""
         for node in self.nodes:
             _replace(node.input, old, new)
             _replace(node.output, old, new)
 
     def node(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        """Put one operation in."""
+        """Add an operation."""
         self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
 
     def constant(self, name: str, value: np.ndarray) -> None:
-        """Put one initializer in."""
+        """Add an initializer."""
         self.initializers.append(numpy_helper.from_array(value, name))
 
     def proto(
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.GraphProto:
-        """The finished graph."""
+        """Return the finished graph."""
         return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
 
 
@@ -184,7 +183,7 @@ def _leaving(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
 
 
 def named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
-    """The same value under another name."""
+    """Return a copy of a value with another name."""
     copy = onnx.ValueInfoProto()
     copy.CopyFrom(value)
     copy.name = name

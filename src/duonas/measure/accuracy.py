@@ -1,4 +1,4 @@
-"""What a routed pair gets right, and whether its router knows (paper D, sections 4.3 and 5.6)."""
+"""Accuracy of a routed pair and quality of its router (paper D, sections 4.3 and 5.6)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from duonas.routing.metrics import chord, oracle_accuracy, oracle_share
 
 @dataclass(frozen=True)
 class Outputs:
-    """Both towers' answers to N test images, whoever was asked.
+    """The predictions of both networks for N test images, and how the images are routed.
 
     Args:
         little_logits: (N, K) float32.
         big_logits: (N, K) float32.
         score: (N,) float32, higher = keep little.
-        is_little: (N,) bool.
+        is_little: (N,) bool, whether the image stays little.
         labels: (N,) int64.
     """
 
@@ -33,22 +33,22 @@ class Outputs:
 
     @cached_property
     def little_right(self) -> np.ndarray:
-        """(N,) bool."""
+        """Whether little is correct, (N,) bool."""
         return np.asarray(self.little_logits.argmax(1) == self.labels)
 
     @cached_property
     def big_right(self) -> np.ndarray:
-        """(N,) bool."""
+        """Whether big is correct, (N,) bool."""
         return np.asarray(self.big_logits.argmax(1) == self.labels)
 
     @cached_property
     def routed_right(self) -> np.ndarray:
-        """(N,) bool."""
+        """Whether the routed pair is correct, (N,) bool."""
         return np.where(self.is_little, self.little_right, self.big_right)
 
     @property
     def routed_logits(self) -> np.ndarray:
-        """(N, K): what the bundle answers."""
+        """Logits (N, K) of the routed pair."""
         return np.where(self.is_little[:, None], self.little_logits, self.big_logits)
 
     @property
@@ -58,7 +58,7 @@ class Outputs:
 
 
 def accuracies(outputs: Outputs) -> dict[str, float]:
-    """Fractions right, in [0, 1]: of little, big, routed, random routing at the same little share, the oracle."""
+    """Return accuracies in [0, 1] of little, big, routed, random routing at the same little share, and the oracle."""
     little, big = float(outputs.little_right.mean()), float(outputs.big_right.mean())
     return {
         "little": little,
@@ -70,11 +70,11 @@ def accuracies(outputs: Outputs) -> dict[str, float]:
 
 
 def routing(outputs: Outputs) -> dict[str, Any]:
-    """Whether the router decides well, in both directions, and how far it stays behind the oracle (paper D, 4.3).
+    """Return how well the router decides in both directions, and its gap to the oracle (paper D, section 4.3).
 
-    Of the images that stay little, the fraction that little has right; of those sent to big, the fraction that needed
-    it (little is wrong and big right); of those that need big, the fraction sent there. Figures over no image at all
-    are ``None``.
+    ``little_right_when_kept``: little's accuracy on the images that stay little; ``big_needed_when_sent``: the fraction
+    of images at big on which only big is correct; ``sent_when_big_needed``: the fraction of the latter that goes to
+    big. Each is ``None`` if there is no such image.
     """
     kept, sent = outputs.is_little, ~outputs.is_little
     needed = ~outputs.little_right & outputs.big_right
@@ -88,13 +88,7 @@ def routing(outputs: Outputs) -> dict[str, Any]:
 
 
 def calibration(logits: np.ndarray, labels: np.ndarray, temperature: float) -> dict[str, Any]:
-    """Whether a network's probabilities can be believed, as trained and after its temperature.
-
-    Args:
-        logits: (N, K).
-        labels: (N,).
-        temperature: what they are divided by.
-    """
+    """Return the calibration of logits (N, K) with labels (N,), before and after temperature scaling."""
     before, after = softmax(logits), softmax(logits, temperature)
     return {
         "temperature": temperature,
@@ -106,21 +100,21 @@ def calibration(logits: np.ndarray, labels: np.ndarray, temperature: float) -> d
 
 
 def per_class(outputs: Outputs, class_names: tuple[str, ...], temperature: float) -> list[dict[str, Any]]:
-    """For each class how many images there are, how many stay little, and who is right (paper D, table 10).
+    """Return number of images, little share and accuracies by class (paper D, table 10).
 
-    ``ece`` is that of little over the images which it takes for this class (Gupta and Ramdas 2022): when little says
-    "cat", is it as sure as it is right? Of few images it comes out too high.
+    ``ece`` is little's over the images that it predicts as this class (Gupta and Ramdas 2022); it is biased upwards for
+    few images.
 
     Args:
-        outputs: of the pair.
+        outputs: predictions of the pair.
         class_names: (K,), or empty.
-        temperature: of little.
+        temperature: little's temperature.
     """
     before, after = softmax(outputs.little_logits), softmax(outputs.little_logits, temperature)
-    said = outputs.little_logits.argmax(1)
+    predicted = outputs.little_logits.argmax(1)
     rows = []
     for number in range(outputs.little_logits.shape[1]):
-        mine, called = outputs.labels == number, said == number
+        mine, called = outputs.labels == number, predicted == number
         rows.append(
             {
                 "class": class_names[number] if class_names else str(number),
@@ -138,7 +132,7 @@ def per_class(outputs: Outputs, class_names: tuple[str, ...], temperature: float
 
 
 def outcomes(outputs: Outputs) -> list[dict[str, Any]]:
-    """The four kinds of images by who is right: how many there are and how many of them stay little."""
+    """Return count and little share of the images on which both, one or neither of the networks are correct."""
     little, big = outputs.little_right, outputs.big_right
     kinds = {
         "both": little & big,
@@ -153,13 +147,13 @@ def outcomes(outputs: Outputs) -> list[dict[str, Any]]:
 
 
 def by_difficulty(outputs: Outputs, bins: int = 10) -> list[dict[str, Any]]:
-    """Images in bins of equal size from easy to hard, and how many stay little in each (paper D, figure 3).
+    """Return little share and accuracies in bins of equal size from easy to hard images (paper D, figure 3).
 
-    An image is as hard as big finds it: by the loss of big's answer, in nats.
+    The difficulty of an image is big's cross-entropy loss, in nats.
 
     Args:
-        outputs: of the pair.
-        bins: at most so many; no bin is empty.
+        outputs: predictions of the pair.
+        bins: maximum number of bins; none is empty.
     """
     loss = -log_softmax(np.asarray(outputs.big_logits, np.float64), axis=1)[
         np.arange(len(outputs.labels)), outputs.labels

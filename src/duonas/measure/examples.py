@@ -1,4 +1,4 @@
-"""Test images worth looking at (paper D, figure 6)."""
+"""Example images of the test split: failures, easy and hard ones (paper D, figure 6)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LARGEST = 96  # side of a picture in pixels
 
 
 def choose_examples(outputs: Outputs, pixels: Pixels) -> list[dict[str, Any]]:
-    """Failures first, then the easiest, then the hardest images; each at most once.
+    """Choose example images: failures first, then the easiest, then the hardest ones, without repetition.
 
-    Of the failures first those of the router: the network whose answer was not taken has it right. Then those of the
-    pair, which no routing could save. Both with the highest scores first.
+    Failures of the router come first: images that only the other network classifies correctly. Images on which both
+    networks are wrong follow. Both are ordered by descending score.
 
     Args:
-        outputs: of the pair.
+        outputs: predictions of the pair.
         pixels: (N, 3, H, W) uint8.
 
     Returns:
-        Rows of ``index``, ``label``, ``little``, ``big`` (class numbers), ``score``, ``is_little`` and ``png`` (a data
+        Rows of ``index``, ``label``, ``little``, ``big`` (class indices), ``score``, ``is_little`` and ``png`` (a data
         URI).
     """
     surest = np.argsort(-outputs.score, kind="stable")
@@ -51,7 +51,7 @@ def choose_examples(outputs: Outputs, pixels: Pixels) -> list[dict[str, Any]]:
 
 
 def png(pixels: np.ndarray) -> str:
-    """An image (3, H, W) uint8 as a data URI, made smaller where it is large."""
+    """Return an image (3, H, W) uint8 as a data URI, downscaled to at most 96 pixels."""
     image = Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     image.thumbnail((LARGEST, LARGEST))
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The one look at the test split: accuracy, cost and time of a bundle."""
+"""Measure accuracy, cost and latency of a bundle on the test split."""
 
 from __future__ import annotations
 
@@ -10,66 +10,60 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import torch
-from safetensors.numpy import save
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.files import write_bytes, write_json
-from duonas.core.options import MeasureOptions
+from duonas.core.files import write_json
 from duonas.core.protocols import Progress, silent
-from duonas.data.batches import evaluation_batches
+from duonas.core.tensors import save_tensors
+from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
+from duonas.measure.options import MeasureOptions
 from duonas.measure.sensitivity import slope
+from duonas.pair.facts import ROLES
+from duonas.pair.pair import Pair
 from duonas.routing.calibration import auroc
 from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle
-from duonas.supernet.pair import PairNet
-
-EVALUATION_BATCH = 250
 
 
 def measure(
-    folder: Path,
-    pair_net: PairNet,
-    *,
-    test: Images,
-    options: MeasureOptions,
-    progress: Progress = silent,
+    folder: Path, pair: Pair, *, test: Images, options: MeasureOptions, progress: Progress = silent
 ) -> dict[str, Any]:
     """Measure the bundle in ``folder / "export"`` and write measure.json, test_outputs.safetensors and examples.json.
 
-    Accuracies come from PyTorch, and the ONNX file has to answer the same: ``onnx`` says how many decisions differ, and
-    by how much the logits do where the decision is the same. Accuracies and shares are in [0, 1], MACs are integers,
+    Accuracies are computed with PyTorch; ``onnx`` gives the number of routing decisions in which the ONNX file differs,
+    and the largest difference of logits where decisions agree. Accuracies and shares are in [0, 1], MACs are integers,
     times are in ms.
 
     Args:
         folder: the run directory.
-        pair_net: the pair in plain PyTorch.
+        pair: the two networks.
         test: the test split.
         options: the ``[measure]`` table.
-        progress: told as the timing goes on.
+        progress: called during the timing.
 
     Returns:
-        What measure.json holds.
+        The content of measure.json.
 
     Raises:
-        DuonasError: there is no test image.
+        DuonasError: there are no test images.
         BundleError: the bundle is missing or damaged.
     """
     if len(test) == 0:
         raise DuonasError("the test split is empty: give [data] test a larger fraction.")
     bundle = folder / "export"
     policy = Policy.load(bundle / "policy.json")
-    outputs = evaluate(pair_net, policy, test)
+    outputs = evaluate(pair, policy, test)
     agreement = compare(Bundle.load(bundle), outputs, test.pixels)
     speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
-    figures = _figures(pair_net, policy, outputs, speed)
+    figures = _figures(pair, policy, outputs, speed)
     figures |= {"onnx": agreement, "environment": _environment(options)}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, test.pixels))
@@ -78,17 +72,17 @@ def measure(
 
 
 @torch.inference_mode()
-def evaluate(pair_net: PairNet, policy: Policy, images: Images) -> Outputs:
-    """Both towers on every image, in PyTorch and eval mode, and how the policy routes."""
-    batches = evaluation_batches(images.pixels, EVALUATION_BATCH)
-    described, answers = observe(pair_net, policy.router, batches, images.labels)
+def evaluate(pair: Pair, policy: Policy, images: Images) -> Outputs:
+    """Run both networks on every image with PyTorch in eval mode, and route by the policy."""
+    batches = evaluation_batches(images.pixels)
+    described, answers = observe(pair, policy.router, batches, images.labels)
     score = policy.router.judge(described)
     is_little = keeps_little(score, policy.tau)
     return Outputs(answers.little, answers.big, score.numpy(), is_little.numpy(), answers.labels)
 
 
 def compare(bundle: Bundle, outputs: Outputs, pixels: Pixels) -> dict[str, Any]:
-    """Where the ONNX file and PyTorch part ways on images (N, 3, H, W) uint8."""
+    """Compare the ONNX file with PyTorch on images (N, 3, H, W) uint8."""
     chunks = [bundle.predict(part.cpu().numpy()) for part in parts(pixels, EVALUATION_BATCH)]
     same = np.concatenate([chunk.is_little for chunk in chunks]) == outputs.is_little
     apart = np.abs(np.concatenate([chunk.logits for chunk in chunks]) - outputs.routed_logits)[same]
@@ -98,7 +92,7 @@ def compare(bundle: Bundle, outputs: Outputs, pixels: Pixels) -> dict[str, Any]:
     }
 
 
-def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
+def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
     cost = policy.costs
     accuracy, share = accuracies(outputs), outputs.little_share
     calibrated = {
@@ -107,8 +101,8 @@ def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[st
     }
     steepness = slope(outputs, policy.tau, cost)
     alone = {
-        role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": _params(pair_net, role)}
-        for role, rest in (("little", cost.little), ("big", cost.big))
+        role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": pair.facts.networks[role].params}
+        for role, rest in zip(ROLES, (cost.little, cost.big), strict=True)
     }
     routed = {
         "accuracy": accuracy["routed"],
@@ -137,12 +131,12 @@ def _figures(pair_net: PairNet, policy: Policy, outputs: Outputs, speed: dict[st
         "test_images": len(outputs.labels),
         "router": policy.router.name,
         "position": policy.router.position,
-        "tau": policy.tau if np.isfinite(policy.tau) else str(policy.tau),
+        "tau": policy.tau,
     }
 
 
 def _overhead(cost: PairCost, share: float, speed: dict[str, Any]) -> dict[str, Any]:
-    """What the score itself costs: MACs, also as a share of the expected ones; microseconds, also of the routed p50."""
+    """Return MACs and microseconds of the score, also as fractions of expected MACs and routed p50 latency."""
     microseconds = speed["router_us"]
     return {
         "macs": round(cost.router),
@@ -150,11 +144,6 @@ def _overhead(cost: PairCost, share: float, speed: dict[str, Any]) -> dict[str, 
         "us": microseconds,
         "latency_share": microseconds / 1e3 / speed["routed"]["latency_ms"]["p50"],
     }
-
-
-def _params(pair_net: PairNet, role: str) -> int:
-    parts = (pair_net.stem, getattr(pair_net, role))
-    return sum(value.numel() for part in parts for value in part.parameters())
 
 
 def _save_outputs(path: Path, outputs: Outputs) -> None:
@@ -165,9 +154,7 @@ def _save_outputs(path: Path, outputs: Outputs) -> None:
         "labels": outputs.labels,
         "is_little": outputs.is_little.astype(np.uint8),
     }
-    # safetensors writes memory as it lies: an array with strides would come back scrambled.
-    tensors = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
-    write_bytes(path, save(tensors))
+    save_tensors(path, tensors)
 
 
 def _environment(options: MeasureOptions) -> dict[str, Any]:

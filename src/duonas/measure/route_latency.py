@@ -1,4 +1,4 @@
-"""How long one image takes on either way through the deployed graph: little's alone, and the one that ends in big."""
+"""Latency of one image that stays little, and of one that goes to big, in the deployed graph."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from time import perf_counter
 import numpy as np
 
 from duonas.core.cost import PairCost
-from duonas.core.options import MeasureOptions
 from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
-from duonas.measure.sessions import bound, open_sessions
+from duonas.measure.options import MeasureOptions
+from duonas.measure.sessions import bound, open_session
 
-BLOCK = 10  # images between two changes of way
+BLOCK = 10  # consecutive calls at one tau
 
 
-def time_paths(bundle: Path, *, before: bool, options: MeasureOptions, progress: Progress = silent) -> PairCost:
-    """What an image costs in ms with ONNX Runtime on this machine, at batch 1.
+def time_routes(bundle: Path, *, before: bool, options: MeasureOptions, progress: Progress = silent) -> PairCost:
+    """Return the latency of an image in ms with ONNX Runtime on this machine, at batch 1.
 
-    The whole deployed graph is timed, at a tau of -inf and of +inf, and not its parts: what gathering, branching and
-    scattering cost is in it. So ``E = easy + (1 - a) (hard - easy)`` is the expected latency of one image at a little
-    share of a; the cost's little and big are the two ways, not the two networks. A way's time is its median, and the
-    ways alternate in short blocks, so that drift hits both alike.
+    The whole deployed graph is timed at a tau of -inf and of +inf, with its overhead of gathering, branching and
+    scattering. So ``E = easy + (1 - a) (hard - easy)`` is the expected latency of one image at little share a, and
+    little and big in the result stand for the two routes, not for the two networks. Medians are taken over short
+    alternating blocks, so that drift affects both routes equally.
 
     Args:
         bundle: an export folder.
         before: whether the router decides before little runs.
         options: the ``[measure]`` table.
-        progress: told before the first block and after each.
+        progress: called before the first block and after each.
     """
-    session = open_sessions(bundle, options.threads).routed
+    session = open_session(str(bundle / "dynamic.onnx"), options.threads)
     images = next(each for each in session.get_inputs() if each.name == "images")
-    image = stream(0, "paths").random((1, *images.shape[1:]), dtype=np.float32)  # the time is the same for every image
+    image = stream(0, "paths").random((1, *images.shape[1:]), dtype=np.float32)  # pixels do not affect the time
     ways = {tau: bound(session, image, tau=np.array(tau, np.float32)) for tau in (-np.inf, np.inf)}
     times: dict[float, list[float]] = {tau: [] for tau in ways}
     progress(0, options.latency_images)
     for start in range(0, options.latency_images, BLOCK):
         for tau, way in ways.items():
-            way()  # the first after a change is not typical
+            way()  # the first call after a change of tau is not typical
             for _ in range(BLOCK):
                 begun = perf_counter()
                 way()

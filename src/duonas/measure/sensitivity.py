@@ -1,4 +1,4 @@
-"""How much hangs on the exact threshold (paper D, figure 5): robust or fragile."""
+"""Sensitivity of accuracy and cost to the threshold (paper D, figure 5)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.measure.accuracy import Outputs
 
-NUDGE = 0.05  # of the spread of the scores, to either side
-ROBUST, FRAGILE = 0.005, 0.02  # accuracy that a nudge may cost
+NUDGE = 0.05  # change of tau, as a fraction of the range of the scores
+ROBUST, FRAGILE = 0.005, 0.02  # bounds on the change in accuracy
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Slope:
     """The trade-off curve around tau.
 
     Args:
-        nudge: how far tau is moved to either side, in units of the score.
-        accuracy: what that changes of the accuracy at most, in [0, 1].
-        macs: what that changes of the expected MACs at most, relative to big's.
-        accuracy_slope: the accuracy's slope, the change between both nudges per unit of the score.
-        share_slope: the little share's.
+        nudge: change of tau in both directions, in units of the score.
+        accuracy: largest change of the accuracy, in [0, 1].
+        macs: largest change of the expected MACs, relative to big's.
+        accuracy_slope: slope of the accuracy per unit of the score.
+        share_slope: slope of the little share per unit of the score.
     """
 
     nudge: float
@@ -34,17 +34,17 @@ class Slope:
 
     @property
     def verdict(self) -> str:
-        """The slope in a word."""
-        worst = max(self.accuracy, self.macs / 10)  # ten points of cost weigh like one of accuracy
+        """The sensitivity in words: robust, moderately sensitive or fragile."""
+        worst = max(self.accuracy, self.macs / 10)  # ten points of cost weigh as much as one point of accuracy
         return "robust" if worst <= ROBUST else "fragile" if worst > FRAGILE else "moderately sensitive"
 
     def to_json(self) -> dict[str, Any]:
-        """All figures and the verdict."""
+        """Return all figures and the verdict."""
         return asdict(self) | {"verdict": self.verdict}
 
 
 def slope(outputs: Outputs, tau: float, cost: PairCost) -> Slope | None:
-    """The slope at ``tau``; ``None`` where tau is infinite, or no score is finite, and there is nothing to move."""
+    """Return the slope at ``tau``; ``None`` if tau is infinite or no score is finite."""
     finite = outputs.score[np.isfinite(outputs.score)]
     if not np.isfinite(tau) or not finite.size:
         return None
@@ -56,6 +56,5 @@ def slope(outputs: Outputs, tau: float, cost: PairCost) -> Slope | None:
 
 
 def _at(outputs: Outputs, tau: float) -> tuple[float, float]:
-    """Little share and accuracy at any finite tau."""
     kept = outputs.score >= tau
     return float(kept.mean()), float(np.where(kept, outputs.little_right, outputs.big_right).mean())

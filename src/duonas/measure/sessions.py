@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions over a bundle and over its parts, all with the same settings."""
+"""ONNX Runtime sessions of a bundle and of its parts, all with the same settings."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper
 
-from duonas.deploy.split import unstitch
+from duonas.deploy.split import split
 
 ERRORS_ONLY = 3
 
 
 class Sessions(NamedTuple):
-    """What is timed side by side; all but ``little``, ``big`` and ``idle`` is cut out of ``routed``.
+    """The networks to time; all but ``little``, ``big`` and ``idle`` are cut out of ``routed``.
 
     Args:
-        routed: the whole routed pair.
-        little: the whole of little.
-        big: the whole of big.
-        light: what runs on every image.
-        stem: ``None`` where the towers share nothing.
-        score: the router's score alone.
-        idle: takes what ``score`` takes and does nothing with it: what a call costs in itself.
-        little_tower: little without the stem; ``None`` where it is in ``light``.
+        routed: the routed pair.
+        little: all of little.
+        big: all of big.
+        light: the part that runs on every image.
+        stem: the shared stem; ``None`` if the towers share nothing.
+        score: the router's score.
+        idle: takes the input of ``score`` and computes nothing, to time the overhead of a call.
+        little_tower: little without the stem; ``None`` if it is part of ``light``.
         big_tower: big without the stem.
     """
 
@@ -43,11 +43,11 @@ class Sessions(NamedTuple):
     big_tower: Any
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """What the towers get of images (N, 3, H, W)."""
+        """Return the towers' input for images (N, 3, H, W)."""
         return images if self.stem is None else run(self.stem, images)[0]
 
     def seen(self, images: np.ndarray) -> np.ndarray:
-        """What the router gets of images (N, 3, H, W)."""
+        """Return the router's input for images (N, 3, H, W)."""
         name = self.score.get_inputs()[0].name
         if name == "images":
             return images
@@ -56,23 +56,18 @@ class Sessions(NamedTuple):
 
 
 def open_sessions(bundle: Path, threads: int) -> Sessions:
-    """All sessions over an export folder.
-
-    Args:
-        bundle: the folder.
-        threads: of ONNX Runtime; 0: its default.
-    """
-    pieces = unstitch(onnx.load(bundle / "dynamic.onnx"))
+    """Open all sessions of an export folder, with a number of CPU threads; 0: ONNX Runtime's default."""
+    pieces = split(onnx.load(bundle / "dynamic.onnx"))
     return Sessions(
-        routed=_open(str(bundle / "dynamic.onnx"), threads),
-        little=_open(str(bundle / "little.onnx"), threads),
-        big=_open(str(bundle / "big.onnx"), threads),
-        light=_open(pieces.light.SerializeToString(), threads),
-        stem=_open(pieces.stem.SerializeToString(), threads) if pieces.stem else None,
-        score=_open(pieces.score.SerializeToString(), threads),
-        idle=_open(_idle(pieces.score).SerializeToString(), threads),
-        little_tower=_open(pieces.little.SerializeToString(), threads) if pieces.little else None,
-        big_tower=_open(pieces.big.SerializeToString(), threads),
+        routed=open_session(str(bundle / "dynamic.onnx"), threads),
+        little=open_session(str(bundle / "little.onnx"), threads),
+        big=open_session(str(bundle / "big.onnx"), threads),
+        light=open_session(pieces.light.SerializeToString(), threads),
+        stem=open_session(pieces.stem.SerializeToString(), threads) if pieces.stem else None,
+        score=open_session(pieces.score.SerializeToString(), threads),
+        idle=open_session(_idle(pieces.score).SerializeToString(), threads),
+        little_tower=open_session(pieces.little.SerializeToString(), threads) if pieces.little else None,
+        big_tower=open_session(pieces.big.SerializeToString(), threads),
     )
 
 
@@ -84,19 +79,25 @@ def _idle(score: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def run(session: Any, images: np.ndarray, **more: np.ndarray) -> list[np.ndarray]:
-    """All outputs of a session for its one array input and what else it takes by name."""
+    """Return all outputs of a session for its first input and further ones by name."""
     return bound(session, images, **more)()
 
 
 def bound(session: Any, images: np.ndarray, **more: np.ndarray) -> Callable[[], list[np.ndarray]]:
-    """The same as something to call, so that nothing but the session is timed."""
+    """Return the call of ``run`` without arguments, so that only the session is timed."""
     return partial(session.run, None, {session.get_inputs()[0].name: images, **more})
 
 
-def _open(model: str | bytes, threads: int) -> Any:
+def open_session(model: str | bytes, threads: int) -> Any:
+    """Open an ONNX Runtime session on the CPU.
+
+    Args:
+        model: path of a file, or the bytes of a serialised model.
+        threads: CPU threads; 0: ONNX Runtime's default.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads
-    # The threads of one session must not go on spinning while the next one is timed.
+    # Threads of one session must not spin while the next one is timed.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""Whether probabilities can be believed: temperature, calibration error, and what a score knows of right and wrong."""
+"""Calibration of probabilities: temperature scaling, expected calibration error, and AUROC of a score."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ COLDEST, WARMEST = 0.05, 20.0
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Logits (N, K) to probabilities (N, K)."""
+    """Return the probabilities (N, K) of logits (N, K)."""
     return np.asarray(_softmax(np.asarray(logits, np.float64) / temperature, axis=1))
 
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:
-    """The mean over images, in nats."""
+    """Return the mean negative log-likelihood of the labels (N,) under logits (N, K), in nats."""
     logs = log_softmax(np.asarray(logits, np.float64) / temperature, axis=1)
     return float(-logs[np.arange(len(labels)), labels].mean())
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature of the greatest likelihood (Guo et al. 2017, section 4.2), between 0.05 and 20.
+    """Return the maximum-likelihood temperature T (Guo et al. 2017, section 4.2), between 0.05 and 20.
 
-    The problem is convex in 1 / T, so the zero of its derivative is the optimum. As in Platt's scaling (1999) the
-    targets leave one image in N + 1 to chance: on a small split without an error T would otherwise go to 0.
+    The problem is convex in 1 / T, so the root of the derivative is the optimum. As in Platt scaling (1999) the
+    targets are smoothed by 1 / (N + 1): on a small split without errors T would otherwise go to 0.
 
     Args:
         logits: (N, K).
-        labels: (N,) class numbers.
+        labels: (N,) class indices.
 
     Raises:
-        DuonasError: there is no image, or a logit is not finite.
+        DuonasError: there are no images, or a logit is not finite.
     """
     logits = np.asarray(logits, np.float64)
     if len(logits) == 0:
-        raise DuonasError("a temperature cannot be fitted on no images: give the calib split some.")
+        raise DuonasError("a temperature cannot be fitted: the calib split has no images.")
     if not np.isfinite(logits).all():
-        raise DuonasError("a temperature cannot be fitted on logits that are not finite.")
+        raise DuonasError("a temperature cannot be fitted: some logits are not finite.")
     chance = 1 / (len(logits) + 1)
-    aims = (1 - chance) * logits[np.arange(len(labels)), labels] + chance * logits.mean(1)
+    targets = (1 - chance) * logits[np.arange(len(labels)), labels] + chance * logits.mean(1)
 
     def slope(inverse: float) -> float:
-        return float(((_softmax(logits * inverse, axis=1) * logits).sum(1) - aims).mean())
+        return float(((_softmax(logits * inverse, axis=1) * logits).sum(1) - targets).mean())
 
     low, high = 1 / WARMEST, 1 / COLDEST
     if slope(low) >= 0:
@@ -60,23 +60,17 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Bin:
-    """The images whose first choice has a probability in (lower, upper]."""
+    """The images whose top-1 probability is in (lower, upper]."""
 
     lower: float
     upper: float
     count: int
-    confidence: float  # mean probability of the first choice; 0 where the bin is empty
+    confidence: float  # mean top-1 probability; 0 where the bin is empty
     accuracy: float
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> list[Bin]:
-    """How right the first choice is, by how sure it is: ``bins`` of equal width.
-
-    Args:
-        probabilities: (N, K).
-        labels: (N,) class numbers.
-        bins: how many.
-    """
+    """Return the reliability diagram of probabilities (N, K) and labels (N,), in bins of equal width."""
     sure = probabilities.max(1)
     right = probabilities.argmax(1) == labels
     edges = np.linspace(0, 1, bins + 1)
@@ -90,21 +84,16 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
 
 
 def ece(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """The expected calibration error, in [0, 1], over ``bins`` of equal width (Guo et al. 2017)."""
+    """Return the expected calibration error, in [0, 1], over bins of equal width (Guo et al. 2017)."""
     table = reliability(probabilities, labels, bins)
     total = max(1, sum(row.count for row in table))
     return sum(row.count * abs(row.confidence - row.accuracy) for row in table) / total
 
 
 def auroc(score: np.ndarray, correct: np.ndarray) -> float | None:
-    """The chance that a right image has a higher score than a wrong one (ties count half).
+    """Return the area under the ROC curve of a score (N,) that predicts whether little is ``correct`` (N,).
 
-    Args:
-        score: (N,).
-        correct: (N,) bool, whether little is right.
-
-    Returns:
-        In [0, 1]; ``None`` where all images are right or all are wrong.
+    The value is in [0, 1], and ties count half. It is ``None`` where little is correct on all images or on none.
     """
     correct = np.asarray(correct, bool)
     right, wrong = int(correct.sum()), int((~correct).sum())

@@ -1,4 +1,4 @@
-"""Chance: scores that know nothing, and whether a score knows more than another."""
+"""Random scores, and a significance test for the difference between two scores."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 
 from duonas.routing.router import Answers
 
-VALUES = 16  # that a lot is drawn from
-LEVEL = 0.01  # the chance that a score that knows nothing is believed
+VALUES = 16  # values that a random score is hashed from
+LEVEL = 0.01  # significance level: the probability that an uninformative score passes the test
 
 
 def a_few(seen: Tensor) -> Tensor:
-    """At most 16 values from the middle of each image or map (N, C, H, W), or of its logits (N, K), to draw lots."""
+    """Return at most 16 values from the middle of each map (N, C, H, W), or of logits (N, K), as input of a hash."""
     if seen.ndim == 4:
         height, width = seen.shape[2:]
         seen = seen[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]
@@ -24,10 +24,10 @@ def a_few(seen: Tensor) -> Tensor:
 
 
 def hashed(values: Tensor) -> Tensor:
-    """A score (N,) in [0, 1] that tells nothing of a row of values (N, D), and is the same whenever the row is.
+    """Return a pseudo-random score (N,) in [0, 1] of each row of values (N, D); equal rows get equal scores.
 
-    A sum with large factors, folded. Each row is added up in the same order in any batch, and there are no jumps, so
-    that values which differ by rounding alone give scores which nearly agree.
+    It is a sum with large factors, folded into [0, 1]. It is continuous, and rows are summed in the same order in any
+    batch, so that rounding errors change it only slightly.
     """
     total = torch.zeros_like(values[:, 0])
     for column in range(values.shape[1]):
@@ -36,16 +36,16 @@ def hashed(values: Tensor) -> Tensor:
 
 
 def knows_more(score: np.ndarray, answers: Answers, than: np.ndarray | None = None, trials: int = 1) -> bool:
-    """Whether a score has a larger area under the trade-off curve than another one, and not by luck.
+    """Whether a score has a significantly larger area under the trade-off curve than another one.
 
-    The difference of the areas is the mean of what big gains times how much further down the first score has an image;
-    if both scores knew nothing of the gains, that would be normal around 0 with a variance that can be counted.
+    The difference of the areas is the mean over images of big's gain times the difference in rank. If both scores were
+    independent of the gains, it would be normal around 0 with a known variance.
 
     Args:
-        score: (N,), higher = keep little, of images that it was not fitted on.
-        answers: of the pair, to the same images.
-        than: (N,) the other score; default: chance.
-        trials: how many scores were tried to find this one (Bonferroni).
+        score: (N,), higher = keep little.
+        answers: predictions of the pair for the same images.
+        than: the other score (N,); default: a random one.
+        trials: number of scores that this one is the best of (Bonferroni correction).
     """
     gain = answers.big_right.astype(float) - answers.little_right
     other = places(than) if than is not None else 0.5
@@ -55,5 +55,5 @@ def knows_more(score: np.ndarray, answers: Answers, than: np.ndarray | None = No
 
 
 def places(score: np.ndarray) -> np.ndarray:
-    """The share of the images that are below each one's score (N,), in (0, 1); ties share their place."""
+    """Return the rank of each score (N,) as a fraction in (0, 1); ties get their mean rank."""
     return np.asarray((rankdata(score) - 0.5) / len(score))

@@ -1,8 +1,7 @@
-"""How a pair routes, as a versioned file."""
+"""The routing policy of a pair: its router, threshold and costs, as a versioned file."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,63 +12,31 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.routing.router import Router
-from duonas.routing.routers.make import read_router, write_router
+from duonas.routing.router import Router, read_router, write_router
 from duonas.routing.threshold import Curve
-
-VERSION = 2
-
-
-@dataclass(frozen=True)
-class Row:
-    """A threshold and what it gives on the images that tau was chosen on.
-
-    Args:
-        tau: the threshold.
-        little_share: what stays little there, in [0, 1].
-        accuracy: what is right there, in [0, 1].
-        accuracy_lower: one-sided bound, for this threshold alone.
-        accuracy_upper: likewise.
-        holds: the accuracy floor that can be promised with this threshold (``Curve.holds``); 0 where the threshold was
-            taken from the very images that it is judged on.
-        expected_macs: an image.
-        expected_ms: an image, where the pair was timed.
-    """
-
-    tau: float
-    little_share: float
-    accuracy: float
-    accuracy_lower: float
-    accuracy_upper: float
-    holds: float
-    expected_macs: float
-    expected_ms: float | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """The known figures by name."""
-        return {name: _written(value) for name, value in asdict(self).items() if value is not None}
+from duonas.runtime.policy import VERSION, Row, read_row
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A router, its threshold, and the table from which another one can be taken on the device.
+    """A router, its threshold, and a table of other thresholds to choose from on the device.
 
     Args:
-        router: gives the score; the file holds its weights, so that nothing can go astray.
+        router: the fitted router; the file holds its weights too.
         tau: a row stays little where ``score >= tau``.
-        choice: how tau was chosen, such as ``{"floor": 0.9}``; empty before it was.
-        table: trade-offs by rising little share, tau's own among them.
-        costs: the pair's parts in MACs.
-        times: the pair's ways in ms, where it was timed.
-        confidence: of the bounds in the table.
-        images: how many of the calib split tau was chosen on.
-        little_temperature: what little's logits are divided by for calibrated probabilities.
-        big_temperature: likewise.
-        num_classes: K.
+        choice: how tau was chosen, such as ``{"floor": 0.9}``; empty if tau is not chosen yet.
+        table: trade-offs by ascending little share, with a row for tau.
+        costs: costs of the pair's parts in MACs.
+        num_classes: number K of classes.
         image_size: side of the square images, in pixels.
+        times: latencies of the pair in ms, if it was timed.
+        confidence: confidence of the bounds in the table.
+        images: number of calib images that tau was chosen on.
+        little_temperature: divisor of little's logits for calibrated probabilities.
+        big_temperature: divisor of big's logits for calibrated probabilities.
         class_names: (K,), or empty.
-        splits: the hashes of the splits.
-        onnx: file name to SHA-256 of the files this policy belongs to; filled at export.
+        splits: hashes of the splits.
+        onnx: SHA-256 of each exported file by its name; filled at export.
     """
 
     router: Router
@@ -89,21 +56,21 @@ class Policy:
     onnx: Mapping[str, str] = field(default_factory=dict)
 
     def belonging_to(self, onnx: Mapping[str, str]) -> Policy:
-        """The same policy for these files (name to SHA-256)."""
+        """Return this policy for these files, given as name to SHA-256."""
         return replace(self, onnx=dict(onnx))
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which ``from_json`` makes an equal policy; infinite tau as ``"inf"`` and ``"-inf"``."""
+        """Return a JSON value from which ``from_json`` builds an equal policy."""
         return {
             "version": VERSION,
             "router": write_router(self.router),
             "little_temperature": self.little_temperature,
             "big_temperature": self.big_temperature,
-            "tau": _written(self.tau),
+            "tau": self.tau,
             "choice": dict(self.choice),
             "confidence": self.confidence,
             "images": self.images,
-            "table": [row.to_json() for row in self.table],
+            "table": [_known(row) for row in self.table],
             "costs": asdict(self.costs),
             **({} if self.times is None else {"times_ms": asdict(self.times)}),
             "splits": dict(self.splits),
@@ -115,20 +82,20 @@ class Policy:
 
     @classmethod
     def from_json(cls, value: Any) -> Policy:
-        """The policy that ``to_json`` described.
+        """Build the policy from the result of ``to_json``.
 
         Raises:
-            DuonasError: another version, another router, or something missing or of the wrong kind.
+            DuonasError: the version or router is unknown, or a value is missing or of the wrong type.
         """
         version = value.get("version") if isinstance(value, dict) else None
         if version != VERSION:
-            raise DuonasError(f"not a policy of version {VERSION}: its version is {version!r}.")
+            raise DuonasError(f"expected a policy of version {VERSION}, got version {version!r}.")
         try:
             return cls(
                 router=read_router(value["router"]),
                 tau=_number(value["tau"]),
                 choice={str(name): float(x) for name, x in value["choice"].items()},
-                table=tuple(Row(**{name: _number(x) for name, x in row.items()}) for row in value["table"]),
+                table=tuple(map(read_row, value["table"])),
                 costs=PairCost(**value["costs"]),
                 times=PairCost(**value["times_ms"]) if "times_ms" in value else None,
                 confidence=float(value["confidence"]),
@@ -152,7 +119,11 @@ class Policy:
 
     @classmethod
     def load(cls, path: Path) -> Policy:
-        """Read ``policy.json``; what is wrong with it is said with its path."""
+        """Read ``policy.json``.
+
+        Raises:
+            DuonasError: the file is missing, damaged or of another version.
+        """
         value = read_json(path)
         try:
             return cls.from_json(value)
@@ -163,15 +134,15 @@ class Policy:
 def tabulate(
     curve: Curve, ladder: np.ndarray, chosen: float, confidence: float, cost: PairCost, times: PairCost | None = None
 ) -> tuple[Row, ...]:
-    """The rows of a trade-off curve at the thresholds of a ladder, and at the chosen one.
+    """Return the rows of a trade-off curve at the thresholds of a ladder and at the chosen one.
 
     Args:
-        curve: of the images that tau was chosen on.
-        ladder: (G,) thresholds that were fixed without these images, falling from +inf.
+        curve: curve of the images that tau was chosen on.
+        ladder: (G,) thresholds that were fixed without these images, descending from +inf.
         chosen: tau, on the ladder or not.
-        confidence: of the bounds.
-        cost: of the pair in MACs.
-        times: likewise in ms, where known.
+        confidence: confidence of the bounds.
+        cost: cost of the pair in MACs.
+        times: cost of the pair in ms, where known.
     """
     taus = np.unique(np.append(ladder, chosen))[::-1]
     at, fixed = curve.at(taus), np.isin(taus, ladder)
@@ -184,8 +155,8 @@ def tabulate(
     return tuple(Row(*map(float, row)) for row in zip(*columns, strict=True))
 
 
-def _written(tau: float) -> float | str:
-    return tau if math.isfinite(tau) else "inf" if tau > 0 else "-inf"
+def _known(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row._asdict().items() if value is not None}
 
 
 def _number(value: float | str) -> float:

@@ -1,4 +1,4 @@
-"""From what a pair does on the calib split to its policy: the router is fitted, then tau is chosen."""
+"""Fit a router on the calib split, then choose its threshold tau: the result is a policy."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.files import write_bytes
-from duonas.core.options import TARGETS, RouteOptions
 from duonas.core.rng import stream
+from duonas.core.tensors import load_arrays, save_tensors
+from duonas.pair.facts import PairFacts
 from duonas.routing.calibration import fit_temperature
+from duonas.routing.options import TARGETS, RouteOptions
 from duonas.routing.policy import Policy, tabulate
 from duonas.routing.routed import Observed
 from duonas.routing.router import Router
@@ -27,15 +26,15 @@ WITHIN_BIG = 0.005
 
 
 @dataclass(frozen=True)
-class Judged:
-    """All that choosing tau needs, so that it can be chosen again without the networks and without the images.
+class CalibrationSet:
+    """Scores and correctness on the images that tau is chosen on; enough to choose tau again without the networks.
 
     Args:
-        ladder: (G,) float32 thresholds from the images that the router was fitted on, falling from +inf to -inf: as tau
-            is chosen on other images, a floor can be promised for these.
-        score: (M,) float32, the fitted router's on the images that tau is chosen on.
-        little_right: (M,) bool.
-        big_right: (M,) bool.
+        ladder: (G,) float32 thresholds from the images that the router was fitted on, descending from +inf to -inf. As
+            tau is chosen on other images, an accuracy floor can be guaranteed for these.
+        score: (M,) float32 scores of the fitted router.
+        little_right: (M,) bool, whether little is correct.
+        big_right: (M,) bool, whether big is correct.
     """
 
     ladder: np.ndarray
@@ -44,64 +43,39 @@ class Judged:
     big_right: np.ndarray
 
     def save(self, path: Path) -> Path:
-        """Write them as safetensors, atomically."""
-        return write_bytes(path, save({name: np.ascontiguousarray(values) for name, values in asdict(self).items()}))
+        """Write a safetensors file, atomically."""
+        return save_tensors(path, asdict(self))
 
     @classmethod
-    def load(cls, path: Path) -> Judged:
-        """Read what ``save`` wrote.
+    def load(cls, path: Path) -> CalibrationSet:
+        """Read a file written by ``save``.
 
         Raises:
-            DuonasError: it is missing or damaged.
+            DuonasError: the file is missing or damaged.
         """
         try:
-            return cls(**load_file(path))
-        except (OSError, SafetensorError, TypeError) as error:
-            raise DuonasError(f"{path} cannot be used: {error}.") from error
-
-
-def calibrate(
-    router: Router,
-    observed: Observed,
-    *,
-    options: RouteOptions,
-    cost: PairCost,
-    image_size: int,
-    seed: int,
-    class_names: tuple[str, ...] = (),
-    splits: Mapping[str, str] | None = None,
-) -> Policy:
-    """``fit``, and then ``decide`` for a target that needs no times."""
-    fitted = fit(router, observed, cost=cost, image_size=image_size, seed=seed, class_names=class_names, splits=splits)
-    return decide(*fitted, options)
+            return cls(**load_arrays(path)[0])
+        except (DuonasError, TypeError) as error:
+            raise DuonasError(f"{path} cannot be used: {str(error).removesuffix('.')}.") from error
 
 
 def fit(
-    router: Router,
-    observed: Observed,
-    *,
-    cost: PairCost,
-    image_size: int,
-    seed: int,
-    class_names: tuple[str, ...] = (),
-    splits: Mapping[str, str] | None = None,
-) -> tuple[Policy, Judged]:
-    """Fit router and temperatures on one half of the calib split and judge the other, so that neither flatters.
+    router: Router, observed: Observed, facts: PairFacts, seed: int, splits: Mapping[str, str] | None = None
+) -> tuple[Policy, CalibrationSet]:
+    """Fit router and temperatures on one half of the calib split, and compute the scores of the other half.
 
     Args:
-        router: not fitted yet.
-        observed: both networks on the calib split, and what the router sees there.
-        cost: the pair's parts in MACs; the router's part is put in here.
-        image_size: side of the square images, in pixels.
-        seed: of the halving, and of what is random in the router.
-        class_names: (K,), or empty.
-        splits: the hashes of the splits.
+        router: a router that is not fitted yet.
+        observed: predictions of both networks and the router's features on the calib split.
+        facts: facts of the pair; the policy's costs are these plus the router's.
+        seed: random seed of the halves and of the fit.
+        splits: hashes of the splits.
 
     Returns:
-        A policy that sends every image to big until tau is chosen, and what it is to be chosen by.
+        A policy that sends every image to big until tau is chosen, and the images to choose tau on.
 
     Raises:
-        DuonasError: fewer than two images.
+        DuonasError: there are fewer than two images.
     """
     described, answers = observed
     fitting, choosing = halves(len(answers), seed)
@@ -113,39 +87,39 @@ def fit(
         tau=float("inf"),
         choice={},
         table=(),
-        costs=cost.routed_by(router.macs, before=router.before),
+        costs=facts.cost.routed_by(router.macs, before=router.before),
         images=len(judged),
-        num_classes=answers.little.shape[1],
-        image_size=image_size,
+        num_classes=facts.num_classes,
+        image_size=facts.preprocessing.image_size,
         little_temperature=fit_temperature(held.little, held.labels),
         big_temperature=fit_temperature(held.big, held.labels),
-        class_names=class_names,
+        class_names=facts.class_names,
         splits=dict(splits or {}),
     )
     ladder = known.tau[known.thinned()].astype(np.float32)
-    return policy, Judged(ladder, scores(router, described[choosing]), judged.little_right, judged.big_right)
+    return policy, CalibrationSet(ladder, scores(router, described[choosing]), judged.little_right, judged.big_right)
 
 
-def decide(policy: Policy, judged: Judged, options: RouteOptions, times: PairCost | None = None) -> Policy:
-    """The policy with the threshold that ``options`` ask for and its table.
+def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, times: PairCost | None = None) -> Policy:
+    """Return the policy with the threshold chosen by ``options``, and its table of other thresholds.
 
     Args:
-        policy: of a fitted router.
-        judged: by that router.
+        policy: a policy with a fitted router.
+        calibration: that router's scores on the images that tau is chosen on.
         options: the ``[route]`` table.
-        times: the pair's ways in ms; a latency or an energy needs them.
+        times: costs of the pair in ms; needed for the targets latency and energy.
 
     Raises:
-        DuonasError: more than one target, or one that cannot be met.
+        DuonasError: there is more than one target, or one that cannot be met.
     """
-    curve = sweep(judged.score, judged.little_right, judged.big_right)
-    tau, choice = choose(curve, judged.ladder, options, policy.costs, times)
-    table = tabulate(curve, judged.ladder, tau, options.confidence, policy.costs, times)
+    curve = sweep(calibration.score, calibration.little_right, calibration.big_right)
+    tau, choice = choose(curve, calibration.ladder, options, policy.costs, times)
+    table = tabulate(curve, calibration.ladder, tau, options.confidence, policy.costs, times)
     return replace(policy, tau=tau, choice=choice, table=table, times=times, confidence=options.confidence, onnx={})
 
 
 def halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers 0 to ``count`` - 1 in two disjoint halves, by seed: for the temperature, for tau."""
+    """Split the indices 0 to ``count`` - 1 into two random halves: one to fit the router, one to choose tau."""
     if count < 2:
         raise DuonasError(f"routing needs at least two images in the calib split: it has {count}.")
     shuffled = stream(seed, "route", "halves").permutation(count)
@@ -153,29 +127,30 @@ def halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scores(router: Router, described: Tensor | np.ndarray) -> np.ndarray:
-    """A router's scores (N,) float32 of what it described (N, D)."""
+    """Return a router's scores (N,) float32 of its features (N, D)."""
     with torch.inference_mode():
         found = router.judge(torch.as_tensor(described, dtype=torch.float32))
     if found.shape != (len(described),):
         shape = tuple(found.shape)
-        raise DuonasError(f"router {router.name!r} must give one score an image, ({len(described)},), got {shape}.")
+        raise DuonasError(f"router {router.name!r} must return one score per image, ({len(described)},), got {shape}.")
     return found.numpy()
 
 
 def choose(
     curve: Curve, ladder: np.ndarray, options: RouteOptions, cost: PairCost, times: PairCost | None = None
 ) -> tuple[float, dict[str, float]]:
-    """The threshold that ``options`` ask for, and how it was chosen.
+    """Return the threshold chosen by ``options``, and how it was chosen.
 
-    A floor takes its threshold from the ladder, since it is a promise (``Curve.holds``); all else takes the exact one
-    among all that there are. With no target: as accurate as big to within half a point, as cheaply as possible.
+    A floor is a guarantee, so its threshold comes from the ladder (see ``Curve.holds``); every other target takes the
+    best threshold of the curve. Without a target it is the cheapest that is at most half a point less accurate than
+    big.
 
     Args:
-        curve: of the images that tau is chosen on.
-        ladder: (G,) thresholds that were fixed without these images, falling from +inf.
+        curve: curve of the images that tau is chosen on.
+        ladder: (G,) thresholds that were fixed without these images, descending from +inf.
         options: the ``[route]`` table.
-        cost: of the pair in MACs.
-        times: likewise in ms; a latency or an energy needs them.
+        cost: cost of the pair in MACs.
+        times: cost of the pair in ms; needed for the targets latency and energy.
     """
     given = {name: x for name in TARGETS if (x := getattr(options, name)) is not None}
     if len(given) > 1:
@@ -197,13 +172,18 @@ def choose(
     return float(curve.tau[index]), given
 
 
+def needs_times(options: RouteOptions) -> bool:
+    """Whether the target is a latency or an energy, for which the pair must be timed."""
+    return options.latency is not None or options.energy is not None
+
+
 def _timed(times: PairCost | None) -> PairCost:
     if times is None:
-        raise DuonasError("a latency or an energy can only be held for a pair that was timed.")
+        raise DuonasError("the targets latency and energy need a pair whose latency was measured.")
     return times
 
 
 def _watts(options: RouteOptions) -> float:
     if options.watts is None:
-        raise DuonasError("[route] energy needs watts, what the device draws while it computes.")
+        raise DuonasError("[route] energy needs watts, the power that the device draws while it computes.")
     return options.watts

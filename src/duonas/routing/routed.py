@@ -1,4 +1,4 @@
-"""The routed pair in PyTorch: it really skips."""
+"""The routed pair in PyTorch, which runs each network only on the images routed to it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from duonas.pair.pair import Pair, PairOutput
 from duonas.routing.router import Answers, Router
 from duonas.routing.threshold import keeps_little
-from duonas.supernet.pair import PairNet, PairOutput
 
 
 class RoutedOutput(NamedTuple):
-    """What a routed pair answers.
+    """The output of a routed pair.
 
     Args:
-        logits: (N, K), little's where it was kept, else big's.
+        logits: (N, K), little's where the image stays little, else big's.
         score: (N,), higher = keep little.
-        is_little: (N,) bool.
+        is_little: (N,) bool, whether the image stays little.
     """
 
     logits: Tensor
@@ -29,26 +29,26 @@ class RoutedOutput(NamedTuple):
 
 
 class RoutedPair(nn.Module):
-    """Each image answered by little or by big; what both share runs once, what is not asked does not run.
+    """Classifies each image by little or by big; the shared stem runs once, and a network without images does not run.
 
     Args:
-        pair: the pair in plain PyTorch.
-        router: gives the scores; after little, every image pays for little.
+        pair: the two networks.
+        router: computes the scores; at ``after_little``, little runs on every image.
     """
 
-    def __init__(self, pair: PairNet, router: Router) -> None:
+    def __init__(self, pair: Pair, router: Router) -> None:
         super().__init__()
         self.pair = pair
         self.router = router
 
     def forward(self, images: Tensor, tau: float | Tensor) -> RoutedOutput:
-        """Route images (N, 3, H, W) in [0, 1], N = 0 included; a row's answer does not depend on its batch-mates.
+        """Route images; a row's result does not depend on the rest of the batch.
 
         Args:
-            images: to classify.
-            tau: -inf is little exactly, +inf is big exactly.
+            images: (N, 3, H, W) in [0, 1]; N may be 0.
+            tau: threshold of the score; -inf gives exactly little, +inf exactly big.
         """
-        stem = self.pair.stem(images)
+        stem = self.pair.features(images)
         if self.router.before:
             score = self.router.score(images if self.router.position == "input" else stem)
             is_little = keeps_little(score, tau)
@@ -70,21 +70,21 @@ class RoutedPair(nn.Module):
 
 
 def _put(logits: Tensor, rows: Tensor, network: nn.Module, stem: Tensor) -> Tensor:
-    """``logits`` (N, K) with a network's own at ``rows`` (N,), for which alone it runs."""
+    """Return ``logits`` (N, K) with those of a network at ``rows`` (N,) bool; it runs on these rows only."""
     index = rows.nonzero().squeeze(1)
     if len(index) == len(rows) > 0:
-        return network(stem)  # no gathering: bit for bit what the network alone gives
+        return network(stem)  # no gathering: bit for bit the network's own output
     if len(index) == 0:
         return logits
     return logits.index_copy(0, index, network(stem.index_select(0, index)).to(logits.dtype))
 
 
 class Observed(NamedTuple):
-    """A pair and what a router sees, on N images.
+    """A router's features and the predictions of both networks, on N images.
 
     Args:
-        described: (N, D), of which the router makes its scores.
-        answers: of both networks.
+        described: features (N, D) of the router.
+        answers: predictions of both networks, and labels.
     """
 
     described: Tensor
@@ -92,14 +92,14 @@ class Observed(NamedTuple):
 
 
 @torch.inference_mode()
-def observe(pair: PairNet, router: Router, batches: Iterable[Tensor], labels: Tensor) -> Observed:
-    """Both networks on every image, in eval mode, and what the router makes of what it sees.
+def observe(pair: Pair, router: Router, batches: Iterable[Tensor], labels: Tensor) -> Observed:
+    """Run both networks on every image, in eval mode, and compute the router's features.
 
     Args:
-        pair: on the device of the batches; left in the mode that it was in.
-        router: fitted or not.
+        pair: the pair, on the device of the batches; its training mode is restored.
+        router: the router, fitted or not.
         batches: images (B, 3, H, W) in [0, 1].
-        labels: (N,) of all of them.
+        labels: (N,) of all images.
     """
     training = pair.training
     pair.eval()
@@ -115,5 +115,5 @@ def observe(pair: PairNet, router: Router, batches: Iterable[Tensor], labels: Te
 
 
 def seen(router: Router, images: Tensor, output: PairOutput) -> Tensor:
-    """What a router sees of images (N, 3, H, W) that a pair answered."""
+    """Return the router's input (N, ...) for images (N, 3, H, W) and the pair's output for them."""
     return {"input": images, "stem": output.stem, "after_little": output.little}[router.position]

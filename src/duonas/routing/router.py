@@ -1,29 +1,30 @@
-"""What a router is: a score for every image, made of what there is to see where it stands (paper D, section 3.4)."""
+"""The base class of routers, which give each image a score (paper D, section 3.4)."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions
+from duonas.core.registry import Part, adapted, find
+from duonas.routing.options import RouteOptions
 
 Position = Literal["input", "stem", "after_little"]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What both networks say of N images, and what is true.
+    """The predictions of both networks for N images, and the labels.
 
     Args:
         little: logits (N, K) float32.
-        big: likewise.
-        labels: (N,) class numbers.
+        big: logits (N, K) float32.
+        labels: (N,) class indices.
     """
 
     little: np.ndarray
@@ -35,50 +36,61 @@ class Answers:
 
     @property
     def little_right(self) -> np.ndarray:
-        """(N,) bool."""
+        """Whether little is correct, (N,) bool."""
         return np.asarray(self.little.argmax(1) == self.labels)
 
     @property
     def big_right(self) -> np.ndarray:
-        """(N,) bool."""
+        """Whether big is correct, (N,) bool."""
         return np.asarray(self.big.argmax(1) == self.labels)
 
     def take(self, index: np.ndarray) -> Answers:
-        """Those of the images at ``index`` (M,)."""
+        """Return the rows at ``index`` (M,)."""
         return Answers(self.little[index], self.big[index], self.labels[index])
 
 
-class Router(ABC):
+class Router(Part, ABC):
     """Gives every image a score, higher = keep little; the threshold is chosen afterwards, for a floor or a budget.
 
-    It stands at one of three positions and sees there
+    Its position decides what it reads:
 
     - ``input``: the images (N, 3, H, W) in [0, 1],
-    - ``stem``: what the blocks shared by both networks gave, (N, C, H', W'),
+    - ``stem``: the features (N, C, H', W') of the blocks that both networks share,
     - ``after_little``: little's logits (N, K).
 
-    From ``input`` and ``stem`` it decides before either network runs: an image that goes to big does not pay for
-    little.
+    At ``input`` and ``stem`` it decides before either network runs, so an image that goes to big skips little.
 
-    A router is made from ``[route]`` by ``from_options``, then ``fit`` gives the one that fits a pair. Scores are the
-    image's own: they depend neither on the batch nor on any state. All that ``describe`` and ``judge`` do must export
-    to ONNX with a free batch size.
+    ``from_options`` builds a router from ``[route]``, and ``fit`` returns one that is fitted to a pair. A score depends
+    on its image alone, not on the rest of the batch or on any state. ``describe`` and ``judge`` must export to ONNX
+    with a dynamic batch size.
     """
 
-    name: ClassVar[str]
-    positions: ClassVar[tuple[Position, ...]]  # where it may stand, the default first
+    Options = RouteOptions
+    positions: ClassVar[tuple[Position, ...]]  # possible positions, the default first
     position: Position
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         if "positions" in cls.__dict__ and "position" not in cls.__dict__:
             cls.position = cls.positions[0]
 
     @classmethod
-    def from_options(cls, options: RouteOptions) -> Self:
-        """The router that the ``[route]`` table asks for, not fitted yet.
+    def objection(cls) -> str:
+        """Return what is wrong with ``positions``; empty where nothing is."""
+        positions, known = getattr(cls, "positions", ()), get_args(Position)
+        if isinstance(positions, tuple) and positions and not set(positions) - set(known):
+            return ""
+        return f"positions must be a tuple of {', '.join(known)}, got {positions!r}"
+
+    @classmethod
+    def from_options(cls, options: Any) -> Self:
+        """Build the router of the ``[route]`` table, not fitted yet.
+
+        Args:
+            options: an ``Options`` of this class.
 
         Raises:
-            DuonasError: it cannot stand where it should.
+            DuonasError: this router does not support the position.
         """
         return cls._at(options.position)
 
@@ -86,7 +98,7 @@ class Router(ABC):
     def _at(cls, position: str, **parameters: Any) -> Self:
         if position != "auto" and position not in cls.positions:
             raise DuonasError(
-                f"[route] router {cls.name!r} cannot stand at position {position!r}: "
+                f"[route] router {cls.name!r} does not support position {position!r}: "
                 f"choose from {', '.join(cls.positions)}."
             )
         elsewhere = {} if position in ("auto", cls.positions[0]) else {"position": position}
@@ -99,39 +111,63 @@ class Router(ABC):
 
     @property
     def macs(self) -> int:
-        """What one score costs, in multiply-accumulates of convolutions and linear layers, as all else is counted."""
+        """Multiply-accumulates of one score, counted in convolutions and linear layers like those of networks."""
         return 0
 
     def describe(self, seen: Tensor) -> Tensor:
-        """What is there to see at the position, (N, ...), to what the score is made of, (N, D)."""
+        """Return the features (N, D) that the score is computed from, given the input (N, ...) at the position."""
         return seen
 
     @abstractmethod
     def judge(self, described: Tensor) -> Tensor:
-        """(N, D) to scores (N,)."""
+        """Return the scores (N,) of features (N, D)."""
 
     def score(self, seen: Tensor) -> Tensor:
-        """What is there to see at the position, (N, ...), to scores (N,): what is exported.
+        """Return the scores (N,) of the input (N, ...) at the position; this is what is exported.
 
-        A router that does not need all that it describes, once it is fitted, may have a cheaper way to the same scores.
+        A router may override this with a cheaper computation of the same scores, if the fitted score needs only some of
+        the features.
         """
         return self.judge(self.describe(seen))
 
     def fit(self, described: Tensor, answers: Answers, rng: np.random.Generator) -> Self:
-        """The router for the pair that gave these answers; by default there is nothing to fit.
+        """Return the router fitted to a pair; by default there is nothing to fit.
 
         Args:
-            described: (N, D) of images that neither network was trained on.
-            answers: of the pair, to the same images.
-            rng: for whatever is random in it.
+            described: features (N, D) of images that neither network was trained on.
+            answers: predictions of the pair for the same images.
+            rng: generator for anything random in the fit.
         """
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Its fitted values as JSON, without name and position."""
+        """Return the fitted values as JSON, without name and position."""
         return {}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], position: Position) -> Self:
-        """The router that ``to_json`` described."""
+        """Build the router from the result of ``to_json``."""
         return cls._at(position, **value)
+
+
+def make_router(options: RouteOptions) -> Router:
+    """Build the router of the ``[route]`` table, not fitted yet.
+
+    Raises:
+        DuonasError: there is no such router, position or score.
+    """
+    found = find("router", options.router)
+    router: Router = found.from_options(adapted(options, found.Options))
+    return router
+
+
+def read_router(value: Any) -> Router:
+    """Build a router from the result of ``write_router``."""
+    rest = {key: each for key, each in value.items() if key not in ("kind", "position")}
+    router: Router = find("router", value["kind"]).from_json(rest, value["position"])
+    return router
+
+
+def write_router(router: Router) -> dict[str, Any]:
+    """Return a fitted router as JSON."""
+    return {"kind": router.name, "position": router.position, **router.to_json()}

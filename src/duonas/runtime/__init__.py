@@ -1,9 +1,10 @@
-"""What runs on the device: numpy and ONNX Runtime, nothing else of duonas and no torch.
+"""The runtime for devices, which needs only numpy and ONNX Runtime: no torch and no other module of duonas.
 
-The folder is whole in itself: it may be copied to a device as it is, which is why its imports are relative.
+The folder can be copied to a device; therefore its imports are relative.
 """
 
 from .bundle import Bundle, Prediction
-from .policy import BundleError, Row
+from .choose import BundleError
+from .policy import Row
 
 __all__ = ["Bundle", "BundleError", "Prediction", "Row"]

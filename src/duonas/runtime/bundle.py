@@ -1,4 +1,4 @@
-"""A bundle at work: images in, labels out, and a threshold that can be turned while it runs."""
+"""Run an exported bundle: classify images, and change the threshold at any time."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from .policy import BundleError, DevicePolicy, Row, check_files, load_policy
+from .choose import BundleError
+from .policy import DevicePolicy, Row, check_files, load_policy
 
-ROUNDING = 1e-3  # by which resized images may leave [0, 1]
-ERRORS_ONLY = 3  # ONNX Runtime would warn that tau, being an input, is no constant
+ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
+ERRORS_ONLY = 3  # log severity; ONNX Runtime would warn that tau is an input and not a constant
 
 
 class Prediction(NamedTuple):
-    """What a bundle answers to N images.
+    """The predictions of a bundle for N images.
 
     Args:
-        labels: (N,) int64 class numbers.
-        logits: (N, K) float32, little's where it was kept, else big's.
+        labels: (N,) int64 class indices.
+        logits: (N, K) float32, little's where the image stays little, else big's.
         score: (N,) float32, higher = keep little.
-        is_little: (N,) bool.
+        is_little: (N,) bool, whether little classified the image.
     """
 
     labels: np.ndarray
@@ -33,11 +34,11 @@ class Prediction(NamedTuple):
 
 
 class Bundle:
-    """A routed pair on a device. ``Bundle.load(folder)`` makes one.
+    """A routed pair on a device; open one with ``Bundle.load(folder)``.
 
     Args:
-        session: of ``dynamic.onnx``.
-        policy: how it routes.
+        session: ONNX Runtime session of ``dynamic.onnx``.
+        policy: threshold, table of thresholds and class names.
     """
 
     def __init__(self, session: onnxruntime.InferenceSession, policy: DevicePolicy) -> None:
@@ -51,11 +52,11 @@ class Bundle:
         """Open an export folder.
 
         Args:
-            folder: with ``dynamic.onnx`` and ``policy.json``.
-            threads: of ONNX Runtime; 0: its default.
+            folder: the folder of ``dynamic.onnx`` and ``policy.json``.
+            threads: CPU threads of ONNX Runtime; 0: its default.
 
         Raises:
-            BundleError: a file is missing or damaged, or the policy belongs to other files.
+            BundleError: a file is missing or damaged, or the checksums in the policy differ from the files'.
         """
         folder = Path(folder)
         policy = load_policy(folder / "policy.json")
@@ -67,18 +68,21 @@ class Bundle:
             session = onnxruntime.InferenceSession(
                 str(folder / "dynamic.onnx"), options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # ONNX Runtime's exceptions have no common base of their own
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise BundleError(f"ONNX Runtime cannot open {folder / 'dynamic.onnx'}: {error}") from error
         return cls(session, policy)
 
+    def __repr__(self) -> str:
+        return f"Bundle(image_shape={self.image_shape}, tau={self.tau:.4g})"
+
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The name of each label, (K,), or empty where the data set has none."""
+        """Names (K,) of the classes, or empty where the data set has none."""
         return self._policy.class_names
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(3, H, W) of every image."""
+        """Shape (3, H, W) of each image."""
         return self._shape
 
     @property
@@ -88,48 +92,48 @@ class Bundle:
 
     @property
     def tau(self) -> float:
-        """The threshold: an image stays little where ``score >= tau``; -inf: all do, +inf: none."""
+        """The threshold: an image stays little if ``score >= tau``; all do at -inf, none at +inf."""
         return float(self._tau)
 
     @tau.setter
     def tau(self, value: float) -> None:
         if math.isnan(value):
-            raise BundleError("tau must be a number or infinite, not NaN.")
+            raise BundleError("tau must be a number or infinite, got NaN.")
         self._tau = np.array(value, np.float32)
 
     def set_budget(self, expected_macs: float) -> Row:
-        """From now on route as accurately as ``expected_macs`` an image, on average, allow.
+        """Set tau to the most accurate threshold with at most ``expected_macs`` per image on average.
 
         Returns:
-            What that gave on the calib split.
+            The threshold and its figures on the calib split.
 
         Raises:
-            BundleError: it is less than this pair can cost; the message says how much that is.
+            BundleError: the budget is below the lowest cost of the pair, which the message gives.
         """
         return self._use(self._policy.at_budget(expected_macs))
 
     def set_latency(self, expected_ms: float) -> Row:
-        """From now on route as accurately as ``expected_ms`` an image, on average, allow.
+        """Set tau to the most accurate threshold with at most ``expected_ms`` per image on average.
 
-        The times are those of the machine that the pair was timed on, one image at a time.
+        Latencies are those of the machine that the pair was timed on, one image at a time.
 
         Returns:
-            What that gave on the calib split.
+            The threshold and its figures on the calib split.
 
         Raises:
-            BundleError: the pair was not timed, or it is less than the pair can take.
+            BundleError: the pair was not timed, or the latency is below the lowest possible.
         """
         return self._use(self._policy.at_latency(expected_ms))
 
     def set_share(self, little_share: float) -> Row:
-        """From now on keep about this fraction of the images little."""
+        """Set tau to the threshold that keeps nearest to this fraction of the images little."""
         return self._use(self._policy.at_share(little_share))
 
     def set_floor(self, accuracy: float) -> Row:
-        """From now on route as cheaply as an accuracy of at least ``accuracy`` allows, with the policy's confidence.
+        """Set tau to the cheapest threshold that guarantees ``accuracy`` with the policy's confidence.
 
         Raises:
-            BundleError: no threshold holds it; the message says what can be held.
+            BundleError: no threshold does; the message gives the highest accuracy that can be guaranteed.
         """
         return self._use(self._policy.at_floor(accuracy))
 
@@ -137,7 +141,7 @@ class Bundle:
         """Classify images (N, 3, H, W), float32 in [0, 1] or uint8.
 
         Raises:
-            BundleError: another shape or type; the message says what is expected.
+            BundleError: shape, type or range are wrong; the message says what is expected.
         """
         logits, score, is_little = self._session.run(
             ["logits", "score", "is_little"], {"images": self._checked(images), "tau": self._tau}
@@ -152,12 +156,12 @@ class Bundle:
         images = np.asarray(images)
         if images.ndim != 4 or images.shape[1:] != self._shape or len(images) == 0:
             expected = ", ".join(map(str, self._shape))
-            raise BundleError(f"images must have the shape (N, {expected}) with N of at least 1, not {images.shape}.")
+            raise BundleError(f"images must have the shape (N, {expected}) with N of at least 1, got {images.shape}.")
         if images.dtype == np.uint8:
             return images.astype(np.float32) / np.float32(255)
         if images.dtype != np.float32:
-            raise BundleError(f"images must be float32 in [0, 1] or uint8, not {images.dtype}.")
+            raise BundleError(f"images must be float32 in [0, 1] or uint8, got {images.dtype}.")
         least, most = float(images.min()), float(images.max())
-        if not (least >= -ROUNDING and most <= 1 + ROUNDING):  # NaN is refused, too
-            raise BundleError(f"images must lie in [0, 1], and these go from {least:g} to {most:g}; 0 to 255 as uint8.")
+        if not (least >= -ROUNDING and most <= 1 + ROUNDING):  # true for NaN too
+            raise BundleError(f"float32 images must lie in [0, 1], got {least:g} to {most:g}; pass 0 to 255 as uint8.")
         return np.ascontiguousarray(images)

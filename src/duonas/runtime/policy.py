@@ -1,33 +1,32 @@
-"""The part of ``policy.json`` that a device needs."""
+"""Read the part of ``policy.json`` that a device needs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from .choose import BundleError, at_budget, at_floor, at_share
+
 VERSION = 2
 
 
-class BundleError(Exception):
-    """A bundle or an input that cannot be used; the message is one sentence for the user."""
-
-
 class Row(NamedTuple):
-    """A threshold and what it gave on images that the networks were not trained on.
+    """A threshold and its figures on the calib images that tau was chosen on.
 
     Args:
         tau: the threshold.
-        little_share: what stayed little, in [0, 1].
-        accuracy: what was right, in [0, 1].
-        accuracy_lower: one-sided bound, for this threshold alone.
-        accuracy_upper: likewise.
-        holds: the accuracy floor that is promised with this threshold; 0: none.
-        expected_macs: an image.
-        expected_ms: an image, on the machine where the pair was timed; ``None``: it was not.
+        little_share: fraction of the images that stays little, in [0, 1].
+        accuracy: in [0, 1].
+        accuracy_lower: one-sided lower bound on the accuracy, for this threshold only.
+        accuracy_upper: one-sided upper bound.
+        holds: guaranteed accuracy floor; 0 where the threshold was chosen on the same images.
+        expected_macs: expected MACs per image.
+        expected_ms: expected latency per image on the machine where the pair was timed; ``None`` if it was not timed.
     """
 
     tau: float
@@ -45,10 +44,10 @@ class DevicePolicy:
     """How a bundle routes.
 
     Args:
-        tau: a row stays little where ``score >= tau``.
+        tau: an image stays little if ``score >= tau``.
         table: other thresholds to choose from.
         class_names: (K,), or empty.
-        onnx: file name to SHA-256.
+        onnx: SHA-256 of each file by its name.
     """
 
     tau: float
@@ -57,59 +56,43 @@ class DevicePolicy:
     onnx: dict[str, str]
 
     def at_budget(self, expected_macs: float) -> Row:
-        """The most accurate row that costs at most ``expected_macs`` an image; of equals the cheapest."""
-        least = min(row.expected_macs for row in self.table)
-        rows = [row for row in self.table if row.expected_macs <= expected_macs]
-        if not rows:
-            raise BundleError(
-                f"a budget of {expected_macs:g} MACs cannot be met: the least that this pair costs is {least:g}."
-            )
-        return max(rows, key=lambda row: (row.accuracy, -row.expected_macs))
+        """Return the most accurate row of at most ``expected_macs`` per image; of equals the cheapest."""
+        return self.table[at_budget(self._column("expected_macs"), self._column("accuracy"), expected_macs)]
 
     def at_latency(self, expected_ms: float) -> Row:
-        """The most accurate row that takes at most ``expected_ms`` an image; of equals the quickest."""
-        timed = [(row.expected_ms, row) for row in self.table if row.expected_ms is not None]
-        if not timed:
-            raise BundleError("this pair was not timed: `duonas route RUN --latency 2ms` does that.")
-        least = min(ms for ms, _ in timed)
-        rows = [(row.accuracy, -ms, row) for ms, row in timed if ms <= expected_ms]
-        if not rows:
-            raise BundleError(
-                f"a latency of {expected_ms:g} ms cannot be met: the least that this pair takes is {least:g}."
-            )
-        return max(rows, key=lambda found: found[:2])[2]
+        """Return the most accurate row of at most ``expected_ms`` per image; of equals the fastest."""
+        if any(row.expected_ms is None for row in self.table):
+            raise BundleError("this pair was not timed: `duonas route RUN --latency 2ms` times it.")
+        found = at_budget(self._column("expected_ms"), self._column("accuracy"), expected_ms, "a latency", "ms")
+        return self.table[found]
 
     def at_share(self, little_share: float) -> Row:
-        """The row with the nearest little share; of equals an infinite tau, which is exact for other images too."""
-        if not 0 <= little_share <= 1:
-            raise BundleError(f"a little share lies between 0 and 1, not at {little_share:g}.")
-        return min(self.table, key=lambda row: (abs(row.little_share - little_share), -abs(row.tau)))
+        """Return the row of the nearest little share; of equals that of an infinite tau."""
+        return self.table[at_share(self._column("little_share"), self._column("tau"), little_share)]
 
     def at_floor(self, accuracy: float) -> Row:
-        """The cheapest row that is promised to hold an accuracy of at least ``accuracy``."""
-        best = max(row.holds for row in self.table)
-        rows = [row for row in self.table if row.holds >= accuracy]
-        if not rows:
-            held = math.floor(best * 1e4) / 1e4  # not rounded up: what is named can be had
-            raise BundleError(f"an accuracy floor of {accuracy:g} cannot be held: the highest that can is {held:.4f}.")
-        return min(rows, key=lambda row: row.expected_macs)
+        """Return the cheapest row that guarantees an accuracy of at least ``accuracy``."""
+        return self.table[at_floor(self._column("holds"), accuracy)]
+
+    def _column(self, name: str) -> np.ndarray:
+        return np.array([getattr(row, name) for row in self.table])
 
 
 def load_policy(path: Path) -> DevicePolicy:
     """Read ``policy.json``.
 
     Raises:
-        BundleError: it is missing, damaged or of another version.
+        BundleError: the file is missing, damaged or of another version.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise BundleError(f"{path} does not exist: an exported bundle has one.") from error
+        raise BundleError(f"{path} does not exist, but every exported bundle has one.") from error
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} is damaged: {error}.") from error
     found = value.get("version") if isinstance(value, dict) else None
     if found != VERSION:
-        raise BundleError(f"{path} is no policy of version {VERSION}: its version is {found!r}.")
+        raise BundleError(f"{path} must be a policy of version {VERSION}, got version {found!r}.")
     try:
         return _parsed(value)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -117,25 +100,38 @@ def load_policy(path: Path) -> DevicePolicy:
 
 
 def check_files(folder: Path, policy: DevicePolicy, needed: str) -> None:
-    """Refuse files that are not those the policy was made for; all but ``needed`` may be absent."""
+    """Check the files' checksums; all but ``needed`` may be absent.
+
+    Raises:
+        BundleError: a checksum differs from the policy's, or ``needed`` is absent.
+    """
     for name in {needed, *policy.onnx}:
         path = folder / name
         if not path.is_file():
             if name == needed:
-                raise BundleError(f"{path} does not exist: an exported bundle has one.")
+                raise BundleError(f"{path} does not exist, but every exported bundle has one.")
         elif hashlib.sha256(path.read_bytes()).hexdigest() != policy.onnx.get(name):
             raise BundleError(
-                f"{folder / 'policy.json'} does not belong to {name}: their checksums differ, export again."
+                f"{folder / name} is not the file that policy.json was exported with: checksums differ, export again."
             )
 
 
 def _parsed(value: dict[str, Any]) -> DevicePolicy:
-    table = tuple(_row(row) for row in value["table"])
+    table = tuple(read_row(row) for row in value["table"])
     if not table:
-        raise ValueError("its table is empty")
+        raise ValueError("the table is empty")
     return DevicePolicy(float(value["tau"]), table, tuple(map(str, value["class_names"])), dict(value["onnx"]))
 
 
-def _row(value: dict[str, Any]) -> Row:
-    needed = {name: float(value[name]) for name in Row._fields if name != "expected_ms"}
-    return Row(**needed, expected_ms=float(value["expected_ms"]) if "expected_ms" in value else None)
+def read_row(value: dict[str, Any]) -> Row:
+    """Read a row of the table from JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: a value is missing or of the wrong type.
+    """
+    if unknown := value.keys() - set(Row._fields):
+        raise ValueError(f"a row of the table has an unknown key {min(unknown)!r}")
+    given = {name: float(value[name]) for name in Row._fields if name in value or name != "expected_ms"}
+    if any(number != number for number in given.values()):
+        raise ValueError("a number is NaN")
+    return Row(**given)

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions
+from duonas.core.registry import names
 from duonas.deploy.export import export_module
-from duonas.routing.routers.confidence import SCORES, Confidence
+from duonas.recipe.schema import options_for
+from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import keeps_little
 
 INFINITY = float("inf")
@@ -29,7 +30,7 @@ def test_scores_of_known_probabilities():
         torch.testing.assert_close(Confidence(name).score(logits), torch.tensor(values), atol=1e-6, rtol=0)
 
 
-@given(st.sampled_from(sorted(SCORES)), st.integers(2, 130), st.integers(1, 40), st.floats(0.1, 10), st.integers(0, 99))
+@given(st.sampled_from(names("score")), st.integers(2, 130), st.integers(1, 40), st.floats(0.1, 10), st.integers(0, 99))
 @settings(deadline=None, max_examples=60)
 def test_a_score_is_in_the_unit_interval_and_bitwise_the_rows_own(name, classes, rows, temperature, seed):
     logits = torch.randn(rows, classes, generator=torch.Generator().manual_seed(seed)) * 5
@@ -42,7 +43,7 @@ def test_a_score_is_in_the_unit_interval_and_bitwise_the_rows_own(name, classes,
     assert router.score(logits[:0]).shape == (0,)
 
 
-@pytest.mark.parametrize("name", sorted(SCORES))
+@pytest.mark.parametrize("name", names("score"))
 def test_a_surer_row_scores_higher(name):
     logits = torch.randn(200, 10, generator=torch.Generator().manual_seed(0)).abs()
     router = Confidence(name)
@@ -53,7 +54,7 @@ def test_two_classes_are_ordered_alike_by_every_score_and_temperature():
     logits = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
     orders = {
         tuple(Confidence(name, t).score(logits).argsort().tolist())
-        for name in SCORES.keys() - {"energy"}
+        for name in set(names("score")) - {"energy"}
         for t in (0.5, 1.0, 3.0)
     }
     assert len(orders) == 1
@@ -66,7 +67,7 @@ def test_the_ends_of_tau_and_scores_that_are_no_numbers():
     assert keeps_little(score, torch.tensor(1.0)).tolist() == [False, True, True, False, False]
 
 
-@pytest.mark.parametrize("name", sorted(SCORES))
+@pytest.mark.parametrize("name", names("score"))
 def test_a_score_exports_to_onnx_and_is_the_same_there(name):
     class Score(torch.nn.Module):
         def forward(self, logits):
@@ -85,5 +86,5 @@ def test_bad_arguments_say_what_is_expected():
         Confidence("margn")
     with pytest.raises(DuonasError, match="above 0"):
         Confidence("margin", 0.0)
-    with pytest.raises(DuonasError, match="cannot stand at position 'stem': choose from after_little"):
-        Confidence.from_options(RouteOptions(position="stem"))
+    with pytest.raises(DuonasError, match="does not support position 'stem': choose from after_little"):
+        Confidence.from_options(options_for("route", position="stem"))

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from duonas.core.options import LearnedOptions
 from duonas.core.rng import stream
 from duonas.routing.metrics import area_above_chance
 from duonas.routing.router import Answers
-from duonas.routing.routers.learned import Learned, Lesson, Network, gumbel, prepare, straight_through, train
+from duonas.routing.routers.learned import (
+    Learned,
+    LearnedOptions,
+    Lesson,
+    Network,
+    gumbel,
+    prepare,
+    straight_through,
+    train,
+)
 
 REFINEMENTS = ["straight-through", "gumbel", "reinforce"]
 

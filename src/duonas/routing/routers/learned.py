@@ -1,10 +1,10 @@
-"""A learned router: a small network that is taught who should answer (paper D, section 3.4)."""
+"""A learned router: a small network that is trained to predict who should answer (paper D, section 3.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -12,24 +12,55 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from duonas.core.errors import DuonasError
-from duonas.core.options import LearnedOptions, RouteOptions
+from duonas.core.fields import Count, NotNegative, OpenFraction, Positive
 from duonas.routing.chance import hashed, knows_more, places
 from duonas.routing.gate import decide
 from duonas.routing.gate import describe as describe_logits
 from duonas.routing.metrics import area_above_chance
+from duonas.routing.options import RouteOptions
 from duonas.routing.router import Answers, Position, Router
-from duonas.routing.routers.confidence import entropy
 from duonas.routing.routers.difficulty import variances
+from duonas.routing.scores.entropy import Entropy
 
 FOLDS = 3
-GRID = 4  # side of the small picture that it sees of an image
+GRID = 4  # side of the downscaled image among the features
 SOFTNESS = 0.5  # temperature of the relaxed gate
-PRICE, ASCENT = 3.0, 0.1  # of an excess of images that stay little: at once, and more with every step
-SMALLEST = 1e-6  # standard deviation below which a feature says nothing
+PRICE, ASCENT = 3.0, 0.1  # penalty of an excess of images that stay little, and the step size of its dual ascent
+SMALLEST = 1e-6  # standard deviation below which a feature counts as constant
+
+
+@dataclass(frozen=True)
+class LearnedOptions:
+    """``[route.learned]``: how a learned router is trained, on half of the calib split."""
+
+    signal: Literal["oracle", "entropy", "loss"] = "oracle"
+    """Target of the first training: the oracle's decision ("oracle": big only where little is wrong and big is right),
+    little's confidence ("entropy"), or how far big's loss is below little's ("loss")."""
+    balance: bool = True
+    """Whether hard images together weigh as much as all easy ones, with signal "oracle"."""
+    warm_start: bool = True
+    """Whether to do the first training, or only the refinement."""
+    refine: Literal["none", "straight-through", "gumbel", "reinforce"] = "none"
+    """How the router is then trained on the loss of its decisions: not at all, by hard decisions with soft gradients,
+    by soft decisions with noise (Gumbel-Softmax), or by sampled decisions (policy gradient)."""
+    share: OpenFraction | None = None
+    """Little share that the refinement aims at; default: the oracle's."""
+    hold_share: bool = True
+    """Whether the refinement penalises deviations from that share; without it, the router may end at one network."""
+    joint: Literal["start", "keep", "ignore"] = "start"
+    """What to do with a gate that was trained with the pair: start from it, keep it unchanged, or ignore it."""
+    hidden: Count = 32
+    """Units of the hidden layer; a gate that was trained with the pair has 32."""
+    steps: Count = 100
+    """Steps of each training, all over the full batch."""
+    lr: Positive = 0.01
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 0.1
+    """Weight decay of AdamW."""
 
 
 class Network(NamedTuple):
-    """The weights: standardise, one hidden layer with ReLU, one number."""
+    """Weights of the network: standardisation, one hidden layer with ReLU, one output."""
 
     mean: Tensor  # (D,)
     scale: Tensor  # (D,)
@@ -39,12 +70,12 @@ class Network(NamedTuple):
     out_bias: Tensor  # (1,)
 
     def gate(self, described: Tensor) -> Tensor:
-        """(N, D) to the logit (N,) of staying little."""
+        """Return the logit (N,) of staying little from features (N, D)."""
         return decide(described, *(each.to(described.device) for each in self))
 
     @classmethod
     def fresh(cls, described: Tensor, width: int, generator: torch.Generator) -> Network:
-        """Before training; it standardises by these images (N, D)."""
+        """Return untrained weights that standardise by these features (N, D)."""
         deviation = described.std(0, correction=0)
         scale = torch.where(deviation > SMALLEST, 1 / deviation.clamp(min=SMALLEST), 0.0)
         size = described.shape[1]
@@ -54,20 +85,20 @@ class Network(NamedTuple):
 
     @property
     def weights(self) -> tuple[Tensor, ...]:
-        """What is trained."""
+        """The trainable tensors."""
         return self[2:]
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What N images teach.
+    """The training set of a learned router, of N images.
 
     Args:
-        described: (N, D).
-        target: (N,) in [0, 1], how much each should stay little.
-        weight: (N,) of its supervised loss.
-        regret: (N,) what little's loss is above big's, in standard deviations of that.
-        share: of the images that should stay little, in (0, 1).
+        described: features (N, D).
+        target: (N,) in [0, 1], 1 where the image should stay little.
+        weight: weight (N,) in the supervised loss.
+        regret: (N,) little's loss minus big's, divided by its standard deviation.
+        share: fraction of the images that should stay little, in (0, 1).
     """
 
     described: Tensor
@@ -106,8 +137,15 @@ class Learned(Router):
     report: Mapping[str, float] = field(default_factory=dict)
     position: Position = "stem"
 
-    name: ClassVar[str] = "learned"
     positions: ClassVar[tuple[Position, ...]] = ("stem", "input", "after_little")
+
+    @dataclass(frozen=True)
+    class Options(RouteOptions):
+        """Keys of ``[route]``."""
+
+        router: str = "learned"
+        learned: LearnedOptions = field(default_factory=LearnedOptions)
+        """How the router is trained."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Learned) and (self.position, self.to_json()) == (other.position, other.to_json())
@@ -116,25 +154,25 @@ class Learned(Router):
         return hash((self.position, self.options))
 
     @classmethod
-    def from_options(cls, options: RouteOptions) -> Learned:
-        """With the options of ``[route.learned]``.
+    def from_options(cls, options: Options) -> Learned:
+        """Build the router with the options of ``[route.learned]``.
 
         Raises:
-            DuonasError: it could not learn by them.
+            DuonasError: the options leave no training.
         """
         own = options.learned
         if not own.warm_start and own.refine == "none":
             raise DuonasError(
-                "[route.learned] warm_start = false leaves nothing to train by: "
-                "give refine = 'straight-through', 'gumbel' or 'reinforce'."
+                "[route.learned] warm_start = false with refine = 'none' leaves the router untrained: "
+                "set refine to 'straight-through', 'gumbel' or 'reinforce'."
             )
         return cls._at(options.position, options=own)
 
     def starting_at(self, gate: Mapping[str, Tensor]) -> Learned:
-        """The router that goes on from a gate trained with the pair, if it stands where that does and is to.
+        """Return the router that starts from a gate trained with the pair; unchanged at another position.
 
         Args:
-            gate: the state of a ``training.gate.Gate``.
+            gate: the state of a ``routing.gate.Gate``.
         """
         if self.position != "after_little" or self.options.joint == "ignore":
             return self
@@ -142,15 +180,14 @@ class Learned(Router):
 
     @property
     def macs(self) -> int:
-        """Of its two linear layers."""
+        """Multiply-accumulates of the two linear layers."""
         return 0 if self.network is None else self.network.hidden.numel() + self.network.out.numel()
 
     def describe(self, seen: Tensor) -> Tensor:
-        """What it learns from, (N, D).
+        """Return the features (N, D) of images, maps or logits.
 
-        Of maps (N, C, H, W) each channel's mean and standard deviation, and of images a picture of about 4 x 4 pixels
-        besides; of logits (N, K) the ten highest log-probabilities, the entropy and the logarithm of the sum of the
-        exponentials.
+        For maps (N, C, H, W) these are mean and standard deviation of each channel, for images also the pixels of a
+        downscaled image of about 4 x 4 pixels; for logits (N, K) see ``routing.gate.describe``.
         """
         seen = seen.float()
         if self.position == "after_little":
@@ -161,11 +198,11 @@ class Learned(Router):
         return torch.cat(parts, dim=1)
 
     def judge(self, described: Tensor) -> Tensor:
-        """(N, D) to scores (N,): the logit of staying little."""
+        """Return the scores (N,) of features (N, D): the logits of staying little."""
         return hashed(described) if self.network is None else self.network.gate(described)
 
     def fit(self, described: Tensor, answers: Answers, rng: np.random.Generator) -> Learned:
-        """The router that these images teach, or one that draws lots if that does not hold on others."""
+        """Train the router; one that is not significantly better than chance on held-out images routes at random."""
         hard = float(np.mean(~answers.little_right & answers.big_right))
         report = {"images": float(len(answers)), "hard_share": hard} | ({"joint": 1.0} if self.network else {})
         if not 0 < hard < 1 or len(answers) < 2 * FOLDS:
@@ -173,7 +210,7 @@ class Learned(Router):
         with torch.inference_mode(False), torch.enable_grad():
             lesson = prepare(described.clone(), answers, self.options)
             if self.network is not None and self.options.joint == "keep":
-                network, held_out = self.network, self.network.gate(lesson.described).numpy()  # all are new to it
+                network, held_out = self.network, self.network.gate(lesson.described).numpy()  # held out: all images
             else:
                 held_out = _held_out(lesson, self.options, rng, self.network)
                 network = train(lesson, self.options, rng, self.network)
@@ -182,40 +219,40 @@ class Learned(Router):
         return replace(self, network=network if knows_more(held_out, answers) else None, report=report)
 
     def to_json(self) -> dict[str, Any]:
-        """Options, report and weights; float32 survives JSON exactly."""
+        """Return options, report and weights; float32 values are exact in JSON."""
         network = self.network and {name: each.tolist() for name, each in self.network._asdict().items()}
         return {"options": asdict(self.options), "report": dict(self.report), "network": network}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], position: Position) -> Learned:
-        """The router that ``to_json`` described."""
+        """Build the router from the result of ``to_json``."""
         network = value["network"] and Network(**{name: torch.tensor(each) for name, each in value["network"].items()})
         options = LearnedOptions(**value["options"])
         return cls._at(position, options=options, network=network, report=dict(value["report"]))
 
 
 def prepare(described: Tensor, answers: Answers, options: LearnedOptions) -> Lesson:
-    """What images (N, D) teach by the signal that is asked for."""
+    """Return the training set of features (N, D) for ``options.signal``."""
     little, big, labels = map(torch.from_numpy, (answers.little, answers.big, np.asarray(answers.labels, np.int64)))
     easy = torch.from_numpy(~(~answers.little_right & answers.big_right)).float()
     worse = F.cross_entropy(little, labels, reduction="none") - F.cross_entropy(big, labels, reduction="none")
-    target = {"oracle": easy, "entropy": entropy(little), "loss": torch.sigmoid(-worse)}[options.signal]
+    target = {"oracle": easy, "entropy": Entropy()(little), "loss": torch.sigmoid(-worse)}[options.signal]
     weight = torch.ones_like(easy)
     if options.signal == "oracle" and options.balance:
-        # Hard images are few: as much weight in all as the easy ones.
+        # Hard images are few: give them the same total weight as the easy ones.
         weight = torch.where(easy > 0, 0.5 / easy.mean(), 0.5 / (1 - easy.mean()))
     share = float(easy.mean()) if options.share is None else options.share
     return Lesson(described, target, weight, worse / worse.std().clamp(min=SMALLEST), share)
 
 
 def train(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator, start: Network | None = None) -> Network:
-    """A network taught by a lesson: first by its targets, then by what its decisions cost.
+    """Train a network: first on the targets, then on the loss of its decisions.
 
     Args:
-        lesson: of N images.
+        lesson: the training set of N images.
         options: ``[route.learned]``.
-        rng: for its first weights, and for decisions that are drawn.
-        start: it goes on from this one instead of from drawn weights.
+        rng: generator for initial weights and sampled decisions.
+        start: initial weights; default: random ones.
     """
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     if start is None:
@@ -247,10 +284,10 @@ Decision = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 
 class _Refinement:
-    """The loss of the gate's own decisions, at a share that is held by dual ascent.
+    """The loss of the gate's decisions, with dual ascent on the little share.
 
-    Staying little has a price that rises while too many images stay and falls while too few do, so that the gate cannot
-    end at "always" or "never".
+    Staying little has a penalty that rises while too many images stay and falls while too few do, so that the gate
+    cannot collapse to one network.
     """
 
     def __init__(self, network: Network, lesson: Lesson, options: LearnedOptions, generator: torch.Generator) -> None:
@@ -268,15 +305,12 @@ class _Refinement:
 
 
 def straight_through(logit: Tensor, regret: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Hard decisions with the gradient of soft ones (Bengio et al. 2013).
+    """Return the loss and little share of hard decisions with the gradient of soft ones (Bengio et al. 2013).
 
     Args:
-        logit: (N,) of staying little.
-        regret: (N,) what it costs to stay.
-        generator: for decisions that are drawn.
-
-    Returns:
-        The loss, and the share that stays.
+        logit: logits (N,) of staying little.
+        regret: cost (N,) of staying little.
+        generator: unused here; generator of sampled decisions.
     """
     soft = torch.sigmoid(logit)
     gate = (logit >= 0).float() + soft - soft.detach()
@@ -284,25 +318,25 @@ def straight_through(logit: Tensor, regret: Tensor, generator: torch.Generator) 
 
 
 def gumbel(logit: Tensor, regret: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Soft decisions with noise (Jang et al. 2017); arguments and results as above. The noise is here only."""
+    """Return the loss and little share of soft decisions with noise (Jang et al. 2017); see ``straight_through``."""
     even = torch.rand(logit.shape, generator=generator).clamp(SMALLEST, 1 - SMALLEST)
     gate = torch.sigmoid((logit + even.logit()) / SOFTNESS)
     return (gate * regret).mean(), gate.detach().mean()
 
 
 class Reinforce:
-    """Drawn decisions, each made likelier the cheaper it was than usual (Williams 1992); likewise."""
+    """The policy gradient of sampled decisions, with a moving-average baseline (Williams 1992)."""
 
     def __init__(self) -> None:
-        self.usual = 0.0  # the moving mean of what a decision costs
+        self.baseline = 0.0  # moving average of the cost of a decision
 
     def __call__(self, logit: Tensor, regret: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Loss and share of one draw."""
+        """Return the loss and little share of one sample; see ``straight_through``."""
         stay = torch.bernoulli(torch.sigmoid(logit.detach()), generator=generator)
         cost = stay * regret
         unlikely = F.binary_cross_entropy_with_logits(logit, stay, reduction="none")
-        loss = -((cost - self.usual) * unlikely).mean()
-        self.usual = 0.9 * self.usual + 0.1 * float(cost.mean())
+        loss = -((cost - self.baseline) * unlikely).mean()
+        self.baseline = 0.9 * self.baseline + 0.1 * float(cost.mean())
         return loss, stay.mean()
 
 
@@ -312,7 +346,7 @@ def _decision(refine: str) -> Decision:
 
 
 def _held_out(lesson: Lesson, options: LearnedOptions, rng: np.random.Generator, start: Network | None) -> np.ndarray:
-    """Each image's place (N,) in the scores of a network that it did not teach."""
+    """Return each image's rank (N,) by a network that was trained on other folds."""
     count = len(lesson.target)
     folds = np.array_split(rng.permutation(count), FOLDS)
     held = np.empty(count)

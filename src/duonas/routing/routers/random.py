@@ -1,4 +1,4 @@
-"""Routing by chance: what every other router must beat."""
+"""Random routing, the baseline of every other router."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ from typing import ClassVar
 from torch import Tensor
 
 from duonas.routing.chance import a_few, hashed
+from duonas.routing.options import RouteOptions
 from duonas.routing.router import Position, Router
 
 
 @dataclass(frozen=True)
 class Random(Router):
-    """Draws lots: its trade-off curve is the chord between little and big.
+    """Routes at random: its trade-off curve is the chord between little and big.
 
-    The lot is drawn from a few of the image's own values, so it needs no state and an image always gets the same one.
+    The score is a hash of a few values of the image, so that it needs no state and is always the same for an image.
     """
 
     position: Position = "input"
 
-    name: ClassVar[str] = "random"
     positions: ClassVar[tuple[Position, ...]] = ("input", "stem", "after_little")
 
+    @dataclass(frozen=True)
+    class Options(RouteOptions):
+        """Keys of ``[route]``."""
+
+        router: str = "random"
+
     def describe(self, seen: Tensor) -> Tensor:
-        """At most 16 values from the middle of the image or map (N, C, H, W), or of the logits (N, K)."""
+        """Return at most 16 values from the middle of the image or map (N, C, H, W), or of the logits (N, K)."""
         return a_few(seen)
 
     def judge(self, described: Tensor) -> Tensor:
-        """(N, D) to lots (N,) in [0, 1]."""
+        """Return random scores (N,) in [0, 1] of values (N, D)."""
         return hashed(described)
