@@ -19,15 +19,15 @@ from duonas.core.block import BlockSpec, head_block, input_block, mbconv_block, 
 from duonas.core.cell import OPERATIONS
 from duonas.core.cost import PairCost
 from duonas.core.files import read_json, write_json
-from duonas.core.options import SpaceOptions
 from duonas.costs.analytic import analytic
 from duonas.measure.accuracy import Outputs, accuracies, routing
-from duonas.ranking.benchmark import Benchmark
-from duonas.ranking.rank import RankRow
-from duonas.ranking.ranking import summary
+from duonas.pair.facts import PairFacts, Preprocessing
+from duonas.ranking.evaluate import RankRow
+from duonas.ranking.rank import summary
+from duonas.ranking.table import Benchmark
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.threshold import sweep
-from duonas.spaces.nasbench201 import FAMILY
+from duonas.spaces.nasbench201 import NasBench201
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 EVIL = """<script>window.injected = true; alert(1)</script>"""
@@ -103,13 +103,12 @@ def fabricate(
     save_file(arrays | {"score": score, "is_little": is_little.astype(np.uint8)}, folder / "test_outputs.safetensors")
     outputs = Outputs(arrays["little_logits"], arrays["big_logits"], score, is_little, arrays["labels"])
     _write_measure(folder, outputs, position, cost, temperature, shown["tau"], little, big)
-    pair = {
-        "pair": {}, "coupling": "nested", "shared": 2, "num_classes": classes, "image_size": 32, "cost": vars(cost),
-        "blocks": {"little": [b.to_json() for b in little], "big": [b.to_json() for b in big]},
-        "params": {"little": sum(b.params for b in little), "big": sum(b.params for b in big)},
-        "peak_memory_bytes": {"little": 131072, "big": 262144},
-    }  # fmt: skip
-    write_json(folder / "pair/pair.json", pair)
+    facts = PairFacts(
+        costs={"macs": cost}, networks={"little": analytic(little), "big": analytic(big)}, num_classes=classes,
+        preprocessing=Preprocessing(32), class_names=tuple(all_names), blocks={"little": little, "big": big},
+        shared=2, coupling="nested", within=True,
+    )  # fmt: skip
+    write_json(folder / "pair/pair.json", facts.to_json())
     policy = {
         "version": 2,
         "router": {
@@ -137,7 +136,7 @@ BIG = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool
 
 def topology(folder: Path, *, archs: int = 400, table: bool = True, axes: dict[str, Any] | None = None) -> Path:
     """Make a fabricated run one of cells: a pair of them, what the training learned of edges, and ranked archs."""
-    space = FAMILY.space(SpaceOptions(preset="nasbench201-small"), 32, 10)
+    space = NasBench201.space(NasBench201.Options(preset="nasbench201-small"), 32, 10)
     pair = read_json(folder / "pair/pair.json")
     blocks = {role: space.blocks(space.arch(cell=cell)) for role, cell in (("little", LITTLE), ("big", BIG))}
     pair["blocks"] = {role: [block.to_json() for block in each] for role, each in blocks.items()}
@@ -271,7 +270,7 @@ def _write_story(folder: Path, rng: np.random.Generator) -> None:
     (folder / "log.jsonl").write_text(text)
     (folder / "recipe.toml").write_text(
         'seed = 0\n\n[data]\nname = "cifar10"  # </pre><script>window.injected = 1</script>\n\n'
-        '[space]\nweights = "kshot"\n\n[train]\nrule = "focus-fair"\n\n[route]\nfloor = 0.9\n'
+        '[space.weights]\nname = "kshot"\n\n[train]\nrule = "focus-fair"\n\n[route]\nfloor = 0.9\n'
     )
     write_json(
         folder / "environment.json", {"python": "3.11.2", "torch": "2.15.0", "machine": {"system": "Linux", "cores": 2}}

@@ -7,14 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from duonas.report import examples, summary
+from duonas.report import examples, summary, tables
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import class_rows
-from duonas.report.figures.timing import finetuning, latency
-from duonas.report.figures.tradeoff import as_line, thin, tradeoff
+from duonas.report.figures.latency import latency
+from duonas.report.figures.losses import finetuning
+from duonas.report.figures.tradeoff import as_line, tradeoff
 from duonas.report.files import RunFiles, read_run
-from duonas.report.words import THIN
+from duonas.report.formatting import THIN
+from duonas.report.scale import thin
 from duonas.routing.threshold import sweep
 
 from .fabricate import fabricate
@@ -55,7 +57,6 @@ def test_the_headline_when_all_or_none_stay_little() -> None:
 
 def test_the_routed_line_passes_through_what_was_measured(files: RunFiles) -> None:
     outputs, cost = files.outputs, files.cost
-    assert outputs is not None and cost is not None
     curve = sweep(outputs.score, outputs.little_right, outputs.big_right)
     line = as_line(curve, cost, rows=5000)
     nearest = int(np.abs(line.macs - files.measure["routed"]["expected_macs"]).argmin())
@@ -65,18 +66,16 @@ def test_the_routed_line_passes_through_what_was_measured(files: RunFiles) -> No
 
 
 def test_class_rows_add_up_and_the_easiest_comes_first(files: RunFiles) -> None:
-    assert files.outputs is not None
-    rows = class_rows(files, files.outputs, 1.5)
-    assert [row.share for row in rows] == sorted((row.share for row in rows), reverse=True)
-    assert sum(row.images for row in rows) == files.measure["test_images"]
-    weighted = sum(row.images * row.routed for row in rows) / files.measure["test_images"]
+    rows = class_rows(files, 1.5)
+    assert [row["little_share"] for row in rows] == sorted((row["little_share"] for row in rows), reverse=True)
+    assert sum(row["images"] for row in rows) == files.measure["test_images"]
+    weighted = sum(row["images"] * row["routed"] for row in rows) / files.measure["test_images"]
     assert weighted == pytest.approx(files.measure["routed"]["accuracy"])
 
 
 def test_outcomes_are_all_images(files: RunFiles) -> None:
-    assert files.outputs is not None
-    rows = summary.outcomes(files.outputs)
-    assert sum(float(row.fraction.split(THIN)[0]) for row in rows) == pytest.approx(100, abs=0.3)
+    rows = tables.outcomes(files.outputs).rows
+    assert sum(float(row[1].split(THIN)[0]) for row in rows) == pytest.approx(100, abs=0.3)
 
 
 def test_examples_are_grouped_failures_first(files: RunFiles) -> None:
@@ -96,24 +95,23 @@ def test_examples_are_grouped_failures_first(files: RunFiles) -> None:
 def test_the_words_are_true_wherever_the_router_stands(tmp_path: Path, position: str) -> None:
     run = read_run(fabricate(tmp_path / "run", images=300, position=position))
     cost, before = run.cost, position != "after_little"
-    assert cost is not None and cost.before == before
-    told = [summary.routing(run.measure), summary.price(cost), latency(run.measure).caption]
-    told += [tile.note for tile in summary.tiles(run.measure)]
-    page = " ".join(told).replace(THIN, " ")
+    assert cost.before == before
+    texts = [summary.routing(run.measure), summary.price(cost), latency(run.measure).caption]
+    texts += [tile.note for tile in summary.tiles(run.measure)]
+    page = " ".join(texts).replace(THIN, " ")
     assert ("Little runs on every image" in page) == (not before)
     assert ("the other one does not run" in page) == before
-    assert ("also ask big" in page) == (not before) and ("little's vain runs" in page) == (not before)
+    assert ("for which big runs, too" in page) == (not before) and ("little's runs" in page) == (not before)
     assert ("nothing for little" in page) == before and ("pays another" in page) == (not before)
     assert {"after_little": "after little", "stem": "at the stem", "input": "at the input"}[position] in page
-    chart = tradeoff(run, run.outputs, cost)  # type: ignore[arg-type]
-    assert "routed" in chart.wide
+    assert "routed" in tradeoff(run).wide
 
 
 def test_what_is_said_of_the_router_is_what_was_measured(files: RunFiles) -> None:
-    told = summary.decisions(files.measure).replace(THIN, " ")
+    sentences = summary.decisions(files.measure).replace(THIN, " ")
     for name in ("little_right_when_kept", "big_needed_when_sent", "sent_when_big_needed"):
-        assert f"{100 * files.measure['routing'][name]:.1f} %" in told
-    assert f"{100 * files.measure['routing']['oracle_gap']:.1f} points better" in told
+        assert f"{100 * files.measure['routing'][name]:.1f} %" in sentences
+    assert f"{100 * files.measure['routing']['oracle_gap']:.1f} points better" in sentences
     nothing = {"little_right_when_kept": None, "big_needed_when_sent": None, "sent_when_big_needed": None}
     assert "None" not in summary.decisions({"routing": files.measure["routing"] | nothing})
     assert "3.2 µs (0.9 % of the routed p50)" in summary.overhead(files.measure).replace(THIN, " ")
@@ -140,27 +138,26 @@ def test_thinning_keeps_both_ends() -> None:
 
 
 def test_static_baselines_within_reach_are_drawn_and_the_others_named(files: RunFiles) -> None:
-    assert files.outputs is not None and files.cost is not None
-    plot = tradeoff(files, files.outputs, files.cost)
+    plot = tradeoff(files)
     near, far = files["baselines.json"]["networks"]
     assert near["macs"] <= 3 * files.cost.peak < far["macs"]
     assert near["name"] in plot.wide and far["name"] not in plot.wide
     assert far["name"] in plot.caption and near["name"] not in plot.caption
-    assert [row[0] for row in summary.baseline_table(files["baselines.json"])] == [near["name"], far["name"]]
+    assert [row[0] for row in tables.baselines(files["baselines.json"]).rows] == [near["name"], far["name"]]
 
 
 def test_the_report_says_where_the_weights_come_from_and_how_many_there_are(files: RunFiles) -> None:
     pair = files["pair/pair.json"]
-    little, big = pair["params"]["little"], pair["params"]["big"]
+    little, big = (pair["networks"][role]["params"] for role in ("little", "big"))
     assert "a part of big's" in summary.origin(pair) and summary.stored_params(pair) == big
     stem = sum(block["params"] for block in pair["blocks"]["big"][:2])
     made = pair | {"within": False}  # nested, each with weights of its own
     assert "a part of" not in summary.origin(made) and summary.stored_params(made) == little + big - stem
-    assert "a part of big's" in architectures(pair).caption and "makes the weights" in architectures(made).caption
-    joint = pair | {"coupling": "sibling", "finetune": "joint"}
-    assert "trained on together" in summary.origin(joint) and summary.stored_params(joint) == little + big - stem
-    apart = pair | {"coupling": "independent", "finetune": "independent", "shared": 0}
-    assert "apart from the other" in summary.origin(apart) and summary.stored_params(apart) == little + big
+    assert "a part of big's" in architectures(pair).caption and "generates the weights" in architectures(made).caption
+    joint = pair | {"coupling": "sibling", "within": False, "finetune": "joint"}
+    assert "fine-tuned together" in summary.origin(joint) and summary.stored_params(joint) == little + big - stem
+    apart = pair | {"coupling": "independent", "within": False, "finetune": "independent", "shared": 0}
+    assert "separately" in summary.origin(apart) and summary.stored_params(apart) == little + big
 
 
 def test_fine_tuning_has_a_curve_of_its_own_whether_together_or_apart() -> None:

@@ -1,4 +1,4 @@
-"""The page of a study: what its variants reach, seed by seed, and how far they are from the first."""
+"""The page of a study: what its variants reach, seed by seed, and how far they are from the first one."""
 
 from __future__ import annotations
 
@@ -8,103 +8,116 @@ from typing import Any
 from markupsafe import Markup
 
 from duonas.core.files import write_text
-from duonas.report.figure import Figure, Key, figure
+from duonas.report.figure import ROLES, Figure, Key, figure
+from duonas.report.formatting import (
+    NOTHING,
+    coefficient,
+    count,
+    fixed,
+    percent,
+    points,
+    points_apart,
+    shorten,
+    tick_percent,
+)  # fmt: skip
 from duonas.report.page import render_page
 from duonas.report.scale import Scale, span
-from duonas.report.svg import canvas, join, label, path, tag
-from duonas.report.words import NOTHING, count, percent, points, shorten, tick_percent
+from duonas.report.svg import canvas, circle, label, path, rect, row_axis, tag
+from duonas.report.tables import Table
 
-ROLES = ("little", "routed", "big")
 ROW = 40
-TEXT = 7.2  # pixels of a character
+LETTER = 7.2  # pixels of a character
+
+Variant = dict[str, Any]
 
 
 def write_comparison(found: dict[str, Any], path: Path) -> Path:
-    """Write the page from ``comparison.json``'s content."""
+    """Write the page from the content of ``comparison.json``."""
     return write_text(path, render(found))
 
 
 def render(found: dict[str, Any]) -> str:
     """The whole page as text."""
-    seeds = found["seeds"]
-    tables = [
-        (variant["name"], [seed, *(percent(variant["runs"][role][at], 2) for role in (*ROLES, "oracle")),
-                           count(variant["runs"]["expected_macs"][at])])
-        for variant in found["variants"] for at, seed in enumerate(seeds)
-    ]  # fmt: skip
     return render_page(
-        "comparison.html.j2", found["name"],
-        title=found["title"], conclusion=[part for part in found["conclusion"].split("\n\n") if part],
-        seeds=", ".join(map(str, seeds)), chart=accuracies(found), rows=[_row(each) for each in found["variants"]],
-        first=found["variants"][0]["name"], runs=[(name, *cells) for name, cells in tables],
+        "comparison.html.j2", found["name"], title=found["title"],
+        conclusion=[part for part in found["conclusion"].split("\n\n") if part],
+        seeds=", ".join(map(str, found["seeds"])), first=found["variants"][0]["name"],
+        chart=accuracies(found["variants"]), variants=_variants(found["variants"]), runs=_runs(found),
     )  # fmt: skip
 
 
-def accuracies(found: dict[str, Any]) -> Figure:
-    """A row a variant: a small dot a seed for little, routed and big, and a stroke at each mean."""
-    variants = found["variants"]
-    values = [value for variant in variants for role in ROLES for value in variant["runs"][role]]
-    domain = span(values, floor=0, ceiling=1)
+def accuracies(variants: list[Variant]) -> Figure:
+    """A row for each variant: a dot a seed for little, routed and big, and a stroke at each mean."""
+    domain = span([value for each in variants for role in ROLES for value in each["runs"][role]], floor=0, ceiling=1)
+    longest = max(len(variant["name"]) for variant in variants)
 
     def draw(width: int) -> Markup:
-        longest = max(len(variant["name"]) for variant in variants)
-        left = min(24 + TEXT * longest, 0.42 * width)
-        bottom = 12 + ROW * len(variants)
+        left = min(24 + LETTER * longest, 0.42 * width)
+        bottom, letters = 12 + ROW * len(variants), int((left - 16) / LETTER)
         axis = Scale(domain, (left, width - 16))
-        parts = [label((left + width - 16) / 2, bottom + 42, "Accuracy on the test split (%)", "title", "middle")]
-        for value in axis.ticks(max(3, width // 110)):
-            parts.append(path([(axis(value), 8), (axis(value), bottom)], "grid"))
-            parts.append(label(axis(value), bottom + 20, tick_percent(value), "tick", "middle"))
-        letters = int((left - 16) / TEXT)
-        parts += [_line(variant, 12 + ROW * at, axis, letters) for at, variant in enumerate(variants)]
-        return canvas(width, bottom + 54, "Accuracy of every variant", join(parts))
+        return canvas(
+            width, bottom + 54, "Accuracy of every variant",
+            row_axis(axis, bottom, "Accuracy on the test split (%)", tick_percent, max(3, width // 110)),
+            (_line(variant, 12 + ROW * at, axis, letters) for at, variant in enumerate(variants)),
+        )  # fmt: skip
 
-    best = max(variants, key=lambda variant: variant["figures"]["routed"]["mean"])
-    worst = min(variants, key=lambda variant: variant["figures"]["routed"]["mean"])
-    gap = best["figures"]["routed"]["mean"] - worst["figures"]["routed"]["mean"]
+    reached = {variant["name"]: variant["figures"]["routed"]["mean"] for variant in variants}
+    best, worst = max(reached, key=reached.__getitem__), min(reached, key=reached.__getitem__)
     caption = (
-        f"Routed pairs reach from {percent(worst['figures']['routed']['mean'])} ({worst['name']}) to "
-        f"{percent(best['figures']['routed']['mean'])} ({best['name']}), {points(gap)[1:]} apart."
+        f"Routed pairs reach from {percent(reached[worst])} ({worst}) to {percent(reached[best])} ({best}), "
+        f"{points_apart(reached[best] - reached[worst])} apart."
     )
-    return figure("Accuracy", draw, caption, tuple(Key("dot", role, role) for role in ROLES))
+    return figure("Accuracy", draw, caption, [Key("dot", role, role) for role in ROLES])
 
 
-def _line(variant: dict[str, Any], top: float, axis: Scale, letters: int) -> Markup:
+def _line(variant: Variant, top: float, axis: Scale, letters: int) -> Markup:
     centre = top + ROW / 2
     parts = [
-        tag("rect", x=0.0, y=top, width=axis.pixels[1], height=ROW, class_="hit"),
+        rect(0.0, top, axis.pixels[1], ROW, "hit"),
         label(axis.pixels[0] - 10, centre + 4, shorten(variant["name"], letters), "name", "end"),
     ]
     for role, lift in zip(ROLES, (-6, 0, 6), strict=True):
-        at = axis(variant["figures"][role]["mean"])
-        parts.append(path([(at, centre + lift - 7), (at, centre + lift + 7)], role))
-        parts += [
-            tag("circle", cx=axis(value), cy=centre + lift, r=3.5, class_=f"dot {role}")
-            for value in variant["runs"][role]
-        ]
-    tip = variant["name"] + "\n" + "\n".join(f"{role} {_spread(variant['figures'][role])}" for role in ROLES)
-    return tag("g", *parts, class_="row", tip=tip)
+        mean = axis(variant["figures"][role]["mean"])
+        parts.append(path([(mean, centre + lift - 7), (mean, centre + lift + 7)], role))
+        parts += [circle(axis(value), centre + lift, 3.5, role) for value in variant["runs"][role]]
+    tip = [variant["name"], *(f"{role} {_spread(variant['figures'][role])}" for role in ROLES)]
+    return tag("g", parts, class_="row", tip="\n".join(tip))
 
 
-def _row(variant: dict[str, Any]) -> tuple[str, ...]:
-    figures, over = variant["figures"], variant["over_first"]
-    return (
-        variant["name"], *(_spread(figures[role]) for role in ROLES), _difference(over["routed"]),
-        count(figures["expected_macs"]["mean"]), percent(figures["little_share"]["mean"], 0),
-        NOTHING if figures["auroc"]["mean"] is None else f"{figures['auroc']['mean']:.3f}",
-    )  # fmt: skip
+def _variants(variants: list[Variant]) -> Table:
+    rows = []
+    for variant in variants:
+        figures = variant["figures"]
+        rows.append((
+            variant["name"], *(_spread(figures[role]) for role in ROLES), _difference(variant["over_first"]["routed"]),
+            count(figures["expected_macs"]["mean"]), percent(figures["little_share"]["mean"], 0),
+            coefficient(figures["auroc"]["mean"]),
+        ))  # fmt: skip
+    head = "Variant", "Little", "Routed", "Big", "Over the first", "Expected MACs", "Little share", "AUROC"
+    return Table(head, rows)
 
 
-def _spread(figure: dict[str, float | None]) -> str:
+def _runs(found: dict[str, Any]) -> Table:
+    rows = []
+    for variant in found["variants"]:
+        runs = variant["runs"]
+        for at, seed in enumerate(found["seeds"]):
+            figures = [percent(runs[role][at], 2) for role in (*ROLES, "oracle")]
+            rows.append((variant["name"], str(seed), *figures, count(runs["expected_macs"][at])))
+    return Table(("Variant", "Seed", "Little", "Routed", "Big", "Oracle router", "Expected MACs"), rows)
+
+
+def _spread(figure: dict[str, Any]) -> str:
     """Mean and standard deviation in per cent."""
-    assert figure["mean"] is not None
-    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.2f}"
-    return f"{100 * figure['mean']:.2f}{deviation}"
+    return fixed(100 * figure["mean"], 2) + _deviation(figure, 2)
 
 
-def _difference(figure: dict[str, float | None]) -> str:
-    assert figure["mean"] is not None
+def _difference(figure: dict[str, Any]) -> str:
+    """Mean and standard deviation in percentage points; a dash where there is no difference."""
     if figure["mean"] == 0 and not figure["std"]:
         return NOTHING
-    deviation = "" if figure["std"] is None else f" ± {100 * figure['std']:.1f}"
-    return points(figure["mean"]).removesuffix(" points") + deviation
+    return points(figure["mean"]).removesuffix(" points") + _deviation(figure, 1)
+
+
+def _deviation(figure: dict[str, Any], decimals: int) -> str:
+    return "" if figure["std"] is None else f" ± {fixed(100 * figure['std'], decimals)}"

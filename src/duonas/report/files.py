@@ -1,20 +1,22 @@
-"""What a run directory holds, read once; optional files that are missing are ``None``."""
+"""Reads the files of a run directory, once. Whatever the report needs of them it gets here.
+
+``WRITTEN_BY`` names the files and the stage that writes each of them; those that do not exist are ``None``.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json
+from duonas.core.files import read_json, read_json_lines
+from duonas.core.parquet import read_table
+from duonas.core.tensors import load_arrays
 from duonas.measure.accuracy import Outputs
-
-T = TypeVar("T")
 
 WRITTEN_BY = {
     "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "log.jsonl": "train",
@@ -25,36 +27,56 @@ WRITTEN_BY = {
     "ranking/little/ranking.json": "rank", "ranking/little/archs.parquet": "rank",
 }  # fmt: skip
 
+Row = dict[str, Any]
+Probabilities = dict[str, dict[str, float]]  # axis to value to probability
+
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of one run; ``files["front.json"]`` is ``None`` where it does not exist."""
+    """The contents of one run's files; ``files["front.json"]`` is ``None`` where that file does not exist.
+
+    The properties need their files: ``outputs`` that of the measurement, ``cost`` that of the pair.
+    """
 
     folder: Path
     measure: dict[str, Any]
     contents: dict[str, Any]
 
     def __getitem__(self, name: str) -> Any:
-        """What a file holds."""
+        """The content of a file."""
         return self.contents[name]
 
     @property
-    def outputs(self) -> Outputs | None:
-        """The test outputs."""
-        outputs: Outputs | None = self.contents["test_outputs.safetensors"]
+    def outputs(self) -> Outputs:
+        """Logits, scores, decisions and labels of the test images."""
+        outputs: Outputs = self["test_outputs.safetensors"]
         return outputs
 
     @cached_property
-    def cost(self) -> PairCost | None:
-        """The pair's cost in MACs, part by part, its router's among them where it has one already."""
-        pair, policy = self["pair/pair.json"], self["pair/policy.json"]
-        cost = pair and (policy["costs"] if policy else pair["cost"])
-        return PairCost(**cost) if cost else None
+    def cost(self) -> PairCost:
+        """The cost of the pair in MACs, part by part; the router's is included once there is a policy."""
+        policy = self["pair/policy.json"]
+        return PairCost(**(policy["costs"] if policy else self["pair/pair.json"]["costs"]["macs"]))
 
     @property
     def tau(self) -> float:
         """The threshold that was measured; infinities are stored as strings."""
         return float(self.measure["tau"])
+
+    @property
+    def preferences(self) -> Probabilities:
+        """The probability of each value of each axis, as learned in training.
+
+        Raises:
+            DuonasError: ``beta.json`` holds something else.
+        """
+        try:
+            rows = self["beta.json"].items()
+            return {axis: {value: float(share) for value, share in row.items()} for axis, row in rows}
+        except (AttributeError, TypeError, ValueError) as error:
+            raise DuonasError(
+                f"{self.folder / 'beta.json'} is damaged: expected the probabilities of each axis' values."
+            ) from error
 
     def class_name(self, index: int) -> str:
         """The name of a class, or its number where the run has no names."""
@@ -79,14 +101,8 @@ def read_run(folder: Path) -> RunFiles:
 def _read(path: Path) -> Any:
     if not path.exists():
         return None
-    readers: dict[str, Callable[[Path], Any]] = {
-        ".json": read_json,
-        ".toml": _text,
-        ".jsonl": _lines,
-        ".parquet": _table,
-    }
     try:
-        return readers.get(path.suffix, _outputs)(path)
+        return READERS[path.suffix](path)
     except DuonasError:
         raise
     except Exception as error:  # each library has its own exceptions for a broken file
@@ -97,29 +113,19 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """JSON lines; a last line that a killed run left half-written is dropped."""
-    rows = []
-    for line in _text(path).splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return [row for row in rows if isinstance(row, dict)]
-
-
-def _table(path: Path) -> dict[str, list[Any]]:
-    from pyarrow import parquet
-
-    columns: dict[str, list[Any]] = parquet.read_table(path).to_pydict()
-    return columns
+def _table(path: Path) -> list[Row]:
+    rows: list[Row] = read_table(path).to_pylist()
+    return rows
 
 
 def _outputs(path: Path) -> Outputs:
-    from safetensors.numpy import load_file
-
-    arrays = load_file(path)
+    arrays = load_arrays(path)[0]
     return Outputs(
         arrays["little_logits"], arrays["big_logits"], arrays["score"].astype(float).reshape(-1),
         arrays["is_little"].astype(bool).reshape(-1), arrays["labels"].astype(int),
     )  # fmt: skip
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    ".json": read_json, ".toml": _text, ".jsonl": read_json_lines, ".parquet": _table, ".safetensors": _outputs,
+}  # fmt: skip

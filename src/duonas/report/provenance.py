@@ -1,17 +1,17 @@
-"""Where the run comes from: environment, stages, splits, files."""
+"""What is needed to reproduce a run: environment, stages, splits, checksums of files."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from duonas.report.files import RunFiles
-from duonas.report.words import duration
+from duonas.report.formatting import duration
 
 Rows = list[tuple[str, str]]
 
 
-def tables(run: RunFiles) -> list[tuple[str, Rows]]:
-    """The tables that the run has files for, each a title and rows."""
+def sheets(run: RunFiles) -> list[tuple[str, Rows]]:
+    """The titles and rows of all tables that the run has files for."""
     policy = run["pair/policy.json"] or {}
     found = (
         ("Stages", _stages(run["stages.json"])),
@@ -24,7 +24,7 @@ def tables(run: RunFiles) -> list[tuple[str, Rows]]:
 
 
 def _stages(stages: Any) -> Rows:
-    """Name and time of each stage, whatever else its entry holds."""
+    """The name and the duration of each stage, whatever else its entry holds."""
     entries = stages.get("stages", stages) if isinstance(stages, dict) else {}
     rows = []
     for name, entry in entries.items() if isinstance(entries, dict) else ():

@@ -1,4 +1,4 @@
-"""From data to pixels."""
+"""From data to pixels: scales, domains, and which of many points to draw."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SHADES = 6  # of one colour in the style sheet
+
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps ``domain`` linearly onto ``pixels``; what lies outside is clamped."""
+    """Maps ``domain`` linearly onto ``pixels``; values outside of the domain are clamped."""
 
     domain: tuple[float, float]
     pixels: tuple[float, float]
@@ -43,10 +45,29 @@ def _round_up(step: float) -> float:
 def span(
     values: np.ndarray | list[float], *, pad: float = 0.05, floor: float = -math.inf, ceiling: float = math.inf
 ) -> tuple[float, float]:
-    """A domain that holds all finite ``values`` with some air, within [floor, ceiling]; never empty."""
+    """A domain that holds all finite ``values`` and a margin, within [floor, ceiling]; it is never empty."""
     array = np.asarray(values, dtype=float)
     array = array[np.isfinite(array)]
     low, high = (float(array.min()), float(array.max())) if array.size else (0.0, 1.0)
-    air = pad * (high - low) if high > low else max(abs(high) * 0.05, 1e-3)
-    low, high = max(low - air, floor), min(high + air, ceiling)
+    margin = pad * (high - low) if high > low else max(abs(high) * 0.05, 1e-3)
+    low, high = max(low - margin, floor), min(high + margin, ceiling)
     return (low, high) if low < high else (low - 1e-3, low + 1e-3)
+
+
+def shade(fraction: float) -> int:
+    """The index, 0 to ``SHADES - 1``, of the shade that stands for a fraction in [0, 1]."""
+    return min(int(fraction * SHADES), SHADES - 1)
+
+
+def thin(values: np.ndarray, most: int) -> np.ndarray:
+    """At most ``most`` indices into rising ``values``, about evenly spaced in value, both ends included."""
+    if not len(values):
+        return np.empty(0, dtype=int)
+    wanted = np.searchsorted(values, np.linspace(values[0], values[-1], most))
+    return np.unique(np.concatenate([[0], np.minimum(wanted, len(values) - 1), [len(values) - 1]]))
+
+
+def pick(mask: np.ndarray, most: int) -> list[int]:
+    """At most ``most`` of the indices where ``mask`` is true, evenly picked."""
+    found = np.flatnonzero(mask)
+    return [int(i) for i in found[:: max(1, -(-len(found) // most))]]

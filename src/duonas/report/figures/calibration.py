@@ -1,42 +1,45 @@
-"""Whether the networks are as sure as they are right (paper D, figure 4)."""
+"""Whether the confidence of the networks matches their accuracy (paper D, figure 4)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from markupsafe import Markup
 
-from duonas.measure.accuracy import Outputs
 from duonas.report.figure import Figure, Key, figure
-from duonas.report.svg import Frame, canvas, frame, join
-from duonas.report.words import number, percent, tick_percent, whole
+from duonas.report.files import RunFiles
+from duonas.report.formatting import number, percent, tick_percent, whole
+from duonas.report.svg import Frame, canvas, frame
 from duonas.routing.calibration import Bin, ece, reliability, softmax
 
-FEW = 10
+FEW = 10  # images; the accuracy of a bin with fewer is mostly chance, so no line goes to its dot
 
 
-def calibration(role: str, outputs: Outputs, temperature: float) -> Figure:
-    """The reliability diagram of ``role`` (little or big) as trained and after its temperature."""
-    logits = outputs.little_logits if role == "little" else outputs.big_logits
+def calibrations(run: RunFiles) -> list[Figure]:
+    """The reliability diagrams of little and big, as trained and after their temperatures."""
+    return [_calibration(run, role) for role in ("little", "big")]
+
+
+def _calibration(run: RunFiles, role: str) -> Figure:
+    logits = run.outputs.little_logits if role == "little" else run.outputs.big_logits
+    labels, temperature = run.outputs.labels, float(run["pair/policy.json"][f"{role}_temperature"])
     raw, cooled = softmax(logits), softmax(logits, temperature)
-    before, after = ece(raw, outputs.labels), ece(cooled, outputs.labels)
-    tables = (
-        ("rest", "as trained", reliability(raw, outputs.labels)),
-        (role, "calibrated", reliability(cooled, outputs.labels)),
-    )
+    before, after = ece(raw, labels), ece(cooled, labels)
 
     def draw(width: int) -> Markup:
         plot = frame(width, 360, (0.0, 1.0), (0.0, 1.0))
-        lines = (_table(plot, name, text, table) for name, text, table in tables)
         return canvas(
             width, 360, f"Reliability diagram of {role}",
             plot.axes("Confidence (%)", "Accuracy (%)", tick_percent, tick_percent),
-            plot.line([0, 1], [0, 1], "random"), join(lines),
+            plot.line([0, 1], [0, 1], "random"),
+            _bins(plot, "rest", "as trained", reliability(raw, labels)),
+            _bins(plot, role, "calibrated", reliability(cooled, labels)),
         )  # fmt: skip
 
     change = "falls" if after < before else "rises" if after > before else "stays"
     caption = (
-        f"On the dashed line {role} is as sure as it is right: with temperature {number(temperature)} its "
-        "calibration error (ECE) "
-        f"{change} from {percent(before)} to {percent(after)}."
+        f"On the dotted line, confidence equals accuracy. With temperature {number(temperature)}, {role}'s calibration "
+        f"error (ECE) {change} from {percent(before)} to {percent(after)}."
     )
     keys = (
         Key("dot", "rest", f"as trained, ECE {percent(before)}"),
@@ -45,18 +48,15 @@ def calibration(role: str, outputs: Outputs, temperature: float) -> Figure:
     return figure(f"Reliability of {role}", draw, caption, keys, half=True)
 
 
-def _table(plot: Frame, name: str, text: str, table: list[Bin]) -> Markup:
-    filled = [row for row in table if row.count]
-    total = sum(row.count for row in filled)
-    dots = [
-        plot.dot(
-            row.confidence, row.accuracy, name,
-            f"{text}, confidence {percent(row.lower, 0)} to {percent(row.upper, 0)}\nmean confidence "
-            f"{percent(row.confidence)}\n"
-            f"accuracy {percent(row.accuracy)}\n{whole(row.count)} images",
-            3.0 + 7.0 * (row.count / total) ** 0.5,
+def _bins(plot: Frame, colour: str, title: str, bins: list[Bin]) -> Iterable[Markup]:
+    """A dot for each bin, whose area grows with the number of images, and a line through those with enough images."""
+    filled = [each for each in bins if each.count]
+    total = sum(each.count for each in filled)
+    firm = [each for each in filled if each.count >= FEW]
+    yield plot.line([each.confidence for each in firm], [each.accuracy for each in firm], f"{colour} faint")
+    for each in filled:
+        tip = (
+            f"{title}, confidence {percent(each.lower, 0)} to {percent(each.upper, 0)}\n"
+            f"mean confidence {percent(each.confidence)}\naccuracy {percent(each.accuracy)}\n{whole(each.count)} images"
         )
-        for row in filled
-    ]  # fmt: skip
-    firm = [row for row in filled if row.count >= FEW]  # a bin of few images says little: a dot, but no line to it
-    return plot.line([row.confidence for row in firm], [row.accuracy for row in firm], f"{name} faint") + join(dots)
+        yield plot.dot(each.confidence, each.accuracy, colour, tip, 3.0 + 7.0 * (each.count / total) ** 0.5)

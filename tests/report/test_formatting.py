@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duonas.report.words import NOTHING, THIN, count, duration, number, percent, points, shorten, size, tick_count
+from duonas.report.formatting import NOTHING, THIN, count, duration, number, percent, points, shorten, size, tick_count
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""The tables of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from duonas.core.cell import write_cell
+from duonas.measure import accuracy
+from duonas.measure.accuracy import Outputs
+from duonas.report.figure import ROLES
+from duonas.report.figures.cells import operations
+from duonas.report.files import Probabilities
+from duonas.report.formatting import NOTHING, count, milliseconds, percent, size, whole
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Args:
+        head: the titles of the columns.
+        rows: the texts of the cells.
+        classes: CSS classes of columns, by number; ``words`` is for prose, which is aligned to the left.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    classes: Mapping[int, str] = field(default_factory=dict)
+
+
+KINDS = {
+    "both": ("Both right", "big would be wasted"),
+    "only_big": ("Only big right", "big is needed"),
+    "only_little": ("Only little right", "big would be wrong"),
+    "neither": ("Both wrong", "big would not help"),
+}
+
+
+def outcomes(outputs: Outputs) -> Table:
+    """The four kinds of images by who is right, and where the router sent them."""
+    rows = []
+    for row in accuracy.outcomes(outputs):
+        name, meaning = KINDS[row["right"]]
+        rows.append((name, percent(row["images"] / len(outputs.labels)), percent(row["little_share"]), meaning))
+    return Table(("Who is right", "Of all images", "Answered by little", "Meaning"), rows, {3: "words muted"})
+
+
+def latencies(measured: dict[str, Any]) -> Table:
+    """Accuracy, MACs, latency and throughput of little, the routed pair and big."""
+    rows = []
+    for role in ROLES:
+        entry = measured[role]
+        times = [milliseconds(entry["latency_ms"][name]) for name in ("p50", "p95", "p99")]
+        macs = count(entry["expected_macs"] if role == "routed" else entry["macs"])
+        rows.append((role, percent(entry["accuracy"]), macs, *times, whole(entry["images_per_s"])))
+    return Table(("Network", "Accuracy", "MACs", "p50", "p95", "p99", "Images/s"), rows)
+
+
+def baselines(found: dict[str, Any]) -> Table:
+    """The static networks that were trained for comparison."""
+    rows = [
+        (row["name"], percent(row["accuracy"]), count(row["macs"]), count(row["params"]), whole(row["epochs"]))
+        for row in found["networks"]
+    ]
+    return Table(("Static baseline", "Accuracy", "MACs", "Params", "Epochs"), rows)
+
+
+def cells(pair: dict[str, Any]) -> Table:
+    """The cells of little and big in the notation of NAS-Bench-201; without rows where they have none."""
+    return Table(
+        ("Network", "Cell"), [(role, write_cell(each)) for role, each in operations(pair).items()], {1: "words"}
+    )
+
+
+def preferences(found: Probabilities) -> Table:
+    """The most probable value of each axis, and the others."""
+    rows = []
+    for axis, row in found.items():
+        first, *others = sorted(row, key=lambda value: -row[value])
+        rest = ", ".join(f"{value}: {percent(row[value], 0)}" for value in others)
+        rows.append((axis, first, percent(row[first]), rest or NOTHING))
+    return Table(("Axis", "Most probable", "Probability", "Others"), rows)
+
+
+def networks(pair: dict[str, Any]) -> Table:
+    """Blocks, MACs, params, float32 weights and peak activation memory of little and big."""
+    rows = []
+    for role in ("little", "big"):
+        blocks, params = pair["blocks"][role], pair["networks"][role]["params"]
+        macs, memory = count(sum(block["macs"] for block in blocks)), size(pair["networks"][role]["peak_memory_bytes"])
+        rows.append((role, str(len(blocks)), macs, count(params), size(4 * params), memory))
+    return Table(("Network", "Blocks", "MACs", "Params", "Weights (float32)", "Peak activations"), rows)
