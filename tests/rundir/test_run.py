@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
-from duonas.core.options import RouteOptions, TrainOptions
-from duonas.recipe.schema import Recipe, dumps
-from duonas.rundir.environment import describe_environment, is_main_process
-from duonas.rundir.run import STAGES, Run
+from duonas.core.processes import is_main_process
+from duonas.recipe.read import dumps
+from duonas.recipe.schema import Recipe, options_for, plugin_hashes
+from duonas.rundir.environment import describe_environment
+from duonas.rundir.run import Run
+from duonas.rundir.stages import STAGES
 
 RECIPE = Recipe(seed=3)
 
@@ -123,7 +126,10 @@ def test_stages_are_listed_in_their_order(run):
     ("other", "message"),
     [
         (Recipe(seed=4), "was made by another recipe: seed is 3 there and 4 here"),
-        (Recipe(seed=3, train=TrainOptions(epochs=2)), "train.epochs is 30 there and 2 here; give another folder"),
+        (
+            Recipe(seed=3, train=options_for("train", epochs=2)),
+            "train.epochs is 30 there and 2 here; give another folder",
+        ),
     ],
 )
 def test_another_recipes_folder_is_refused(run, other, message):
@@ -170,7 +176,7 @@ def test_a_folder_that_is_no_run_cannot_be_read(tmp_path):
 
 def test_a_recipe_made_in_python_is_checked_before_anything_is_written(tmp_path):
     with pytest.raises(DuonasError, match=r"\[train\] epochs must be above 0, got 0"):
-        Run.open(tmp_path / "run", Recipe(train=TrainOptions(epochs=0)))
+        Run.open(tmp_path / "run", Recipe(train=options_for("train", epochs=0)))
     assert not (tmp_path / "run").exists()
 
 
@@ -284,7 +290,7 @@ def test_stages_json_says_what_it_is(run):
     assert value["version"] == 1 and list(value["stages"]) == ["train"]
 
 
-OTHER = Recipe(seed=3, route=RouteOptions(share=0.25))
+OTHER = Recipe(seed=3, route=options_for("route", share=0.25))
 
 
 def test_a_changed_recipe_leaves_what_comes_before_it_done(run):
@@ -327,3 +333,50 @@ def test_killed_while_the_recipe_changes_the_run_goes_on_with_the_one_that_it_ha
     run.folder.joinpath("recipe.toml").write_text(dumps(Recipe(seed=4)))
     with pytest.raises(DuonasError, match="was edited"):
         Run.open(run.folder, Recipe(seed=4))
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])
+def test_a_name_that_is_too_long_for_a_folder_is_one_sentence(tmp_path, name):
+    with pytest.raises(DuonasError, match="File name too long"):
+        Run.open(tmp_path / name, RECIPE)
+
+
+def test_a_folder_that_is_removed_while_its_run_goes_on_is_one_sentence(run):
+    run.log("train", loss=1.0)
+    shutil.rmtree(run.folder)
+    for act in (lambda: run.log("train", loss=0.5), lambda: run.start("search"), lambda: run.finish("train")):
+        with pytest.raises(DuonasError, match=r"cannot write|was removed or emptied"):
+            act()
+    run.close()
+    assert not run.folder.exists()
+
+
+OWN = """
+from duonas.routing.router import Router
+
+class Mine(Router):
+    positions = ("after_little",)
+
+    def judge(self, described):
+        return described[:, 0]
+"""
+
+
+def test_an_own_part_that_was_edited_is_refused(run, tmp_path):
+    run.close()
+    file = tmp_path / "mine.py"
+    file.write_text(OWN)
+    recipe = Recipe(seed=3, route={"router": f"{file}:Mine"})
+    with Run.open(tmp_path / "own", recipe) as own:
+        do(own, "train", "supernet.safetensors")
+    stored = read_json(own.stages_file)
+    assert list(stored["plugins"]) == [f"{file}:Mine"]
+    Run.open(own.folder, recipe).close()
+    own.stages_file.write_text(json.dumps({key: value for key, value in stored.items() if key != "plugins"}))
+    Run.open(own.folder, recipe).close()  # a run that began before hashes were stored
+    own.stages_file.write_text(json.dumps(stored))
+    file.write_text(OWN + "# edited")
+    with pytest.raises(DuonasError, match=r"mine\.py:Mine was edited after .* began"):
+        Run.open(own.folder, recipe)
+    with pytest.raises(DuonasError, match="was edited"):
+        Run(own.folder).check_plugins(plugin_hashes(recipe))

@@ -1,4 +1,4 @@
-"""Where a run happens: versions and hardware, found without importing anything heavy."""
+"""The versions and hardware that a run is made with, found without importing any of the packages."""
 
 from __future__ import annotations
 
@@ -28,18 +28,6 @@ def describe_environment() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpus": _gpus(),
     }
-
-
-def process_count() -> int:
-    """How many processes train together: 1, or as many as ``torchrun`` and its like started."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def is_main_process() -> bool:
-    """Whether this process is the one that writes: the only one, or rank 0 under ``torchrun`` and its like."""
-    if "RANK" in os.environ:
-        return os.environ["RANK"] == "0"
-    return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
 
 
 def _version(package: str) -> str | None:

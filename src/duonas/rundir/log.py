@@ -1,64 +1,70 @@
-"""The log of a run: one JSON object a line, added to and never rewritten but to cut off what a killed run left."""
+"""The log of a run: figures as JSON lines, and those of training steps for TensorBoard too."""
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
-from duonas.core.errors import DuonasError
-from duonas.core.files import write_text
+from duonas.core.files import append_json_line, drop_broken_end, read_json_lines, write_json_lines
 
 
-def append_line(path: Path, entry: dict[str, Any]) -> None:
-    """Add one line in one write, so that a kill leaves at most one broken line, the last.
+class RunLog:
+    """``log.jsonl`` and ``tensorboard/`` of a run.
 
-    Raises:
-        DuonasError: the disk is full or the file cannot be written.
+    Args:
+        file: the JSON lines.
+        tensorboard: folder of TensorBoard's files.
     """
-    line = json.dumps(entry, ensure_ascii=False) + "\n"
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(handle, line.encode())
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise DuonasError(f"cannot write {path}: {error.strerror or error}.") from error
 
+    def __init__(self, file: Path, tensorboard: Path) -> None:
+        self._file, self._tensorboard = file, tensorboard
+        self._boards: dict[str, Any] = {}
+        self._resumed: set[str] = set()
 
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole entries, oldest first; a broken last line is left out, and a missing file is an empty log.
+    def repair(self) -> None:
+        """Cut off the broken last line that a killed process can leave."""
+        drop_broken_end(self._file)
 
-    Raises:
-        DuonasError: a line that is not the last is broken.
-    """
-    if not path.exists():
-        return []
-    entries = []
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines, 1):
-        try:
-            if line:
-                entries.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break  # no newline after it: the write was cut short
-            raise DuonasError(f"{path} is damaged: line {number} is not JSON.") from error
-    return entries
+    def add(self, stage: str, **figures: Any) -> None:
+        """Add a line; where it has a ``step``, its numbers also go to TensorBoard.
 
+        The first step that a stage logs is the one it resumed at: entries of a killed process from there on are
+        dropped.
+        """
+        step = figures.get("step")
+        if step is not None and stage not in self._resumed:
+            self.truncate(stage, step - 1)
+            self._resumed.add(stage)
+        append_json_line(self._file, {"stage": stage, **figures})
+        if step is not None:
+            board = self._board(stage, step)
+            for name, value in figures.items():
+                if name != "step" and isinstance(value, int | float):
+                    board.add_scalar(f"{stage}/{name}", value, step)
 
-def drop_broken_end(path: Path) -> None:
-    """Cut off a last line that has no newline, so that the next one starts afresh."""
-    if path.exists() and not (whole := path.read_bytes()).endswith(b"\n") and whole:
-        with path.open("r+b") as file:
-            file.truncate(whole.rfind(b"\n") + 1)
+    def read(self, stage: str | None = None) -> list[dict[str, Any]]:
+        """All entries, oldest first; only those of ``stage`` where one is named."""
+        return [entry for entry in read_json_lines(self._file) if stage is None or entry.get("stage") == stage]
 
+    def truncate(self, stage: str, step: int) -> None:
+        """Drop the entries of ``stage`` after ``step``."""
+        entries = read_json_lines(self._file)
+        kept = [entry for entry in entries if entry.get("stage") != stage or entry.get("step", 0) <= step]
+        if len(kept) < len(entries):
+            write_json_lines(self._file, kept)
 
-def drop_after(path: Path, stage: str, step: int) -> None:
-    """Drop the entries of ``stage`` past ``step``: a resumed run writes them again."""
-    entries = read_lines(path)
-    kept = [entry for entry in entries if entry.get("stage") != stage or entry.get("step", 0) <= step]
-    if len(kept) < len(entries):
-        write_text(path, "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in kept))
+    def close(self) -> None:
+        """Write what TensorBoard has not written yet."""
+        for board in self._boards.values():
+            board.close()
+        self._boards.clear()
+
+    def _board(self, stage: str, step: int) -> Any:
+        if stage not in self._boards:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # Purging hides the steps after the resumed one in all of a folder, so a stage that counts its steps from
+            # 1 again has a folder of its own.
+            folder = self._tensorboard if stage == "train" else self._tensorboard / stage
+            self._boards[stage] = SummaryWriter(str(folder), purge_step=step)
+        return self._boards[stage]

@@ -1,4 +1,4 @@
-"""Where everything lies in a run directory."""
+"""The names of all files and folders in a run directory."""
 
 from __future__ import annotations
 
@@ -14,113 +14,57 @@ class RunPaths:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    @property
-    def log_file(self) -> Path:
-        """One JSON object a line: what training and search said as they went."""
-        return self.folder / "log.jsonl"
-
-    @property
-    def tensorboard(self) -> Path:
-        """Folder of the same scalars for TensorBoard."""
-        return self.folder / "tensorboard"
-
-    @property
-    def splits(self) -> Path:
+        self.recipe_file = folder / "recipe.toml"
+        """The recipe, every default written out."""
+        self.environment_file = folder / "environment.json"
+        """The versions and hardware that the run was made with."""
+        self.stages_file = folder / "stages.json"
+        """The stages that are done, with the checksums of their files."""
+        self.log_file = folder / "log.jsonl"
+        """Losses and other figures of training, one JSON object a line."""
+        self.tensorboard = folder / "tensorboard"
+        """Folder of the same figures for TensorBoard."""
+        self.splits = folder / "splits.json"
         """The hashes of the data splits that the run began with."""
-        return self.folder / "splits.json"
-
-    @property
-    def supernet(self) -> Path:
-        """The trained weights."""
-        return self.folder / "supernet.safetensors"
-
-    @property
-    def beta(self) -> Path:
-        """The probability of each operation, where training learned them: by axis and value."""
-        return self.folder / "beta.json"
-
-    @property
-    def gate(self) -> Path:
-        """The gate that was trained together with the pairs, where one was."""
-        return self.folder / "gate.safetensors"
-
-    @property
-    def checkpoint(self) -> Path:
-        """Folder of the training's state."""
-        return self.folder / "checkpoint"
-
-    @property
-    def logits(self) -> Path:
-        """Folder of what each arch answered on the val split."""
-        return self.folder / "logits"
-
-    @property
-    def trials(self) -> Path:
-        """The pairs tried."""
-        return self.folder / "trials.parquet"
-
-    @property
-    def archs(self) -> Path:
-        """The archs evaluated."""
-        return self.folder / "archs.parquet"
-
-    @property
-    def front(self) -> Path:
-        """The Pareto set, and the pair chosen of it."""
-        return self.folder / "front.json"
-
-    @property
-    def pair(self) -> Path:
-        """Folder of the extracted pair and its policy."""
-        return self.folder / "pair"
-
-    @property
-    def calib(self) -> Path:
-        """What tau is chosen by: the router's scores on the calib split, and whether little and big are right."""
-        return self.pair / "calib.safetensors"
-
-    @property
-    def finetune(self) -> Path:
-        """Folder of the state of the pair's own training."""
-        return self.folder / "finetune"
-
-    @property
-    def export(self) -> Path:
+        self.supernet = folder / "supernet.safetensors"
+        """The weights of the trained supernet."""
+        self.beta = folder / "beta.json"
+        """The probability of each operation by axis and value, where the training rule learns them."""
+        self.gate = folder / "gate.safetensors"
+        """The gate that was trained together with the pairs, where the training rule has one."""
+        self.checkpoint = folder / "checkpoint"
+        """Folder of the state of the supernet's training."""
+        self.logits = folder / "logits"
+        """Folder of the logits of each arch on the val split."""
+        self.trials = folder / "trials.parquet"
+        """The pairs that the search tried."""
+        self.archs = folder / "archs.parquet"
+        """The archs that the search evaluated."""
+        self.front = folder / "front.json"
+        """The Pareto front, and the pair chosen from it."""
+        self.pair = folder / "pair"
+        """Folder of the chosen pair and its routing policy."""
+        self.policy = self.pair / "policy.json"
+        """How the pair routes."""
+        self.calib = self.pair / "calib.safetensors"
+        """The router's scores on the calib split, and whether little and big are right there."""
+        self.finetune = folder / "finetune"
+        """Folder of the state of the pair's fine-tuning."""
+        self.untuned_pair = self.finetune / "start"
+        """Folder of the pair that fine-tuning starts from."""
+        self.export = folder / "export"
         """Folder of the ONNX files and their policy."""
-        return self.folder / "export"
-
-    @property
-    def measure(self) -> Path:
-        """What was measured on the test split."""
-        return self.folder / "measure.json"
-
-    @property
-    def test_outputs(self) -> Path:
+        self.measure = folder / "measure.json"
+        """Accuracy, cost and latency on the test split."""
+        self.test_outputs = folder / "test_outputs.safetensors"
         """Logits and scores on the test split."""
-        return self.folder / "test_outputs.safetensors"
-
-    @property
-    def examples(self) -> Path:
-        """Easy and hard images."""
-        return self.folder / "examples.json"
-
-    @property
-    def baselines(self) -> Path:
-        """What the static networks reached on the test split."""
-        return self.folder / "baselines.json"
-
-    @property
-    def baseline_weights(self) -> Path:
-        """Folder of the static networks, one subfolder each."""
-        return self.folder / "baselines"
-
-    @property
-    def ranking(self) -> Path:
-        """Folder of what many bigs reach, and how well that agrees with a table; ``ranking/little`` is littles'."""
-        return self.folder / "ranking"
-
-    @property
-    def report(self) -> Path:
+        self.examples = folder / "examples.json"
+        """Easy and hard test images for the report."""
+        self.baselines = folder / "baselines.json"
+        """Accuracy and cost of the static networks on the test split."""
+        self.baseline_weights = folder / "baselines"
+        """Folder of the static networks' weights, a subfolder each."""
+        self.ranking = folder / "ranking"
+        """Folder of the ranking of many bigs; that of littles is in ``ranking/little``."""
+        self.report = folder / "report.html"
         """The report."""
-        return self.folder / "report.html"
