@@ -12,12 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 import duonas
+import duonas.pipeline
 from duonas.cli.app import app
-from duonas.cli.catalogue import PRESETS, SPACES, catalogue
 from duonas.core.errors import DuonasError
 from duonas.core.progress import Silent
+from duonas.core.registry import KINDS, names, summary
 from duonas.pipeline.profile import Feasibility, Profile, Spread
-from duonas.recipe.schema import load, shipped
+from duonas.recipe.read import load, shipped
 from duonas.rundir.run import Run
 
 MEASURED = {
@@ -67,7 +68,8 @@ def pipeline(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     stand_in = Pipeline()
     monkeypatch.setitem(sys.modules, "duonas.pipeline.stages", stand_in)
-    monkeypatch.setattr(duonas, "pipeline", stand_in, raising=False)
+    monkeypatch.setattr(duonas.pipeline, "stages", stand_in, raising=False)
+    monkeypatch.setattr("duonas.pipeline.profile.profile", stand_in.profile)
     return stand_in
 
 
@@ -146,7 +148,7 @@ def test_profile_ends_as_a_run_would_where_constraints_cannot_be_met(pipeline):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["run", "runs/none"], "duonas: there is no run in runs/none: no such folder here."),
+        (["run", "runs/none"], "duonas: there is no run in runs/none: the folder does not exist."),
         (["run", "quikstart"], "duonas: there is no recipe 'quikstart': did you mean 'quickstart'?"),
         (["run", "quickstart", "--set", "train.epoch=3"], "[train] has no key 'epoch': did you mean 'epochs'?"),
         (["profile", "quickstart", "--set", "train.epochs=x"], "[train] epochs must be a whole number, got 'x'"),
@@ -188,7 +190,7 @@ def test_ctrl_c_says_how_to_go_on(pipeline):
     pipeline.fails = KeyboardInterrupt()
     result = call("run", "quickstart")
     assert result.exit_code == 130
-    assert result.stderr == "duonas: stopped; the same command goes on from here\n"
+    assert result.stderr == "duonas: stopped; repeat the command to resume\n"
     assert call("profile", "quickstart").exit_code == 130
 
 
@@ -206,23 +208,45 @@ def test_only_the_first_of_several_processes_speaks(pipeline, monkeypatch):
     assert isinstance(seen[0], Silent)
 
 
+def listed(*arguments):
+    return CliRunner().invoke(app, ["list", *arguments], env={"COLUMNS": "200"})
+
+
 def test_list_names_all_there_is():
-    result = CliRunner().invoke(app, ["list"], env={"COLUMNS": "200"})
+    result = listed()
     assert result.exit_code == 0
-    for name in (*shipped(), "mobilenet", "cifar-small", "sandwich", "nsga2", "random", "confidence", "entropy"):
+    for name in (*shipped(), *filter(names, KINDS), *(part for kind in KINDS for part in names(kind))):
         assert name in result.stdout
+    assert all(summary(kind, name) for kind in KINDS for name in names(kind))
 
 
-def test_the_catalogue_is_what_is_there():
-    from duonas.spaces.families import SHIPPED
-    from duonas.spaces.mobilenet import PRESETS as SIZES
-    from duonas.spaces.nasbench201 import PRESETS as CELLS
-    from duonas.spaces.uib import PRESETS as BOTTLENECKS
+def test_one_kind_is_listed_alone_and_one_part_with_its_keys():
+    assert "cotrain" in listed("rule").stdout and "nsga2" not in listed("rule").stdout
+    one = listed("rule", "focus-fair").stdout
+    assert "focus_temperature" in one and "1.5" in one and "softmax over beta" in one and "epochs" not in one
+    assert "loss.alpha" in listed("rule", "cotrain").stdout
+    assert "has no keys" in listed("score", "margin").stdout
 
-    assert SPACES.keys() == SHIPPED.keys()
-    assert PRESETS.keys() == SIZES.keys() | CELLS.keys() | BOTTLENECKS.keys()
-    rows = catalogue()
-    assert len({row[:2] for row in rows}) == len(rows) and all(line for _, _, line in rows)
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_part_can_be_shown(kind):
+    for name in names(kind):
+        result = listed(kind, name)
+        assert result.exit_code == 0 and result.stdout.strip(), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ruel"], "no kind of part 'ruel': did you mean 'rule'?"),
+        (["rule", "cotrian"], "[train] rule has no choice 'cotrian': did you mean 'cotrain'?"),
+        (["recipe", "quickstart"], "duonas profile quickstart"),
+        (["rule", "nowhere.py:Mine"], "there is no file nowhere.py"),
+    ],
+)
+def test_what_is_not_there_to_list_is_said(arguments, message):
+    result = listed(*arguments)
+    assert result.exit_code == 2 and message in result.output.replace("\n", " ")
 
 
 def test_help_gives_examples():
@@ -238,3 +262,20 @@ def test_version():
 
 def test_an_unknown_command_is_exit_code_2():
     assert call("trian").exit_code == 2
+
+
+def test_a_path_that_the_system_refuses_is_one_line(pipeline):
+    for arguments, message in (
+        (["run", "x" * 5000], "there is no recipe 'xxx"),
+        (["run", "quickstart", "--out", "y" * 300], "File name too long"),
+    ):
+        result = call(*arguments)
+        assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1
+        assert len(result.stderr) < 500
+
+
+def test_an_empty_folder_name_is_refused(pipeline):
+    for command in (["run", "quickstart"], ["compare", "study.toml"]):
+        result = call(*command, "--out", "")
+        assert result.exit_code == 2 and "must be the name of a folder" in result.stderr
+    assert pipeline.calls == [] and list(Path().iterdir()) == []

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from duonas.cli.console import Bars, Lines, Pace, format_figures, format_seconds, watch
+from duonas.cli.console import Bars, Lines, watch
 from duonas.core.progress import Silent, lazy_stage
 
 
@@ -54,25 +54,10 @@ def test_a_stage_says_where_it_goes_on_and_each_of_its_pieces():
     with Lines(said.append, Clock()).stage("pair") as report:
         report(1, 1)
     assert [line for line in said if "started" not in line and "done in" not in line] == [
-        "train: goes on from 703 of 2,109 steps",
-        "finetune: goes on from 50 of 50 steps",
-        "finetune: goes on from 20 of 50 steps",
+        "train: resumes from 703 of 2,109 steps",
+        "finetune: resumes from 50 of 50 steps",
+        "finetune: resumes from 20 of 50 steps",
     ]
-
-
-def test_what_was_done_before_does_not_count_as_speed():
-    pace = Pace(now=0.0)
-    pace.tell(1.0, 5000, 10000)  # resumed here
-    pace.tell(11.0, 5100, 10000)
-    assert pace.left == pytest.approx(490)
-
-
-def test_a_second_piece_of_work_is_paced_by_itself():
-    pace = Pace(now=0.0)
-    pace.tell(100.0, 10, 10)
-    assert pace.tell(101.0, 1, 50)
-    pace.tell(102.0, 2, 50)
-    assert pace.left == pytest.approx(48)
 
 
 def test_skipped_stages_say_why():
@@ -105,7 +90,7 @@ def test_bars_are_for_terminals_and_fill_up():
         report(40, 100)
         report(50, 100, accuracy=0.876)
     shown = page.getvalue()
-    assert "train    done before" in shown and "search   goes on from 40 of 100 pairs" in shown
+    assert "train    done before" in shown and "search   resumes from 40 of 100 pairs" in shown
     assert "100/100" in shown and "accuracy 87.6 %" in shown and "left" in shown
 
 
@@ -115,15 +100,3 @@ def test_elsewhere_there_are_plain_lines():
     assert isinstance(watcher, Lines)
     watcher.skip("train", "[done] before, in a folder with a long name")
     assert page.getvalue() == "train: [done] before, in a folder with a long name\n"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (125, "2:05"), (3599.7, "1:00:00"), (3725, "1:02:05")],
-)
-def test_seconds(seconds, text):
-    assert format_seconds(seconds) == text
-
-
-def test_figures():
-    assert format_figures({"loss": 0.43214, "little_share": 0.7}) == "loss 0.4321, little share 70.0 %"

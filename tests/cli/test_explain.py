@@ -9,18 +9,21 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import duonas
+import duonas.pipeline
+from duonas.cli import explain as explaining
 from duonas.cli.app import app
-from duonas.cli.explain import decision, explain
+from duonas.cli.explain import decision
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.options import RouteOptions
 from duonas.core.rng import stream
-from duonas.recipe.schema import load, rechosen
+from duonas.recipe.read import load
+from duonas.recipe.schema import options_for, rechosen
 from duonas.routing.policy import Policy
-from duonas.routing.route import Judged, decide
+from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import sweep
 from duonas.rundir.run import Run
@@ -38,12 +41,20 @@ def judged():
     score = rng.random(2000).astype(np.float32)
     curve = sweep(rng.random(2000), rng.random(2000) < 0.8, rng.random(2000) < 0.9)
     ladder = curve.tau[curve.thinned()].astype(np.float32)
-    return Judged(ladder, score, rng.random(2000) < 0.6 + 0.4 * score, rng.random(2000) < 0.95)
+    return CalibrationSet(ladder, score, rng.random(2000) < 0.6 + 0.4 * score, rng.random(2000) < 0.95)
+
+
+def explain(folder):
+    """What is printed on a wide terminal, as text."""
+    console = Console(width=2000)
+    with console.capture() as printed:
+        console.print(*explaining.explain(folder), sep="\n\n", markup=False, highlight=False)
+    return printed.get()
 
 
 def decided(**target):
     timed = "latency" in target or "energy" in target
-    return decide(UNDECIDED, judged(), RouteOptions(**target), TIMES if timed else None)
+    return decide(UNDECIDED, judged(), options_for("route", **target), TIMES if timed else None)
 
 
 def write(folder, **target):
@@ -59,13 +70,13 @@ def test_it_says_what_tau_does_and_what_is_promised(tmp_path):
     row = next(row for row in policy.table if row.tau == policy.tau)
     kept = round(100 * row.little_share)
     for expected in (
-        "The router is confidence, by margin: the highest probability less the second. It sees what little answered",
+        "The router is confidence, by margin: the highest probability minus the second highest. It reads",
         f"An image stays little when its score is at least tau = {row.tau:.4g}.",
         f"Of 100 images about {kept} stay little and {100 - kept} go to big.",
         "An image that stays little costs 150k MACs and one that goes to big 1.15M; on average",
-        f"It answered {row.accuracy:.1%} right on the 2,000 calib images that tau was chosen on (90% interval",
-        "more of 100 images go to big", "more of 100 images go to little",
-        "Tau is the cheapest that holds an accuracy of 0.9. That is promised with 95% confidence",
+        f"Its accuracy is {row.accuracy:.1%} on the 2,000 calib images that tau was chosen on (90% interval",
+        "more of 100 images to big", "more of 100 images to little",
+        "Tau is the cheapest threshold that guarantees an accuracy of 0.9. The guarantee has 95% confidence",
         "duonas report", f"duonas route {tmp_path / 'run'} --share {row.little_share:.2f}",
     ):  # fmt: skip
         assert expected in said
@@ -76,11 +87,11 @@ def test_it_says_what_tau_does_and_what_is_promised(tmp_path):
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ({"budget": 6e5}, "costs at most 600,000 MACs an image on average. That was so on calib and is not promised"),
-        ({"share": 0.7}, "nearest to 0.7 of the images little"),
-        ({"latency": 1.5}, "takes at most 1.5 ms an image on average"),
-        ({"energy": 3.0, "watts": 2.0}, "at most 3 mJ an image on average: measured time, at 2 W that were given"),
-        ({}, "as accurate as big alone, to within 0.5%"),
+        ({"budget": 6e5}, "costs at most 600,000 MACs per image on average. That holds on calib and is not"),
+        ({"share": 0.7}, "little share is nearest to 0.7"),
+        ({"latency": 1.5}, "takes at most 1.5 ms per image on average"),
+        ({"energy": 3.0, "watts": 2.0}, "at most 3 mJ per image on average, as measured latency times 2 W"),
+        ({}, "as accurate as big, to within 0.5%"),
     ],
 )
 def test_it_says_how_tau_was_chosen(tmp_path, target, expected):
@@ -112,7 +123,7 @@ def test_every_position_and_an_unknown_router_are_explained(tmp_path):
         router = {"kind": "mine", "position": position, "weights": [1.0]}
         path.write_text(json.dumps(value | {"router": router, "costs": asdict(UNDECIDED.costs) | {"before": True}}))
         said = explain(folder)
-        assert "The router is mine. It sees" in said and "goes to big 1.05M" in said
+        assert "The router is mine. It reads" in said and "goes to big 1.05M" in said
 
 
 def test_a_run_without_a_threshold_has_nothing_to_explain(tmp_path):
@@ -126,10 +137,10 @@ def test_a_run_without_a_threshold_has_nothing_to_explain(tmp_path):
 
 
 class Pipeline(ModuleType):
-    """Stands in for ``duonas.pipeline.stages``; remembers how it was called."""
+    """Stands in for ``duonas.pipeline.rechoose``; remembers how it was called."""
 
     def __init__(self):
-        super().__init__("duonas.pipeline.stages")
+        super().__init__("duonas.pipeline.rechoose")
         self.calls = []
 
     def rechoose(self, folder, *, progress, **target):
@@ -139,8 +150,8 @@ class Pipeline(ModuleType):
 @pytest.fixture
 def pipeline(monkeypatch):
     stand_in = Pipeline()
-    monkeypatch.setitem(sys.modules, "duonas.pipeline.stages", stand_in)
-    monkeypatch.setattr(duonas, "pipeline", stand_in, raising=False)
+    monkeypatch.setitem(sys.modules, "duonas.pipeline.rechoose", stand_in)
+    monkeypatch.setattr(duonas.pipeline, "rechoose", stand_in, raising=False)
     return stand_in
 
 
@@ -169,15 +180,15 @@ def test_route_takes_one_target(pipeline, tmp_path, args, target):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ([], "a threshold is chosen by one of floor, budget, share, latency, energy: none is given."),
-        (["--watts", "5"], "none is given."),
+        ([], "no target for the threshold was given: choose one of floor, budget, share, latency, energy."),
+        (["--watts", "5"], "no target"),
         (["--floor", "0.9", "--share", "0.5"], "got floor and share."),
         (["--floor", "1.5"], "[route] floor must be at most 1, got 1.5."),
         (["--budget", "0"], "[route] budget must be above 0, got 0.0."),
         (["--budget", "nan"], "must be a finite number"),
         (["--latency", "0"], "--latency must be a number above 0"),
         (["--latency", "2m"], "in one of s, ms, us, such as 2ms, got '2m'."),
-        (["--energy", "3mJ"], "[route] energy needs watts, what the device draws while it computes."),
+        (["--energy", "3mJ"], "[route] energy needs watts, the power that the device draws while it computes."),
     ],
 )
 def test_a_wrong_target_is_one_line_and_changes_nothing(pipeline, tmp_path, args, message):

@@ -77,13 +77,13 @@ def test_names_that_make_one_folder_are_refused(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text('base = "quickstart"\n[variants."T = 1"]\n[variants."t-1"]')
     assert slug("T = 1") == slug("t-1") == "t-1"
-    with pytest.raises(DuonasError, match="two variants would lie in the same folder"):
+    with pytest.raises(DuonasError, match="two variants would have the same folder"):
         compare(load_study(path), tmp_path / "runs")
 
 
 def test_a_study_is_one_process(done, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(DuonasError, match="run by one process"):
+    with pytest.raises(DuonasError, match="runs in one process"):
         compare(done[0], done[1])
 
 

@@ -10,10 +10,11 @@ import duonas
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.progress import Silent
-from duonas.costs.hooks import count_macs
-from duonas.pipeline import stages
-from duonas.pipeline.context import Job
+from duonas.costs.count import count_macs
+from duonas.pair.pair import Pair
+from duonas.pipeline.context import Context
 from duonas.report.summary import origin, stored_params
+from duonas.routing.policy import Policy
 from duonas.routing.routed import RoutedPair
 from duonas.rundir.run import Run
 
@@ -52,7 +53,7 @@ def weights(folder):
 
 
 def test_without_finetuning_there_is_no_trace_of_it(base):
-    assert not (base / "finetune").exists() and "finetune" not in pair(base)
+    assert not (base / "finetune").exists() and pair(base)["finetune"] == "none"
     assert list(read_json(base / "stages.json")["stages"]) == ["train", "search", "pair"]
 
 
@@ -93,23 +94,22 @@ def test_costs_are_what_ran(measured):
     """Law 6 in every mode, on the networks that were saved: independent ones compute two stems."""
     for mode, folder in measured.items():
         run = Run(folder)
-        job = Job(run.recipe, run)
-        policy = stages.Policy.load(run.pair / "policy.json")
-        cascade = RoutedPair(job.pair_net.cpu(), policy.router)
-        images = torch.from_numpy(job.splits.test.pixels[:40].numpy() / 255).float()
+        net, policy = Pair.load(run.pair), Policy.load(run.policy)
+        cost, cascade = net.facts.cost, RoutedPair(net, policy.router)
+        images = torch.from_numpy(Context(run.recipe, run).splits.test.pixels[:40].numpy() / 255).float()
         with torch.inference_mode():
             scores = cascade(images, 0.0).score
         tau = float(scores.sort().values[15:17].mean())
         share = float((scores >= tau).float().mean())
-        assert count_macs(_AtTau(cascade, tau), images) == pytest.approx(40 * job.cost.expected(share), abs=1)
-        assert (job.cost.stem == 0) is (mode == "independent")
+        assert count_macs(_AtTau(cascade, tau), images) == pytest.approx(40 * cost.expected(share), abs=1)
+        assert (cost.stem == 0) is (mode == "independent")
         if mode == "scratch":
             continue
         figures = read_json(run.measure)
-        for role, tower in job.pair_net.towers().items():
+        for role, tower in net.towers().items():
             assert figures[role]["macs"] == count_macs(tower, images[:1])
             assert figures[role]["params"] == sum(p.numel() for p in tower.parameters())
-        twice = 0 if mode == "independent" else job.cost.stem
+        twice = 0 if mode == "independent" else cost.stem
         assert figures["routed"]["peak_macs"] == figures["little"]["macs"] + figures["big"]["macs"] - twice
 
 
@@ -185,10 +185,10 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
         recipe = duonas.load_recipe("quickstart", [*overrides, f"finetune.mode={mode}", "finetune.epochs=1"])
         first = tmp_path / "joint"
         folder = duonas.run(recipe, tmp_path / mode, until="route", supernet=first if first.exists() else None)
-        job = Job(recipe, Run(folder))
+        net, shared = Pair.load(Run(folder).pair), pair(folder)["shared"]
         assert pair(folder)["coupling"] == ("partial" if mode == "joint" else "independent")
-        assert len(job.pair_net.stem) == pair(folder)["shared"] and bool(pair(folder)["shared"]) is (mode == "joint")
-        assert count_macs(job.pair_net, image) == job.cost.peak
+        assert (len(net.stem) if net.stem else 0) == shared and bool(shared) is (mode == "joint")
+        assert count_macs(net, image) == net.facts.cost.peak
         stages = {block["stage"] for block in pair(folder)["blocks"]["big"][: pair(folder)["shared"]]}
         assert stages == ({0, 1} if mode == "joint" else set())
     assert pair(tmp_path / "joint")["pair"] == pair(tmp_path / "independent")["pair"]

@@ -9,20 +9,19 @@ import pytest
 import duonas
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions
 from duonas.costs.analytic import analytic
-from duonas.spaces.mobilenet import FAMILY
+from duonas.spaces.mobilenet import MobileNet
 
 
 def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
     profile = duonas.profile(duonas.load_recipe("quickstart"))
-    space = FAMILY.space(SpaceOptions(preset="digits"), 8, 10)
+    space = MobileNet.space(MobileNet.Options(preset="digits"), 8, 10)
     assert profile.archs == space.size() and profile.pairs == NestedPairs(space).size()
     macs = profile.figures["macs"]
     assert macs.least == analytic(space.blocks(space.smallest())).macs
     assert macs.most == analytic(space.blocks(space.largest())).macs
     assert macs.least < macs.median < macs.most
-    assert set(profile.figures) == {"macs", "params", "peak_memory_bytes"}
+    assert set(profile.figures) == {"macs", "params", "weight_bytes", "peak_memory_bytes"}
 
 
 @pytest.mark.parametrize("coupling", ["nested", "sibling", "partial"])
@@ -30,10 +29,10 @@ def test_pairs_are_counted_exactly_for_every_coupling(coupling):
     """Against walking through all pairs of a space that is small enough."""
     axes = "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2], width = [0.5, 1.0]}"
     profile = duonas.profile(duonas.load_recipe("quickstart", [axes, f"pair.coupling={coupling}"]))
-    table = SpaceOptions(
+    table = MobileNet.Options(
         preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2], "width": [0.5, 1.0]}
     )
-    space = FAMILY.space(table, 8, 10)
+    space = MobileNet.space(table, 8, 10)
     archs = list(space.archs())
     assert profile.archs == len(archs) == 144
     early = [[arch.get(name, -1) for name, axis in space.axes.items() if axis.stage <= 1] for arch in archs]

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 
 import pytest
-import torch
 
 import duonas
 from duonas.core.errors import DuonasError
 from duonas.routing.policy import Policy
-from duonas.routing.router import Router
-from duonas.routing.routers.make import ROUTERS
 from duonas.search.front import Front
 
 QUICK = ["train.epochs=2", "train.batch_size=64", "search.evaluations=6", "search.population=3",
          "search.recalibration_images=64", "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
 
 
-class AtStem(Router):
-    """Knows for each channel of the stem how it is when little is right."""
+OWN = """
+import torch
+from duonas import Router
 
-    name, positions = "at-stem", ("stem",)
+class AtStem(Router):
+    '''Knows for each channel of the stem how it is when little is right.'''
+
+    positions = ("stem",)
 
     def __init__(self, weight=()):
         self.weight = list(weight)
@@ -38,33 +39,38 @@ class AtStem(Router):
 
     def to_json(self):
         return {"weight": self.weight}
+"""
 
 
-@pytest.fixture(autouse=True)
-def known(monkeypatch):
-    monkeypatch.setitem(ROUTERS, "at-stem", AtStem)
+@pytest.fixture
+def at_stem(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    return f"{tmp_path / 'own.py'}:AtStem"
 
 
-def test_the_router_of_the_chosen_point_is_calibrated(tmp_path):
+def test_the_router_of_the_chosen_point_is_calibrated(tmp_path, at_stem):
     trained = None
-    for routers in (["at-stem"], ["confidence", "at-stem@stem"]):
+    for routers in ([at_stem], ["confidence", f"{at_stem}@stem"]):
         recipe = duonas.load_recipe("quickstart", [*QUICK, f"search.routers={json.dumps(routers)}"])
         trained = duonas.run(recipe, tmp_path / str(len(routers)), until="route", supernet=trained)
         best = Front.load(trained / "front.json").best
         router = Policy.load(trained / "pair" / "policy.json").router
         assert (router.name, router.position) == (best.router, best.position)
-        assert best.router == "at-stem" or len(routers) > 1
+        assert best.router == at_stem or len(routers) > 1
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (['search.routers=["confidence", "at-stme"]'], "routers has 'at-stme': no router 'at-stme': did you mean"),
-        (['search.routers=["at-stem@input"]'], "cannot stand at 'input'; choose from at-stem@stem"),
-        (['search.routers=["at-stem"]', "finetune.mode=independent"], "independent ones have none"),
+        (['search.routers=["confidence", "randem"]'], "routers: .* has no choice 'randem': did you mean 'random'"),
+        (['search.routers=["{at_stem}@input"]'], r"has no position 'input'; choose from .*own\.py:AtStem@stem"),
+        (['search.routers=["{at_stem}"]', "finetune.mode=independent"], "'independent' splits"),
     ],
 )
-def test_a_router_that_cannot_be_is_refused_before_any_work(settings, message, tmp_path):
+def test_a_router_that_cannot_be_is_refused_before_any_work(settings, message, tmp_path, at_stem):
     with pytest.raises(DuonasError, match=message):
-        duonas.run(duonas.load_recipe("quickstart", [*QUICK, *settings]), tmp_path / "run")
+        duonas.run(
+            duonas.load_recipe("quickstart", [*QUICK, *(each.format(at_stem=at_stem) for each in settings)]),
+            tmp_path / "run",
+        )
     assert not (tmp_path / "run" / "recipe.toml").exists()

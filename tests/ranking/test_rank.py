@@ -1,151 +1,253 @@
-"""Which archs are ranked, and what is kept of them."""
+"""``duonas rank`` on a supernet of cells: what it writes, that it goes on, and what it refuses."""
 
 from __future__ import annotations
 
-import json
+import shutil
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow
 import pytest
+import torch
 from pyarrow import parquet
+from typer.testing import CliRunner
 
-from duonas.core.arch import Arch
-from duonas.core.cost import Cost
+import duonas
+from duonas.cli.app import app
 from duonas.core.errors import DuonasError
-from duonas.core.options import SpaceOptions
-from duonas.core.protocols import silent
-from duonas.ranking import rank as ranking
-from duonas.ranking.rank import chosen_archs, evaluate_archs
-from duonas.search.evaluate import SubnetResult
-from duonas.spaces.mobilenet import FAMILY as MOBILENET
-from duonas.spaces.nasbench201 import FAMILY
+from duonas.core.files import read_json
+from duonas.core.pair import Subnet
+from duonas.core.progress import Silent
+from duonas.core.tensors import save_tensors
+from duonas.pipeline.context import Context
+from duonas.ranking.archs import chosen_archs
+from duonas.rundir.run import Run
+from duonas.search.evaluate import Evaluator
 
-SMALL = FAMILY.space(SpaceOptions(axes={"operation": ["none", "skip_connect", "nor_conv_3x3"]}), 8, 4)
-LARGE = MOBILENET.space(SpaceOptions(preset="cifar"), 32, 4)
-CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|skip_connect~2|"
-
-
-@pytest.mark.parametrize("space", [SMALL, LARGE], ids=["walked", "drawn"])
-def test_more_archs_begin_with_the_same_ones_and_none_comes_twice(space):
-    few, many = (chosen_archs(space, count, seed=0) for count in (5, 60))
-    assert many[:5] == few and len(set(many)) == 60
-    assert all(space.validate(arch) for arch in many)
-    assert chosen_archs(space, 5, seed=1) != few
+CELLS = ["space.name=nasbench201", "space.preset=nasbench201-small", "space.channels=4", "train.rule=uniform",
+         "train.epochs=1", "search.recalibration_images=32"]  # fmt: skip
 
 
-def test_the_draw_is_the_same_on_every_machine():
-    assert [arch.id for arch in chosen_archs(SMALL, 3, seed=0)] == ["8c88cb0b", "f99be138", "c45fa86f"]
-    assert [arch.id for arch in chosen_archs(LARGE, 2, seed=0)] == ["ec6c5bd0", "d666eb2f"]
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run whose supernet is trained, and a table of all its cells; not to be changed."""
+    folder = tmp_path_factory.mktemp("ranked") / "run"
+    duonas.run(duonas.load_recipe("quickstart", CELLS), folder, until="train")
+    run = Run(folder)
+    space = Context(run.recipe, run).space
+    convolutions = {space.text(arch): sum(choice > 2 for _, choice in arch.choices) for arch in space.archs()}
+    made = {"arch": list(convolutions), "test_acc": [50.0 + 7 * n for n in convolutions.values()]}
+    parquet.write_table(pyarrow.table(made), folder.parent / "table.parquet")
+    return folder
 
 
-def test_all_are_all_in_the_order_of_the_draw():
-    everything = chosen_archs(SMALL, "all", seed=0)
-    assert set(everything) == set(SMALL.archs()) and len(everything) == SMALL.size() == 729
-    assert everything[:7] == chosen_archs(SMALL, 7, seed=0) and everything != sorted(everything)
+@pytest.fixture
+def run(trained, tmp_path):
+    """A copy of one's own."""
+    return shutil.copytree(trained, tmp_path / "run")
 
 
-def test_what_cannot_be_drawn():
-    with pytest.raises(DuonasError, match="has 729 archs, of which 730 cannot be drawn"):
-        chosen_archs(SMALL, 730, seed=0)
-    with pytest.raises(DuonasError, match="archs, too many to evaluate: give a number"):
-        chosen_archs(LARGE, "all", seed=0)
+@pytest.fixture
+def table(trained):
+    return trained.parent / "table.parquet"
 
 
-def test_a_file_names_archs_by_text_or_by_choices(tmp_path):
-    path = tmp_path / "archs.txt"
-    largest, smallest = SMALL.largest(), SMALL.smallest()
-    path.write_text(f"{CELL}\n\n{json.dumps(dict(largest.choices))}\n{json.dumps(smallest.to_json())}\n{CELL}\n")
-    assert chosen_archs(SMALL, str(path), seed=0) == [SMALL.arch(cell=CELL), largest, smallest]
+@pytest.fixture
+def asked(monkeypatch):
+    """The archs that a supernet was asked about, in order."""
+    archs, evaluate = [], Evaluator.evaluate
+    monkeypatch.setattr(Evaluator, "evaluate", lambda self, subnet: archs.append(subnet.arch) or evaluate(self, subnet))
+    return archs
+
+
+def rows(folder):
+    return parquet.read_table(folder / "ranking" / "archs.parquet").to_pylist()
+
+
+def test_each_arch_is_its_recalibrated_subnet_and_the_numbers_hang_together(run, table):
+    found = duonas.rank(run, 30, table=duonas.RankTable(table, "test_acc"))
+    assert found == read_json(run / "ranking" / "ranking.json")
+    written, opened = rows(run), Run(run)
+    context = Context(opened.recipe, opened)
+    for row in written[:3]:
+        network = context.evaluator.network(Subnet(context.space.arch(cell=row["cell"])))
+        right = context.evaluator.logits(network).argmax(1) == context.splits.val.labels.numpy()
+        assert row["accuracy"] == right.mean()
+        assert row["params"] == sum(weight.numel() for weight in network.parameters())
+    ours, theirs = (np.array([row[name] for row in written]) for name in ("accuracy", "table"))
+    assert found["archs"] == len(written) == 30 and found["images"] == len(context.splits.val)
+    assert found["accuracy"]["mean"] == pytest.approx(ours.mean()) and found["accuracy"]["best"] == ours.max()
+    assert found["table"]["same"]["mean"] == pytest.approx(theirs.mean())
+    assert found["table"]["whole"]["archs"] == 15_625 and found["table"]["whole"]["best"] == pytest.approx(0.92)
+    assert found["agreement"]["params"]["kendall"] > 0.5  # params grow with what the table's accuracy was made of
+    assert {row["archs"] for row in found["agreement"].values()} == {30}
+    assert [row["k"] for row in found["regret"]] == [1, 10]
+    assert not (run / "logits").exists() and not list(run.rglob("*.part"))
+
+
+def test_killed_and_called_again_is_never_killed_and_more_archs_only_add(run, table, tmp_path, asked):
+    other = shutil.copytree(run, tmp_path / "other")
+    duonas.rank(other, 12, table=duonas.RankTable(table, "test_acc"))
+    asked.clear()
+
+    class Killed(Silent):
+        @contextmanager
+        def stage(self, name):
+            def told(done, total, **_):
+                if done == 5:
+                    raise KeyboardInterrupt
+
+            yield told
+
+    with pytest.raises(KeyboardInterrupt):
+        duonas.rank(run, 12, table=duonas.RankTable(table, "test_acc"), progress=Killed())
+    assert len(asked) == 5 and not (run / "ranking" / "ranking.json").exists()
+    duonas.rank(run, 12, table=duonas.RankTable(table, "test_acc"))
+    assert len(asked) == 12
+    for name in ("archs.parquet", "ranking.json", "evaluated-val.parquet"):
+        assert (run / "ranking" / name).read_bytes() == (other / "ranking" / name).read_bytes()
+    first = rows(run)
+    duonas.rank(run, 15, table=duonas.RankTable(table, "test_acc"))
+    assert len(asked) == 15 and rows(run)[:12] == first
+
+
+def test_the_runs_threads_are_the_rankings(trained, tmp_path, monkeypatch):
+    threads, seen, evaluate = torch.get_num_threads() + 1, [], Evaluator.evaluate
+    note = lambda self, subnet: seen.append(torch.get_num_threads()) or evaluate(self, subnet)  # noqa: E731
+    monkeypatch.setattr(Evaluator, "evaluate", note)
+    recipe = duonas.load_recipe("quickstart", [*CELLS, f"threads={threads}"])
+    duonas.rank(duonas.run(recipe, tmp_path / "run", until="train", supernet=trained), 1)
+    assert seen == [threads]
+
+
+def untrained(folder, *overrides):
+    """A run that counts as trained."""
+    recipe = duonas.load_recipe("quickstart", ["search.recalibration_images=32", *overrides])
+    with Run.open(folder, recipe) as run:
+        save_tensors(run.supernet, Context(recipe, run).fresh_supernet().state_dict(), {})
+        run.finish("train", [run.supernet])
+    return folder
 
 
 @pytest.mark.parametrize(
-    ("space", "text", "message"),
+    ("overrides", "split"),
     [
-        (SMALL, "", "names no archs: expected one on each line"),
-        (SMALL, f"{CELL}\n{CELL[:-1]}", "line 2 of .*archs.txt: cell .* cannot be read"),
-        (SMALL, CELL.replace("none~2", "avg_pool_3x3~2").replace("skip_connect~2", "avg_pool_3x3~2"),
-         "has no value 'avg_pool_3x3'"),
-        (SMALL, "{no json", "line 1 of .*archs.txt: not JSON"),
-        (SMALL, '{"edge01.operation": 0}', "has no choice for axis"),
-        (SMALL, '{"choices": 3}', "not an arch"),
-        (LARGE, CELL, "'mobilenet' has no text for its archs: give the choices of each as JSON"),
+        ([*CELLS, "pair.coupling=sibling"], 0),
+        (["pair.coupling=partial"], 1),
+        (["pair.little_blocks=simple"], 0),
     ],
-)  # fmt: skip
-def test_a_line_that_is_no_arch_is_named(tmp_path, space, text, message):
-    (tmp_path / "archs.txt").write_text(text)
-    with pytest.raises(DuonasError, match=message):
-        chosen_archs(space, str(tmp_path / "archs.txt"), seed=0)
+)
+def test_each_role_is_ranked_by_itself_and_keeps_what_it_knows(tmp_path, asked, overrides, split):
+    folder = untrained(tmp_path / "run", *overrides)
+    bigs = duonas.rank(folder, 3)
+    kept = {path: path.read_bytes() for path in (folder / "ranking").iterdir()}
+    littles = duonas.rank(folder, 3, role="little")
+    assert kept == {path: path.read_bytes() for path in (folder / "ranking").iterdir() if path.is_file()}
+    assert littles == read_json(folder / "ranking" / "little" / "ranking.json")
+    assert (bigs["role"], littles["role"], littles["branches_off_after"]) == ("big", "little", split)
+    written = parquet.read_table(folder / "ranking" / "little" / "archs.parquet").to_pylist()
+    assert [row["arch"] for row in written] == [row["arch"] for row in rows(folder)]
+    context = Context(Run(folder).recipe, Run(folder))
+    network = context.evaluator.network(Subnet(chosen_archs(context.space, 3, 0)[0], "little", split))
+    right = context.evaluator.logits(network).argmax(1) == context.splits.val.labels.numpy()
+    assert written[0]["accuracy"] == right.mean()
+    assert written[0]["params"] == sum(weight.numel() for weight in network.parameters())
+    assert len(asked) == 6
+    duonas.rank(folder, 3, role="little")
+    assert len(asked) == 6
 
 
-def test_a_file_that_is_not_there_or_not_text(tmp_path):
-    for name in (str(tmp_path / "al"), str(tmp_path), ""):
-        with pytest.raises(DuonasError, match=r"a number above 0, 'all' or a file .*: there is no file"):
-            chosen_archs(SMALL, name, seed=0)
-    (tmp_path / "archs.txt").write_bytes(b"\xff\xfe\x00")
-    parquet.write_table(pyarrow.table({"arch": [CELL]}), tmp_path / "table.parquet")
-    for name, end in (("archs.txt", "in JSON."), ("table.parquet", "a table of .* is given by --table.")):
-        with pytest.raises(DuonasError, match=rf"--archs .*{name} is not a text file: expected an arch .*{end}$"):
-            chosen_archs(SMALL, str(tmp_path / name), seed=0)
+def test_a_role_without_subnets_of_its_own_is_refused(trained, asked):
+    with pytest.raises(DuonasError, match="--role little: the pairs of this run are nested, so an arch is the same"):
+        duonas.rank(trained, 3, role="little")
+    assert asked == [] and not (trained / "ranking").exists()
 
 
-class Answers:
-    """As an evaluator; remembers what it was asked, and stops where it is told to."""
-
-    def __init__(self, fingerprint="one", stop_at=None):
-        self.fingerprint, self.asked, self._stop_at = fingerprint, [], stop_at
-
-    def evaluate(self, subnet):
-        if len(self.asked) == self._stop_at:
-            raise KeyboardInterrupt
-        self.asked.append(subnet.arch)
-        accuracy = sum(dict(subnet.arch.choices).values()) / 12
-        return SubnetResult(subnet, np.zeros((0, 4)), accuracy, Cost(macs=3, params=2, peak_memory_bytes=1))
+def test_each_split_is_asked_by_itself_and_a_table_is_not_needed(run, asked):
+    val, test = duonas.rank(run, 4), duonas.rank(run, 4, split="test")
+    assert len(asked) == 8 and (val["images"], test["images"]) == (216, 359)
+    assert val["table"] is None and val["regret"] == [] and set(val["agreement"]) == {"params", "macs"}
+    assert "table" not in rows(run)[0]
+    duonas.rank(run, 4)
+    assert len(asked) == 8  # what val answered is still known
 
 
-def test_a_stopped_call_goes_on_and_a_longer_one_only_adds(tmp_path):
-    archs, path = chosen_archs(SMALL, 20, seed=0), tmp_path / "ranking" / "e.parquet"
-    with pytest.raises(KeyboardInterrupt):
-        evaluate_archs(SMALL, archs, Answers(stop_at=8), path, silent)
-    told = []
-    again = Answers()
-    rows = evaluate_archs(SMALL, archs[:12], again, path, lambda *counts, **figures: told.append((counts, figures)))
-    assert again.asked == archs[8:12]
-    assert [counts for counts, _ in told] == [(8, 12), (9, 12), (10, 12), (11, 12), (12, 12)]
-    mean, best = np.mean([row.accuracy for row in rows]), max(row.accuracy for row in rows)
-    assert told[-1][1] == pytest.approx({"mean_accuracy": mean, "best_accuracy": best})
-    more, other = Answers(), Answers("other weights")
-    whole = evaluate_archs(SMALL, archs, more, path, silent)
-    assert more.asked == archs[12:] and whole[:12] == rows
-    assert whole == evaluate_archs(SMALL, archs, Answers(), tmp_path / "undisturbed.parquet", silent)
-    assert path.read_bytes() == (tmp_path / "undisturbed.parquet").read_bytes()
-    evaluate_archs(SMALL, archs[:3], other, path, silent)
-    assert other.asked == archs[:3]
+def test_a_change_of_the_batch_norms_images_is_a_new_question(trained, tmp_path, asked):
+    recipe = duonas.load_recipe("quickstart", [*CELLS, "search.recalibration_images=64"])
+    folder = duonas.run(recipe, tmp_path / "more", until="train", supernet=trained)
+    shutil.copytree(trained, tmp_path / "run")
+    duonas.rank(tmp_path / "run", 2)
+    shutil.copytree(tmp_path / "run" / "ranking", folder / "ranking")
+    duonas.rank(folder, 2)
+    assert len(asked) == 4
 
 
-def test_a_row_says_all_that_is_known_of_an_arch(tmp_path):
-    arch = SMALL.arch(cell=CELL)
-    (row,) = evaluate_archs(SMALL, [arch], Answers(), tmp_path / "e.parquet", silent)
-    assert (row.arch, row.cell, row.params, row.macs) == (arch.id, CELL, 2, 3)
-    assert Arch(SMALL.name, tuple(json.loads(row.choices).items())) == arch
-    (row,) = evaluate_archs(LARGE, [LARGE.smallest()], Answers(), tmp_path / "l.parquet", silent)
-    assert row.cell is None
+def test_cells_of_a_file(run, table, tmp_path):
+    cells = parquet.read_table(table)["arch"].to_pylist()[:3]
+    (tmp_path / "cells.txt").write_text("\n".join(cells))
+    found = duonas.rank(run, tmp_path / "cells.txt", table=duonas.RankTable(table, "test_acc"))
+    assert [row["cell"] for row in rows(run)] == cells and found["archs"] == 3
 
 
-def test_what_is_known_is_written_now_and_then(tmp_path, monkeypatch):
-    monkeypatch.setattr(ranking, "SECONDS", -1.0)
-    path, sizes = tmp_path / "e.parquet", []
-    told = lambda done, *_, **__: sizes.append(len(ranking._load(path, "one")))  # noqa: E731
-    evaluate_archs(SMALL, chosen_archs(SMALL, 3, seed=0), Answers(), path, told)
-    assert sizes == [0, 1, 2, 3]
+def test_the_command_prints_every_tau_with_its_archs(run, table):
+    args = ["rank", str(run), "--archs", "11", "--table", str(table), "--column", "test_acc"]
+    result = CliRunner().invoke(app, args, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    found = read_json(run / "ranking" / "ranking.json")
+    for figure in ("accuracy", "params", "macs"):
+        assert f"{found['agreement'][figure]['kendall']:.4f}" in result.stdout
+    assert "15,625" in result.stdout and "rank: done" in result.stdout and "best by the table" in result.stdout
+    assert result.stdout.count(" 11") >= 5
+    result = CliRunner().invoke(app, ["rank", str(run), "--archs", "2"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0 and "tells the accuracy" in result.stdout and "by the table" not in result.stdout
 
 
-@pytest.mark.parametrize("content", [b"", b"no table", None])
-def test_a_file_that_no_call_wrote_is_written_anew(tmp_path, content):
-    path = tmp_path / "e.parquet"
-    if content is None:
-        ranking.write_rows(path, [{"a": 1}], ranking.pyarrow.schema([("a", "int64")], {"fingerprint": "one"}))
-    else:
-        path.write_bytes(content)
-    evaluator = Answers()
-    evaluate_archs(SMALL, [SMALL.smallest()], evaluator, path, silent)
-    assert len(evaluator.asked) == 1 and len(ranking._load(path, "one")) == 1
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--archs", "0"], "--archs must be a number above 0, 'all' or a file with an arch on each line, got 0."),
+        (["--archs", "99999"], "search space 'nasbench201' has 15,625 archs, but 99,999 are to be drawn."),
+        (["--archs", "al"], "there is no file al."),
+        (["--split", "calib"], "archs cannot be ranked by split 'calib': did you mean 'val'?"),
+        (["--role", "litle"], "archs cannot be ranked by role 'litle': did you mean 'little'?"),
+        (["--column", "x"], "--column x needs a table: give --table FILE.parquet."),
+        (["--table", "none.parquet", "--column", "x"], "--table: there is no file none.parquet."),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_evaluated(trained, asked, args, message):
+    result = CliRunner().invoke(app, ["rank", str(trained), *args])
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert message in result.stderr and asked == [] and not (trained / "ranking").exists()
+
+
+def test_a_cell_that_the_table_lacks_is_named_before_any_work(run, table, tmp_path, asked):
+    few = tmp_path / "few.parquet"
+    parquet.write_table(parquet.read_table(table).slice(0, 100), few)
+    with pytest.raises(DuonasError, match=r"few.parquet has no test_acc for \d+ of the 20 archs, such as '\|"):
+        duonas.rank(run, 20, table=duonas.RankTable(few, "test_acc"))
+    assert asked == []
+
+
+def test_a_run_without_a_trained_supernet(trained, tmp_path, asked):
+    folder = shutil.copytree(trained, tmp_path / "run", ignore=lambda *_: ["supernet.safetensors"])
+    with pytest.raises(DuonasError, match="has no trained supernet yet: finish `duonas train"):
+        duonas.rank(folder)
+    with pytest.raises(DuonasError, match="is not a run"):
+        duonas.rank(tmp_path)
+
+
+def test_a_space_without_texts_is_ranked_but_not_against_a_table(tmp_path, table):
+    recipe = duonas.load_recipe("quickstart", ["train.epochs=1", "search.recalibration_images=32"])
+    folder = duonas.run(recipe, tmp_path / "sizes", until="train")
+    with pytest.raises(
+        DuonasError, match="'mobilenet' has no text for its archs, so they cannot be looked up in a table"
+    ):
+        duonas.rank(folder, 3, table=duonas.RankTable(table, "test_acc"))
+    found = duonas.rank(folder, 3)
+    assert found["archs"] == 3 and found["accuracy"]["best_cell"] is None
+
+
+def test_several_processes_are_refused(trained, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DuonasError, match="ranked in one process"):
+        duonas.rank(trained)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duonas.ranking.rank_correlation import agreement, agreements, regrets
+from duonas.ranking.rank_correlation import rank_correlation, rank_correlations, regrets
 
 FIGURES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40)
 
@@ -23,23 +23,27 @@ def brute_tau_b(x, y):
 @given(FIGURES)
 def test_tau_counts_pairs_and_ties_count_for_neither_side(rows):
     x, y = np.array(rows, dtype=float).T
-    found = agreement(x, y)["kendall"]
+    found = rank_correlation(x, y)["kendall"]
     expected = brute_tau_b(x, y)
     assert found is None if expected is None else found == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_same_order_is_one_the_reverse_is_minus_one_and_the_number_of_archs_is_told():
     x = np.array([0.1, 0.4, 0.7, 0.9])
-    assert agreement(x, x**2) == {"kendall": 1.0, "spearman": 1.0, "archs": 4}
-    assert agreement(x, -x)["kendall"] == agreement(x, -x)["spearman"] == -1.0
+    assert rank_correlation(x, x**2) == {"kendall": 1.0, "spearman": 1.0, "archs": 4}
+    assert rank_correlation(x, -x)["kendall"] == rank_correlation(x, -x)["spearman"] == -1.0
 
 
 @pytest.mark.filterwarnings("error")
 def test_what_never_varies_tells_nothing():
     x = np.array([0.1, 0.4, 0.7])
-    assert agreement(np.ones(3), x) == agreement(x, np.ones(3)) == {"kendall": None, "spearman": None, "archs": 3}
-    assert agreement(x[:1], x[:1])["kendall"] is None
-    assert agreements({"params": np.array([3, 2, 1])}, x)["params"]["kendall"] == -1.0
+    assert (
+        rank_correlation(np.ones(3), x)
+        == rank_correlation(x, np.ones(3))
+        == {"kendall": None, "spearman": None, "archs": 3}
+    )
+    assert rank_correlation(x[:1], x[:1])["kendall"] is None
+    assert rank_correlations({"params": np.array([3, 2, 1])}, x)["params"]["kendall"] == -1.0
 
 
 def test_regret_is_what_the_best_of_our_first_falls_short():

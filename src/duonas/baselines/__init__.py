@@ -1,1 +1,1 @@
-"""What a routed pair is compared with."""
+"""Static networks to compare a routed pair with."""

@@ -1,23 +1,19 @@
-"""The command line: every command loads a recipe and calls the same function that Python would."""
+"""The command line: each command loads a recipe and calls a function of the Python interface."""
 
 from __future__ import annotations
 
-import errno
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from duonas.cli.errors import one_line_errors
 from duonas.core.errors import DuonasError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STOPPED = 130  # what shells expect of a program that Ctrl-C ended
-WRONG = 2
+GOES_ON = "stopped; repeat the command to resume"
 
 app = typer.Typer(
     name="duonas",
@@ -29,9 +25,16 @@ app = typer.Typer(
 
     [bold]duonas run quickstart[/bold] does all of it on handwritten digits in about a minute.
 
-    Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder and
-    is not done twice: after Ctrl-C or a crash the same command goes on where it stopped.""",
+    Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder.
+    After Ctrl-C or a crash the same command resumes where it stopped.""",
 )
+
+
+def _folder(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("it must be the name of a folder, not empty.")
+    return Path(text)
+
 
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `duonas list`), a .toml file, or a run's folder.")
@@ -39,17 +42,19 @@ RecipeArgument = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="The run's folder. Default: runs/RECIPE, or the run itself."),
+    typer.Option(
+        "--out", "-o", metavar="DIR", parser=_folder, help="The run's folder. Default: runs/RECIPE, or the run itself."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", "-s", metavar="A.B=C", help="Put C for key B of table A, such as train.epochs=10; can be repeated."
+        "--set", "-s", metavar="A.B=C", help="Set key B of table A to C, such as train.epochs=10; can be repeated."
     ),
 ]
 SupernetOption = Annotated[
     Path | None,
-    typer.Option("--supernet", metavar="RUN", help="Take the supernet that this run trained, instead of training one."),
+    typer.Option("--supernet", metavar="RUN", help="Use the supernet that this run trained, instead of training one."),
 ]
 
 
@@ -65,127 +70,88 @@ def _duonas(
         typer.echo(context.get_help())
 
 
-@app.command()
-def run(
-    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
-) -> None:
-    """Everything, from data to report.
+# The commands that run all stages up to one: name, last stage, help, examples.
+UP_TO = (
+    ("run", "report", "Run all stages, from training to the report.", (
+        "duonas run quickstart",
+        "duonas run cifar10-cpu --out runs/mine --set train.epochs=20 --set route.budget=4e6",
+        "duonas run runs/mine[/dim]  resumes a run[dim]",
+        "torchrun --nproc-per-node 4 -m duonas run cifar10[/dim]  on four GPUs[dim]",
+    )),
+    ("train", "train", "Train the supernet.", ("duonas train cifar10-cpu --out runs/mine",)),
+    ("search", "pair", "Run all stages up to the search, and extract the pair that it chose.", (
+        "duonas search cifar10-cpu --out runs/small --set search.constraints.peak_macs=4e6 --supernet runs/mine",
+    )),
+    ("finetune", "finetune",
+     "Run all stages up to fine-tuning of the chosen pair: jointly, from scratch, or each network by itself.", (
+        "duonas finetune runs/mine --set finetune.mode=independent --supernet runs/mine --out runs/apart",
+    )),
+    ("export", "export",
+     "Run all stages up to the export of the ONNX files: export/dynamic.onnx, little.onnx, big.onnx and policy.json.",
+     ("duonas export runs/mine",)),
+    ("measure", "measure", "Run all stages up to measuring accuracy and latency on the test split: measure.json.",
+     ("duonas measure runs/mine",)),
+    ("report", "report", "Run all stages up to the report: report.html, one file that works offline.",
+     ("duonas report runs/mine",)),
+)  # fmt: skip
 
-    [dim]duonas run quickstart[/dim]
 
-    [dim]duonas run cifar10-cpu --out runs/mine --set train.epochs=20 --set route.budget=4e6[/dim]
+def _add_command(name: str, until: str, about: str, examples: tuple[str, ...]) -> None:
+    @app.command(name, help="\n\n".join([about, *(f"[dim]{example}[/dim]" for example in examples)]))
+    def command(
+        recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+    ) -> None:
+        _carry_out(recipe, out, override, supernet, until=until)
 
-    [dim]duonas run runs/mine[/dim]  goes on with a run
 
-    [dim]torchrun --nproc-per-node 4 -m duonas run cifar10[/dim]  on four GPUs
-    """
-    _carry_out(recipe, out, override, supernet, until="report")
+for _command in UP_TO:
+    _add_command(*_command)
 
 
 @app.command()
 def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
-    """Before any training: how many archs and pairs, what they cost, whether the constraints can be met.
+    """Show before any training the number of archs and pairs, their costs, and which constraints can be met.
 
-    Ends with code 2 where they cannot, as a run would.
+    The exit code is 2 if no pair meets all constraints, as for a run.
 
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
     """
-    with _one_line_errors("stopped"):
+    with one_line_errors():
         from duonas.cli.tables import profile_tables
-        from duonas.recipe.schema import load
+        from duonas.recipe.read import load
 
         loaded = load(recipe, override or ())
-        from duonas.pipeline import stages
+        from duonas.pipeline.profile import profile as profiled
 
-        found = stages.profile(loaded)
-        for number, table in enumerate(profile_tables(found)):
-            _console().print(*([""] if number else []), table, sep="\n")
+        found = profiled(loaded)
+        _print(*profile_tables(found))
         if found.refusal is not None:
             raise DuonasError(found.refusal)
-
-
-@app.command()
-def train(recipe: RecipeArgument, out: OutOption = None, override: SetOption = None) -> None:
-    """Train the supernet, and stop there.
-
-    [dim]duonas train cifar10-cpu --out runs/mine[/dim]
-    """
-    _carry_out(recipe, out, override, None, until="train")
-
-
-@app.command()
-def search(
-    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
-) -> None:
-    """Go up to the search, and take the pair that it chose.
-
-    [dim]duonas search cifar10-cpu --out runs/small --set search.constraints.peak_macs=4e6 --supernet runs/mine[/dim]
-    """
-    _carry_out(recipe, out, override, supernet, until="pair")
-
-
-@app.command()
-def finetune(
-    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
-) -> None:
-    """Go up to training the chosen pair on, as finetune.mode says: jointly, from scratch, or each network apart.
-
-    [dim]duonas finetune runs/mine --set finetune.mode=independent --supernet runs/mine --out runs/apart[/dim]
-    """
-    _carry_out(recipe, out, override, supernet, until="finetune")
-
-
-@app.command()
-def export(
-    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
-) -> None:
-    """Go up to the ONNX files: export/dynamic.onnx, little.onnx, big.onnx and policy.json.
-
-    [dim]duonas export runs/mine[/dim]
-    """
-    _carry_out(recipe, out, override, supernet, until="export")
-
-
-@app.command()
-def measure(
-    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
-) -> None:
-    """Go up to measuring accuracy and latency on the test split: measure.json.
-
-    [dim]duonas measure runs/mine[/dim]
-    """
-    _carry_out(recipe, out, override, supernet, until="measure")
-
-
-@app.command()
-def report(
-    recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
-) -> None:
-    """Go up to the report: report.html, one file that works offline.
-
-    [dim]duonas report runs/mine[/dim]
-    """
-    _carry_out(recipe, out, override, supernet, until="report")
 
 
 @app.command()
 def route(
     run: RunArgument,
     floor: Annotated[
-        float | None, typer.Option(help="The accuracy to hold, promised with a confidence; as cheap as it allows.")
+        float | None,
+        typer.Option(help="Accuracy that is guaranteed with the given confidence, at the lowest cost."),
     ] = None,
-    budget: Annotated[float | None, typer.Option(help="Expected MACs an image, such as 5e6.")] = None,
-    share: Annotated[float | None, typer.Option(help="The fraction of the images that stays little.")] = None,
+    budget: Annotated[float | None, typer.Option(help="Expected MACs per image, such as 5e6.")] = None,
+    share: Annotated[float | None, typer.Option(help="Fraction of the images that stays little.")] = None,
     latency: Annotated[
-        str | None, typer.Option(help="Expected time of one image, such as 2ms, on the machine that runs this.")
+        str | None, typer.Option(help="Expected latency of one image, such as 2ms, on this machine.")
     ] = None,
     energy: Annotated[
-        str | None, typer.Option(help="Expected energy of one image, such as 3mJ: time at --watts.")
+        str | None, typer.Option(help="Expected energy of one image, such as 3mJ: its latency times --watts.")
     ] = None,
-    watts: Annotated[float | None, typer.Option(help="What the device draws while it computes; for --energy.")] = None,
-    confidence: Annotated[float | None, typer.Option(help="Of the floor's promise. Default: the run's.")] = None,
+    watts: Annotated[
+        float | None, typer.Option(help="Power that the device draws while it computes; for --energy.")
+    ] = None,
+    confidence: Annotated[
+        float | None, typer.Option(help="Confidence of the accuracy floor. Default: the run's.")
+    ] = None,
 ) -> None:
-    """Choose the threshold of a run anew, in seconds and without training: its recipe, policy and export change.
+    """Choose another threshold for a run, in seconds and without training; its recipe, policy and export change.
 
     [dim]duonas route runs/mine --floor 0.9[/dim]
 
@@ -193,9 +159,9 @@ def route(
 
     [dim]duonas route runs/mine --latency 2ms[/dim]
 
-    [dim]duonas report runs/mine[/dim]  then measures it again
+    [dim]duonas report runs/mine[/dim]  then repeats the measurement
     """
-    with _one_line_errors("stopped; the same command goes on from here"):
+    with one_line_errors(GOES_ON):
         from duonas.cli.explain import decision
         from duonas.cli.units import quantity
         from duonas.recipe.schema import rechosen
@@ -207,45 +173,43 @@ def route(
             "energy": None if energy is None else quantity("--energy", energy, "mJ"),
         }  # fmt: skip
         target = {name: value for name, value in given.items() if value is not None}
-        rechosen(Run(run).recipe, **target)  # a mistake is said before torch is loaded
+        rechosen(Run(run).recipe, **target)  # fails before torch is loaded
         from duonas.cli.console import watch
-        from duonas.pipeline import stages
+        from duonas.pipeline.rechoose import rechoose
 
         console = _console()
-        stages.rechoose(run, progress=watch(console), **target)
+        rechoose(run, progress=watch(console), **target)
         console.print("", decision(run), "", sep="\n", markup=False, highlight=False)
-        again = f"measure it again: duonas report {run}"
+        again = f"to repeat the measurement: duonas report {run}"
         console.print(again, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
 def explain(run: RunArgument) -> None:
-    """Say in plain words what a run's threshold does, how it was chosen, what is promised, and how to change it.
+    """Explain a run's threshold: what it does, how it was chosen, what is guaranteed, and how to change it.
 
     [dim]duonas explain runs/mine[/dim]
     """
-    with _one_line_errors("stopped"):
+    with one_line_errors():
         from duonas.cli.explain import explain as explain_run
 
-        for number, part in enumerate(explain_run(run).split("\n\n")):
-            _console().print(
-                *([""] if number else []), part, sep="\n", markup=False, highlight=False, soft_wrap="\n" in part
-            )  # lists and tables keep their lines; prose is wrapped
+        _print(*explain_run(run))
 
 
 @app.command()
 def compare(
-    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A .toml file: variants of a recipe, and seeds.")],
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A .toml file with variants of a recipe and seeds.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where the runs go. Default: runs/STUDY.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", parser=_folder, help="The folder of the runs. Default: runs/STUDY."),
     ] = None,
     override: SetOption = None,
 ) -> None:
-    """Run all variants of a study for all its seeds: one table and one page.
+    """Run all variants of a study with all its seeds, and compare them in one table and one page.
 
-    [dim]duonas compare study.toml[/dim]  killed? the same again: it goes on
+    [dim]duonas compare study.toml[/dim]  also resumes a study
     """
-    with _one_line_errors("stopped; the same command goes on from here"):
+    with one_line_errors(GOES_ON):
         from duonas.recipe.study import load_study
 
         loaded = load_study(study, override or ())
@@ -267,36 +231,43 @@ def compare(
 def rank(
     run: RunArgument,
     archs: Annotated[
-        str, typer.Option(help="How many to draw, 'all', or a file with an arch on each line.", metavar="N|all|FILE")
+        str,
+        typer.Option(help="How many archs to draw, 'all', or a file with an arch on each line.", metavar="N|all|FILE"),
     ] = "1000",
     table: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A Parquet table of networks trained from scratch.")
     ] = None,
-    column: Annotated[str | None, typer.Option(help="Of the table, with the accuracies.")] = None,
-    key: Annotated[str, typer.Option(help="Of the table, with the archs' texts.")] = "arch",
-    split: Annotated[str, typer.Option(help="The images to ask about: val, or test as papers do.")] = "val",
-    role: Annotated[str, typer.Option(help="Whose subnets: big, or little where it has others.")] = "big",
-    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    column: Annotated[str | None, typer.Option(help="The column of the table that holds the accuracies.")] = None,
+    key: Annotated[str, typer.Option(help="The column of the table that holds the archs as texts.")] = "arch",
+    split: Annotated[
+        str, typer.Option(help="The split that accuracy is measured on: val, or test as papers do.")
+    ] = "val",
+    role: Annotated[
+        str, typer.Option(help="The network whose subnets are ranked: big, or little where its subnets are others.")
+    ] = "big",
+    seed: Annotated[int, typer.Option(help="Random seed for sampling archs.")] = 0,
 ) -> None:
-    """Evaluate many subnets of a trained supernet as they are, and hold them against networks trained from scratch.
+    """Evaluate many subnets of a trained supernet, and compare them with networks trained from scratch.
 
     [dim]duonas rank runs/mine --archs 1000[/dim]
 
     [dim]duonas rank runs/mine --archs all --split test --table nasbench201.parquet --column cifar10_acc[/dim]
     """
-    with _one_line_errors("stopped; the same command goes on from here"):
+    with one_line_errors(GOES_ON):
         from duonas.cli.console import watch
         from duonas.cli.tables import ranking_tables
         from duonas.rundir.run import Run
 
-        Run(run)  # a folder that is none is said before torch is loaded
-        from duonas.ranking.ranking import rank as rank_archs
+        Run(run)  # fails before torch is loaded
+        from duonas.core.errors import DuonasError
+        from duonas.ranking.rank import rank as rank_archs
+        from duonas.ranking.table import RankTable
 
         console = _console()
-        found = rank_archs(
-            run, archs, table=table, column=column, key=key, split=split, role=role, seed=seed,
-            progress=watch(console),
-        )  # fmt: skip
+        if table is None and column is not None:
+            raise DuonasError(f"--column {column} needs a table: give --table FILE.parquet.")
+        benchmark = RankTable(table, column, key) if table else None
+        found = rank_archs(run, archs, table=benchmark, split=split, role=role, seed=seed, progress=watch(console))
         for printed in ranking_tables(found):
             console.print("", printed, sep="\n")
         written = run / "ranking" / ("" if role == "big" else role) / "ranking.json"
@@ -304,13 +275,21 @@ def rank(
 
 
 @app.command(name="list")
-def list_() -> None:
-    """What there is: recipes, data sets, spaces, presets, rules, strategies, routers, scores, baselines."""
-    with _one_line_errors("stopped"):
-        from duonas.cli.catalogue import catalogue
-        from duonas.cli.tables import catalogue_table
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="A kind of part, such as router; or recipe.")] = None,
+    name: Annotated[str | None, typer.Argument(help="One part of that kind, or your own as file.py:CLASS.")] = None,
+) -> None:
+    """List the shipped recipes and the parts that a recipe can name, by kind.
 
-        _console().print(catalogue_table(catalogue()))
+    [dim]duonas list router[/dim]  all routers
+
+    [dim]duonas list router learned[/dim]  its keys in a recipe, with their defaults
+    """
+    with one_line_errors():
+        from duonas.cli.parts import describe_part, parts_table
+
+        shown = parts_table(kind) if kind is None or name is None else describe_part(kind, name)
+        _console().print(shown)
 
 
 def main() -> None:
@@ -319,13 +298,13 @@ def main() -> None:
 
 
 def _carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet: Path | None, *, until: str) -> None:
-    with _one_line_errors("stopped; the same command goes on from here"):
+    with one_line_errors(GOES_ON):
         from duonas.cli.console import watch
         from duonas.cli.tables import summary_table
         from duonas.core.files import read_json
+        from duonas.core.processes import is_main_process
         from duonas.core.progress import Silent
-        from duonas.recipe.schema import default_folder, load
-        from duonas.rundir.environment import is_main_process
+        from duonas.recipe.read import default_folder, load
 
         recipe = load(name, overrides or ())
         folder = out or default_folder(name)
@@ -333,7 +312,7 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
         if is_main_process():
             what = f"{recipe.data.name} images, {recipe.space.name} space, {recipe.pair.coupling} pairs: {folder}"
             console.print(what, markup=False, highlight=False, soft_wrap=True)
-        from duonas.pipeline import stages  # after the recipe is known to be sound: this loads torch
+        from duonas.pipeline import stages  # after the recipe is validated, since this loads torch
 
         progress = watch(console) if is_main_process() else Silent()
         stages.run(recipe, folder, until=until, supernet=supernet, progress=progress)
@@ -344,38 +323,15 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
             console.print(made, markup=False, highlight=False, soft_wrap=True)
 
 
-@contextmanager
-def _one_line_errors(stopped: str) -> Iterator[None]:
-    """A user's mistake, a full disk and Ctrl-C end with one line, not with a traceback; so does SIGTERM."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as torchrun and batch systems stop a process
-    try:
-        yield
-    except DuonasError as error:
-        _give_up(str(error), WRONG)
-    except KeyboardInterrupt:
-        _give_up(stopped, STOPPED)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        _give_up(f"the disk is full: {error}; make room, and the same command goes on from here.", WRONG)
-    except Exception as error:
-        from duonas.runtime import BundleError
-
-        if not isinstance(error, BundleError):
-            raise
-        _give_up(str(error), WRONG)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _give_up(message: str, code: int) -> NoReturn:
-    from duonas.cli.console import complain
-
-    complain(message, "red" if code == WRONG else "")
-    raise typer.Exit(code)
-
-
 def _console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def _print(*parts: Any) -> None:
+    """Print tables and texts with empty lines between them; only texts of one line are wrapped."""
+    console = _console()
+    for number, part in enumerate(parts):
+        lines = isinstance(part, str) and "\n" in part
+        console.print(*([""] if number else []), part, sep="\n", markup=False, highlight=False, soft_wrap=lines)

@@ -1,8 +1,7 @@
-"""What the command line prints besides progress: tables for rich."""
+"""The tables that the command line prints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -11,34 +10,22 @@ from rich.table import Table
 if TYPE_CHECKING:
     from duonas.pipeline.profile import Profile
 
-UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the end of a figure's name
-
-
-def catalogue_table(rows: Iterable[tuple[str, str, str]]) -> Table:
-    """Kind, name and what it is; a kind is named once."""
-    table = Table("kind", "name", "what it is", box=None, header_style="bold", pad_edge=False)
-    last = ""
-    for kind, name, line in rows:
-        if kind != last and last:
-            table.add_row()
-        table.add_row("" if kind == last else kind, f"[cyan]{escape(name)}[/cyan]", escape(line))
-        last = kind
-    return table
+UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name
 
 
 def profile_tables(profile: Profile) -> list[Table]:
-    """The number of archs, and of pairs by coupling, the spread of each figure, and what the constraints allow."""
+    """Return the number of archs and pairs, the range of each figure, and the feasibility of constraints."""
     sizes = Table(box=None, show_header=False, pad_edge=False)
     sizes.add_column()
     sizes.add_column(justify="right", overflow="fold")
     sizes.add_row("archs", f"{profile.archs:,}")
     if profile.measured is not None:
-        sizes.add_row("that the device table knows", f"{profile.measured:,}")
+        sizes.add_row("in the device table", f"{profile.measured:,}")
     for name, pairs in profile.couplings.items():
         mine = ", the recipe's" if name == profile.coupling else ""
         sizes.add_row(f"{name} pairs{mine}", f"{pairs:,}")
     if profile.splits:
-        sizes.add_row("partial: a split", f"after stage {' or '.join(map(str, profile.splits))}")
+        sizes.add_row("partial: splits", f"after stage {' or '.join(map(str, profile.splits))}")
     spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
     for heading in ("min", "median", "max"):
         spread.add_column(heading, justify="right")
@@ -55,7 +42,7 @@ def profile_tables(profile: Profile) -> list[Table]:
 
 
 def summary_table(measured: dict[str, Any]) -> Table:
-    """Accuracy, MACs and latency of little, big and routed from ``measure.json``."""
+    """Return accuracy, MACs and latency of little, big and routed from ``measure.json``."""
     table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
     for heading in ("accuracy", "MACs", "latency p50", "stay little"):
         table.add_column(heading, justify="right")
@@ -71,7 +58,7 @@ def summary_table(measured: dict[str, Any]) -> Table:
 
 
 def comparison_table(found: dict[str, Any]) -> Table:
-    """Mean accuracy of each variant of a study, with the deviation over its seeds."""
+    """Return the mean accuracy of each variant of a study, with the standard deviation over its seeds."""
     table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
     for heading in ("little", "routed", "big", "expected MACs"):
         table.add_column(heading, justify="right")
@@ -83,16 +70,16 @@ def comparison_table(found: dict[str, Any]) -> Table:
 
 
 def ranking_tables(found: dict[str, Any]) -> list[Table]:
-    """What the archs of ``ranking.json`` reach, what tells their order, and what their best are worth."""
+    """Return the archs' accuracies, rank correlations and top-k regret from ``ranking.json``."""
     ours, table = found["accuracy"], found["table"]
     littles = "littles " if found["role"] == "little" else ""
     reached = Table(f"{littles}on the {found['split']} split", box=None, header_style="bold", pad_edge=False)
-    told = Table(f"tells the {'table' if table else 'accuracy'}", box=None, header_style="bold", pad_edge=False)
-    lost = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
+    correlations = Table(f"tells the {'table' if table else 'accuracy'}", box=None, header_style="bold", pad_edge=False)
+    regret = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
     for headed, headings in (
         (reached, ("archs", "mean", "best")),
-        (told, ("Kendall's tau", "Spearman's rho", "archs")),
-        (lost, ("best by the table", "below these archs' best", "below the table's best")),
+        (correlations, ("Kendall's tau", "Spearman's rho", "archs")),
+        (regret, ("best by the table", "below these archs' best", "below the table's best")),
     ):
         for heading in headings:
             headed.add_column(heading, justify="right")
@@ -102,11 +89,11 @@ def ranking_tables(found: dict[str, Any]) -> list[Table]:
         reached.add_row("the table, all of it", *_reached(table["whole"], table["whole"]["archs"]))
     for name, row in found["agreement"].items():
         rates = ("-" if row[kind] is None else f"{row[kind]:.4f}" for kind in ("kendall", "spearman"))
-        told.add_row("the supernet" if name == "accuracy" else words(name), *rates, f"{row['archs']:,}")
+        correlations.add_row("the supernet" if name == "accuracy" else words(name), *rates, f"{row['archs']:,}")
     for row in found["regret"]:
         below = (f"{100 * row[kind]:.2f} points" for kind in ("regret", "regret_whole"))
-        lost.add_row(str(row["k"]), f"{row['found']:.2%}", *below)
-    return [reached, told, *([lost] if found["regret"] else [])]
+        regret.add_row(str(row["k"]), f"{row['found']:.2%}", *below)
+    return [reached, correlations, *([regret] if found["regret"] else [])]
 
 
 def _reached(accuracy: dict[str, Any], archs: int) -> tuple[str, str, str]:
@@ -119,19 +106,19 @@ def _spread(figure: dict[str, Any]) -> str:
 
 
 def words(name: str) -> str:
-    """``peak_memory_bytes`` as ``peak memory``, ``expected_macs`` as ``expected MACs``."""
+    """Format a name: ``peak memory`` for ``peak_memory_bytes``, ``expected MACs`` for ``expected_macs``."""
     unit = name.rpartition("_")[2]
     return name.removesuffix(f"_{unit}" if unit in UNITS else "").replace("_", " ").replace("macs", "MACs")
 
 
 def amount(name: str, value: float) -> str:
-    """A figure in the unit that its name tells."""
+    """Format a figure with its unit, which is the suffix of its name."""
     unit = name.rpartition("_")[2]
     return (f"{value / 1024:,.1f}" if unit == "bytes" else count(value)) + UNITS.get(unit, "")
 
 
 def count(value: float) -> str:
-    """``12.34M``, ``56.7k`` or ``89``."""
+    """Format a count as ``12.34M``, ``56.7k`` or ``89``."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.4g}{letter}"

@@ -1,4 +1,4 @@
-"""Times and energies as they are written on a command line."""
+"""Times and energies with units on the command line."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ SIZES = {"ms": {"s": 1e3, "ms": 1.0, "us": 1e-3}, "mJ": {"J": 1e3, "mJ": 1.0, "u
 
 
 def quantity(name: str, text: str, unit: str) -> float:
-    """``"2ms"``, ``"0.5 ms"``, ``"2000us"`` or ``"2"`` as a number of ``unit``, which is ms or mJ.
+    """Parse ``"2ms"``, ``"0.5 ms"``, ``"2000us"`` or ``"2"`` as a number of ``unit``, which is ms or mJ.
 
     Args:
-        name: what is given, for messages.
-        text: what was given.
-        unit: of the result, and of a number without one.
+        name: name of the option, for messages.
+        text: its value.
+        unit: unit of the result, and of a number without a unit.
 
     Raises:
-        DuonasError: no number above 0, or another unit.
+        DuonasError: not a number above 0, or an unknown unit.
     """
     found = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([a-z]*)\s*", text, re.IGNORECASE)
     number = float(found[1]) if found else 0.0

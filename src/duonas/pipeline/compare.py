@@ -1,4 +1,4 @@
-"""Run a study: every variant for every seed, and one table and one page of what came out."""
+"""Run a study: every variant with every seed, and one page of results."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
+from duonas.core.processes import process_count
 from duonas.core.progress import Silent, StageProgress
 from duonas.data.splits import Splits
 from duonas.pipeline import stages
@@ -18,7 +19,6 @@ from duonas.pipeline.context import read_splits
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
 from duonas.report.comparison import write_comparison
-from duonas.rundir.environment import process_count
 from duonas.rundir.run import Run
 
 FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
@@ -34,31 +34,31 @@ FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
 
 
 def compare(study: Study, folder: Path | str, progress: StageProgress | None = None) -> Path:
-    """Run what is not done yet and write ``NAME.json`` and ``NAME.html``, after the study's name.
+    """Run all runs of a study that are not finished, and write ``NAME.json`` and ``NAME.html``.
 
-    All variants of one seed come before those of the next, so that a study that is stopped early is a whole one with
-    fewer seeds. Each run lies in ``folder/VARIANT/seed-N`` and goes on where it was stopped; studies that share
-    variants can share a folder.
+    All variants run with one seed before the next seed starts, so that an interrupted study is complete for fewer
+    seeds. Each run is in ``folder/VARIANT/seed-N`` and resumes where it was interrupted; studies with common variants
+    can share a folder.
 
     Args:
-        study: see ``load_study``.
-        folder: where the runs lie; made, or continued.
-        progress: told how every stage goes; silent by default.
+        study: the study; see ``load_study``.
+        folder: the folder of the runs; created if it does not exist.
+        progress: progress of every stage; silent by default.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
-        DuonasError: two variants have names that make the same folder, or something in a run cannot be used.
+        DuonasError: two variants have the same folder, or a run fails.
     """
     if process_count() > 1:
-        raise DuonasError("a study is run by one process: start `duonas compare` without torchrun.")
+        raise DuonasError("a study runs in one process: start `duonas compare` without torchrun.")
     folder, watch = Path(folder), progress or Silent()
     names = {variant.name: slug(variant.name) for variant in study.variants}
     if unnamed := [name for name, made in names.items() if not made.strip(".")]:
-        raise DuonasError(f"variant {unnamed[0]!r} has no letter or digit to name its folder by.")
+        raise DuonasError(f"variant {unnamed[0]!r} needs a letter or digit in its name, for the name of its folder.")
     if len(set(names.values())) < len(names):
-        raise DuonasError(f"two variants would lie in the same folder: {', '.join(sorted(names.values()))}.")
+        raise DuonasError(f"two variants would have the same folder: {', '.join(sorted(names.values()))}.")
     images = _Shared()
     for done, seed in enumerate(study.seeds):
         for variant in sorted(study.variants, key=lambda variant: variant.supernet is not None):
@@ -69,17 +69,17 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
 
 
 def slug(name: str) -> str:
-    """A variant's folder: its name in small letters, with hyphens for all that is neither letter nor digit."""
+    """Return the folder name of a variant: lower case, with hyphens for all but letters, digits and dots."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")
 
 
 def run_folder(folder: Path, variant: str, seed: int) -> Path:
-    """Where the run of a variant and seed lies."""
+    """Return the folder of the run of a variant and seed."""
     return folder / slug(variant) / f"seed-{seed}"
 
 
 class _Shared:
-    """The images of the latest recipe: all variants of a seed mostly have the same, and to decode them takes long."""
+    """Caches the images of the latest recipe, since the variants of a seed usually have the same."""
 
     def __init__(self) -> None:
         self._key: Any = None
@@ -122,6 +122,6 @@ def _less(ours: float | None, theirs: float | None) -> float | None:
 
 
 def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
-    """Mean and standard deviation over the seeds that have the figure; of one there is no deviation."""
-    known = [value for value in values if value is not None]  # an AUROC needs right answers and wrong ones
+    """Return mean and standard deviation over the seeds that have the figure; one seed has no deviation."""
+    known = [value for value in values if value is not None]  # AUROC may be undefined
     return {"mean": mean(known) if known else None, "std": stdev(known) if len(known) > 1 else None}

@@ -1,14 +1,30 @@
-"""What a search space holds, known before any training."""
+"""Size of a search space, costs of its archs, and feasibility of constraints, before any training."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from duonas.core.couplings import possible_pairs
+from duonas.core.errors import DuonasError
+from duonas.core.registry import find
+from duonas.core.rng import stream
+from duonas.data.splits import load_splits
+from duonas.pipeline.context import make_problem, pairs_of, searched
+from duonas.recipe.schema import Recipe
+from duonas.search.options import SearchOptions
+from duonas.search.problem import Problem
+from duonas.search.strategy import make_strategy
+from duonas.supernet.family import Family
+
+PROFILED = 2000  # number of archs sampled for the median
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Least, median and most of a figure over archs."""
+    """Minimum, median and maximum of a figure over archs."""
 
     least: float
     median: float
@@ -17,7 +33,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Feasibility:
-    """Whether a constraint can be met, and in ``why`` by what or why not, such as ``"little 0.4M ... 3.1M"``."""
+    """Whether a constraint can be met, with the reason in ``why``, such as ``"little 0.4M ... 3.1M"``."""
 
     name: str
     limit: float
@@ -27,20 +43,17 @@ class Feasibility:
 
 @dataclass(frozen=True)
 class Profile:
-    """A recipe's search space in figures.
+    """The figures of a recipe's search space.
 
     Args:
-        archs: the exact number of archs.
-        couplings: the exact number of pairs under every coupling that the space can have, by its name (paper D,
-            appendix E.1).
-        coupling: the recipe's own.
-        splits: the stages after which little may branch off, where the coupling is partial.
-        figures: ``macs``, ``params`` and ``peak_memory_bytes`` of the archs, ``latency_ms`` and ``energy_mj`` of those
-            that the device table knows.
-        constraints: each constraint of the recipe.
-        measured: how many archs the device table knows, if there is one.
-        refusal: the sentence by which a run of the recipe would be refused for its constraints; ``None`` where some
-            pair meets all of them.
+        archs: exact number of archs.
+        couplings: exact number of pairs by coupling, for all couplings of the space (paper D, appendix E.1).
+        coupling: the recipe's coupling.
+        splits: the stages after which little may branch off, if the coupling can be partial.
+        figures: figures of the archs by ``Cost``'s names; ``latency_ms`` and ``energy_mj`` with a device table.
+        constraints: feasibility of each constraint of the recipe.
+        measured: number of archs in the device table, if it is one of whole networks.
+        refusal: error message of a run if no pair meets all constraints, else ``None``.
     """
 
     archs: int
@@ -54,5 +67,76 @@ class Profile:
 
     @property
     def pairs(self) -> int:
-        """The exact number of pairs that the recipe's coupling allows."""
+        """The exact number of pairs of the recipe's coupling."""
         return self.couplings[self.coupling]
+
+
+def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
+    """Return the figures of the recipe's search space, before any training.
+
+    Counts are exact. Minimum and maximum of a figure are those of the smallest and the largest arch; the median is over
+    2,000 archs sampled with the recipe's seed. Figures of a device table of whole networks are over all its archs;
+    those of a table of blocks, which may not grow with the archs, include the sampled minimum and maximum.
+    """
+    splits = load_splits(recipe.data, recipe.seed)
+    pairs = pairs_of(recipe, family or find("space", recipe.space.name), splits)
+    problem = make_problem(recipe, pairs)
+    couplings = possible_pairs(pairs.space, recipe.pair.splits)
+    networks = problem.prices.model.networks
+    problem.goal.check(problem.prices.quantities)
+    return Profile(
+        archs=pairs.space.size(),
+        couplings={name: found.size() for name, found in couplings.items()},
+        coupling=pairs.coupling,
+        splits=couplings["partial"].splits if "partial" in couplings else (),
+        figures=_spreads(problem, recipe.seed),
+        constraints=_feasibility(problem, searched(recipe).constraints),
+        measured=len(networks) if networks is not None else None,
+        refusal=_refusal(problem) or _refusal_of_strategy(problem, searched(recipe), recipe.seed),
+    )
+
+
+def _spreads(problem: Problem, seed: int) -> dict[str, Spread]:
+    model, space, rng = problem.prices.model, problem.pairs.space, stream(seed, "profile")
+    drawn = [model(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
+    ends = [model(space.blocks(arch)).figures for arch in (space.smallest(), space.largest())]
+    columns = {name: np.array([row[name] for row in drawn]) for name in drawn[0]}
+    spreads = {}
+    for name, column in columns.items():
+        least, most = (end[name] for end in ends)
+        if name.endswith(("_ms", "_mj")):
+            least, most = min(least, float(column.min())), max(most, float(column.max()))
+        spreads[name] = Spread(least, float(np.median(column)), most)
+    if model.networks is not None:
+        for name in [name for name in model.quantities if name != "macs"]:
+            column = np.array([row[name] for row in model.networks.values()])
+            spreads[name] = Spread(*map(float, (column.min(), np.median(column), column.max())))
+    return spreads
+
+
+def _feasibility(problem: Problem, constraints: Mapping[str, float]) -> tuple[Feasibility, ...]:
+    """Return for each constraint alone whether any pair of the space meets it, and why."""
+    found = []
+    for name, limit in constraints.items():
+        alone = Problem(replace(problem.goal, constraints={name: limit}), problem.prices)
+        dear = problem.goal.metrics[name].dear
+        why = "unknown until archs are evaluated" if dear else alone.needs(name)
+        found.append(Feasibility(name, limit, dear or _refusal(alone) is None, why))
+    return tuple(found)
+
+
+def _refusal(problem: Problem) -> str | None:
+    try:
+        problem.check()
+    except DuonasError as error:
+        return str(error)
+    return None
+
+
+def _refusal_of_strategy(problem: Problem, options: SearchOptions, seed: int) -> str | None:
+    """Why the strategy cannot search, such as for a fixed pair that breaks a constraint; ``None`` where it can."""
+    try:
+        make_strategy(problem, options, seed)
+    except DuonasError as error:
+        return str(error)
+    return None

@@ -1,4 +1,4 @@
-"""Taking over the supernet that another run trained, with what is known of it."""
+"""Reuse the supernet that another run trained, with its evaluations."""
 
 from __future__ import annotations
 
@@ -8,46 +8,53 @@ from typing import Any
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_bytes
-from duonas.pipeline.context import Job
-from duonas.recipe.schema import Recipe
+from duonas.core.plugin import is_plugin
+from duonas.pipeline.context import Context
+from duonas.recipe.schema import Recipe, plugin_hashes, to_tables
 from duonas.rundir.run import Run
 
 
-def adopt(job: Job, other: Path) -> None:
-    """Take the supernet that another run trained, if it is the one that this recipe asks for.
+def adopt(context: Context, other: Path) -> None:
+    """Copy the supernet that another run trained, if it equals the one of this recipe.
 
-    With it come what its rule learned, what its archs answered, and the static networks where they are trained alike.
+    The weights of its training rule, the logits of its archs, and static networks with equal options are copied too.
 
     Raises:
-        DuonasError: it was trained by another recipe or on other images, or is not there yet.
+        DuonasError: it was trained by another recipe, on other images, or with a part of the user's own that was edited
+            since, or its training is not finished.
     """
     theirs = Run(other).recipe
-    tables = ("space", "pair", "train", "data", "seed")  # what says most comes first
-    others = [table for table in tables if _as_trained(theirs, table) != _as_trained(job.recipe, table)]
+    tables = ("space", "pair", "train", "data", "seed")  # the most telling difference first
+    others = [table for table in tables if _as_trained(theirs, table) != _as_trained(context.recipe, table)]
     if others:
         named = " and ".join(name if name == "seed" else f"[{name}]" for name in others)
-        raise DuonasError(f"{other} was trained by another {named}: its supernet is not the one this recipe asks for.")
+        raise DuonasError(f"{other} was trained with another {named}, so its supernet does not fit this recipe.")
+    Run(other).check_plugins(plugin_hashes(context.recipe, ("space", "train", "data")))
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
-    if read_json(Run(other).splits) != job.splits.hashes:
-        raise DuonasError(
-            f"{other} was trained on other images than {job.recipe.data.path or job.recipe.data.name} holds."
-        )
-    trained = {Run(other).supernet: job.run.supernet, Run(other).gate: job.run.gate, Run(other).beta: job.run.beta}
+    if read_json(Run(other).splits) != context.splits.hashes:
+        data = to_tables(context.recipe)["data"]
+        raise DuonasError(f"{other} was trained on other images than those of {data.get('path', data['name'])}.")
+    trained = {
+        Run(other).supernet: context.run.supernet,
+        Run(other).gate: context.run.gate,
+        Run(other).beta: context.run.beta,
+    }
     taken = {source: target for source, target in trained.items() if source.exists()}
     for source, target in taken.items():
         write_bytes(target, source.read_bytes())
-    if Run(other).logits.exists():  # what its archs answered is known too
+    if Run(other).logits.exists():
         for answer in Run(other).logits.glob("*.safetensors"):
-            write_bytes(job.run.logits / answer.name, answer.read_bytes())
-    if replace(theirs.baselines, networks=()) == replace(job.recipe.baselines, networks=()):
-        known = Run(other).baseline_weights  # static networks go on from where they are there
+            write_bytes(context.run.logits / answer.name, answer.read_bytes())
+    own = [name for name in context.recipe.baselines.networks if is_plugin(name)]  # may have been edited since
+    if not own and replace(theirs.baselines, networks=()) == replace(context.recipe.baselines, networks=()):
+        known = Run(other).baseline_weights
         for state in known.rglob("*.safetensors"):
-            write_bytes(job.run.baseline_weights / state.relative_to(known), state.read_bytes())
-    job.run.finish("train", list(taken.values()), seconds=0.0)
+            write_bytes(context.run.baseline_weights / state.relative_to(known), state.read_bytes())
+    context.run.finish("train", list(taken.values()), seconds=0.0)
 
 
 def _as_trained(recipe: Recipe, table: str) -> Any:
-    """A table of a recipe, less what changes no weights: where the images lay."""
-    options = getattr(recipe, table)
-    return replace(options, store="memory", cache=None) if table == "data" else options
+    """Return a table of a recipe without the keys that do not affect weights: the storage of images."""
+    found = to_tables(recipe)[table]
+    return {key: value for key, value in found.items() if key not in ("store", "cache")} if table == "data" else found

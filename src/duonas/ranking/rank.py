@@ -1,211 +1,176 @@
-"""Many subnets of one supernet: which, and what each of them reaches (paper T, section 4.1)."""
+"""Evaluate many subnets of a run's supernet, and compare them with networks trained from scratch."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
-from pyarrow import parquet
 
 from duonas.core.arch import Arch
-from duonas.core.errors import DuonasError
-from duonas.core.files import write_atomic
-from duonas.core.pair import Subnet
-from duonas.core.protocols import Progress
-from duonas.core.rng import stream
-from duonas.core.space import WALKED, SearchSpace
-from duonas.search.evaluate import Evaluator
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.files import write_json
+from duonas.core.pair import PairSpace, Subnet
+from duonas.core.parquet import write_rows
+from duonas.core.processes import process_count
+from duonas.core.progress import Silent, StageProgress
+from duonas.core.space import SearchSpace
+from duonas.pipeline.context import Context, cpu_threads
+from duonas.ranking.archs import chosen_archs
+from duonas.ranking.evaluate import SCHEMA, RankRow, evaluate_archs
+from duonas.ranking.rank_correlation import rank_correlations, regrets
+from duonas.ranking.table import Benchmark, RankTable
+from duonas.report.html import write_report
+from duonas.rundir.run import Run
+from duonas.training.fabric import check_accelerator
 
-SECONDS = 30.0  # between two times that what is known is written
-SCHEMA = pyarrow.schema(
-    [("arch", pyarrow.string()), ("cell", pyarrow.string()), ("choices", pyarrow.string()),
-     ("params", pyarrow.int64()), ("macs", pyarrow.int64()), ("accuracy", pyarrow.float64())]
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RankRow:
-    """A subnet that was evaluated: its text where the space has one, its choices as JSON, accuracy in [0, 1]."""
-
-    arch: str
-    cell: str | None
-    choices: str
-    params: int
-    macs: int
-    accuracy: float
+SPLITS = ("val", "test")
+ROLES = ("big", "little")
+WITH_TABLE = SCHEMA.append(pyarrow.field("table", pyarrow.float64()))
 
 
-def chosen_archs(space: SearchSpace, which: int | str, seed: int) -> list[Arch]:
-    """The archs that are asked for, no two alike.
+def rank(
+    folder: Path | str,
+    archs: int | str | Path = 1000,
+    *,
+    table: RankTable | None = None,
+    split: str = "val",
+    role: str = "big",
+    seed: int = 0,
+    progress: StageProgress | None = None,
+) -> dict[str, Any]:
+    """Evaluate subnets of a run's trained supernet as they are (paper T, section 4.1), and write ``ranking/``.
+
+    Each subnet is extracted, its batch norms are recalibrated on ``[search] recalibration_images`` images of the train
+    split, and it classifies the whole split. Archs that were evaluated before are not evaluated again: an interrupted
+    call resumes, and a call for more archs adds to what is there. The littles' ranking goes to ``ranking/little/``. The
+    run's report, if there is one, shows the ranking.
 
     Args:
-        space: where they come from.
-        which: how many to draw, ``"all"``, or a file with one on each line.
-        seed: of the draw. More archs begin with the same ones, and ``"all"`` comes in the order of the draw, so that
-            what a stopped call has evaluated is a fair sample.
+        folder: a run whose supernet is trained.
+        archs: how many archs to draw, ``"all"``, or a file with an arch on each line: a cell's text or choices as JSON.
+        table: accuracies of networks trained from scratch.
+        split: ``"val"``, or ``"test"`` as papers do; whatever is then chosen by the result has seen the test images.
+        role: ``"big"``, or ``"little"`` where its weights or blocks differ from big's; where the split point is
+            searched, littles branch off at the earliest.
+        seed: random seed of the draw.
+        progress: progress of the evaluation; silent by default.
+
+    Returns:
+        The content of ``ranking.json``.
 
     Raises:
-        DuonasError: more than there are, too many to walk through, or a file that cannot be read.
+        DuonasError: the folder is not a run with a trained supernet, or split, role, archs or table are wrong; raised
+            before any evaluation.
     """
-    if isinstance(which, str) and which != "all":
-        return _listed(space, Path(which))
-    size = space.size()
-    if which == "all":
-        if size > WALKED:
-            raise DuonasError(f"search space {space.name!r} has {size:,} archs, too many to evaluate: give a number.")
-        which = size
-    assert isinstance(which, int)
-    if which > size:
-        raise DuonasError(f"search space {space.name!r} has {size:,} archs, of which {which:,} cannot be drawn.")
-    return list(islice(_drawn(space, size, seed), which))
+    if process_count() > 1:
+        raise DuonasError("archs are ranked in one process: start `duonas rank` without torchrun.")
+    _check_choice("split", split, SPLITS)
+    _check_choice("role", role, ROLES)
+    which = _which(archs)
+    benchmark = table.read() if table else None
+    recipe = Run(folder).recipe
+    with Run.open(Path(folder), recipe) as run, cpu_threads(recipe.threads):
+        if not run.is_done("train"):
+            raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
+        reported = run.is_done("report")
+        check_accelerator(recipe.train.accelerator)
+        context = Context(recipe, run, progress=progress)
+        subnet = _subnets(context.pairs, role)
+        chosen = chosen_archs(context.space, which, seed)
+        theirs = benchmark.of(_texts(context.space, chosen)) if benchmark else None
+        evaluator = context.evaluator_on(getattr(context.splits, split), None)
+        into = run.ranking if role == "big" else run.ranking / role
+        with (progress or Silent()).stage("rank") as stage:
+            rows = evaluate_archs(context.space, chosen, evaluator, into / f"evaluated-{split}.parquet", stage, subnet)
+        about = {
+            "asked_for": which, "seed": seed, "split": split, "role": role,
+            "branches_off_after": subnet(chosen[0]).split, "images": len(evaluator.labels),
+            "recalibration_images": min(recipe.search.recalibration_images, len(context.splits.train)),
+            "space": context.space.name, "space_archs": context.space.size(),
+        }  # fmt: skip
+        found = about | summary(rows, benchmark, theirs)
+        _write(into, rows, theirs, found)
+        if reported:
+            run.start("report")
+            run.finish("report", [write_report(run.folder)])
+    return found
 
 
-def _drawn(space: SearchSpace, size: int, seed: int) -> Iterator[Arch]:
-    """Archs without end or repetition: of a space that can be walked through a shuffled walk, else drawn one by one."""
-    rng = stream(seed, "rank")
-    if size <= WALKED:
-        walk = list(space.archs())
-        yield from (walk[place] for place in rng.permutation(size))
-        return
-    seen: set[Arch] = set()
-    while True:
-        arch = space.sample(rng)
-        if arch not in seen:
-            seen.add(arch)
-            yield arch
-
-
-def _listed(space: SearchSpace, path: Path) -> list[Arch]:
-    if not path.is_file():
-        raise DuonasError(
-            f"--archs must be a number above 0, 'all' or a file with an arch on each line: there is no file {path}."
-        )
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DuonasError(f"--archs {path} cannot be read: {error.strerror or error}.") from error
-    archs = []
-    for number, line in enumerate(_text(path, content).splitlines(), 1):
-        if line.strip():
-            try:
-                archs.append(_read(space, line.strip()))
-            except DuonasError as error:
-                raise DuonasError(f"line {number} of {path}: {error}") from error
-    if not archs:
-        raise DuonasError(f"{path} names no archs: expected one on each line.")
-    return list(dict.fromkeys(archs))
-
-
-def _text(path: Path, content: bytes) -> str:
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" in text:  # which no text has, while a binary file may well be UTF-8
-        table = "; a table of networks trained from scratch is given by --table" if content[:4] == b"PAR1" else ""
-        raise DuonasError(
-            f"--archs {path} is not a text file: expected an arch on each line, as a cell's text or as choices in "
-            f"JSON{table}."
-        )
-    return text
-
-
-def _read(space: SearchSpace, line: str) -> Arch:
-    """An arch as a cell's text, or as JSON: the ``choices`` of ``archs.parquet``, alone or with their space."""
-    if not line.startswith("{"):
-        if space.text(space.smallest()) is None:
-            raise DuonasError(
-                f"search space {space.name!r} has no text for its archs: give the choices of each as JSON, such as "
-                f"{json.dumps(dict(space.smallest().choices))[:60]}..."
-            )
-        return space.arch(cell=line)
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise DuonasError(f"not JSON: {error}.") from error
-    return space.validate(Arch.from_json(value if "choices" in value else {"space": space.name, "choices": value}))
-
-
-def evaluate_archs(
-    space: SearchSpace,
-    archs: Sequence[Arch],
-    evaluator: Evaluator,
-    path: Path,
-    progress: Progress,
-    subnet: Callable[[Arch], Subnet] = Subnet,
-) -> list[RankRow]:
-    """What each arch reaches as a subnet of the supernet, in the order of ``archs``.
-
-    What is known is written to ``path`` now and then, at the end, and where the call is interrupted; another call goes
-    on from there. It holds for one supernet, split and number of images for the batch norms: other ones begin anew.
+def summary(rows: Sequence[RankRow], benchmark: Benchmark | None, theirs: np.ndarray | None) -> dict[str, Any]:
+    """Summarise the evaluated archs: accuracies, rank correlations and top-k regret.
 
     Args:
-        space: of the archs.
-        archs: to evaluate.
-        evaluator: asks them; it need not keep their answers.
-        path: of what is known.
-        progress: told of each arch, with the mean and the best accuracy of those known so far.
-        subnet: where in the supernet an arch lies; default: in big's tower.
+        rows: one for each of N archs.
+        benchmark: the table of networks trained from scratch.
+        theirs: (N,) the table's accuracies of these archs.
     """
-    known = _load(path, evaluator.fingerprint)
-    keys = [_key(arch) for arch in archs]
-    told = [known[key].accuracy for key in keys if key in known]
-    written, held = time.monotonic(), len(known)
-    progress(len(told), len(archs), **_summary(told))
-    try:
-        for arch, key in zip(archs, keys, strict=True):
-            if key in known:
-                continue
-            known[key] = _row(space, key, evaluator, subnet(arch))
-            told.append(known[key].accuracy)
-            if time.monotonic() - written > SECONDS:
-                _save(path, known, evaluator.fingerprint)
-                written, held = time.monotonic(), len(known)
-            progress(len(told), len(archs), **_summary(told))
-    finally:
-        if len(known) > held:
-            _save(path, known, evaluator.fingerprint)
-    return [known[key] for key in keys]
+    accuracy = np.array([row.accuracy for row in rows])
+    costs = {name: np.array([getattr(row, name) for row in rows]) for name in ("params", "macs")}
+    top = rows[int(accuracy.argmax())]
+    found: dict[str, Any] = {
+        "archs": len(rows),
+        "accuracy": _spread(accuracy) | {"best_arch": top.arch, "best_cell": top.cell},
+    }
+    if benchmark is None or theirs is None:
+        return found | {"table": None, "agreement": rank_correlations(costs, accuracy), "regret": []}
+    whole = np.array(list(benchmark.accuracies.values()))
+    return found | {
+        "table": {
+            "file": benchmark.path.name, "column": benchmark.column,
+            "same": _spread(theirs), "whole": {"archs": len(whole)} | _spread(whole),
+        },
+        "agreement": rank_correlations({"accuracy": accuracy} | costs, theirs),
+        "regret": regrets(accuracy, theirs, [row.arch for row in rows], float(whole.max())),
+    }  # fmt: skip
 
 
-def write_rows(path: Path, rows: Sequence[dict[str, Any]], schema: pyarrow.Schema) -> Path:
-    """Write rows to a Parquet file, atomically."""
-    table = pyarrow.Table.from_pylist(list(rows), schema)
-    return write_atomic(path, lambda temporary: parquet.write_table(table, temporary))
+def _check_choice(kind: str, name: str, choices: Sequence[str]) -> None:
+    if name not in choices:
+        raise DuonasError(f"archs cannot be ranked by {kind} {name!r}: {nearest(name, choices)}.")
 
 
-def _key(arch: Arch) -> str:
-    """An arch in full: of thousands of eight-digit names some two are alike."""
-    return json.dumps(dict(arch.choices))
+def _which(archs: int | str | Path) -> int | str:
+    text = str(archs)
+    which = int(text) if text.lstrip("+-").isdecimal() else text
+    if isinstance(which, int) and which < 1:
+        raise DuonasError(f"--archs must be a number above 0, 'all' or a file with an arch on each line, got {which}.")
+    return which
 
 
-def _row(space: SearchSpace, key: str, evaluator: Evaluator, subnet: Subnet) -> RankRow:
-    result, arch = evaluator.evaluate(subnet), subnet.arch
-    return RankRow(arch.id, space.text(arch), key, result.cost.params, result.cost.macs, result.accuracy)
+def _subnets(pairs: PairSpace, role: str) -> Callable[[Arch], Subnet]:
+    if role == "big":
+        return Subnet
+    if "little" not in pairs.roles:
+        raise DuonasError(
+            "--role little: the pairs of this run are nested, so an arch is the same subnet as little and as big; rank "
+            "it without --role."
+        )
+    return partial(Subnet, role="little", split=pairs.splits[0])
 
 
-def _summary(accuracies: Sequence[float]) -> dict[str, float]:
-    if not accuracies:
-        return {}
-    return {"mean_accuracy": sum(accuracies) / len(accuracies), "best_accuracy": max(accuracies)}
+def _texts(space: SearchSpace, archs: Sequence[Arch]) -> list[str]:
+    texts = [text for arch in archs if (text := space.text(arch)) is not None]
+    if len(texts) < len(archs):
+        raise DuonasError(
+            f"search space {space.name!r} has no text for its archs, so they cannot be looked up in a table."
+        )
+    return texts
 
 
-def _save(path: Path, known: dict[str, RankRow], fingerprint: str) -> None:
-    write_rows(path, [asdict(row) for row in known.values()], SCHEMA.with_metadata({"fingerprint": fingerprint}))
+def _spread(accuracy: np.ndarray) -> dict[str, float]:
+    return {"mean": float(accuracy.mean()), "std": float(accuracy.std()), "best": float(accuracy.max())}
 
 
-def _load(path: Path, fingerprint: str) -> dict[str, RankRow]:
-    try:
-        table = parquet.read_table(path)
-        if (table.schema.metadata or {}).get(b"fingerprint") != fingerprint.encode():
-            return {}
-        rows = [RankRow(**row) for row in table.to_pylist()]
-    except (OSError, pyarrow.ArrowException, TypeError):  # not there, or not what a call wrote
-        return {}
-    return {row.choices: row for row in rows}
+def _write(folder: Path, rows: Sequence[RankRow], theirs: np.ndarray | None, found: dict[str, Any]) -> None:
+    """Write ``archs.parquet``, and ``ranking.json`` last."""
+    if theirs is None:
+        write_rows(folder / "archs.parquet", [asdict(row) for row in rows], SCHEMA)
+    else:
+        both = zip(rows, theirs.tolist(), strict=True)
+        write_rows(folder / "archs.parquet", [asdict(row) | {"table": value} for row, value in both], WITH_TABLE)
+    write_json(folder / "ranking.json", found)

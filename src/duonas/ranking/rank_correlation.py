@@ -1,4 +1,4 @@
-"""How well one ranking of archs agrees with another: correlations, and what is lost by trusting it."""
+"""How well one ranking of archs predicts another: rank correlations and top-k regret."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.stats import kendalltau, spearmanr
 
-FIRST = (1, 10, 50)  # how many of the top-ranked are looked at
+TOP_K = (1, 10, 50)
 
 
-def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
-    """Rank correlations of two figures (N,), and over how many archs.
+def rank_correlation(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
+    """Compute Kendall's tau-b and Spearman's rho between two figures (N,) of N archs.
 
-    Kendall's tau is tau-b and Spearman's rho takes mean ranks, so that equal figures count for neither side; both are
-    ``None`` where one figure is the same for all archs.
+    Ties count for neither side. Both are ``None`` where one figure is the same for all archs.
     """
     varies = len(ours) > 1 and np.ptp(ours) > 0 and np.ptp(theirs) > 0
     return {
@@ -25,27 +24,27 @@ def agreement(ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:
     }
 
 
-def agreements(figures: Mapping[str, np.ndarray], theirs: np.ndarray) -> dict[str, Any]:
-    """``agreement`` of each figure with one that they are to tell."""
-    return {name: agreement(np.asarray(values, dtype=float), theirs) for name, values in figures.items()}
+def rank_correlations(figures: Mapping[str, np.ndarray], target: np.ndarray) -> dict[str, Any]:
+    """Compute the rank correlation of each figure (N,) with a target (N,)."""
+    return {name: rank_correlation(np.asarray(values, dtype=float), target) for name, values in figures.items()}
 
 
 def regrets(accuracy: np.ndarray, theirs: np.ndarray, names: Sequence[str], best: float) -> list[dict[str, Any]]:
-    """Top-k regret: how far the best of our k top-ranked archs is from the best there is, by the table.
+    """Compute the top-k regret: how much worse the best of our k top-ranked archs is than the best arch of all.
 
     Args:
-        accuracy: (N,) what we rank by; among equals the order is that of the names, which is as good as drawn.
-        theirs: (N,) the table's.
-        names: of the archs.
-        best: of the whole table.
+        accuracy: (N,) accuracies that rank the archs; ties are ordered by name.
+        theirs: (N,) accuracies of the table.
+        names: names of the archs.
+        best: the best accuracy of the whole table.
 
     Returns:
-        For each k that there are archs for: ``k``, the best ``found``, its ``regret`` against these archs, and
+        For every k of at most N: ``k``, the best accuracy ``found``, its ``regret`` against these archs, and
         ``regret_whole`` against the whole table.
     """
     order = sorted(range(len(names)), key=lambda place: (-accuracy[place], names[place]))
     rows = []
-    for k in (k for k in FIRST if k <= len(order)):
+    for k in (k for k in TOP_K if k <= len(order)):
         found = float(theirs[order[:k]].max())
         rows.append({"k": k, "found": found, "regret": float(theirs.max()) - found, "regret_whole": best - found})
     return rows

@@ -7,13 +7,13 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from duonas.baselines.static import static_network
+from duonas.baselines.networks.timm import Timm
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.rng import stream
-from duonas.costs.hooks import count_macs
+from duonas.costs.count import count_macs
 from duonas.pipeline import stages
-from duonas.pipeline.context import Job
+from duonas.pipeline.context import Context
 from duonas.recipe.schema import parse
 from duonas.rundir.run import Run
 
@@ -21,7 +21,7 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
 def network(name="mobilenetv3_small_050", size=32, seed=0, classes=10):
-    return static_network(name, classes, size, MEAN, STD, stream(seed, name))
+    return Timm(name).network(classes, size, MEAN, STD, stream(seed, name))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_images_are_normalised_inside_and_the_seed_decides():
         ("mobilenetv3_small_100.lamb_in1k", "did you mean 'mobilenetv3_small_100'?"),  # fresh weights only
         ("hf-hub:some/model", "timm has no 'hf-hub:some/model'"),  # nothing is downloaded
         ("zzzzqqqq", "expected one of efficientnet_b0, mobilenetv3_large_100, mobilenetv3_small_100"),
-        ("vit_tiny_patch16_224", "timm's vit_tiny_patch16_224 cannot take images of 32 x 32"),
+        ("vit_tiny_patch16_224", "timm's vit_tiny_patch16_224 does not support images of 32 x 32"),
     ],
 )
 def test_what_timm_lacks_or_cannot_do_is_one_sentence(name, message):
@@ -101,18 +101,18 @@ def stage(folder, kill_at=None):
             raise Killed
 
     with Run.open(folder, RECIPE) as run:
-        job = Job(RECIPE, run)
-        stages.baselines(job, told)
-    return job
+        context = Context(RECIPE, run)
+        stages.baselines(context, told)
+    return context
 
 
-def files(job):
-    weights = job.run.baseline_weights / NAME
-    return [path.read_bytes() for path in (job.run.baselines, *sorted(weights.rglob("*.safetensors")))]
+def files(context):
+    weights = context.run.baseline_weights / NAME
+    return [path.read_bytes() for path in (context.run.baselines, *sorted(weights.rglob("*.safetensors")))]
 
 
-def steps(job):
-    return [entry["step"] for entry in job.run.read_log(f"baselines/{NAME}")]
+def steps(context):
+    return [entry["step"] for entry in context.run.read_log(f"baselines/{NAME}")]
 
 
 def test_a_killed_stage_goes_on_and_another_run_takes_its_networks_along(tmp_path):
@@ -130,7 +130,7 @@ def test_a_killed_stage_goes_on_and_another_run_takes_its_networks_along(tmp_pat
     found = read_json(whole.run.baselines)
     (result,) = found["networks"]
     assert result["epochs"] == 1 and found["test_images"] == len(whole.splits.test)
-    fresh = static_network(NAME, 10, 8, whole.splits.mean, whole.splits.std, stream(9)).eval()
+    fresh = Timm(NAME).network(10, 8, whole.splits.mean, whole.splits.std, stream(9)).eval()
     assert result["macs"] == count_macs(fresh, torch.zeros(1, 3, 8, 8))
     assert result["params"] == sum(p.numel() for p in fresh.parameters())
     fresh.load_state_dict(load_file(whole.run.baseline_weights / NAME / "weights.safetensors"))

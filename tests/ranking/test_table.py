@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from duonas.core.errors import DuonasError
-from duonas.ranking.benchmark import read_benchmark
+from duonas.ranking.table import RankTable
 
 
 def table(path, **columns):
@@ -27,14 +27,14 @@ def made(tmp_path):
 
 @pytest.mark.parametrize("column", ["test_acc", "fraction"])
 def test_accuracies_are_fractions_whatever_the_table_has(made, column):
-    found = read_benchmark(made, column, "arch")
+    found = RankTable(made, column, "arch").read()
     assert found.accuracies == pytest.approx({"a": 0.915, "b": 0.5})
     np.testing.assert_allclose(found.of(["b", "a"]), [0.5, 0.915])
 
 
 def test_archs_without_a_row_are_counted_and_one_is_named(made):
-    with pytest.raises(DuonasError, match=r"has no test_acc for 2 of the 3 archs, 'c' among them: rank those"):
-        read_benchmark(made, "test_acc", "arch").of(["a", "c", "d"])
+    with pytest.raises(DuonasError, match=r"has no test_acc for 2 of the 3 archs, such as 'c': list those"):
+        RankTable(made, "test_acc", "arch").read().of(["a", "c", "d"])
 
 
 @pytest.mark.parametrize(
@@ -45,18 +45,18 @@ def test_archs_without_a_row_are_counted_and_one_is_named(made):
         (None, "arch", "give --column, one of arch, test_acc, fraction, macs, twice, empty"),
         ("arch", "arch", "column 'arch' holds string, expected numbers"),
         ("macs", "arch", "goes from 3 to 120, but accuracies lie between 0 and 1, or between 0 and 100"),
-        ("empty", "arch", "column 'empty' has no figure at all"),
+        ("empty", "arch", "column 'empty' has no numbers"),
         ("test_acc", "twice", "has the arch 'a' more than once"),
     ],
 )
 def test_a_table_that_does_not_fit_is_one_sentence(made, column, key, message):
     with pytest.raises(DuonasError, match=message):
-        read_benchmark(made, column, key)
+        RankTable(made, column, key).read()
 
 
 def test_a_file_that_is_no_table(tmp_path, made):
     with pytest.raises(DuonasError, match="--table: there is no file"):
-        read_benchmark(tmp_path / "none.parquet", "x", "arch")
+        RankTable(tmp_path / "none.parquet", "x", "arch").read()
     made.write_bytes(made.read_bytes()[:-40])
     with pytest.raises(DuonasError, match="cannot be read as Parquet"):
-        read_benchmark(made, "test_acc", "arch")
+        RankTable(made, "test_acc", "arch").read()

@@ -1,0 +1,94 @@
+"""The base class of baselines: static networks that are trained and measured like the pair."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from duonas.core.plugin import is_plugin
+from duonas.core.registry import Part, find, names
+from duonas.costs.count import count_macs
+from duonas.data.batches import evaluation_batches
+from duonas.data.images import Images
+
+EVALUATION_BATCH = 250
+USUAL = "timm"  # the baseline for all names that are not those of parts
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """The figures of a baseline on the test split: accuracy in [0, 1], MACs of one image."""
+
+    name: str
+    accuracy: float
+    macs: int
+    params: int
+    epochs: int
+
+
+class Baseline(Part, ABC):
+    """Builds a network.
+
+    Args:
+        network_name: its name in ``[baselines] networks``.
+    """
+
+    def __init__(self, network_name: str) -> None:
+        self.network_name = network_name
+
+    def check(self) -> None:
+        """Check before any training that the network exists.
+
+        Raises:
+            DuonasError: there is no such network.
+        """
+
+    @abstractmethod
+    def build(self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        """Build a network from images (B, 3, H, W) in [0, 1] to logits (B, K), with initial weights.
+
+        Args:
+            classes: number K of classes.
+            image_size: side H of the images in pixels.
+            mean: mean of the training images per channel, in [0, 1].
+            std: standard deviation of the training images per channel.
+
+        Raises:
+            DuonasError: the network does not support images of this size.
+        """
+
+    def network(
+        self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator
+    ) -> nn.Module:
+        """The network that ``build`` gives, whatever is random in it drawn by ``rng``."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int(rng.integers(2**63)))
+            return self.build(classes, image_size, mean, std)
+
+
+def find_baseline(name: str) -> Baseline:
+    """Return the baseline of a name in ``[baselines] networks``: a shipped or a user's own one, or a network of timm.
+
+    Raises:
+        DuonasError: the user's own baseline cannot be loaded.
+    """
+    shipped = [each for each in names("baseline") if each != USUAL]
+    kind = name if is_plugin(name) or name.replace("-", "_") in shipped else USUAL
+    baseline: Baseline = find("baseline", kind)(name)
+    return baseline
+
+
+def measure_baseline(name: str, network: nn.Module, test: Images, epochs: int) -> BaselineResult:
+    """Measure a network on the test split, on the device of its images; MACs are counted in a forward pass."""
+    network.eval()
+    with torch.inference_mode():
+        answers = [network(batch).argmax(1) for batch in evaluation_batches(test.pixels, EVALUATION_BATCH)]
+        accuracy = float((torch.cat(answers) == test.labels).float().mean())
+    image = next(evaluation_batches(test.pixels[:1], 1))
+    params = sum(value.numel() for value in network.parameters())
+    return BaselineResult(name, accuracy, count_macs(network, image), params, epochs)

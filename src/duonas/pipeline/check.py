@@ -1,0 +1,74 @@
+"""Checks before a run, of all that would make it fail later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from duonas.baselines.baseline import find_baseline
+from duonas.core.errors import DuonasError
+from duonas.core.plugin import is_plugin
+from duonas.deploy.rehearsal import rehearse
+from duonas.pipeline.context import Context
+from duonas.recipe.schema import Recipe
+from duonas.routing.router import Router, make_router
+from duonas.routing.routers.learned import Learned
+from duonas.search.strategy import make_strategy
+from duonas.training.fabric import check_accelerator
+from duonas.training.rule import make_rule
+from duonas.training.rules.cotrain import Cotrain
+from duonas.training.rules.hybrid import Hybrid
+
+
+def check(context: Context) -> None:
+    """Check the accelerator, the constraints, the baselines and a user's own routers.
+
+    Raises:
+        DuonasError: one of them cannot be used or met; the message says what is possible.
+    """
+    recipe = context.recipe
+    check_accelerator(recipe.train.accelerator)
+    make_rule(context.pairs, recipe.train)
+    make_strategy(context.problem.check(), context.search_options, recipe.seed)
+    routers = context.problem.prices.routers
+    if recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
+        raise DuonasError(
+            "a router at position 'stem' needs a stem that both networks share, which [finetune] mode = "
+            "'independent' splits."
+        )
+    _check_gate(recipe, routers)
+    for name in recipe.baselines.networks:
+        find_baseline(name).check()
+    for router in routers:
+        if is_plugin(router.name):
+            shape, classes = _router_input(context, router), context.space.classes
+            rehearse(router, shape, classes, device=context.device, opset=recipe.export.opset)
+
+
+def _check_gate(recipe: Recipe, routers: Sequence[Router]) -> None:
+    table, train = recipe.route, recipe.train
+    if not isinstance(table, Learned.Options) or table.learned.joint != "keep":
+        return
+    rule = train.then if isinstance(train, Hybrid.Options) else train.rule
+    if rule != "cotrain" or not isinstance(train, Hybrid.Options | Cotrain.Options) or train.loss.gate != "learned":
+        raise DuonasError(
+            "[route.learned] joint = 'keep' needs a gate that was trained with the pair: "
+            "[train] rule = 'cotrain' with [train.loss] gate = 'learned'."
+        )
+    if not recipe.search.routers:
+        routers = (make_router(table),)
+    if any(isinstance(router, Learned) and router.before for router in routers):
+        raise DuonasError(
+            "[route.learned] joint = 'keep' is for a learned router at position 'after_little': "
+            "the gate that was trained with the pair reads little's logits."
+        )
+
+
+def _router_input(context: Context, router: Router) -> tuple[int, ...]:
+    """Return the shape of a router's input for one image; at the stem, that of the smallest arch."""
+    space = context.space
+    stem = [block for block in space.blocks(space.smallest()) if block.stage == 0][-1]
+    return {
+        "input": (3, space.image_size, space.image_size),
+        "stem": (stem.out_channels, stem.out_resolution, stem.out_resolution),
+        "after_little": (space.classes,),
+    }[router.position]

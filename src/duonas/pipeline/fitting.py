@@ -1,0 +1,58 @@
+"""Train a network of a run on the train split: the supernet, the pair or a static network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lightning_fabric import Fabric
+from torch import nn
+
+from duonas.core.protocols import Progress, TrainRule
+from duonas.data.augment import Augment
+from duonas.data.batches import Batches
+from duonas.pipeline.context import Context
+from duonas.training.loop import Training, train
+from duonas.training.options import TrainOptions
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A network to train.
+
+    Args:
+        stage: name of the stage in the log.
+        network: the network, trained in place.
+        rule: the training rule, which does one step.
+        options: options of the training loop.
+        path: file of the trained weights; the checkpoint is in the same folder.
+        fabric: device, precision and processes.
+    """
+
+    stage: str
+    network: nn.Module
+    rule: TrainRule
+    options: TrainOptions
+    path: Path
+    fabric: Fabric
+
+
+def fit(context: Context, work: Fitting, progress: Progress) -> Path:
+    """Train a network on the train split, resuming from a checkpoint, and return the path of its weights."""
+    recipe, run, splits, options = context.recipe, context.run, context.splits, work.options
+    whole = options.processes == "subnets"  # each process gets the whole batch
+    training = Training(
+        work.path.parent,
+        work.path.stem,
+        recipe.seed,
+        lambda **figures: run.log(work.stage, **figures),
+        progress,
+        work.fabric,
+    )
+    run.truncate_log(training.checkpoint.steps, work.stage)
+    batches = Batches(
+        splits.train.to(work.fabric.device), options.batch_size, num_classes=splits.num_classes,
+        seed=recipe.seed, augment=Augment.from_options(recipe.data),
+        rank=0 if whole else work.fabric.global_rank, world=1 if whole else work.fabric.world_size,
+    )  # fmt: skip
+    return train(work.network, batches, work.rule, options, training)

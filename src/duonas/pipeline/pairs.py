@@ -1,0 +1,65 @@
+"""Extract the chosen pair from the supernet, and build its router."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+
+from duonas.core.couplings import IndependentPairs
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.rng import stream
+from duonas.layers.init import initialise
+from duonas.pair.facts import ROLES, PairFacts
+from duonas.pair.pair import Pair
+from duonas.pipeline.context import Context
+from duonas.recipe.schema import Recipe
+from duonas.routing.router import Router, make_router
+from duonas.routing.routers.learned import Learned
+from duonas.rundir.run import Run
+from duonas.search.front import Front
+from duonas.training.checkpoint import load_tensors
+
+
+def take_pair(context: Context, chosen: PairArch) -> Pair:
+    """Return a pair of archs as plain networks.
+
+    Weights are those that the search evaluated, or initial ones for the modes of fine-tuning that start from scratch.
+    """
+    mode = context.recipe.finetune.mode
+    subnets = dict(zip(ROLES, context.pairs.subnets(chosen), strict=True))
+    networks: dict[str, nn.Sequential]
+    if mode in ("none", "joint"):
+        networks = {role: context.evaluator.network(subnet) for role, subnet in subnets.items()}
+    else:
+        supernet = context.fresh_supernet()
+        networks = {role: supernet.extract(subnet) for role, subnet in subnets.items()}
+        for role, network in networks.items():
+            initialise(network, stream(context.recipe.seed, "finetune", role))
+    facts = PairFacts.of(
+        final_coupling(context), chosen, context.problem.prices.model, context.splits.class_names, mode
+    )
+    return Pair.join(networks["little"], networks["big"], facts)
+
+
+def final_coupling(context: Context) -> PairSpace:
+    """Return the coupling of the pair's weights after fine-tuning, which separates towers that were shared."""
+    mode = context.recipe.finetune.mode
+    if mode == "independent":
+        return IndependentPairs(context.space, context.pairs.spaces["little"])
+    return context.pairs if mode == "none" else context.pairs.parted()
+
+
+def chosen_router(recipe: Recipe, run: Run) -> Router:
+    """Return the router that the search chose, or else the recipe's, not fitted yet.
+
+    A learned router after little starts from the gate that was trained with the pair, if there is one.
+    """
+    route = recipe.route
+    if recipe.search.routers:
+        best = Front.load(run.front).best
+        route = replace(route, router=best.router, position=best.position)
+    router = make_router(route)
+    if isinstance(router, Learned) and run.gate.exists():
+        return router.starting_at(load_tensors(run.gate)[0])
+    return router

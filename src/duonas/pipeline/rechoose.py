@@ -1,0 +1,79 @@
+"""Choose another threshold for a finished pair, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from duonas.core.cost import PairCost
+from duonas.core.errors import DuonasError
+from duonas.core.progress import Silent, StageProgress
+from duonas.core.protocols import Progress
+from duonas.deploy.bundle import set_threshold
+from duonas.measure.route_latency import time_routes
+from duonas.pair.pair import Pair
+from duonas.pipeline import stages
+from duonas.pipeline.context import Context, cpu_threads
+from duonas.recipe.schema import rechosen
+from duonas.routing.policy import Policy
+from duonas.routing.route import CalibrationSet, decide, needs_times
+from duonas.rundir.run import Run
+
+
+def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **target: float) -> Path:
+    """Choose another threshold for a run's pair, without training, and update recipe, policy and export.
+
+    Stages after the export become outdated; ``duonas report RUN`` repeats them. If the target cannot be met, nothing
+    changes. An interrupted call is resumed by the same call or by ``run``.
+
+    Args:
+        folder: a run with a finished pair.
+        progress: progress of the stages; silent by default.
+        target: one of ``floor``, ``budget`` (MACs), ``share``, ``latency`` (ms) and ``energy`` (mJ, with ``watts``), as
+            in ``[route]``; optionally ``confidence``.
+
+    Raises:
+        DuonasError: the folder is not a run with a pair, or there is not exactly one target that can be met.
+    """
+    watch = progress or Silent()
+    current = Run(folder).recipe
+    recipe = rechosen(current, **target)
+    with Run.open(Path(folder), current) as run, cpu_threads(recipe.threads):
+        _need_pair(run)
+        context = Context(recipe, run, progress=watch)
+        routed = run.is_done("route") and run.calib.is_file()
+        exported = routed and run.is_done("export")
+        with watch.stage("route") as report:
+            policy, calibration = _fitted(context, routed)
+            times = _times(context, policy, exported, report) if needs_times(recipe.route) else None
+            policy = decide(policy, calibration, recipe.route, times)
+            run.change(recipe, "route")
+            run.start("route")
+            run.finish("route", stages.save_policy(run, policy, calibration))
+        with watch.stage("export") as report:
+            run.start("export")
+            if exported:
+                set_threshold(run.export, policy)
+                run.finish("export", sorted(run.export.iterdir()))
+            else:
+                run.finish("export", stages.export(context, report))
+    return Path(folder)
+
+
+def _need_pair(run: Run) -> None:
+    for stage in ("pair", "finetune"):
+        if stages.is_asked_for(stage, run.recipe) and not run.is_done(stage):
+            raise DuonasError(f"{run.folder} has no finished pair yet: resume it first with `duonas run {run.folder}`.")
+
+
+def _fitted(context: Context, routed: bool) -> tuple[Policy, CalibrationSet]:
+    if routed:
+        return Policy.load(context.run.policy), CalibrationSet.load(context.run.calib)
+    return stages.fit_router(context, Pair.load(context.run.pair))
+
+
+def _times(context: Context, policy: Policy, exported: bool, progress: Progress) -> PairCost:
+    """Time the pair in its export, or in a temporary one."""
+    if not exported:
+        return stages.time_pair(context, Pair.load(context.run.pair), policy, progress)
+    run, options = context.run, context.recipe.measure
+    return time_routes(run.export, before=policy.costs.before, options=options, progress=progress)
