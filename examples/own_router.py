@@ -1,6 +1,6 @@
 """A router of one's own: images of little contrast are hard.
 
-It passes duonas' contract suite (``tests/test_examples.py``) and is deployed like the shipped ones::
+It passes duonas' contract suite (``tests/docs/test_examples.py``) and is deployed like the shipped ones::
 
     duonas run quickstart --set route.router="examples/own_router.py:Contrast" --out runs/own-router
 """

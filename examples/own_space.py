@@ -1,17 +1,18 @@
 """A search space of one's own: plain 3 x 3 convolutions, elastic in width and depth.
 
-It passes duonas' contract suite (``tests/test_examples.py``) and goes through train, search and export like the shipped
-spaces::
+It passes duonas' contract suite (``tests/docs/test_examples.py``) and goes through train, search and export like the
+shipped spaces::
 
-    duonas run quickstart --set space.name="examples/own_space.py:FAMILY" --out runs/own-space
+    duonas run quickstart --set space.name="examples/own_space.py:Plain" --out runs/own-space
 """
-
-from torch import nn
 
 from duonas import Axis, Family, SearchSpace, Supernet
 from duonas.core.block import BlockSpec, LayerSpec, head_block, input_block, stem_block
-from duonas.core.options import Norm
 from duonas.layers.blocks import ConvNorm, ElasticHead, ElasticStem
+from duonas.layers.elastic import ElasticBlock
+from duonas.layers.plain import conv_norm
+from duonas.pair.build import block
+from duonas.supernet.options import Norm
 
 WIDTHS = (8, 16, 24, 32)
 
@@ -52,8 +53,14 @@ class PlainSpace(SearchSpace):
         return tuple(blocks)
 
 
-class PlainBlock(nn.Module):
-    """A convolution, norm and ReLU of any width."""
+@block("plain")
+def plain_block(spec):
+    """The block as a chosen network has it, in plain PyTorch."""
+    return conv_norm(spec["conv"])
+
+
+class PlainBlock(ElasticBlock):
+    """A convolution, norm and ReLU of any width; ``self.conv`` holds the weights of the spec's layer ``conv``."""
 
     def __init__(self, largest: BlockSpec, norm: Norm) -> None:
         super().__init__()
@@ -62,10 +69,6 @@ class PlainBlock(nn.Module):
     def forward(self, x, spec):
         """(B, in, H, W) to (B, out, H', W')."""
         return self.conv(x, spec["conv"])
-
-    def extract(self, spec):
-        """The same in plain PyTorch."""
-        return self.conv.extract(spec["conv"])
 
 
 class PlainSupernet(Supernet):
@@ -80,7 +83,11 @@ class PlainSupernet(Supernet):
         return PlainBlock(largest, self.norm)
 
 
-FAMILY = Family(
-    space=lambda options, image_size, classes: PlainSpace(image_size, classes),
-    supernet=PlainSupernet,
-)
+class Plain(Family):
+    """Plain convolutions, elastic in width and depth."""
+
+    supernet = PlainSupernet
+
+    @classmethod
+    def space(cls, options, image_size, classes):
+        return PlainSpace(image_size, classes)

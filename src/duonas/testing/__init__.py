@@ -1,20 +1,37 @@
-"""The contract suites: inherit one in a test file and your space, supernet, rule, router or strategy passes the laws.
+"""Contract suites, one for each kind of part: inherit one in a test file, and your part is tested against its contract.
 
-Each suite asks for its subject by one method and brings its tests along::
+Each suite has an abstract method that returns the part under test, and inherits its tests::
 
     class TestMySpace(SpaceContract):
         def space(self):
             return MySpace(image_size=8, classes=10)
 
-The laws are those of the design: what is extracted equals the supernet, counts equal what ran, routing never depends on
-batch-mates, the same seed gives the same result.
+Among the laws: extracted networks equal the supernet, counted MACs equal those that ran, routing does not depend on the
+batch, equal seeds give equal results.
 """
 
-from duonas.costs.hooks import count_macs
+from duonas.costs.count import count_macs
+from duonas.testing.augmentations import AugmentationContract
+from duonas.testing.baselines import BaselineContract
+from duonas.testing.metrics import MetricContract
 from duonas.testing.routers import RouterContract
 from duonas.testing.rules import RuleContract
+from duonas.testing.scores import ScoreContract
+from duonas.testing.sources import SourceContract
 from duonas.testing.spaces import SpaceContract
 from duonas.testing.strategies import StrategyContract
 from duonas.testing.supernets import SupernetContract
 
-__all__ = ["RouterContract", "RuleContract", "SpaceContract", "StrategyContract", "SupernetContract", "count_macs"]
+__all__ = [
+    "AugmentationContract",
+    "BaselineContract",
+    "MetricContract",
+    "RouterContract",
+    "RuleContract",
+    "ScoreContract",
+    "SourceContract",
+    "SpaceContract",
+    "StrategyContract",
+    "SupernetContract",
+    "count_macs",
+]

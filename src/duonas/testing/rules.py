@@ -11,36 +11,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from duonas.core.options import TrainOptions
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import Step, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.supernet.pair import PairSupernet
-from duonas.training.loop import build_fabric, train
+from duonas.training.fabric import build_fabric
+from duonas.training.loop import Training, train
+from duonas.training.options import TrainOptions
 
-EPOCHS, STEPS = 2, 4  # of the training that a rule is tried on; STEPS an epoch
+EPOCHS, STEPS = 2, 4  # STEPS per epoch
 
 
 class RuleContract(ABC):
-    """What every training rule keeps (laws 8 and 9)."""
+    """Tests of every training rule (laws 8 and 9)."""
 
     @abstractmethod
     def supernet(self) -> PairSupernet:
-        """A fresh supernet; equal at every call."""
+        """Return an untrained supernet, equal on every call."""
 
     @abstractmethod
     def rule(self, pairs: PairSpace, options: TrainOptions) -> TrainRule:
-        """The rule under test."""
+        """Return the rule under test."""
 
     def options(self) -> TrainOptions:
-        """Two short epochs with everything on that a rule may use."""
+        """Return options for two short epochs, with dropout and checkpoints."""
         return TrainOptions(
             epochs=EPOCHS, batch_size=8, lr=0.01, dropout=0.1, checkpoint_seconds=1e-9, accelerator="cpu"
         )
 
     def train(self, folder: Path, killed_before: Iterable[int] = ()) -> dict[str, Tensor]:
-        """Weights after training, the rule's own too; killed where wanted, each time started again from nothing."""
+        """Return all weights after training that is interrupted before some steps, and resumed each time."""
         for step in killed_before:
             with suppress(KeyboardInterrupt):
                 self._train(folder, kill_at=step)
@@ -50,18 +51,18 @@ class RuleContract(ABC):
         supernet, options = self.supernet(), self.options()
         batches = _SeededBatches(supernet.pairs.space, kill_at)
         rule = self.rule(supernet.pairs, options)
-        train(supernet, batches, rule, options, seed=0, folder=folder, fabric=build_fabric(options))
+        train(supernet, batches, rule, options, Training(folder, fabric=build_fabric(options)))
         return supernet.state_dict() | rule.weights.state_dict(prefix="rule/")
 
     def test_the_seed_decides_and_training_changes_the_weights(self, tmp_path: Path) -> None:
-        """Law 9: two runs, the same bits."""
+        """Law 9: two runs are bitwise equal."""
         first, second = self.train(tmp_path / "a"), self.train(tmp_path / "b")
         assert all(torch.equal(value, second[name]) for name, value in first.items())
         fresh = self.supernet().state_dict()
         assert any(not torch.equal(first[name], value) for name, value in fresh.items())
 
     def test_killed_at_every_step_is_never_killed(self, tmp_path: Path) -> None:
-        """Law 8: killed before each step and started again, the same bits."""
+        """Law 8: a run that is interrupted before each step and resumed is bitwise equal."""
         whole = self.train(tmp_path / "whole")
         killed = self.train(tmp_path / "killed", killed_before=range(EPOCHS * STEPS))
         assert all(torch.equal(value, whole[name]) for name, value in killed.items())

@@ -1,4 +1,4 @@
-"""The contract of supernets, alone and as pairs."""
+"""The contract of supernets and of pairs in them."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ from duonas.core.pair import PairArch, Role
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic, pair_cost
-from duonas.costs.hooks import count_macs
+from duonas.costs.count import count_macs
 from duonas.layers.norm import folded, recalibrate
+from duonas.pair.pair import Pair
 from duonas.routing.routed import RoutedPair
 from duonas.routing.routers.confidence import Confidence
-from duonas.supernet.pair import PairNet, PairSupernet
+from duonas.supernet.pair import PairSupernet
 from duonas.supernet.supernet import Supernet
 from duonas.testing.spaces import SpaceContract
 
 
 def between(scores: Tensor) -> float:
-    """A threshold in the widest gap of the scores (N,), so that rounding decides nothing."""
+    """Return a threshold in the widest gap of the scores (N,), so that rounding errors do not matter."""
     ordered = scores.sort().values
     widest = int((ordered[1:] - ordered[:-1]).argmax())
     return float(ordered[widest : widest + 2].mean())
 
 
 class SupernetContract(SpaceContract):
-    """What every supernet keeps, alone and as a pair (laws 1, 2, 3, 5, 6 of the design)."""
+    """Tests of every supernet and of its pairs (laws 1, 2, 3, 5, 6 of the design)."""
 
     @abstractmethod
     def supernet(self) -> Supernet:
-        """The supernet under test, with fresh weights; equal at every call."""
+        """Return the supernet under test, with initial weights, equal on every call."""
 
     def little(self) -> Supernet | None:
-        """The same axes over other blocks, if little is to be made of those."""
+        """Return a supernet of the same axes with other blocks for little, if any."""
         return None
 
     def space(self) -> SearchSpace:
-        """The supernet's own space."""
+        """Return the space of the supernet."""
         return self.supernet().space
 
     def little_space(self) -> SearchSpace | None:
-        """The space of little's own blocks."""
+        """Return the space of little's blocks, if they differ from big's."""
         little = self.little()
         return little.space if little else None
 
     def trained(self, role: Role = "big") -> Supernet:
-        """The supernet of a role after its running statistics and weights have left their start."""
+        """Return the supernet of a role with perturbed weights and updated running statistics."""
         supernet = ((role == "little" and self.little()) or self.supernet()).train()
         with torch.no_grad():
             for parameter in supernet.parameters():
@@ -61,17 +62,17 @@ class SupernetContract(SpaceContract):
         return supernet.eval()
 
     def images(self, n: int) -> Tensor:
-        """Seeded images (n, 3, H, H) in [0, 1]."""
+        """Return random images (n, 3, H, H) in [0, 1]."""
         side = self.supernet().space.image_size
         return torch.from_numpy(stream(7, n).random((n, 3, side, side), dtype=np.float32))
 
     def coupled(self) -> Iterator[PairSupernet]:
-        """The trained weights under every coupling."""
+        """Yield the trained supernets under every coupling."""
         for pairs in self.couplings():
             yield PairSupernet(pairs, *map(self.trained, pairs.towers)).eval()
 
-    def pair_net(self, coupled: PairSupernet) -> tuple[PairArch, PairNet]:
-        """An allowed pair and its extracted, recalibrated networks."""
+    def pair_net(self, coupled: PairSupernet) -> tuple[PairArch, Pair]:
+        """Return a random pair and its extracted, recalibrated networks."""
         pair = coupled.pairs.sample(stream(8, "pair"))
         net = coupled.extract_pair(pair)
         for tower in net.towers().values():
@@ -79,7 +80,7 @@ class SupernetContract(SpaceContract):
         return pair, net.eval()
 
     def test_extracted_equals_the_supernet(self) -> None:
-        """Law 1: bit for bit, for any arch; the count equals what ran and what is stored."""
+        """Law 1: logits are bitwise equal, and MACs and parameters equal those that are counted."""
         supernet, images = self.trained(), self.images(3)
         for arch in self.archs():
             plain = supernet.extract(arch)
@@ -90,7 +91,7 @@ class SupernetContract(SpaceContract):
             assert sum(p.numel() for p in plain.parameters()) == cost.params
 
     def test_extraction_and_recalibration_leave_nothing_behind(self) -> None:
-        """An extracted network owns its weights: whatever is done to it, the supernet stays as it was."""
+        """An extracted network has its own weights, so that changes do not affect the supernet."""
         supernet = self.trained()
         before = copy.deepcopy(supernet.state_dict())
         plain = supernet.extract(supernet.space.largest())
@@ -110,7 +111,7 @@ class SupernetContract(SpaceContract):
                 torch.testing.assert_close(a, b)
 
     def test_folding_the_norms_changes_no_answer(self) -> None:
-        """To rounding; the network itself stays as it was."""
+        """Logits are equal to rounding, and the network itself is unchanged."""
         supernet, images = self.trained(), self.images(3)
         for arch in self.archs()[:4]:
             plain = recalibrate(supernet.extract(arch), [self.images(32)])
@@ -121,7 +122,7 @@ class SupernetContract(SpaceContract):
             assert all(torch.equal(value, before[name]) for name, value in plain.state_dict().items())
 
     def test_no_mate_in_the_batch_matters(self) -> None:
-        """In eval, a row's logits are the same alone and in company (to rounding)."""
+        """In eval mode, a row's logits do not depend on the batch (to rounding)."""
         supernet, images = self.trained(), self.images(5)
         for arch in self.archs()[:4]:
             plain = supernet.extract(arch)
@@ -129,7 +130,7 @@ class SupernetContract(SpaceContract):
                 torch.testing.assert_close(plain(images)[2:3], plain(images[2:3]), rtol=1e-4, atol=1e-5)
 
     def test_a_pair_in_the_supernet_equals_its_two_subnets(self) -> None:
-        """Shared blocks run once and change nothing; each subnet costs what its blocks say."""
+        """Running shared blocks once gives the same logits, and MACs of subnets equal those of their blocks."""
         images = self.images(3)
         for coupled in self.coupled():
             for i in range(4):
@@ -142,7 +143,7 @@ class SupernetContract(SpaceContract):
                     assert count_macs(coupled.extract(subnet), images) == 3 * cost.macs
 
     def test_sorted_channels_leave_the_largest_as_they_were(self) -> None:
-        """In every tower and at every split: to rounding, since sums run in another order."""
+        """Logits are equal to rounding in every tower and at every split; sums have another order."""
         images = self.images(3)
         for coupled in self.coupled():
             largest = coupled.pairs.largest_subnets()
@@ -154,7 +155,7 @@ class SupernetContract(SpaceContract):
                     assert error <= 1e-4 * (1 + logits.abs().max())
 
     def test_the_ends_of_tau_are_little_and_big_exactly(self) -> None:
-        """Law 2, logits and costs; law 6 at any tau between."""
+        """Law 2: logits and MACs at infinite tau are those of little and big; law 6: MACs at a finite tau."""
         for coupled in self.coupled():
             pair, net = self.pair_net(coupled)
             cost = pair_cost(coupled.pairs, pair)
@@ -170,7 +171,7 @@ class SupernetContract(SpaceContract):
                 assert ran == round(16 * cost.expected(stays))
 
     def test_routing_a_batch_is_routing_its_rows(self) -> None:
-        """Law 3: any batch size and order, none and all hard, and no rows at all."""
+        """Law 3: logits do not depend on batch size and order; the batch may be empty."""
         _, net = self.pair_net(next(self.coupled()))
         images, cascade = self.images(9), RoutedPair(net, Confidence("margin"))
         with torch.inference_mode():
@@ -184,7 +185,7 @@ class SupernetContract(SpaceContract):
             assert len(cascade(images[:0], tau).logits) == 0
 
     def test_what_is_not_taken_does_not_run(self) -> None:
-        """Law 5: NaN weights in big change no easy row, and nothing at all where every row is easy."""
+        """Law 5: NaN weights in big do not affect easy rows."""
         _, net = self.pair_net(next(self.coupled()))
         images, cascade = self.images(12), RoutedPair(net, Confidence("margin"))
         with torch.inference_mode():
