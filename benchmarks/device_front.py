@@ -5,8 +5,8 @@
 No training: in place of a supernet, the benchmark's table says how accurate a cell is (trained from scratch), and the
 device table how long it takes. Single cells are searched, each as a pair with itself (``Alone``), by the strategies,
 problem and prices of ``duonas search``; pairs of cells would need the networks' answers to single images, which no
-table has. The regret is the true best accuracy under the limit less the best of the first N cells tried, in points: the
-mean over the seeds, and in brackets in how many of them the best itself was found.
+table has. Latency is that of big. The regret is the true best accuracy under the limit less the best of the first N
+cells tried, in points: the mean over the seeds, and in brackets in how many of them the best itself was found.
 """
 
 from __future__ import annotations
@@ -20,48 +20,61 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from duonas.core.arch import Arch
-from duonas.core.couplings import pair_space
-from duonas.core.goal import OBJECTIVES, Goal
-from duonas.core.narrowed import Alone
-from duonas.core.options import DeviceOptions, SearchOptions, SpaceOptions
+from duonas.core.couplings import SiblingPairs
 from duonas.core.pair import PairArch
-from duonas.core.trial import Trial
-from duonas.costs.network_table import load_profile
-from duonas.search.prices import Pricer
+from duonas.core.trial import Candidate, Point, Trial
+from duonas.costs.device import cost_model
+from duonas.costs.options import DeviceOptions
+from duonas.recipe.schema import options_for
+from duonas.search.goal import Goal
+from duonas.search.prices import Prices
 from duonas.search.problem import Problem
-from duonas.search.search import make_strategy
-from duonas.spaces.nasbench201 import FAMILY
+from duonas.search.search import BATCH
+from duonas.search.strategy import make_strategy
+from duonas.spaces.nasbench201 import NasBench201
 
-LIMIT = "peak_latency_ms"
+LIMIT = "big_latency_ms"
 STRATEGIES = {"random": ("accuracy",), "nsga2": ("accuracy", LIMIT), "evolution": ("accuracy",)}  # and what they aim at
 
 
-class Remembering(Pricer):
+class Alone(SiblingPairs):
+    """Every arch as a pair with itself."""
+
+    def sample(self, rng: np.random.Generator) -> PairArch:
+        """An arch drawn from the space, twice."""
+        return self.repair(super().sample(rng), rng)
+
+    def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
+        """Big by itself."""
+        return PairArch(pair.big, pair.big)
+
+
+class Remembering(Prices):
     """Asked about the same few thousand cells by every strategy and seed."""
 
+    def figures(self, pair: PairArch, goal: Goal | None = None) -> dict[str, float]:
+        return self._remembered(pair)
+
     @cache  # noqa: B019 (it lives as long as the script)
-    def figures(self, pair: PairArch) -> dict[str, float]:
+    def _remembered(self, pair: PairArch) -> dict[str, float]:
         return super().figures(pair)
 
 
-def trial(pair: PairArch, problem: Problem, accuracy: Mapping[Arch, float]) -> Trial:
+def trial(candidate: Candidate, problem: Problem, accuracy: Mapping[Arch, float]) -> Trial:
     """A cell by itself as the strategies are told of it."""
-    figures = problem.figures(pair)
-    costs = {name: np.full(1, figures[name]) for name in OBJECTIVES if name in figures}
-    return Trial(pair, np.ones(1), np.array([accuracy[pair.big]]), costs)
+    reached = accuracy[candidate.pair.big]
+    point = Point(1.0, reached, 0, problem.figures(candidate.pair))
+    return Trial(candidate, point, point, {"accuracy": reached}, {"accuracy": reached})
 
 
 def tried(problem: Problem, accuracy: Mapping[Arch, float], strategy: str, evaluations: int, seed: int) -> list[float]:
     """The accuracies of the cells that a strategy tries, in order."""
-    options = SearchOptions(strategy=strategy, evaluations=evaluations)
+    options = options_for("search", strategy=strategy, evaluations=evaluations)
     strategist, found = make_strategy(problem, options, seed), []
-    while len(found) < evaluations:
-        asked = strategist.ask(min(options.population, evaluations - len(found)))
-        if not asked:
-            break
-        told = [trial(candidate.pair, problem, accuracy) for candidate in asked]
+    while len(found) < evaluations and (asked := strategist.ask(min(BATCH, evaluations - len(found)))):
+        told = [trial(candidate, problem, accuracy) for candidate in asked]
         strategist.tell(told)
-        found += [float(one.accuracy[0]) for one in told]
+        found += [one.best.accuracy for one in told]
     return found
 
 
@@ -82,20 +95,22 @@ def main() -> int:
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 300, 1000], help="cells tried")
     parser.add_argument("--seeds", type=int, default=10)
     arguments = parser.parse_args()
-    space = FAMILY.space(SpaceOptions(), 32, 10)
-    device = load_profile(DeviceOptions(arguments.hardware, latency=arguments.latency), space)
+    space = NasBench201.space(NasBench201.Options(), 32, 10)
+    pairs = Alone(space)
+    device = cost_model(DeviceOptions(arguments.hardware, latency=arguments.latency), pairs)
+    assert device.networks is not None
     columns = pq.read_table(arguments.table, columns=["arch", arguments.accuracy]).to_pydict()
     of_text = dict(zip(columns["arch"], columns[arguments.accuracy], strict=True))
-    accuracy = {arch: of_text[space.text(arch)] for arch in device.archs}
-    pricer = Remembering(Alone(pair_space(space, "sibling")), device=device)
+    accuracy = {arch: of_text[space.text(arch)] for arch in device.networks}
+    prices = Remembering(pairs, device)
     print(f"{arguments.accuracy} under {arguments.latency}; {len(accuracy):,} cells; {arguments.seeds} seeds")
     for limit in arguments.limits:
-        within = [accuracy[arch] for arch, figures in device.archs.items() if figures["latency_ms"] <= limit]
+        within = [accuracy[arch] for arch, figures in device.networks.items() if figures["latency_ms"] <= limit]
         best = max(within)
         print(f"\nat most {limit:g} ms: {len(within):,} cells, the best {best:.3f} %")
         print("regret after   " + "".join(f"{count:>13,}" for count in arguments.counts))
         for name, objectives in STRATEGIES.items():
-            problem = Problem(Goal(objectives, {LIMIT: limit}), pricer)
+            problem = Problem(Goal(objectives, {LIMIT: limit}), prices).check()
             runs = [tried(problem, accuracy, name, max(arguments.counts), seed) for seed in range(arguments.seeds)]
             print(f"{name:<15}" + "".join(f"{cell(best, runs, count):>13}" for count in arguments.counts), flush=True)
     return 0

@@ -25,22 +25,26 @@ from pyarrow import parquet
 from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.layers.init import initialise
-from duonas.pipeline.context import Job
-from duonas.ranking.rank import chosen_archs
+from duonas.pipeline.context import Context
+from duonas.pipeline.fitting import Fitting, fit
+from duonas.ranking.archs import chosen_archs
 from duonas.rundir.run import Run
-from duonas.training.finetune import Alone
-from duonas.training.loop import one_process
+from duonas.supernet.options import WeightsOptions
+from duonas.supernet.pair import PairSupernet
+from duonas.training.fabric import one_process
+from duonas.training.finetune import SupervisedTraining
 
 
-def trained(job: Job, arch, path: Path) -> float:
-    """The accuracy on val of an arch trained alone."""
-    options = replace(job.recipe.train, students="auto")
-    network = job.plain.extract(Subnet(arch))
-    initialise(network, stream(job.recipe.seed, "scratch", arch.id))
-    job.fit(f"scratch/{arch.id}", network, Alone(network, options), options, path, one_process(options), _quiet)
-    job.recalibrate(network)
-    logits = job.evaluator_on(job.splits.val, None).logits(network)
-    return float((logits.argmax(1) == job.splits.val.labels.numpy()).mean())
+def trained(context: Context, shared: PairSupernet, arch, path: Path) -> float:
+    """The accuracy on val of an arch trained alone; ``shared`` has the shapes of its weights."""
+    options = context.recipe.train
+    network = shared.extract(Subnet(arch))
+    initialise(network, stream(context.recipe.seed, "scratch", arch.id))
+    rule = SupervisedTraining(network, options)
+    fit(context, Fitting(f"scratch/{arch.id}", network, rule, options, path, one_process(options)), _quiet)
+    context.recalibrate(network)
+    logits = context.evaluator_on(context.splits.val, None).logits(network)
+    return float((logits.argmax(1) == context.splits.val.labels.numpy()).mean())
 
 
 def _quiet(done: int, total: int, **figures: float) -> None:
@@ -62,15 +66,15 @@ def main() -> None:
         folder = Path(scratch, "run")
         shutil.copytree(arguments.run, folder, ignore=shutil.ignore_patterns("ranking", "tensorboard"))
         with Run.open(folder, recipe) as run:
-            job = Job(recipe, run)
-            shared = Job(recipe.model_copy(update={"space": replace(recipe.space, weights="shared")}), run)
-            job.plain = shared.fresh_supernet()
-            for arch in chosen_archs(job.space, arguments.archs, 0):
-                cell = job.space.text(arch)
+            context = Context(recipe, run)
+            space = replace(recipe.space, weights=WeightsOptions())
+            shared = Context(replace(recipe, space=space), run).fresh_supernet()
+            for arch in chosen_archs(context.space, arguments.archs, 0):
+                cell = context.space.text(arch)
                 if cell in done:
                     continue
                 begun = time.monotonic()
-                done[cell] = trained(job, arch, folder / "scratch" / arch.id / "weights.safetensors")
+                done[cell] = trained(context, shared, arch, folder / "scratch" / arch.id / "weights.safetensors")
                 print(f"{cell} {100 * done[cell]:.2f} % {time.monotonic() - begun:.0f} s", flush=True)
                 table = pyarrow.table({"arch": list(done), "accuracy": [100 * value for value in done.values()]})
                 parquet.write_table(table, arguments.out)

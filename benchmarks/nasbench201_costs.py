@@ -18,9 +18,8 @@ from collections.abc import Sequence
 import pyarrow.parquet as pq
 
 from duonas.core.block import BlockSpec
-from duonas.core.options import SpaceOptions
 from duonas.costs.analytic import analytic
-from duonas.spaces.nasbench201 import FAMILY
+from duonas.spaces.nasbench201 import NasBench201
 
 ROUNDING = 1e-3  # params or MACs; the table's are millions in float64
 
@@ -47,7 +46,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("table", help="Parquet with arch, cifar10_params_m and cifar10_macs_m")
     table = pq.read_table(parser.parse_args().table, columns=["arch", "cifar10_params_m", "cifar10_macs_m"])
-    space = FAMILY.space(SpaceOptions(), 32, 10)
+    space = NasBench201.space(NasBench201.Options(), 32, 10)
     params, macs, apart = [], [], []
     for cell, millions, flops in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
         blocks = space.blocks(space.arch(cell=cell))

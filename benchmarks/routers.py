@@ -15,30 +15,32 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from duonas.core.options import LearnedOptions, RouteOptions
 from duonas.core.rng import stream
 from duonas.data.batches import evaluation_batches
-from duonas.pipeline.context import Job
+from duonas.pair.pair import Pair
+from duonas.pipeline.context import Context
+from duonas.recipe.schema import options_for
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.metrics import area, oracle_accuracy
+from duonas.routing.options import RouteOptions
 from duonas.routing.route import halves, scores
 from duonas.routing.routed import observe
-from duonas.routing.routers.make import make_router
+from duonas.routing.router import make_router
+from duonas.routing.routers.learned import LearnedOptions
 from duonas.routing.threshold import keeps_little, sweep
 from duonas.rundir.run import Run
 
 SCORES = ("max_softmax", "margin", "entropy", "logit_margin", "energy", "best")
 ROUTERS = {
-    **{f"confidence, {score}": RouteOptions(score=score) for score in SCORES},
-    "window": RouteOptions(router="window"),
-    "learned, after little": RouteOptions(router="learned", position="after_little"),
-    "learned, stem": RouteOptions(router="learned", position="stem"),
-    "learned, input": RouteOptions(router="learned", position="input"),
-    "difficulty, stem": RouteOptions(router="difficulty", position="stem"),
-    "difficulty, input": RouteOptions(router="difficulty", position="input"),
-    "random, input": RouteOptions(router="random", position="input"),
+    **{f"confidence, {score}": options_for("route", score=score) for score in SCORES},
+    "window": options_for("route", router="window"),
+    "learned, after little": options_for("route", router="learned", position="after_little"),
+    "learned, stem": options_for("route", router="learned", position="stem"),
+    "learned, input": options_for("route", router="learned", position="input"),
+    "difficulty, stem": options_for("route", router="difficulty", position="stem"),
+    "difficulty, input": options_for("route", router="difficulty", position="input"),
+    "random, input": options_for("route", router="random", position="input"),
 }
 WAYS = ("straight-through", "gumbel", "reinforce")
 LEARNED = {
@@ -49,53 +51,44 @@ LEARNED = {
     "oracle, unbalanced": LearnedOptions(balance=False),
 }
 SIGNALS = {
-    f"{name}, {position.replace('_', ' ')}": RouteOptions(router="learned", position=position, learned=options)
+    f"{name}, {position.replace('_', ' ')}": options_for("route", router="learned", position=position, learned=options)
     for position in ("after_little", "stem")
     for name, options in LEARNED.items()
 }
 
 
-def pair_of(job: Job):
-    """The pair in plain PyTorch, with the weights that its run saved."""
-    supernet = job.fresh_supernet()
-    networks = {role: supernet.extract(subnet) for role, subnet in job.subnets.items()}
-    for role, network in networks.items():
-        network.load_state_dict(load_file(job.run.pair / f"{role}.safetensors"))
-    return job.joined(networks)
-
-
 class View:
     """What routers see of a run's calib and test split; both networks are asked once a kind and position."""
 
-    def __init__(self, job: Job) -> None:
-        self._splits, self._net, self._known = job.splits, pair_of(job), {}
+    def __init__(self, context: Context) -> None:
+        self._splits, self.pair, self._known = context.splits, Pair.load(context.run.pair), {}
 
     def of(self, router):
         key = router.name, router.position
         if key not in self._known:
             self._known[key] = [
-                observe(self._net, router, evaluation_batches(images.pixels, 250), images.labels)
+                observe(self.pair, router, evaluation_batches(images.pixels, 250), images.labels)
                 for images in (self._splits.calib, self._splits.test)
             ]
         return self._known[key]
 
 
-def judged(job: Job, view: View, options: RouteOptions) -> dict[str, object]:
+def judged(context: Context, view: View, options: RouteOptions) -> dict[str, object]:
     """One router, fitted and chosen on calib, on the test split."""
-    blank = make_router(options)
+    blank, pair_cost = make_router(options), view.pair.facts.cost
     calib, test = view.of(blank)
-    fitting, choosing = halves(len(calib.answers), job.recipe.seed)
+    fitting, choosing = halves(len(calib.answers), context.recipe.seed)
     start = perf_counter()
     held = calib.answers.take(fitting)
-    router = blank.fit(calib.described[fitting], held, stream(job.recipe.seed, "route", blank.name))
+    router = blank.fit(calib.described[fitting], held, stream(context.recipe.seed, "route", blank.name))
     seconds = perf_counter() - start
-    cost, chosen_on = job.cost.routed_by(router.macs, before=router.before), calib.answers.take(choosing)
+    cost, chosen_on = pair_cost.routed_by(router.macs, before=router.before), calib.answers.take(choosing)
     curve = sweep(scores(router, calib.described[choosing]), chosen_on.little_right, chosen_on.big_right)
     score, little, big = scores(router, test.described), test.answers.little_right, test.answers.big_right
     temperature = fit_temperature(held.little, held.labels)
     rows = []
     for part in (0.25, 0.5, 0.75):
-        budget = job.cost.least + part * job.cost.big
+        budget = pair_cost.least + part * pair_cost.big
         tau = float(curve.tau[curve.at_budget(budget, cost)])
         kept = keeps_little(torch.from_numpy(score), tau).numpy()
         right = np.where(kept, little, big)
@@ -121,10 +114,10 @@ def main() -> None:
     arguments = parser.parse_args()
     for path in arguments.runs:
         run = Run(path)
-        job = Job(run.recipe, run)
-        view = View(job)
+        context = Context(run.recipe, run)
+        view = View(context)
         for name, options in (SIGNALS if arguments.signals else ROUTERS).items():
-            found = judged(job, view, options)
+            found = judged(context, view, options)
             about = {"data": run.recipe.data.name, "seed": run.recipe.seed, "router_name": name}
             print(json.dumps(about | found), flush=True)
 

@@ -22,19 +22,19 @@ from torch import nn
 from torch.nn import functional as F
 
 from duonas.core.couplings import NestedPairs
-from duonas.core.goal import Goal
-from duonas.core.options import SearchOptions, SpaceOptions, TrainOptions
 from duonas.core.pair import Subnet
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.costs.analytic import analytic
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.layers.norm import recalibrate
+from duonas.recipe.schema import options_for
 from duonas.search.evaluate import Evaluator
-from duonas.search.prices import Pricer, PriceTable
-from duonas.search.recombine import Judged, recombine
-from duonas.spaces.mobilenet import FAMILY
+from duonas.search.goal import Goal
+from duonas.search.prices import PairTable, Prices
+from duonas.search.recombine import recombine
+from duonas.search.scores import Judged
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
 from duonas.training.rules.sandwich import Sandwich
@@ -58,8 +58,8 @@ def side_by_side(a: Callable[[], object], b: Callable[[], object], repeats: int)
 def build(depth: int = 3) -> PairSupernet:
     """The supernet of the ``cifar10-cpu`` recipe, at a depth."""
     axes = {"depth": list(range(1, depth + 1)), "kernel": [3, 5], "expansion": [1, 2, 4]}
-    options = SpaceOptions(preset="cifar-small", axes=axes)
-    net = FAMILY.supernet(FAMILY.space(options, 32, 10), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), options)
+    options = MobileNet.Options(preset="cifar-small", axes=axes)
+    net = MobileNet.supernet(MobileNet.space(options, 32, 10), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), options)
     return PairSupernet(NestedPairs(net.space), net)
 
 
@@ -75,7 +75,7 @@ def batch(n: int = BATCH) -> tuple[torch.Tensor, torch.Tensor]:
 def training_step(repeats: int, depth: int = 3) -> dict[str, float]:
     """A sandwich step (4 subnets, optimiser step) against the same four as plain networks, stepped by plain PyTorch."""
     supernet = build(depth).train()
-    options = TrainOptions()
+    options = options_for("train")
     images, targets = batch()
     rng = stream(0, "archs", 0)
     space = supernet.pairs.space
@@ -112,7 +112,7 @@ def evaluation(repeats: int, images: int = 2000) -> dict[str, float]:
     pixels = torch.from_numpy(stream(0, "pixels").integers(0, 256, (2 * images, 3, 32, 32), dtype=np.uint8))
     labels = torch.zeros(images, dtype=torch.int64)
     arch = Subnet(supernet.pairs.space.sample(stream(3, "arch")))
-    options = SearchOptions(recalibration_images=images, batch_size=250)
+    options = options_for("search", recalibration_images=images, batch_size=250)
     with tempfile.TemporaryDirectory() as folder:
         evaluator = Evaluator(supernet, pixels[:images], Images(pixels[images:], labels), Path(folder), options, "x")
         plain = recalibrate(supernet.extract(arch).to(memory_format=torch.channels_last), [batch()[0]])
@@ -134,16 +134,17 @@ def pair_scoring(archs: int, images: int = 2500) -> dict[str, float]:
     """All nested pairs of ``archs`` evaluated archs at all thresholds, per second."""
     pairs = build().pairs
     space = pairs.space
-    pricer = Pricer(pairs, analytic)
+    prices = Prices(pairs)
     rng = stream(0, "answers")
     chosen = sorted({Subnet(space.sample_within(space.sample(rng), rng)) for _ in range(archs)})
-    correct = (rng.random((len(chosen), images)) < 0.8).astype(np.int8)
+    right = rng.random((len(chosen), images)) < 0.8
     score = rng.random((len(chosen), images), dtype=np.float32)
     goal = Goal(("accuracy", "expected_macs", "peak_macs"), {})
     start = time.perf_counter()
-    table = PriceTable(pricer, chosen)
-    judged = [Judged(little, 0, score[little], table.row(little, goal)) for little in range(len(chosen))]
-    _, scored = recombine(correct, judged, goal)
+    table = PairTable(prices, chosen, goal)
+    rows = [(little, row) for little in range(len(chosen)) for _, _, row in table.rows(little) if len(row.bigs)]
+    judged = [Judged(little, 0, score[little], 0, row) for little, row in rows]
+    _, scored = recombine(right, judged, table)
     seconds = time.perf_counter() - start
     return {
         "archs": len(chosen),

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 
 import torch
 from speed import BATCH, batch, side_by_side
@@ -20,13 +19,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from duonas.core.couplings import pair_space
-from duonas.core.options import LossOptions, SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import FAMILY
+from duonas.recipe.schema import options_for
+from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
-from duonas.training.rules.make import make_rule
+from duonas.training.options import LossOptions
+from duonas.training.rule import make_rule
 
 AXES = {"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2, 4]}
 LOSS = LossOptions(gamma=0.5)
@@ -50,11 +50,11 @@ class Watching(nn.Module):
 
 def build(coupling: str) -> PairSupernet:
     """The supernet of ``cifar-small`` under a coupling."""
-    options = SpaceOptions(preset="cifar-small", axes=AXES)
-    space = FAMILY.space(options, 32, 10)
+    options = MobileNet.Options(preset="cifar-small", axes=AXES)
+    space = MobileNet.space(options, 32, 10)
     pairs = pair_space(space, coupling, None, space)
     towers = [
-        FAMILY.supernet(space, (0.5,) * 3, (0.25,) * 3, stream(0, "init", role), options) for role in pairs.towers
+        MobileNet.supernet(space, (0.5,) * 3, (0.25,) * 3, stream(0, "init", role), options) for role in pairs.towers
     ]
     return PairSupernet(pairs, *towers).to(memory_format=torch.channels_last).train()
 
@@ -62,7 +62,7 @@ def build(coupling: str) -> PairSupernet:
 def step(coupling: str, name: str, repeats: int) -> dict[str, float]:
     """One step of a rule against the subnets that it trained, as plain networks."""
     supernet = build(coupling)
-    options = replace(TrainOptions(rule=name), loss=LOSS)
+    options = options_for("train", rule=name, **({"loss": LOSS} if name == "cotrain" else {}))
     rule = make_rule(supernet.pairs, options)
     rule.prepare(supernet, 90, 100)  # near the end, where a progressive rule has everything elastic
     images, targets = batch()

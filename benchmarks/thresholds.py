@@ -14,23 +14,27 @@ import time
 import numpy as np
 
 from duonas.core.cost import PairCost
-from duonas.core.options import RouteOptions
 from duonas.core.rng import stream
+from duonas.recipe.schema import options_for
 from duonas.routing.policy import Policy
-from duonas.routing.route import Judged, decide
+from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
 
 COST = PairCost(stem=1e5, router=0, little=4e5, big=2e6)
-TARGETS = {"budget": RouteOptions(budget=1.2e6), "floor": RouteOptions(floor=0.8), "share": RouteOptions(share=0.7)}
+TARGETS = {
+    "budget": options_for("route", budget=1.2e6),
+    "floor": options_for("route", floor=0.8),
+    "share": options_for("route", share=0.7),
+}
 
 
-def judged(count: int) -> Judged:
+def judged(count: int) -> CalibrationSet:
     """Made-up scores of ``count`` images, little right more often where they are high."""
     rng = stream(0, "scores", count)
     score = rng.random(count, dtype=np.float32)
     ladder = np.concatenate([[np.inf], np.linspace(1, 0, 198), [-np.inf]])
     right = {"little_right": rng.random(count) < 0.6 + 0.3 * score, "big_right": rng.random(count) < 0.9}
-    return Judged(score=score, ladder=ladder, **right)
+    return CalibrationSet(score=score, ladder=ladder, **right)
 
 
 def main() -> None:

@@ -23,14 +23,15 @@ from torch.nn import functional as F
 
 from duonas.core.cell import EDGES
 from duonas.core.couplings import pair_space
-from duonas.core.options import SpaceOptions, TrainOptions
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
 from duonas.layers.cells import through_cell
-from duonas.spaces.families import build_space, build_supernet, family
+from duonas.recipe.schema import options_for
+from duonas.spaces.nasbench201 import NasBench201
+from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
-from duonas.training.rules.make import make_rule
+from duonas.training.rule import make_rule
 
 WEIGHTS = ("shared", "kshot", "kshot-hypernet")
 SKELETONS = {"small, 16 x 16": (8, 1, 16), "the benchmark's, 32 x 32": (16, 5, 32)}  # channels, cells, pixels
@@ -38,10 +39,9 @@ SKELETONS = {"small, 16 x 16": (8, 1, 16), "the benchmark's, 32 x 32": (16, 5, 3
 
 def build(weights: str, channels: int, cells: int, side: int) -> PairSupernet:
     """The supernet over all cells."""
-    cell_family = family("nasbench201")
-    options = SpaceOptions(name="nasbench201", channels=channels, cells=cells, weights=weights)
-    space = build_space(cell_family, options, side, 10)
-    big = build_supernet(cell_family, space, (0.5,) * 3, (0.25,) * 3, stream(0, "init"), options)
+    options = options_for("space", name="nasbench201", channels=channels, cells=cells, weights=weights)
+    space = build_space(NasBench201, options, side, 10)
+    big = build_supernet(NasBench201, space, (0.5,) * 3, (0.25,) * 3, stream(0, "init"), options)
     return PairSupernet(pair_space(space), big).train()
 
 
@@ -112,7 +112,7 @@ def trained(networks: list[nn.Module], images, targets) -> None:
 
 def ruled(supernet: PairSupernet, name: str, images, targets):
     """A step of a rule, always with the same draws."""
-    rule = make_rule(supernet.pairs, TrainOptions(rule=name))
+    rule = make_rule(supernet.pairs, options_for("train", rule=name))
     optimizer = sgd([*supernet.parameters(), *rule.weights.parameters()])
 
     def run() -> None:
@@ -133,7 +133,7 @@ def focus_fair(weights: str, skeleton: str, size: int, repeats: int) -> dict[str
     supernet = build(weights, *SKELETONS[skeleton])
     images, targets = batch(size, SKELETONS[skeleton][2])
     watching = Watching(supernet)
-    rule = make_rule(supernet.pairs, TrainOptions(rule="focus-fair"))
+    rule = make_rule(supernet.pairs, options_for("train", rule="focus-fair"))
     rule.step(watching, Step(images, targets, stream(0, "step"), lambda loss: loss.backward()))
     plain = [supernet.extract(subnet).train() for subnet in watching.ran] + [plain_mixed(supernet).train()]
     return side_by_side(ruled(supernet, "focus-fair", images, targets), trained(plain, images, targets), repeats)

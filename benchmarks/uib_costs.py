@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import sys
 
-from duonas.core.options import SpaceOptions
 from duonas.costs.analytic import analytic
-from duonas.spaces.uib import FAMILY
+from duonas.spaces.uib import UIB
 
 # Millions of params, billions of MACs.
 PUBLISHED = {"khyper-s": (3.9, 0.5), "khyper-m": (6.8, 1.3), "khyper-l": (8.7, 1.8)}
@@ -20,7 +19,7 @@ PUBLISHED = {"khyper-s": (3.9, 0.5), "khyper-m": (6.8, 1.3), "khyper-l": (8.7, 1
 
 def main() -> int:
     """Print a line for each; the exit status."""
-    space = FAMILY.space(SpaceOptions(preset="uib"), 320, 1000)
+    space = UIB.space(UIB.Options(preset="uib"), 320, 1000)
     print("arch      params  without classifier  Table 5  MACs    without classifier  Table 5")
     agree = True
     for name, (millions, billions) in PUBLISHED.items():

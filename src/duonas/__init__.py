@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duonas.core.arch import Arch
@@ -11,14 +11,18 @@ if TYPE_CHECKING:
     from duonas.core.pair import PairArch, PairSpace
     from duonas.core.space import Axis, SearchSpace
     from duonas.pipeline.compare import compare
-    from duonas.pipeline.stages import profile, rechoose, run
-    from duonas.ranking.ranking import rank
+    from duonas.pipeline.profile import profile
+    from duonas.pipeline.rechoose import rechoose
+    from duonas.pipeline.stages import run
+    from duonas.ranking.rank import rank
+    from duonas.ranking.table import RankTable
+    from duonas.recipe.read import load as load_recipe
     from duonas.recipe.schema import Recipe
-    from duonas.recipe.schema import load as load_recipe
     from duonas.recipe.study import load_study
     from duonas.routing.router import Router
     from duonas.runtime import Bundle
-    from duonas.supernet.supernet import Family, Supernet
+    from duonas.supernet.family import Family
+    from duonas.supernet.supernet import Supernet
 
 __version__ = "0.1.0"
 
@@ -28,19 +32,20 @@ _HOMES = {
     "Axis": "core.space:Axis",
     "Bundle": "runtime:Bundle",
     "DuonasError": "core.errors:DuonasError",
-    "Family": "supernet.supernet:Family",
+    "Family": "supernet.family:Family",
     "PairArch": "core.pair:PairArch",
     "PairSpace": "core.pair:PairSpace",
+    "RankTable": "ranking.table:RankTable",
     "Recipe": "recipe.schema:Recipe",
     "Router": "routing.router:Router",
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "supernet.supernet:Supernet",
     "compare": "pipeline.compare:compare",
-    "load_recipe": "recipe.schema:load",
+    "load_recipe": "recipe.read:load",
     "load_study": "recipe.study:load_study",
-    "profile": "pipeline.stages:profile",
-    "rank": "ranking.ranking:rank",
-    "rechoose": "pipeline.stages:rechoose",
+    "profile": "pipeline.profile:profile",
+    "rank": "ranking.rank:rank",
+    "rechoose": "pipeline.rechoose:rechoose",
     "run": "pipeline.stages:run",
 }
 
@@ -52,6 +57,7 @@ __all__ = [
     "Family",
     "PairArch",
     "PairSpace",
+    "RankTable",
     "Recipe",
     "Router",
     "SearchSpace",
@@ -66,10 +72,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'duonas' has no attribute {name!r}")
     module, attribute = _HOMES[name].split(":")
-    # Kept under its own name: importing ``duonas.pipeline.compare`` has just put the module of that name there.
+    # Stored under its own name: importing ``duonas.pipeline.compare`` has just put the module of that name there.
     globals()[name] = value = getattr(import_module(f"duonas.{module}"), attribute)
     return value

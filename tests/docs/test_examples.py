@@ -1,4 +1,4 @@
-"""The examples run as they are, and the own space keeps every law of the shipped ones."""
+"""The examples run as they are, and each keeps the laws of its kind."""
 
 from __future__ import annotations
 
@@ -10,14 +10,46 @@ import pytest
 from PIL import Image
 
 import duonas
-from duonas.core.options import RouteOptions, SpaceOptions
+from duonas.core.couplings import pair_space
+from duonas.core.files import read_json
+from duonas.core.registry import find, options_of
 from duonas.core.rng import stream
-from duonas.routing.routers.make import make_router
-from duonas.testing import RouterContract, SupernetContract
+from duonas.routing.options import RouteOptions
+from duonas.routing.router import make_router
+from duonas.search.goal import Goal
+from duonas.search.prices import Prices
+from duonas.search.problem import Problem
+from duonas.spaces.mobilenet import MobileNet
+from duonas.supernet.family import build_space, build_supernet
+from duonas.supernet.options import SpaceOptions
+from duonas.supernet.pair import PairSupernet
+from duonas.testing import (
+    AugmentationContract,
+    BaselineContract,
+    RouterContract,
+    RuleContract,
+    ScoreContract,
+    SourceContract,
+    SpaceContract,
+    StrategyContract,
+    SupernetContract,
+)
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-QUICK = ["train.epochs=2", "train.batch_size=16", "search.evaluations=4", "search.population=4",
+QUICK = ["train.epochs=2", "train.batch_size=16", "search.evaluations=4",
          "search.recalibration_images=32", "measure.latency_images=5", "measure.throughput_batches=2"]  # fmt: skip
+MEAN, STD = (0.5,) * 3, (0.2,) * 3
+
+
+def own(text):
+    """The name of a part of an example, such as ``own_rule:Drawn``."""
+    file, _, name = text.partition(":")
+    return f"{EXAMPLES / file}.py:{name}"
+
+
+def made(kind, text, **options):
+    """A part of an example."""
+    return find(kind, own(text))(options_of(kind, own(text))(**options))
 
 
 def example(name):
@@ -27,21 +59,104 @@ def example(name):
     return module
 
 
+def supernet(family, options, size=8, classes=5):
+    space = build_space(family, options, size, classes)
+    return build_supernet(family, space, MEAN, STD, stream(0, "init"), options)
+
+
 class TestOwnSpace(SupernetContract):
     def supernet(self):
-        family = example("own_space").FAMILY
-        space = family.space(SpaceOptions(), 8, 5)
-        return family.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init"), SpaceOptions())
+        return supernet(find("space", own("own_space:Plain")), SpaceOptions())
+
+
+class TestOwnOutline(SpaceContract):
+    def space(self):
+        return build_space(find("space", own("own_outline:Slim")), options_of("space", own("own_outline:Slim"))(), 8, 5)
+
+
+class TestOwnWeights(SupernetContract):
+    def supernet(self):
+        weights = options_of("weights", own("own_weights:Two"))(name=own("own_weights:Two"))
+        return supernet(MobileNet, MobileNet.Options(preset="digits", axes={"depth": [1]}, weights=weights))
 
 
 class TestOwnRouter(RouterContract):
     def router(self):
-        return make_router(RouteOptions(router=f"{EXAMPLES / 'own_router.py'}:Contrast"))
+        return make_router(RouteOptions(router=own("own_router:Contrast")))
+
+
+class TestOwnScore(ScoreContract):
+    def score(self):
+        return own("own_score:Agreement")
+
+
+class TestOwnRule(RuleContract):
+    def supernet(self):
+        net = supernet(MobileNet, MobileNet.Options(preset="digits", axes={"depth": [1]}))
+        return PairSupernet(pair_space(net.space), net)
+
+    def rule(self, pairs, options):
+        kind = find("rule", own("own_rule:Drawn"))
+        return kind(pairs, kind.Options(draws=2))
+
+
+class TestOwnStrategy(StrategyContract):
+    def pairs(self):
+        return pair_space(MobileNet.space(MobileNet.Options(preset="digits", axes={"depth": [1, 2]}), 8, 4))
+
+    def strategy(self, pairs, seed):
+        kind = find("strategy", own("own_strategy:Climb"))
+        return kind(Problem(Goal(("accuracy", "peak_macs"), {}), Prices(pairs)), kind.Options(first=8), seed)
+
+
+class TestOwnSource(SourceContract):
+    def source(self):
+        return made("source", "own_source:Stripes", images=60)
+
+
+class TestOwnAugmentation(AugmentationContract):
+    def augmentation(self):
+        return made("augmentation", "own_augmentation:Erase", erase=3)
+
+
+class TestOwnBaseline(BaselineContract):
+    def baseline(self):
+        return find("baseline", own("own_baseline:Plain"))("plain")
+
+
+def test_an_example_is_short():
+    for path in EXAMPLES.glob("own_*.py"):
+        lines = len(path.read_text().splitlines())
+        assert lines <= 40 or path.stem == "own_space", f"{path.name} has {lines} lines"
+
+
+def test_a_recipe_of_own_parts_goes_through_the_whole_pipeline(tmp_path):
+    """Each kind of part that a recipe names is the user's own, with a key of its own where it has one."""
+    overrides = [
+        f"data.name={own('own_source:Stripes')}", "data.images=200",
+        f"data.augmentations=['{own('own_augmentation:Erase')}']", "data.erase=2",
+        f"space.name={own('own_outline:Slim')}", "space.stages=2", "space.preset=", "space.axes=",
+        f"space.weights={own('own_weights:Two')}",
+        f"train.rule={own('own_rule:Drawn')}", "train.draws=2",
+        f"search.strategy={own('own_strategy:Climb')}", "search.first=2",
+        f"search.objectives=['accuracy', 'expected_macs', '{own('own_metric:Launches')}']",
+        f"route.score={own('own_score:Agreement')}",
+        f"baselines.networks=['{own('own_baseline:Plain')}']",
+    ]  # fmt: skip
+    recipe = duonas.load_recipe("quickstart", [*QUICK, *overrides])
+    run = duonas.run(recipe, tmp_path / "run")
+    assert (run / "report.html").exists()
+    assert read_json(run / "export" / "policy.json")["router"]["score"] == own("own_score:Agreement")
+    assert own("own_metric:Launches") in read_json(run / "front.json")["objectives"]
+    assert [each["name"] for each in read_json(run / "baselines.json")["networks"]] == [own("own_baseline:Plain")]
+    assert len(list((run / "baselines").glob("*own_baseline*/weights.safetensors"))) == 1  # and nothing beside the run
+    bundle = duonas.Bundle.load(run / "export")
+    assert bundle.predict(np.zeros((2, 3, 8, 8), np.float32)).logits.shape == (2, 3)
 
 
 def test_own_space_goes_through_the_whole_pipeline(tmp_path):
-    recipe = duonas.load_recipe("quickstart", [f"space.name={EXAMPLES / 'own_space.py'}:FAMILY", *QUICK])
-    run = duonas.run(recipe, tmp_path / "run")
+    overrides = [f"space.name={own('own_space:Plain')}", f"route.router={own('own_router:Contrast')}"]
+    run = duonas.run(duonas.load_recipe("quickstart", [*overrides, *QUICK]), tmp_path / "run")
     assert (run / "report.html").exists()
     bundle = duonas.Bundle.load(run / "export")
     assert bundle.predict(np.zeros((2, 3, 8, 8), np.float32)).logits.shape == (2, 10)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 import duonas
-from duonas.recipe import schema as recipes
+from duonas.recipe import read as recipes
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,7 +41,12 @@ def test_every_name_that_is_exported_is_there_and_sorted():
 
 
 def test_every_file_that_is_linked_exists():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmarks").rglob("README.md")]
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "benchmarks").rglob("README.md"),
+    ]
     links = [(page, link) for page in pages for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text("utf-8"))]
     assert links
     assert [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []

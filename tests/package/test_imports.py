@@ -28,19 +28,19 @@ def command(*args: str) -> str:
     "code",
     [
         "import duonas",
-        "import duonas.core.space, duonas.core.pair, duonas.core.options",
+        "import duonas.core.space, duonas.core.pair, duonas.core.registry, duonas.recipe.read",
         command("--help"),
         command("run", "--help"),
         command("--version"),
         command("list"),
+        command("list", "router"),
         command("run", "quikstart"),
         command("explain", "no-such-run"),
         command("route", "no-such-run", "--floor", "0.5"),
         command("rank", "no-such-run"),
         "import duonas.cli.explain",
-        command("run", "quickstart", "--set", "train.epoch=3"),
-        "import duonas; duonas.load_recipe('quickstart')",
-        "import duonas.rundir.run, duonas.cli.console, duonas.cli.catalogue",
+        command("run", "quickstart", "--set", "trian.epochs=3"),
+        "import duonas.rundir.run, duonas.cli.console, duonas.cli.parts",
     ],
 )
 def test_no_torch_before_there_is_work(code):
@@ -63,3 +63,9 @@ def test_the_python_verbs_stay_functions_when_their_modules_are_loaded():
     script = f"import duonas, duonas.cli.app, duonas.pipeline.stages; {names}; print(*map(callable, ({names})))"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["True"] * 4
+
+
+def test_the_package_lists_its_public_names_and_nothing_else():
+    import duonas
+
+    assert dir(duonas) == sorted([*duonas.__all__, "__version__"])

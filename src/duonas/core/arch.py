@@ -1,4 +1,4 @@
-"""An arch: an assignment of all the axes of a search space."""
+"""An arch: one choice for every axis of a search space."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from duonas.core.errors import DuonasError
 class Arch:
     """One choice for every active axis, as indices into the axes' values.
 
-    Hashable and sortable; it names its search space but does not hold it.
+    Archs are hashable and sortable. An arch has the name of its search space, not the space itself.
     """
 
     space: str
@@ -27,27 +27,31 @@ class Arch:
 
     @cached_property
     def id(self) -> str:
-        """Eight hex digits that name this arch in files and logs."""
+        """Eight hex digits that identify this arch in files and logs."""
         return hashlib.sha256(json.dumps(self.to_json()).encode()).hexdigest()[:8]
 
     def __getitem__(self, axis: str) -> int:
-        """The index chosen on ``axis``; ``KeyError`` where that axis is inactive."""
+        """The index chosen on ``axis``; ``KeyError`` if that axis is inactive."""
         return self._index[axis]
 
     def get(self, axis: str, default: int) -> int:
-        """The index chosen on ``axis``, or ``default`` where that axis is inactive."""
+        """The index chosen on ``axis``, or ``default`` if that axis is inactive."""
         return self._index.get(axis, default)
 
     def __contains__(self, axis: object) -> bool:
         return axis in self._index
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which ``from_json`` makes an equal arch."""
+        """The arch as JSON, to be read by ``from_json``."""
         return {"space": self.space, "choices": dict(self.choices)}
 
     @classmethod
     def from_json(cls, value: Any) -> Arch:
-        """The arch that ``to_json`` described."""
+        """Read an arch that ``to_json`` wrote.
+
+        Raises:
+            DuonasError: the value does not describe an arch.
+        """
         try:
             choices = tuple((str(name), int(index)) for name, index in value["choices"].items())
             return cls(str(value["space"]), choices)

@@ -1,11 +1,12 @@
-"""What an arch is made of: blocks, and inside them the layers that multiply.
+"""Specifications of blocks and of the layers inside them.
 
-``SearchSpace.blocks(arch)`` is the one description of an arch. Counting, device tables, the drawings of the report, the
+``SearchSpace.blocks(arch)`` is the one description of an arch. Costs, device tables, the report's drawings, the
 supernet's forward pass and ``extract`` all read it, so they cannot disagree.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ Activation = Literal["relu", "hswish", "none"]
 
 @dataclass(frozen=True)
 class LayerSpec:
-    """A convolution or linear layer, with the norm and the activation that follow it; or a norm by itself."""
+    """A convolution or linear layer with the norm and activation that follow it, or a norm that follows no layer."""
 
     name: str
     kind: Literal["conv", "linear", "norm"]
@@ -23,19 +24,19 @@ class LayerSpec:
     kernel: int = 1
     stride: int = 1
     groups: int = 1
-    in_resolution: int = 1  # side of the square feature map that enters
+    in_resolution: int = 1  # side of the square input feature map
     norm: bool = False
     bias: bool = False
     activation: Activation = "none"
 
     @property
     def out_resolution(self) -> int:
-        """Side of the feature map that leaves; padding is ``kernel // 2``."""
+        """Side of the output feature map; the padding is ``kernel // 2``."""
         return (self.in_resolution - 1) // self.stride + 1
 
     @property
     def weights(self) -> int:
-        """Numbers that the layer multiplies by; none where it is a norm by itself."""
+        """The number of weights of the convolution or linear layer; 0 for a norm."""
         if self.kind == "norm":
             return 0
         return self.in_channels // self.groups * self.kernel**2 * self.out_channels
@@ -47,25 +48,30 @@ class LayerSpec:
 
     @property
     def params(self) -> int:
-        """Trained numbers, norm weight and bias included."""
+        """The number of trained parameters, including the weight and bias of the norm."""
         return self.weights + self.out_channels * (self.bias + 2 * self.norm)
 
     @property
+    def stored(self) -> int:
+        """The number of stored values: ``params`` and the running mean and variance of the norm."""
+        return self.params + self.out_channels * 2 * self.norm
+
+    @property
     def activations(self) -> int:
-        """Numbers alive while the layer runs on one image: what enters and what leaves."""
+        """The number of input and output values for one image."""
         return self.in_channels * self.in_resolution**2 + self.out_channels * self.out_resolution**2
 
 
 @dataclass(frozen=True)
 class BlockSpec:
-    """A block of an arch; ``key`` (all but where it stands) is what a device table is indexed by."""
+    """A block of an arch; ``key``, all fields but its name and stage, is its key in a device table."""
 
-    name: str  # where its weights live in the supernet, such as "stage2.block1"
-    stage: int  # 0: the stem; 1, 2, ...: stages; the head comes last
+    name: str  # of its weights in the supernet, such as "stage2_block1"
+    stage: int  # 0 for input and stem, then 1, 2, ...; the head has the last number
     kind: str
     in_channels: int
     out_channels: int
-    resolution: int  # side of the square feature map that enters
+    resolution: int  # side of the square input feature map
     out_resolution: int
     kernel: int = 1
     stride: int = 1
@@ -74,11 +80,11 @@ class BlockSpec:
     squeeze_excite: bool = False
     residual: bool = False
     layers: tuple[LayerSpec, ...] = ()
-    operations: tuple[str, ...] = ()  # on the edges of a cell; of a whole one, those that every edge has
-    alive: int = 0  # the most numbers alive at once, where more than one layer's are (in a graph of layers)
+    operations: tuple[str, ...] = ()  # of a cell, one for each edge; of a supernet's cell, the choices of every edge
+    alive: int = 0  # peak number of activations of a graph of layers; 0 for a chain
 
     def __getitem__(self, layer: str) -> LayerSpec:
-        """The layer of that name; ``KeyError`` where this block has none."""
+        """The layer of that name; ``KeyError`` if this block has none."""
         for spec in self.layers:
             if spec.name == layer:
                 return spec
@@ -89,7 +95,7 @@ class BlockSpec:
 
     @property
     def key(self) -> BlockSpec:
-        """The same block wherever it stands."""
+        """This block without its name and stage."""
         return replace(self, name="", stage=0)
 
     @property
@@ -99,29 +105,45 @@ class BlockSpec:
 
     @property
     def params(self) -> int:
-        """Trained numbers."""
+        """The number of trained parameters."""
         return sum(layer.params for layer in self.layers)
 
     @property
+    def stored(self) -> int:
+        """The number of stored values, including the running statistics of norms."""
+        return sum(layer.stored for layer in self.layers)
+
+    @property
     def peak_activations(self) -> int:
-        """The most numbers alive at once on one image; a residual block keeps its input throughout."""
+        """The peak number of activations for one image; a residual block keeps its input until its end."""
         entering = self.in_channels * self.resolution**2
-        held = entering if self.residual else 0
+        residual = entering if self.residual else 0
         through = max((layer.activations for layer in self.layers), default=0)
-        return self.alive or max(through + held, entering + self.out_channels * self.out_resolution**2)
+        return self.alive or max(through + residual, entering + self.out_channels * self.out_resolution**2)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields and counts, for files and drawings."""
+        """All fields, MACs and parameters as JSON, to be read by ``from_json``."""
         return asdict(self) | {"macs": self.macs, "params": self.params}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> BlockSpec:
+        """Read a block that ``to_json`` wrote.
+
+        Raises:
+            TypeError, KeyError: a field is missing or unknown.
+        """
+        known = {name: each for name, each in value.items() if name not in ("macs", "params")}
+        layers = tuple(LayerSpec(**layer) for layer in known.pop("layers"))
+        return cls(**known | {"layers": layers, "operations": tuple(known["operations"])})
 
 
 def input_block(image_size: int, resolution: int) -> BlockSpec:
-    """Resize to ``resolution`` and normalise: no multiply-accumulates by the field's convention."""
+    """Resize to ``resolution`` and normalise; by convention this counts no multiply-accumulates."""
     return BlockSpec("input", 0, "input", 3, 3, image_size, resolution)
 
 
 def stem_block(channels: int, resolution: int, *, stride: int, activation: Activation) -> BlockSpec:
-    """A 3 x 3 convolution from the image."""
+    """A 3 x 3 convolution of the image."""
     conv = LayerSpec("conv", "conv", 3, channels, kernel=3, stride=stride, in_resolution=resolution, norm=True,
                      activation=activation)  # fmt: skip
     return BlockSpec("stem", 0, "stem", 3, channels, resolution, conv.out_resolution, 3, stride,
@@ -143,7 +165,7 @@ def mbconv_block(
 ) -> BlockSpec:
     """MobileNetV3's inverted residual: expand 1 x 1, depthwise k x k, squeeze-excite, project 1 x 1.
 
-    With ``expansion`` 1 there is nothing to expand and that convolution is left out, as in MobileNetV2 and V3.
+    With ``expansion`` 1 the expansion is omitted, as in MobileNetV2 and V3.
     """
     hidden = in_channels * expansion
     layers = []
@@ -167,7 +189,7 @@ def mbconv_block(
 def head_block(
     stage: int, in_channels: int, features: int, classes: int, resolution: int, *, activation: Activation
 ) -> BlockSpec:
-    """Widen 1 x 1, average over the map, classify."""
+    """1 x 1 convolution, global average pooling, classifier."""
     widen = LayerSpec("widen", "conv", in_channels, features, in_resolution=resolution, norm=True,
                       activation=activation)  # fmt: skip
     classify = LayerSpec("classify", "linear", features, classes, bias=True)
@@ -176,7 +198,7 @@ def head_block(
 
 
 def basic_block(name: str, stage: int, in_channels: int, out_channels: int, resolution: int) -> BlockSpec:
-    """ResNet's basic block of stride 2, each convolution after a ReLU; the shortcut averages 2 x 2, then 1 x 1."""
+    """ResNet's pre-activation basic block of stride 2; shortcut: 2 x 2 average pooling and a 1 x 1 convolution."""
     first = LayerSpec("first", "conv", in_channels, out_channels, 3, 2, in_resolution=resolution, norm=True)
     side = first.out_resolution
     second = LayerSpec("second", "conv", out_channels, out_channels, 3, in_resolution=side, norm=True)
@@ -186,7 +208,7 @@ def basic_block(name: str, stage: int, in_channels: int, out_channels: int, reso
 
 
 def classifier_block(stage: int, channels: int, classes: int, resolution: int) -> BlockSpec:
-    """Norm, ReLU, average over the map, classify."""
+    """Norm, ReLU, global average pooling, classifier."""
     norm = LayerSpec("norm", "norm", channels, channels, in_resolution=resolution, norm=True, activation="relu")
     classify = LayerSpec("classify", "linear", channels, classes, bias=True)
     return BlockSpec("head", stage, "head", channels, classes, resolution, 1, activation="relu",

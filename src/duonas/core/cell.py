@@ -1,6 +1,6 @@
 """Cells: small graphs of operations on feature maps (NAS-Bench-201: Dong and Yang 2020, section 2.1).
 
-Node 0 is what enters; every later node is the sum of operations on the nodes before it, and the last one leaves.
+Node 0 is the input. Every later node is a sum of operations on earlier nodes; the last node is the output.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from duonas.core.errors import DuonasError, nearest
 NODES = 4
 EDGES = tuple((source, node) for node in range(1, NODES) for source in range(node))  # in the order of a cell's text
 WEIGHTLESS = ("none", "skip_connect")
-CONVOLUTIONS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # ReLU, a convolution of that side, norm
+CONVOLUTIONS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # kernel size of the convolution between ReLU and norm
 OPERATIONS = (*WEIGHTLESS, "avg_pool_3x3", *CONVOLUTIONS)  # from small to large
 FORM = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|"
 
 
 def write_cell(operations: tuple[str, ...]) -> str:
-    """The benchmark's text of a cell, such as ``|none~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_3x3~2|``."""
+    """The benchmark's string of a cell, e.g. ``|none~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_3x3~2|``."""
     parts = [f"{operation}~{source}" for operation, (source, _) in zip(operations, EDGES, strict=True)]
     nodes = ["|".join(part for part, (_, end) in zip(parts, EDGES, strict=True) if end == node)
              for node in range(1, NODES)]  # fmt: skip
@@ -28,10 +28,10 @@ def write_cell(operations: tuple[str, ...]) -> str:
 
 
 def read_cell(text: object) -> tuple[str, ...]:
-    """The six operations of a cell's text, in the order of ``EDGES``.
+    """Parse a cell's string into its six operations, in the order of ``EDGES``.
 
     Raises:
-        DuonasError: it has another form, an operation that does not exist, or an edge that is not where it belongs.
+        DuonasError: the string has another form, an unknown operation or a misplaced edge.
     """
     nodes = text.split("+") if isinstance(text, str) else []
     if len(nodes) != NODES - 1 or not all(len(n) > 1 and n[0] == n[-1] == "|" for n in nodes):
@@ -53,7 +53,7 @@ def read_cell(text: object) -> tuple[str, ...]:
 
 
 def cell_block(name: str, stage: int, channels: int, resolution: int, operations: tuple[str, ...]) -> BlockSpec:
-    """A cell with these operations on its edges; its layers are named by edge and operation."""
+    """A cell with these operations on its edges; its layers are named by ``layer_name``."""
     layers = tuple(
         LayerSpec(layer_name(edge, operation), "conv", channels, channels, CONVOLUTIONS[operation],
                   in_resolution=resolution, norm=True)
@@ -64,23 +64,23 @@ def cell_block(name: str, stage: int, channels: int, resolution: int, operations
 
 
 def axis_name(edge: int) -> str:
-    """What the choice of an edge's operation is called, such as ``edge01.operation``."""
+    """The name of the axis of an edge's operation, such as ``edge01.operation``."""
     source, node = EDGES[edge]
     return f"edge{source}{node}.operation"
 
 
 def layer_name(edge: int, operation: str) -> str:
-    """What the convolution on an edge is called, such as ``edge01_nor_conv_3x3``."""
+    """The name of the convolution on an edge, such as ``edge01_nor_conv_3x3``."""
     source, node = EDGES[edge]
     return f"edge{source}{node}_{operation}"
 
 
 @cache
 def maps_alive(operations: tuple[str, ...]) -> int:
-    """The most feature maps of a cell that are alive at once, the one that enters among them.
+    """The largest number of feature maps that are in memory at once in a cell, including its input.
 
     Operations run one by one, in the order of ``EDGES``. A convolution reads a rectified copy of its node, a skip
-    copies nothing, and a sum takes the place of a term that nobody reads any more.
+    copies nothing, and a sum overwrites a term that is not read again.
     """
     edges = [(*edge, operation) for edge, operation in zip(EDGES, operations, strict=True) if operation != "none"]
     maps, new, most = {0: 0}, count(1), 2

@@ -1,4 +1,4 @@
-"""What duonas says when what it was given cannot be used."""
+"""The error for invalid input, and hints for misspelt names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from difflib import get_close_matches
 
 
 class DuonasError(Exception):
-    """A mistake in the input. The message is one sentence for the user; the command line exits with 2."""
+    """A mistake in the input. The message is one sentence for the user; the command line exits with code 2."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message.replace("?.", "?"))  # a hint that asks ends the sentence itself
+        super().__init__(message.replace("?.", "?").replace("?,", ","))  # a hint may end in a question mark
 
 
 def nearest(name: str, options: Iterable[str]) -> str:

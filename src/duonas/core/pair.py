@@ -1,4 +1,4 @@
-"""A pair of archs, its subnets, and what a space of pairs can do."""
+"""Pairs of archs, their subnets, and the interface of a space of pairs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Role = Literal["big", "little"]
 
 @dataclass(frozen=True, order=True)
 class PairArch:
-    """A little and a big arch; the stages up to ``split`` are shared (0: the stem alone)."""
+    """A little and a big arch that share the stages up to ``split`` (0: only the stem)."""
 
     little: Arch
     big: Arch
@@ -28,28 +28,28 @@ class PairArch:
 
     @property
     def id(self) -> str:
-        """The two archs' names, little first, and the split where there is one."""
+        """The ids of little and big, and the split unless it is 0."""
         return f"{self.little.id}-{self.big.id}" + (f"-{self.split}" if self.split else "")
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which ``from_json`` makes an equal pair."""
+        """The pair as JSON, to be read by ``from_json``."""
         return {"little": self.little.to_json(), "big": self.big.to_json(), "split": self.split}
 
     @classmethod
     def from_json(cls, value: Any) -> PairArch:
-        """The pair that ``to_json`` described."""
+        """Read a pair that ``to_json`` wrote."""
         return cls(Arch.from_json(value["little"]), Arch.from_json(value["big"]), int(value["split"]))
 
 
 @dataclass(frozen=True, order=True)
 class Subnet:
-    """One network in the weights of a coupling: what it answers does not depend on its partner.
+    """One network of a pair supernet; its logits do not depend on its partner.
 
     Args:
-        arch: the arch.
-        role: whose weights and blocks it has. Nested pairs have one tower, big's; both archs are big's subnets there,
-            unless little's blocks are others.
-        split: a little's stages up to here have big's weights.
+        arch: its arch.
+        role: whose weights and blocks it uses. Both networks of a nested pair are subnets of big, unless little has
+            blocks of another kind.
+        split: a little uses the weights of big in the stages up to this one.
     """
 
     arch: Arch
@@ -58,11 +58,11 @@ class Subnet:
 
     @property
     def id(self) -> str:
-        """The arch's name, and where in the weights it lies if that is not big's tower."""
+        """The id of the arch, and the role and split unless the role is big."""
         return self.arch.id if self.role == "big" else f"{self.arch.id}-{self.role}{self.split}"
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value that tells subnets apart."""
+        """The subnet as JSON; different subnets give different values."""
         return {"arch": self.arch.to_json(), "role": self.role, "split": self.split}
 
 
@@ -70,17 +70,17 @@ class PairSpace(ABC):
     """The pairs that a search space and a coupling allow (paper D, section 3.2).
 
     Args:
-        space: where both archs come from.
-        little: a space with the same axes, of whose blocks little is made after the split, such as simpler ones;
-            default: the same blocks as big's.
+        space: the space of both archs.
+        little: a space with the same axes whose blocks little has after the split, such as simpler ones; default:
+            ``space``.
 
     Raises:
-        DuonasError: little's space has other axes.
+        DuonasError: the spaces have different axes.
     """
 
     coupling: Coupling
     roles: tuple[Role, ...] = ("big", "little")  # of the subnets
-    towers: tuple[Role, ...] = ("big", "little")  # whose weights there are
+    towers: tuple[Role, ...] = ("big", "little")  # that have weights
     splits: tuple[int, ...] = (0,)  # where little may branch off
 
     def __init__(self, space: SearchSpace, little: SearchSpace | None = None) -> None:
@@ -91,7 +91,7 @@ class PairSpace(ABC):
 
     @property
     def within(self) -> bool:
-        """Whether little's weights are a part of big's: in one tower, where they are not made for each arch."""
+        """Whether little's weights are a part of big's: both in one tower, and not generated for each arch."""
         return len(self.towers) == 1 and not self.space.generated
 
     @abstractmethod
@@ -104,43 +104,35 @@ class PairSpace(ABC):
 
         Args:
             little: (A,) indices on all A axes, -1 where an axis is inactive.
-            bigs: (N, A) likewise.
+            bigs: (N, A) indices of the bigs.
             split: of the pairs.
         """
 
     @abstractmethod
     def sample(self, rng: np.random.Generator) -> PairArch:
-        """An allowed pair, drawn."""
-
-    @abstractmethod
-    def sample_with(self, big: Arch, rng: np.random.Generator) -> PairArch:
-        """An allowed pair with this big, of which ``smallest_with`` must know one; its little is drawn."""
+        """Draw an allowed pair."""
 
     @abstractmethod
     def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
-        """The nearest pair that is allowed."""
+        """Turn a pair into a similar pair that is allowed."""
 
     @abstractmethod
     def size(self) -> int:
         """The exact number of allowed pairs (paper D, appendix E.1)."""
 
     @abstractmethod
-    def size_with(self, big: Arch) -> int:
-        """The exact number of allowed pairs with this big."""
-
-    @abstractmethod
     def smallest(self) -> Iterator[PairArch]:
-        """Pairs among which, for any cost, one costs least."""
+        """Pairs that include, for any cost that grows with the archs, the cheapest pair."""
 
     @abstractmethod
     def _objection(self, pair: PairArch) -> str:
-        """Why a pair of archs of the space is not allowed."""
+        """Why the pair is not allowed, for the message of ``validate``."""
 
     def validate(self, pair: PairArch) -> PairArch:
         """``pair`` itself, if it is allowed.
 
         Raises:
-            DuonasError: one of its archs is not of the space, or they do not go together; the message says why.
+            DuonasError: an arch is not of the space, or the pair is not allowed; the message says why.
         """
         for arch in (pair.little, pair.big):
             self.space.validate(arch)
@@ -148,59 +140,52 @@ class PairSpace(ABC):
             raise DuonasError(f"{pair.id} is not a {self.coupling} pair: {self._objection(pair)}.")
         return pair
 
-    def smallest_with(self, big: Arch) -> Iterator[PairArch]:
-        """Pairs with this big among which, for any cost, one costs least; none where no little goes with it."""
-        smallest = self.space.smallest()
-        littles = dict.fromkeys((smallest, self.space.graft(big, smallest, 0)))  # the latter shares big's stem
-        return (pair for pair in (PairArch(little, big) for little in littles) if self.contains(pair))
-
     def largest(self) -> PairArch:
-        """Both archs the largest; not an allowed pair where little must differ."""
+        """The pair of the largest arch with itself, which nested pairs do not allow."""
         return PairArch(self.space.largest(), self.space.largest())
 
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
-        """Little and big as subnets of the coupling's weights."""
+        """Little and big as subnets of the pair supernet."""
         return Subnet(pair.little, "little", pair.split), Subnet(pair.big)
 
     def largest_subnets(self) -> tuple[Subnet, ...]:
-        """The largest of each tower, at every split: together they use all weights."""
+        """The largest subnet of each role and split; together they use all weights."""
         largest = self.space.largest()
         little = [Subnet(largest, "little", split) for split in self.splits if "little" in self.roles]
         return Subnet(largest), *little
 
     def sample_subnet(self, role: Role, rng: np.random.Generator) -> Subnet:
-        """A subnet of one tower, drawn."""
+        """Draw a subnet of one role."""
         return Subnet(self.space.sample(rng), role)
 
     def mutate(self, pair: PairArch, rng: np.random.Generator, p: float = 0.1) -> PairArch:
-        """Both archs mutated, then made to fit each other."""
+        """Mutate both archs, and repair the pair."""
         little, big = self.space.mutate(pair.little, rng, p), self.space.mutate(pair.big, rng, p)
         return self.repair(PairArch(little, big, self._redrawn(pair.split, rng, p)), rng)
 
     def crossover(self, a: PairArch, b: PairArch, rng: np.random.Generator) -> PairArch:
-        """Little crossed with little and big with big, then made to fit each other."""
+        """Cross little with little and big with big, and repair the pair."""
         little, big = self.space.crossover(a.little, b.little, rng), self.space.crossover(a.big, b.big, rng)
         return self.repair(PairArch(little, big, a.split), rng)
 
     def blocks(self, subnet: Subnet) -> tuple[BlockSpec, ...]:
-        """What a subnet is made of: the blocks of its role's space, but up to the split those of big's."""
-        blocks, own = self.space.blocks(subnet.arch), self.spaces[subnet.role]
-        if own is self.space:
+        """The blocks of a subnet: up to its split those of big's space, then those of its role's space."""
+        blocks, space = self.space.blocks(subnet.arch), self.spaces[subnet.role]
+        if space is self.space:
             return blocks
-        pairs = zip(blocks, own.blocks(subnet.arch), strict=True)
-        return tuple(mine if mine.stage > subnet.split else shared for shared, mine in pairs)
+        pairs = zip(blocks, space.blocks(subnet.arch), strict=True)
+        return tuple(after if after.stage > subnet.split else shared for shared, after in pairs)
 
     def shared(self, pair: PairArch) -> int:
-        """How many leading blocks the towers share.
+        """The number of leading blocks, up to the split, that are equal in both networks.
 
-        Those up to the split that are equal in both: with different resolutions not even the stem can be shared, since
-        the two towers look at different images.
+        With different resolutions not even the stem is shared, since the networks read different images.
         """
         little, big = map(self.blocks, self.subnets(pair))
         return count_shared(little, big, pair.split)
 
     def parted(self) -> PairSpace:
-        """The coupling of a pair that was trained on: each tower with weights of its own behind what both share."""
+        """The coupling after a pair is fine-tuned: the networks have separate weights behind the shared blocks."""
         return self
 
     def _redrawn(self, split: int, rng: np.random.Generator, p: float) -> int:
@@ -208,7 +193,7 @@ class PairSpace(ABC):
 
 
 def count_shared(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], split: int) -> int:
-    """The number of leading blocks, in stages up to ``split``, that are the same in both archs."""
+    """The number of leading blocks, in stages up to ``split``, that are equal in both networks."""
     shared = 0
     for mine, other in zip(little, big, strict=False):
         if mine != other or mine.stage > split:

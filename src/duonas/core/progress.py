@@ -1,4 +1,4 @@
-"""How long work says how it is going: one ``Progress`` a stage."""
+"""Progress of a run: one ``Progress`` for each stage."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from duonas.core.protocols import Progress, silent
 
 
 class StageProgress(Protocol):
-    """Watches a run: one ``Progress`` a stage."""
+    """Shows the progress of a run, stage by stage."""
 
     def stage(self, name: str) -> AbstractContextManager[Progress]:
-        """Entered when a stage starts and left when it ends; gives what the stage's work reports to."""
+        """A context for the duration of the stage; it yields the ``Progress`` to report to."""
         ...
 
     def skip(self, name: str, why: str) -> None:
-        """Told of a stage that need not be done, with the reason, such as ``"done before"``."""
+        """Show that a stage is skipped, and why, such as ``"done before"``."""
         ...
 
     def warn(self, sentence: str) -> None:
-        """Told before long work of what will make it less worth than it could be."""
+        """Show a warning of one sentence, before long work whose result could be better."""
         ...
 
 
 class Silent:
-    """Shows nothing."""
+    """Progress that shows nothing."""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Progress]:
-        """Gives the progress that nobody watches."""
+        """Show nothing."""
         yield silent
 
     def skip(self, name: str, why: str) -> None:
-        """Says nothing."""
+        """Show nothing."""
 
     def warn(self, sentence: str) -> None:
-        """Says nothing."""
+        """Show nothing."""
 
 
 @contextmanager
 def lazy_stage(watch: StageProgress, name: str) -> Iterator[Progress]:
-    """A stage that starts with the first report, so that nothing is said of work that was done before."""
+    """A stage that starts with the first report, so that nothing is shown when there is no work."""
     with ExitStack() as stack:
-        told: Progress | None = None
+        stage: Progress | None = None
 
         def report(done: int, total: int, **figures: float) -> None:
-            nonlocal told
-            told = told or stack.enter_context(watch.stage(name))
-            told(done, total, **figures)
+            nonlocal stage
+            stage = stage or stack.enter_context(watch.stage(name))
+            stage(done, total, **figures)
 
         yield report

@@ -1,4 +1,4 @@
-"""Randomness as an argument: independent streams named by a path, with no state to save."""
+"""Independent random streams, each named by a path, without state to save."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """The generator for one purpose, a pure function of ``seed`` and ``path``.
+    """A random generator, determined by ``seed`` and ``path``.
 
-    Training draws from ``stream(seed, "archs", step)`` and so on, so a resumed run needs only the step number to draw
-    what an undisturbed run would have drawn.
+    Training draws from ``stream(seed, "archs", step)``, so a resumed run continues with the same random numbers.
     """
     name = "/".join(map(str, (seed, *path))).encode()
     return np.random.default_rng(list(hashlib.sha256(name).digest()))

@@ -1,11 +1,11 @@
-"""A search space: a table of axes, and the blocks that an arch is made of."""
+"""A search space: its axes, and the blocks of its archs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from math import prod
 from typing import Any
 
@@ -15,19 +15,20 @@ from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
 
-WALKED = 200_000  # archs of the largest space that is walked through
+WALKED = 200_000  # archs of the largest space that is enumerated
+KEPT = 100_000  # archs whose blocks a space caches
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One choice, its values from small to large; the weights of each lie in those of every larger one.
+    """One choice with values from small to large, where the weights of each value are a subset of every larger one's.
 
-    Where they do not, ``weightless`` names the values that have no weights: these lie in every value, and beside them
-    each value in itself alone.
+    For operations without such an order, ``weightless`` names the values that have no weights. A value then contains
+    itself and the weightless ones only.
 
-    An axis with a ``parent`` is active only where the parent's index is at least ``minimum``: the kernel of a stage's
-    third block matters only where the stage is that deep. ``stage`` says which stage the choice is about (0: all of
-    them, as the resolution); a child has its parent's.
+    An axis with a ``parent`` is active only if the parent's index is at least ``minimum``: the kernel of a stage's
+    third block matters only if the stage has three blocks. ``stage`` is the stage of the choice (0: the whole network,
+    such as the resolution); a child has the stage of its parent.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Axis:
 
     @property
     def kind(self) -> str:
-        """The last word of the name, such as ``kernel``: what the same choice is called in every block and stage."""
+        """The last part of the name, such as ``kernel``, which is the same in every block and stage."""
         return self.name.rpartition(".")[2]
 
     def __post_init__(self) -> None:
@@ -47,14 +48,14 @@ class Axis:
             raise DuonasError(f"axis {self.name!r} has no values: give at least one.")
 
     def within(self, index: int) -> Sequence[int]:
-        """The indices of the values whose weights lie in those of value ``index``, itself among them, rising."""
+        """The sorted indices of the values whose weights are a subset of those of value ``index``, including itself."""
         if self.weightless is None:
             return range(index + 1)
         return [i for i, value in enumerate(self.values) if i == index or value in self.weightless]
 
     @cached_property
     def order(self) -> np.ndarray:
-        """Whether value i lies in value j, as a table (V + 1, V + 1); the last row and column are for no choice."""
+        """(V + 1, V + 1) bool: whether value j contains value i; the last row and column stand for an inactive axis."""
         table = np.zeros((len(self.values) + 1,) * 2, dtype=bool)
         table[-1] = True
         for index in range(len(self.values)):
@@ -62,17 +63,32 @@ class Axis:
         return table
 
 
+def once_per_arch(blocks: Callable[[Any, Arch], tuple[BlockSpec, ...]]) -> Callable[[Any, Arch], tuple[BlockSpec, ...]]:
+    """Decorator for ``SearchSpace.blocks`` that caches the blocks of the most recent archs."""
+
+    @wraps(blocks)
+    def kept(space: SearchSpace, arch: Arch) -> tuple[BlockSpec, ...]:
+        known = space._blocks
+        if arch not in known:
+            if len(known) >= KEPT:
+                known.pop(next(iter(known)))
+            known[arch] = blocks(space, arch)
+        return known[arch]
+
+    return kept
+
+
 class SearchSpace(ABC):
-    """Everything that can be done with archs follows from ``axes``; a subclass adds ``blocks``.
+    """A search space; a subclass defines ``blocks``, and everything else follows from ``axes``.
 
     Args:
-        name: what archs of this space carry in ``Arch.space``.
+        name: the value of ``Arch.space`` for archs of this space.
         axes: the choices; a parent comes before its children.
-        image_size: side of the square images the networks take, in pixels.
+        image_size: side of the square input images, in pixels.
         classes: the number of classes K.
 
-    ``mixed`` names the axes over whose values a supernet can sum (paper T, eq. 5). ``generated`` says that the weights
-    of an arch are made for it, so that two archs share none but the stem's.
+    ``mixed`` names the axes over whose values a supernet can sum (paper T, eq. 5). ``generated`` says that weights are
+    generated for each arch, so that two archs share the weights of the stem only.
     """
 
     mixed: tuple[str, ...] = ()
@@ -83,6 +99,7 @@ class SearchSpace(ABC):
         self.axes: Mapping[str, Axis] = {axis.name: axis for axis in axes}
         self.image_size = image_size
         self.classes = classes
+        self._blocks: dict[Arch, tuple[BlockSpec, ...]] = {}  # see once_per_arch
         self._children: dict[str | None, list[Axis]] = {}
         for axis in axes:
             self._children.setdefault(axis.parent, []).append(axis)
@@ -92,34 +109,42 @@ class SearchSpace(ABC):
         """The blocks of ``arch`` from image to logits."""
 
     def whole(self) -> tuple[BlockSpec, ...]:
-        """The blocks with every layer that some arch has, each as large as it gets: what a supernet is built from.
+        """The blocks that a supernet is built from, with every layer of any arch at its largest size.
 
-        They are the largest arch's; a space where that does not contain all others overrides this.
+        The default is the largest arch; a space whose largest arch does not contain all others overrides this.
         """
         return self.blocks(self.largest())
 
     def mixed_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
-        """The blocks with the layers of every value on the ``mixed`` axes; on the others ``arch`` chooses.
+        """The blocks of ``arch`` with the layers of every value on the ``mixed`` axes.
 
-        They are the blocks of ``arch`` with the last value on every mixed axis; a space where that does not contain the
-        other values overrides this.
+        The default takes the last value on every mixed axis; a space where that does not contain the other values
+        overrides this.
         """
         last = {name: len(self.axes[name].values) - 1 for name in self.mixed}
         return self.blocks(self.build({name: arch.get(name, 0) for name in self.axes} | last))
 
     def text(self, arch: Arch) -> str | None:
-        """What published tables call ``arch``; ``None`` where there are none.
-
-        A space that overrides this takes the text back as ``arch(cell=...)``.
-        """
+        """The name of ``arch`` in published tables; ``None`` if there are no such tables for this space."""
         return None
 
     def value(self, arch: Arch, axis: str) -> Any:
-        """The value, not the index, that ``arch`` has on ``axis``."""
+        """The value (not the index) of ``arch`` on ``axis``."""
         return self.axes[axis].values[arch[axis]]
 
+    def values(self, arch: Arch) -> dict[str, Any]:
+        """The values of ``arch`` by the names of its active axes."""
+        return {name: self.value(arch, name) for name, _ in arch.choices}
+
     def arch(self, **values: Any) -> Arch:
-        """The arch with these values (underscores stand for dots in axis names); the rest as large as possible."""
+        """The arch with these values, and the largest value on all other axes.
+
+        Args:
+            values: by axis; underscores may replace the dots of axis names.
+
+        Raises:
+            DuonasError: no such axis or value.
+        """
         indices = {name: len(axis.values) - 1 for name, axis in self.axes.items()}
         for key, value in values.items():
             name = key if key in self.axes else key.replace("_", ".")
@@ -131,7 +156,7 @@ class SearchSpace(ABC):
         return self.build(indices)
 
     def build(self, indices: Mapping[str, int]) -> Arch:
-        """The arch with these indices on its axes; those on axes that are not active are dropped."""
+        """The arch with these indices; those of inactive axes are dropped."""
         choices: dict[str, int] = {}
         for name, axis in self.axes.items():
             if axis.parent is None or choices.get(axis.parent, -1) >= axis.minimum:
@@ -139,14 +164,14 @@ class SearchSpace(ABC):
         return Arch(self.name, tuple(choices.items()))
 
     def canonical(self, arch: Arch) -> Arch:
-        """The same network with inactive axes dropped, in the order of the axes."""
+        """The arch of the same network without choices on inactive axes, in the order of the axes."""
         return self.build(dict(arch.choices))
 
     def validate(self, arch: Arch) -> Arch:
         """``arch`` itself, if it is a canonical arch of this space.
 
         Raises:
-            DuonasError: it belongs elsewhere, or misses, exceeds or misnames an axis.
+            DuonasError: it is of another space, lacks a choice, or has an unknown or inactive axis or a wrong index.
         """
         if arch.space != self.name:
             raise DuonasError(f"arch {arch.id} belongs to search space {arch.space!r}, not {self.name!r}.")
@@ -155,7 +180,7 @@ class SearchSpace(ABC):
                 raise DuonasError(f"search space {self.name!r} has no axis {name!r}: {nearest(name, self.axes)}.")
             if not 0 <= index < len(self.axes[name].values):
                 raise DuonasError(
-                    f"axis {name!r} has {len(self.axes[name].values)} values; arch {arch.id} asks for number {index}."
+                    f"axis {name!r} has {len(self.axes[name].values)} values; arch {arch.id} has index {index}."
                 )
         try:
             same = self.canonical(arch) == arch
@@ -166,11 +191,11 @@ class SearchSpace(ABC):
         return arch
 
     def sample(self, rng: np.random.Generator) -> Arch:
-        """An arch with every active axis drawn uniformly."""
+        """Draw every active axis uniformly."""
         return self.build(self._draw(rng))
 
     def sample_within(self, big: Arch, rng: np.random.Generator) -> Arch:
-        """An arch contained in ``big``, every active axis drawn uniformly from what lies in big's choice."""
+        """Draw an arch that ``big`` contains; each active axis uniformly from what big's choice contains."""
         drawn = dict.fromkeys(self.axes, 0)
         for name, index in big.choices:
             within = self.axes[name].within(index)
@@ -178,7 +203,7 @@ class SearchSpace(ABC):
         return self.build(drawn)
 
     def cut(self, little: Arch, big: Arch) -> Arch:
-        """``little`` with each choice that does not lie in big's made the next smaller one that does."""
+        """Make ``little`` a part of ``big``: each choice becomes the largest one, up to itself, that big's contains."""
         indices = dict.fromkeys(self.axes, 0)
         for name, index in little.choices:
             if name in big:
@@ -187,11 +212,11 @@ class SearchSpace(ABC):
         return self.build(indices)
 
     def sample_above(self, least: Mapping[str, int], rng: np.random.Generator) -> Arch:
-        """An arch with every active axis drawn uniformly from index ``least[axis]`` up."""
+        """Draw every active axis uniformly from the indices ``least[axis]`` and above."""
         return self.build({name: int(rng.integers(least[name], len(axis.values))) for name, axis in self.axes.items()})
 
     def mutate(self, arch: Arch, rng: np.random.Generator, p: float = 0.1) -> Arch:
-        """``arch`` with each axis redrawn with probability ``p``; axes that become active are drawn."""
+        """Redraw each axis of ``arch`` with probability ``p``; axes that become active are drawn."""
         drawn = self._draw(rng)
         keep = rng.random(len(self.axes)) >= p
         return self.build(
@@ -202,7 +227,7 @@ class SearchSpace(ABC):
         )
 
     def crossover(self, a: Arch, b: Arch, rng: np.random.Generator) -> Arch:
-        """Each axis from ``a`` or ``b`` with equal probability (from the one that has it, where only one does)."""
+        """Take each axis from ``a`` or ``b`` with equal probability; an axis of only one of them from that one."""
         drawn = self._draw(rng)
         from_a = rng.random(len(self.axes)) < 0.5
         child = {}
@@ -212,18 +237,18 @@ class SearchSpace(ABC):
         return self.build(child)
 
     def changed(self, arch: Arch, axis: str, index: int) -> Arch:
-        """``arch`` with another choice on one axis; an axis that becomes active starts at its smallest value."""
+        """``arch`` with index ``index`` on one axis; axes that become active get their smallest value."""
         return self.build({name: arch.get(name, 0) for name in self.axes} | {axis: index})
 
     def neighbours(self, arch: Arch) -> Iterator[Arch]:
-        """All archs that differ on one axis, ``changed`` there."""
+        """All archs that differ from ``arch`` by one choice; see ``changed``."""
         for name, chosen in arch.choices:
             for index in range(len(self.axes[name].values)):
                 if index != chosen:
                     yield self.changed(arch, name, index)
 
     def archs(self) -> Iterator[Arch]:
-        """Every arch once, in sorted order of their choices; for spaces small enough to walk through."""
+        """Every arch once, in sorted order of the choices; for spaces that are small enough to enumerate."""
 
         def extend(chosen: dict[str, int], names: list[str]) -> Iterator[Arch]:
             if not names:
@@ -243,7 +268,7 @@ class SearchSpace(ABC):
         return self.build(dict.fromkeys(self.axes, 0))
 
     def largest(self) -> Arch:
-        """The arch with the last value on every axis; where the space is ``ordered`` it contains all others."""
+        """The arch with the last value on every axis; in an ``ordered`` space it contains all others."""
         return self.build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
 
     @cached_property
@@ -258,10 +283,10 @@ class SearchSpace(ABC):
     def contained(self, little: np.ndarray, bigs: np.ndarray) -> np.ndarray:
         """``contains`` for one little and N bigs by their ``indices``, (A,) and (N, A), as a mask (N,).
 
-        Every choice of little lies in big's: an inactive axis is -1, so little needs nothing there, and a big that
-        lacks an axis contains no choice on it.
+        On an axis that is inactive in little (-1) every big contains it; on one that is inactive in big only such a
+        little is contained.
         """
-        if self.ordered:  # the same in one comparison
+        if self.ordered:  # equivalent, and faster
             mask: np.ndarray = np.all(little <= bigs, axis=1)
         else:
             columns = zip(self.axes.values(), little, bigs.T, strict=True)
@@ -269,12 +294,12 @@ class SearchSpace(ABC):
         return mask
 
     def indices(self, arch: Arch) -> np.ndarray:
-        """The index on every axis, -1 where it is inactive, (A,)."""
+        """The index on every axis (A,); -1 on inactive axes."""
         choices = dict(arch.choices)
         return np.array([choices.get(name, -1) for name in self.axes], dtype=np.int16)
 
     def encode(self, arch: Arch) -> np.ndarray:
-        """One-hot vector over all axes, shape (sum of the axes' sizes,); zeros where an axis is inactive."""
+        """One-hot vector over all axes, (sum of the axes' sizes,) float32; zeros for inactive axes."""
         parts = []
         for name, axis in self.axes.items():
             part = np.zeros(len(axis.values), dtype=np.float32)
@@ -285,14 +310,11 @@ class SearchSpace(ABC):
 
     @property
     def tokens_shape(self) -> tuple[int, int]:
-        """How many axes there are, and the most values that one has."""
+        """The number of axes and the largest number of values of an axis."""
         return len(self.axes), max(len(axis.values) for axis in self.axes.values())
 
     def tokens(self, arch: Arch) -> np.ndarray:
-        """One-hot rows, (axes, most values of an axis) float32: what weights are generated from.
-
-        Zeros where an axis is inactive.
-        """
+        """One-hot rows of shape ``tokens_shape``, float32, for generating weights; zeros for inactive axes."""
         rows = np.zeros(self.tokens_shape, dtype=np.float32)
         for row, name in zip(rows, self.axes, strict=True):
             if name in arch:
@@ -301,26 +323,22 @@ class SearchSpace(ABC):
 
     @property
     def stages(self) -> int:
-        """How many stages the axes are about."""
+        """The number of stages with choices."""
         return max((axis.stage for axis in self.axes.values()), default=0)
 
     def graft(self, early: Arch, late: Arch, split: int) -> Arch:
-        """``early``'s choices up to stage ``split``, ``late``'s after it."""
+        """The choices of ``early`` up to stage ``split``, and those of ``late`` after it."""
         chosen = {name: early if axis.stage <= split else late for name, axis in self.axes.items()}
         return self.build({name: arch.get(name, 0) for name, arch in chosen.items()})
 
     def size(self, *, after: int = -1, upto: int | None = None) -> int:
-        """The exact number of different archs, or of different choices in the stages ``after`` < stage <= ``upto``."""
+        """The exact number of archs, or of combinations of choices in the stages ``after`` < stage <= ``upto``."""
         upto = self.stages if upto is None else upto
         return prod(self._count(axis) for axis in self._children.get(None, []) if after < axis.stage <= upto)
 
     def nested_pairs(self) -> int:
         """The exact number of pairs (little, big) with ``contains(big, little)``."""
         return prod(self._count_pairs(axis) for axis in self._children.get(None, []))
-
-    def size_within(self, big: Arch) -> int:
-        """The exact number of archs that ``big`` contains, itself among them."""
-        return prod(self._count_within(axis, big) for axis in self._children.get(None, []))
 
     def _draw(self, rng: np.random.Generator) -> dict[str, int]:
         sizes = [len(axis.values) for axis in self.axes.values()]
@@ -330,14 +348,6 @@ class SearchSpace(ABC):
         return sum(
             prod(self._count(child) for child in self._children.get(axis.name, []) if index >= child.minimum)
             for index in range(len(axis.values))
-        )
-
-    def _count_within(self, axis: Axis, big: Arch) -> int:
-        return sum(
-            prod(
-                self._count_within(child, big) for child in self._children.get(axis.name, []) if index >= child.minimum
-            )
-            for index in axis.within(big[axis.name])
         )
 
     def _count_pairs(self, axis: Axis) -> int:

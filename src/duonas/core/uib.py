@@ -5,12 +5,12 @@ from __future__ import annotations
 from duonas.core.block import Activation, BlockSpec, LayerSpec
 
 PLACES = ("first", "second")  # of the depthwise convolutions: before and after the expansion
-# What a block is called, by whether it has the first and the second depthwise convolution.
+# The form of a block by whether it has the first and the second depthwise convolution.
 FORMS = {(False, False): "FFN", (True, False): "ConvNext-like", (False, True): "IB", (True, True): "Extra DW"}
 
 
 def form(first: int, second: int) -> str:
-    """The name of a block with these depthwise kernels; 0: that convolution is not there."""
+    """The form of a block with these depthwise kernel sizes; 0 means that the convolution is missing."""
     return FORMS[first > 0, second > 0]
 
 
@@ -29,12 +29,12 @@ def uib_block(
 ) -> BlockSpec:
     """Depthwise ``first`` x ``first``, expand 1 x 1, depthwise ``second`` x ``second``, project 1 x 1.
 
-    A norm follows each, an activation the expansion and the second depthwise. A kernel of 0 leaves that depthwise out;
-    with ``expansion`` 1 there is nothing to expand and that convolution is left out, as in MobileNetV2 and V3.
+    A norm follows each convolution; an activation follows the expansion and the second depthwise. A kernel of 0 omits
+    that depthwise, and ``expansion`` 1 omits the expansion, as in MobileNetV2 and V3.
 
-    The stride is the second depthwise's; where that is not there the first's (both as in MobileNetV4); in an FFN that
-    of its first 1 x 1 convolution, which then reads every ``stride``-th pixel. Behind the last depthwise no pixels mix,
-    so it does not matter to the result where they are dropped there, but the sooner the cheaper.
+    The second depthwise has the stride, or the first if there is no second (both as in MobileNetV4). In an FFN the
+    first 1 x 1 convolution has it and reads every ``stride``-th pixel: no later layer mixes pixels, so dropping them
+    early gives the same result at less cost.
     """
     strided = "second" if second else "first" if first else "expand" if expansion > 1 else "project"
     hidden, side = in_channels * expansion, resolution
@@ -66,7 +66,7 @@ def deep_head_block(
     *,
     activation: Activation,
 ) -> BlockSpec:
-    """MobileNetV3's head: widen 1 x 1, average over the map, a hidden linear layer with activation, classify."""
+    """MobileNetV3's head: 1 x 1 convolution, global average pooling, hidden layer with activation, classifier."""
     widen = LayerSpec("widen", "conv", in_channels, features, in_resolution=resolution, norm=True,
                       activation=activation)  # fmt: skip
     between = LayerSpec("hidden", "linear", features, hidden, bias=True, activation=activation)
