@@ -136,6 +136,7 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
     for expected in (*sizes, "1.5M", "2.0 KiB", "yes", "no", "needs 1,024"):
         assert expected in result.stdout
     assert "partial pairs, the recipe's" in result.stdout and "after stage 1 or 3" in result.stdout
+    assert "[green]" not in result.output and "[/" not in result.output
 
 
 def test_profile_ends_as_a_run_would_where_constraints_cannot_be_met(pipeline):

@@ -333,5 +333,6 @@ def _print(*parts: Any) -> None:
     """Print tables and texts with empty lines between them; only texts of one line are wrapped."""
     console = _console()
     for number, part in enumerate(parts):
-        lines = isinstance(part, str) and "\n" in part
-        console.print(*([""] if number else []), part, sep="\n", markup=False, highlight=False, soft_wrap=lines)
+        text = isinstance(part, str)  # tables have colours, texts may hold brackets of their own
+        lines = text and "\n" in part
+        console.print(*([""] if number else []), part, sep="\n", markup=not text, highlight=False, soft_wrap=lines)
