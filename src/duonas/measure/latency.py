@@ -25,7 +25,7 @@ Call = Callable[[], object]
 
 
 @dataclass(frozen=True)
-class Bench:
+class Timer:
     """Times all networks of a bundle on the same images.
 
     Args:
@@ -113,19 +113,19 @@ def latency(
         routed time to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``); and
         ``router_us``, the time of the score for one image in microseconds.
     """
-    bench = Bench(open_sessions(bundle, options.threads), pixels, is_little, tau)
+    timer = Timer(open_sessions(bundle, options.threads), pixels, is_little, tau)
     order, images = stream(0, "latency"), options.latency_images
     total = images + options.throughput_batches
     progress(0, total)
-    single = bench.times(images, 1, order, lambda done: progress(done, total))
-    batched = bench.times(options.throughput_batches, BATCH, order, lambda done: progress(images + done, total))
-    hard = ~is_little[bench.rows(0, images)]
+    single = timer.times(images, 1, order, lambda done: progress(done, total))
+    batched = timer.times(options.throughput_batches, BATCH, order, lambda done: progress(images + done, total))
+    hard = ~is_little[timer.rows(0, images)]
     speed: dict[str, Any] = {
         role: {"latency_ms": _percentiles(single[role]), "images_per_s": BATCH * 1e3 / _median(batched[role])}
         for role in ROLES
     }
     routed, batch = _typical(single["routed"], hard), _median(batched["routed"])
-    ideal = _ideal(single, hard, little_is_asked=bench.sessions.little_tower is not None)
+    ideal = _ideal(single, hard, little_is_asked=timer.sessions.little_tower is not None)
     return speed | {
         "ratio_to_ideal": {
             "batch_1": routed / ideal,
