@@ -372,3 +372,11 @@ def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
         duonas.rechoose(tmp_path / "run", floor=0.5)
     with pytest.raises(DuonasError, match="is not a run"):
         duonas.rechoose(tmp_path, floor=0.5)
+
+
+@pytest.mark.parametrize("verb", [duonas.profile, lambda name: duonas.run(name, "run")], ids=["profile", "run"])
+def test_a_name_in_place_of_a_recipe_is_told_how_to_load_it(verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DuonasError, match=r"expected a recipe, got 'quickstart': load one with duonas.load_recipe"):
+        verb("quickstart")
+    assert not list(tmp_path.iterdir())

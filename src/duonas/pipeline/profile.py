@@ -13,7 +13,7 @@ from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.data.splits import load_splits
 from duonas.pipeline.context import make_problem, pairs_of, searched
-from duonas.recipe.schema import Recipe
+from duonas.recipe.schema import Recipe, check_recipe
 from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
@@ -78,6 +78,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
     2,000 archs sampled with the recipe's seed. Figures of a device table of whole networks are over all its archs;
     those of a table of blocks, which may not grow with the archs, include the sampled minimum and maximum.
     """
+    check_recipe(recipe)
     splits = load_splits(recipe.data, recipe.seed)
     pairs = pairs_of(recipe, family or find("space", recipe.space.name), splits)
     problem = make_problem(recipe, pairs)

@@ -31,7 +31,7 @@ from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.pairs import chosen_router, take_pair
 from duonas.pipeline.reuse import adopt
-from duonas.recipe.schema import Recipe
+from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
 from duonas.routing.policy import Policy
@@ -212,6 +212,7 @@ def run(
     Raises:
         DuonasError: the recipe, the data or the run directory cannot be used.
     """
+    check_recipe(recipe)
     if until not in STAGES:
         raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
     watch = progress or Silent()

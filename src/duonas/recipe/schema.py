@@ -117,6 +117,18 @@ def checked(tables: Mapping[str, Any]) -> Recipe:
     return Recipe(**tables)
 
 
+def check_recipe(recipe: object) -> None:
+    """Refuse what is not a recipe, such as a recipe's name.
+
+    Raises:
+        DuonasError: the message says how to load one.
+    """
+    if not isinstance(recipe, Recipe):
+        raise DuonasError(
+            f"expected a recipe, got {recipe!r:.80}: load one with duonas.load_recipe({str(recipe)[:80]!r})."
+        )
+
+
 def options_for(table: str, **keys: Any) -> Any:
     """Return the options of one table of a recipe: ``options_for("train", rule="cotrain", epochs=3)``.
 
