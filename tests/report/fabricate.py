@@ -15,7 +15,7 @@ import pyarrow
 from pyarrow import parquet
 from safetensors.numpy import save_file
 
-from duonas.core.block import BlockSpec, head_block, input_block, mbconv_block, stem_block
+from duonas.core.block import BlockSpec, Bottleneck, head_block, input_block, mbconv_block, stem_block
 from duonas.core.cell import OPERATIONS
 from duonas.core.cost import PairCost
 from duonas.core.files import read_json, write_json
@@ -40,12 +40,9 @@ def tower(widths: tuple[int, ...], depths: tuple[int, ...], expansion: int, clas
     channels, side = 16, 32
     for stage, (width, depth) in enumerate(zip(widths, depths, strict=True), 1):
         for index in range(depth):
-            blocks.append(
-                mbconv_block(
-                    f"stage{stage}.block{index}", stage, channels, width, side, kernel=3 if stage < 3 else 5,
-                    stride=2 if index == 0 else 1, expansion=expansion, activation="hswish", squeeze_excite=stage == 3,
-                )
-            )  # fmt: skip
+            outer = Bottleneck(channels, width, side, 2 if index == 0 else 1, expansion, "hswish")
+            name, kernel = f"stage{stage}.block{index}", 3 if stage < 3 else 5
+            blocks.append(mbconv_block(name, stage, outer, kernel=kernel, squeeze_excite=stage == 3))
             channels, side = width, blocks[-1].out_resolution
     return [*blocks, head_block(len(widths) + 1, channels, channels * 3, classes, side, activation="hswish")]
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from timm.models._efficientnet_blocks import UniversalInvertedResidual
 
+from duonas.core.block import Bottleneck
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
@@ -45,8 +46,8 @@ def space(preset="uib", size=None, classes=1000, **options):
 
 
 def block(first, second, stride=1, channels=(4, 4), expansion=6, side=7):
-    return uib_block("stage1_block0", 1, *channels, side, first=first, second=second, stride=stride,
-                     expansion=expansion, activation="relu")  # fmt: skip
+    outer = Bottleneck(*channels, side, stride, expansion, "relu")
+    return uib_block("stage1_block0", 1, outer, first=first, second=second)
 
 
 def script():

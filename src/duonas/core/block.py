@@ -150,29 +150,45 @@ def stem_block(channels: int, resolution: int, *, stride: int, activation: Activ
                      activation=activation, layers=(conv,))  # fmt: skip
 
 
-def mbconv_block(
-    name: str,
-    stage: int,
-    in_channels: int,
-    out_channels: int,
-    resolution: int,
-    *,
-    kernel: int,
-    stride: int,
-    expansion: int,
-    activation: Activation,
-    squeeze_excite: bool = False,
-) -> BlockSpec:
-    """MobileNetV3's inverted residual: expand 1 x 1, depthwise k x k, squeeze-excite, project 1 x 1.
+@dataclass(frozen=True)
+class Bottleneck:
+    """What inverted bottlenecks have in common.
 
-    With ``expansion`` 1 the expansion is omitted, as in MobileNetV2 and V3.
+    Args:
+        in_channels: channels of the feature map that enters.
+        out_channels: channels of the one that leaves.
+        resolution: side of the square feature map that enters.
+        stride: 2 halves the map.
+        expansion: hidden channels as a multiple of ``in_channels``; 1 omits the expansion, as in MobileNetV2 and V3.
+        activation: of the hidden channels.
     """
-    hidden = in_channels * expansion
+
+    in_channels: int
+    out_channels: int
+    resolution: int
+    stride: int
+    expansion: int
+    activation: Activation
+
+    @property
+    def hidden(self) -> int:
+        """Channels between expansion and projection."""
+        return self.in_channels * self.expansion
+
+    @property
+    def residual(self) -> bool:
+        """Whether the input is added to the output."""
+        return self.stride == 1 and self.in_channels == self.out_channels
+
+
+def mbconv_block(name: str, stage: int, outer: Bottleneck, *, kernel: int, squeeze_excite: bool = False) -> BlockSpec:
+    """MobileNetV3's inverted residual: expand 1 x 1, depthwise k x k, squeeze-excite, project 1 x 1."""
+    hidden, activation, resolution = outer.hidden, outer.activation, outer.resolution
     layers = []
-    if expansion > 1:
-        layers.append(LayerSpec("expand", "conv", in_channels, hidden, in_resolution=resolution, norm=True,
+    if outer.expansion > 1:
+        layers.append(LayerSpec("expand", "conv", outer.in_channels, hidden, in_resolution=resolution, norm=True,
                                 activation=activation))  # fmt: skip
-    depthwise = LayerSpec("depthwise", "conv", hidden, hidden, kernel, stride, hidden, resolution, norm=True,
+    depthwise = LayerSpec("depthwise", "conv", hidden, hidden, kernel, outer.stride, hidden, resolution, norm=True,
                           activation=activation)  # fmt: skip
     layers.append(depthwise)
     side = depthwise.out_resolution
@@ -180,10 +196,10 @@ def mbconv_block(
         squeezed = max(8, hidden // 4)
         layers.append(LayerSpec("squeeze", "conv", hidden, squeezed, bias=True))
         layers.append(LayerSpec("excite", "conv", squeezed, hidden, bias=True))
-    layers.append(LayerSpec("project", "conv", hidden, out_channels, in_resolution=side, norm=True))
-    residual = stride == 1 and in_channels == out_channels
-    return BlockSpec(name, stage, "mbconv", in_channels, out_channels, resolution, side, kernel, stride, expansion,
-                     activation, squeeze_excite, residual, tuple(layers))  # fmt: skip
+    layers.append(LayerSpec("project", "conv", hidden, outer.out_channels, in_resolution=side, norm=True))
+    return BlockSpec(name, stage, "mbconv", outer.in_channels, outer.out_channels, resolution, side, kernel,
+                     outer.stride, outer.expansion, activation, squeeze_excite, outer.residual,
+                     tuple(layers))  # fmt: skip
 
 
 def head_block(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from duonas.core.block import Activation, BlockSpec, LayerSpec
+from duonas.core.block import Activation, BlockSpec, Bottleneck, LayerSpec
 
 PLACES = ("first", "second")  # of the depthwise convolutions: before and after the expansion
 # The form of a block by whether it has the first and the second depthwise convolution.
@@ -14,46 +14,34 @@ def form(first: int, second: int) -> str:
     return FORMS[first > 0, second > 0]
 
 
-def uib_block(
-    name: str,
-    stage: int,
-    in_channels: int,
-    out_channels: int,
-    resolution: int,
-    *,
-    first: int,
-    second: int,
-    stride: int,
-    expansion: int,
-    activation: Activation,
-) -> BlockSpec:
+def uib_block(name: str, stage: int, outer: Bottleneck, *, first: int, second: int) -> BlockSpec:
     """Depthwise ``first`` x ``first``, expand 1 x 1, depthwise ``second`` x ``second``, project 1 x 1.
 
     A norm follows each convolution; an activation follows the expansion and the second depthwise. A kernel of 0 omits
-    that depthwise, and ``expansion`` 1 omits the expansion, as in MobileNetV2 and V3.
+    that depthwise.
 
     The second depthwise has the stride, or the first if there is no second (both as in MobileNetV4). In an FFN the
-    first 1 x 1 convolution has it and reads every ``stride``-th pixel: no later layer mixes pixels, so dropping them
+    first 1 x 1 convolution has it and reads every stride-th pixel: no later layer mixes pixels, so dropping them
     early gives the same result at less cost.
     """
-    strided = "second" if second else "first" if first else "expand" if expansion > 1 else "project"
-    hidden, side = in_channels * expansion, resolution
+    strided = "second" if second else "first" if first else "expand" if outer.expansion > 1 else "project"
+    hidden, side, entering = outer.hidden, outer.resolution, outer.in_channels
     layers: list[LayerSpec] = []
     outline: tuple[tuple[str, int, int, int, int, Activation], ...] = (  # kernel, in, out, groups
-        ("first", first, in_channels, in_channels, in_channels, "none"),
-        ("expand", int(expansion > 1), in_channels, hidden, 1, activation),
-        ("second", second, hidden, hidden, hidden, activation),
-        ("project", 1, hidden, out_channels, 1, "none"),
+        ("first", first, entering, entering, entering, "none"),
+        ("expand", int(outer.expansion > 1), entering, hidden, 1, outer.activation),
+        ("second", second, hidden, hidden, hidden, outer.activation),
+        ("project", 1, hidden, outer.out_channels, 1, "none"),
     )
     for layer, kernel, reads, gives, groups, after in outline:
         if kernel:
-            step = stride if layer == strided else 1
+            step = outer.stride if layer == strided else 1
             layers.append(LayerSpec(layer, "conv", reads, gives, kernel, step, groups, side, norm=True,
                                     activation=after))  # fmt: skip
             side = layers[-1].out_resolution
-    residual = stride == 1 and in_channels == out_channels
-    return BlockSpec(name, stage, "uib", in_channels, out_channels, resolution, side, max(first, second, 1), stride,
-                     expansion, activation, residual=residual, layers=tuple(layers))  # fmt: skip
+    return BlockSpec(name, stage, "uib", entering, outer.out_channels, outer.resolution, side, max(first, second, 1),
+                     outer.stride, outer.expansion, outer.activation, residual=outer.residual,
+                     layers=tuple(layers))  # fmt: skip
 
 
 def deep_head_block(

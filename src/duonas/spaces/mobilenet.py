@@ -10,7 +10,7 @@ from typing import Any, Literal
 from torch import nn
 
 from duonas.core.arch import Arch
-from duonas.core.block import Activation, BlockSpec, head_block, input_block, mbconv_block, stem_block
+from duonas.core.block import Activation, BlockSpec, Bottleneck, head_block, input_block, mbconv_block, stem_block
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count, Width
 from duonas.core.space import Axis, SearchSpace, once_per_arch
@@ -196,20 +196,16 @@ class MobileNetSpace(SearchSpace):
             width = self.channels(number, self.value(arch, f"stage{number}.width"))
             for index in range(self.value(arch, f"stage{number}.depth")):
                 name = f"stage{number}.block{index}"
-                blocks.append(
-                    mbconv_block(
-                        name.replace(".", "_"),
-                        number,
-                        blocks[-1].out_channels,
-                        width,
-                        blocks[-1].out_resolution,
-                        kernel=self.value(arch, f"{name}.kernel"),
-                        stride=stage.stride if index == 0 else 1,
-                        expansion=self.value(arch, f"{name}.expansion"),
-                        activation=stage.activation,
-                        squeeze_excite=stage.squeeze_excite,
-                    )
+                outer = Bottleneck(
+                    blocks[-1].out_channels,
+                    width,
+                    blocks[-1].out_resolution,
+                    stride=stage.stride if index == 0 else 1,
+                    expansion=self.value(arch, f"{name}.expansion"),
+                    activation=stage.activation,
                 )
+                kernel, place = self.value(arch, f"{name}.kernel"), name.replace(".", "_")
+                blocks.append(mbconv_block(place, number, outer, kernel=kernel, squeeze_excite=stage.squeeze_excite))
         last = blocks[-1]
         features = last.out_channels * self.preset.head
         blocks.append(head_block(len(self.preset.stages) + 1, last.out_channels, features, self.classes,

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from duonas.core.arch import Arch
-from duonas.core.block import Activation, BlockSpec, input_block, stem_block
+from duonas.core.block import Activation, BlockSpec, Bottleneck, input_block, stem_block
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.space import Axis, SearchSpace, once_per_arch
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
@@ -214,14 +214,16 @@ class UIBSpace(SearchSpace):
                     uib_block(
                         name.replace(".", "_"),
                         number,
-                        blocks[-1].out_channels,
-                        width,
-                        blocks[-1].out_resolution,
+                        Bottleneck(
+                            blocks[-1].out_channels,
+                            width,
+                            blocks[-1].out_resolution,
+                            stride=stage.stride if index == 0 else 1,
+                            expansion=stage.expansion,
+                            activation=ACTIVATION,
+                        ),
                         first=self.value(arch, f"{name}.first"),
                         second=self.value(arch, f"{name}.second"),
-                        stride=stage.stride if index == 0 else 1,
-                        expansion=stage.expansion,
-                        activation=ACTIVATION,
                     )
                 )
         last = blocks[-1]
