@@ -129,7 +129,9 @@ def test_a_killed_process_stops_the_run_with_one_sentence(killed):
     assert ended.returncode != 0
     said = [line for line in ended.stderr.splitlines() if line.startswith("duonas: ")]
     assert len(said) == 1, ended.stderr[-3000:]
-    assert re.match(r"duonas: (process 0 of 2 lost touch with another|stopped).* goes on from", said[0])
+    # Which of the two it is depends on who is faster: the lost connection, or torchrun, which ends what is left.
+    lost, stopped = r"process 0 of 2 lost touch with another .* goes on from", r"stopped; repeat the command to resume"
+    assert re.match(f"duonas: ({lost}|{stopped})", said[0])
     assert "checkpoint" in left and "supernet.safetensors" not in left
 
 
