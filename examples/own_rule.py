@@ -30,7 +30,7 @@ class Drawn(Rule):
         total = 0.0
         for role in self.pairs.roles * self.options.draws:
             logits = network(given.images, self.pairs.sample_subnet(role, given.rng))
-            loss = label_loss(logits, given.targets, self.options.label_smoothing)
+            loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
             given.backward(loss)
             total = total + loss.detach()
         return {"loss": total}

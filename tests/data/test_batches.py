@@ -53,6 +53,27 @@ def test_a_batch_depends_on_seed_and_step_alone(augment: Augment, seed: int, ste
         assert torch.equal(targets, resumed_targets)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 60), st.lists(st.integers(0, 3), min_size=12, max_size=40), st.sampled_from([1, 2, 3]))
+def test_balanced_batches_resume_and_are_shared_like_others(step: int, labels: list[int], world: int) -> None:
+    pixels = numbered(len(labels)).pixels
+    images = Images(pixels, torch.tensor(labels))
+    arguments = {"num_classes": 4, "seed": 3, "augment": AUGMENTS[0], "balanced": True}
+    whole = Batches(images, 6, **arguments)
+    assert len(whole) == len(labels) // 6
+    whole.batch(0)
+    alone = whole.batch(step)
+    resumed = [Batches(images, 6, rank=rank, world=world, **arguments).batch(step) for rank in range(world)]
+    for rank, (pixels, targets) in enumerate(resumed):
+        assert torch.equal(pixels, alone[0][rank::world]) and torch.equal(targets, alone[1][rank::world])
+
+
+def test_a_balanced_epoch_has_as_many_images_of_a_rare_class_as_of_a_common_one() -> None:
+    images = Images(numbered(100).pixels, (torch.arange(100) < 4).long())
+    loader = Batches(images, 10, num_classes=2, seed=0, augment=AUGMENTS[0], balanced=True)
+    assert sum(int(loader.batch(step)[1].sum()) for step in range(len(loader))) == 50
+
+
 def test_epochs_seeds_and_steps_differ() -> None:
     loader = batches(40, 40)
     assert not torch.equal(loader.batch(0)[0], loader.batch(1)[0])

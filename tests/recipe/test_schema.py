@@ -135,6 +135,17 @@ def test_a_target_given_by_override_takes_the_place_of_the_files(tmp_path, targe
         assert {n: getattr(route, n) for n in TARGETS if getattr(route, n) is not None} == {name: float(value)}
 
 
+def test_rare_classes_are_made_up_for_once():
+    with pytest.raises(DuonasError, match="would make up for rare classes twice: choose one of them"):
+        load("quickstart", ["train.class_weights=balanced", "train.sampling=balanced"])
+
+
+def test_finetuning_weighs_classes_as_the_supernet_does():
+    recipe = load("quickstart", ["train.class_weights=balanced", "finetune.mode=scratch"])
+    assert recipe.finetune.over(recipe.train).class_weights == "balanced"
+    assert recipe.baselines.over(recipe.train).class_weights == "balanced"
+
+
 def test_whole_numbers_serve_as_numbers():
     lr = load("quickstart", ["train.lr=1"]).train.lr
     assert lr == 1.0 and isinstance(lr, float)

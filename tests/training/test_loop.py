@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import signal
+from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,6 +17,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import Subnet
 from duonas.core.rng import stream
 from duonas.core.tensors import load_tensors
+from duonas.data.balance import balanced_weights
 from duonas.layers.norm import recalibrate
 from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import MobileNet
@@ -170,3 +173,54 @@ def test_weights_that_are_not_finite_are_never_kept(at, tmp_path):
     tensors, header = load_tensors(tmp_path / "checkpoint" / "state.safetensors")
     assert header["step"] == at - 1 and all(torch.isfinite(t).all() for t in tensors.values())
     assert not (tmp_path / "supernet.safetensors").exists()
+
+
+class Rare:
+    """Images whose bright half tells the class but for noise; one of 16 is of class 1."""
+
+    def __len__(self):
+        return 20
+
+    def batch(self, step):
+        rng = stream(2, step)
+        targets = (np.arange(32) % 16 == 0).astype(np.int64)
+        images = rng.random((32, 3, 8, 8))
+        images[targets == 1, :, :, 4:] += 0.15
+        images[targets == 0, :, :, :4] += 0.15
+        return torch.from_numpy(images / 1.15).float(), torch.from_numpy(targets)
+
+
+def recall_of_the_rare(folder, weights, killed=False):
+    net, options = supernet(), replace(OPTIONS, ema=0.0)
+    batches = Killed(Rare(), 7) if killed else Rare()
+    with suppress(KeyboardInterrupt):
+        train(net, batches, Sandwich(net.pairs, options), options, Training(folder, class_weights=weights))
+    if killed:
+        return recall_of_the_rare(folder, weights)
+    images, targets = (torch.cat(part) for part in zip(*(Rare().batch(step) for step in range(100, 110)), strict=True))
+    network = recalibrate(net.extract(Subnet(net.pairs.space.largest())), [images])
+    return (network(images).argmax(1)[targets == 1] == 1).float().mean().item(), net.state_dict()
+
+
+class Killed:
+    """Batches that a Ctrl-C ends at one step."""
+
+    def __init__(self, batches, step):
+        self.batches, self.killed_at = batches, step
+
+    def __len__(self):
+        return len(self.batches)
+
+    def batch(self, step):
+        if step == self.killed_at:
+            raise KeyboardInterrupt
+        return self.batches.batch(step)
+
+
+def test_class_weights_find_the_rare_class_and_resume_to_the_bit(tmp_path):
+    weights = balanced_weights(Rare().batch(0)[1], 2)
+    without, _ = recall_of_the_rare(tmp_path / "without", None)
+    found, whole = recall_of_the_rare(tmp_path / "whole", weights)
+    assert found > without + 0.2
+    _, resumed = recall_of_the_rare(tmp_path / "killed", weights, killed=True)
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())

@@ -97,6 +97,7 @@ class Step:
         backward: adds the gradients of a loss to those of the step.
         rank: the number of this process, from 0; each process has a part of the batch.
         world: the number of processes.
+        weights: (B,) of the images in all losses but those of costs; ``None``: 1 each.
     """
 
     images: Tensor
@@ -105,6 +106,7 @@ class Step:
     backward: Callable[[Tensor], None]
     rank: int = 0
     world: int = 1
+    weights: Tensor | None = None
 
 
 class TrainRule(Protocol):

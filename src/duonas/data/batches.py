@@ -12,6 +12,7 @@ from torch import Tensor
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.data.augment import Augment
+from duonas.data.balance import balanced_order
 from duonas.data.distributed import own_rows
 from duonas.data.images import Images, to_float
 from duonas.data.ondisk import OnDisk, Pixels, read
@@ -35,6 +36,8 @@ class Batches:
         augment: the augmentation.
         rank: number of this process, from 0; each process takes its own rows of every batch.
         world: how many processes share a batch.
+        balanced: whether every class is drawn equally often, so that an epoch, which is as long, has images of rare
+            classes several times and leaves out images of common ones.
 
     Raises:
         DuonasError: there are no images, or a batch cannot be split evenly over the processes.
@@ -50,6 +53,7 @@ class Batches:
         augment: Augment,
         rank: int = 0,
         world: int = 1,
+        balanced: bool = False,
     ) -> None:
         if len(images) == 0:
             raise DuonasError("there are no images to make batches of.")
@@ -67,6 +71,7 @@ class Batches:
         self.seed = seed
         self.augment = augment
         self.rank, self.world = rank, world
+        self._balanced = images.labels.cpu().numpy() if balanced else None
         self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
         self._made = Prefetch(self._make) if isinstance(images.pixels, OnDisk) else self._make
 
@@ -92,7 +97,8 @@ class Batches:
         return self.augment(batch.pixels, batch.labels, self.num_classes, stream(self.seed, "augment", step), rows)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
-        return stream(self.seed, "order", epoch).permutation(len(self.images))
+        rng = stream(self.seed, "order", epoch)
+        return rng.permutation(len(self.images)) if self._balanced is None else balanced_order(self._balanced, rng)
 
 
 def evaluation_batches(pixels: Pixels, batch_size: int = EVALUATION_BATCH) -> Iterator[Tensor]:

@@ -10,6 +10,7 @@ from torch import nn
 
 from duonas.core.protocols import Progress, TrainRule
 from duonas.data.augment import Augment
+from duonas.data.balance import balanced_weights
 from duonas.data.batches import Batches
 from duonas.pipeline.context import Context
 from duonas.training.loop import Training, train
@@ -48,11 +49,13 @@ def fit(context: Context, work: Fitting, progress: Progress) -> Path:
         lambda **figures: run.log(work.stage, **figures),
         progress,
         work.fabric,
+        balanced_weights(splits.train.labels, splits.num_classes) if options.class_weights == "balanced" else None,
     )
     run.truncate_log(training.checkpoint.steps, work.stage)
     batches = Batches(
         splits.train.to(work.fabric.device), options.batch_size, num_classes=splits.num_classes,
         seed=recipe.seed, augment=Augment.from_options(recipe.data),
         rank=0 if whole else work.fabric.global_rank, world=1 if whole else work.fabric.world_size,
+        balanced=options.sampling == "balanced",
     )  # fmt: skip
     return train(work.network, batches, work.rule, options, training)

@@ -78,6 +78,29 @@ class RuleContract(ABC):
         gradients = [p.grad for p in supernet.parameters() if p.grad is not None]
         assert gradients and all(torch.isfinite(g).all() for g in gradients)
 
+    def test_the_weights_of_images_multiply_their_losses(self) -> None:
+        """Weights of 1 change nothing, and the label of an image of weight 0 has no influence."""
+        images, targets = _SeededBatches(self.supernet().pairs.space).batch(0)
+        ones = torch.ones(len(targets))
+        plain, weighted = self._gradients(images, targets, None), self._gradients(images, targets, ones)
+        for name, value in plain.items():
+            torch.testing.assert_close(weighted[name], value, rtol=1e-4, atol=1e-6)
+        ones[0] = 0.0
+        other = targets.clone()
+        other[0] = (targets[0] + 1) % self.supernet().pairs.space.classes
+        first, second = self._gradients(images, targets, ones), self._gradients(images, other, ones)
+        assert all(torch.equal(value, second[name]) for name, value in first.items()), (
+            "the rule does not use the weights of a step's images: give given.weights to its losses"
+        )
+
+    def _gradients(self, images: Tensor, targets: Tensor, weights: Tensor | None) -> dict[str, Tensor]:
+        supernet, options = self.supernet().train(), self.options()
+        rule = self.rule(supernet.pairs, options)
+        rule.prepare(supernet, 0, EPOCHS * STEPS)
+        given = Step(images, targets, stream(0, "step"), lambda loss: loss.backward(), weights=weights)
+        rule.step(supernet, given)
+        return {name: p.grad for name, p in supernet.named_parameters() if p.grad is not None}
+
 
 class _SeededBatches:
     def __init__(self, space: SearchSpace, kill_at: int | None = None) -> None:

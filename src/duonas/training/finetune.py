@@ -37,9 +37,9 @@ class JointTraining(Rule):
         options = self.options
         with feature_dropout(self.pair.big, options.dropout, given.rng):
             logits: PairOutput = network(given.images)
-        big = label_loss(logits.big, given.targets, options.label_smoothing)
-        little = label_loss(logits.little, given.targets, options.label_smoothing)
-        taught = distillation_loss(logits.little, logits.big, options.temperature)
+        big = label_loss(logits.big, given.targets, options.label_smoothing, given.weights)
+        little = label_loss(logits.little, given.targets, options.label_smoothing, given.weights)
+        taught = distillation_loss(logits.little, logits.big, options.temperature, given.weights)
         loss = big + options.alpha * little + options.beta * taught
         given.backward(loss)
         losses = {"loss": loss, "big": big, "little": little, "distillation": taught}
@@ -62,7 +62,7 @@ class SupervisedTraining(Rule):
         """Run one step and return its loss."""
         with feature_dropout(self.net, self.options.dropout, given.rng):
             logits: Tensor = network(given.images)
-        loss = label_loss(logits, given.targets, self.options.label_smoothing)
+        loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
         given.backward(loss)
         return {"loss": loss.detach()}
 

@@ -36,20 +36,20 @@ class InPlaceDistillation(Rule, ABC):
     def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
         """The other subnets of a step by name; losses with the same name are added up."""
 
-    def student_loss(self, logits: Tensor, soft: Tensor, targets: Tensor) -> Tensor:
+    def student_loss(self, logits: Tensor, soft: Tensor, given: Step) -> Tensor:
         """The loss of a student with logits (B, K), from the teacher's (B, K); a subclass may use the targets, too."""
-        return distillation_loss(logits, soft, self.options.temperature)
+        return distillation_loss(logits, soft, self.options.temperature, given.weights)
 
     def step(self, network: Network, given: Step) -> dict[str, Tensor]:
         """Run one step and return its losses by name."""
         mask = feature_mask(self.pairs, self.options.dropout, given)
         teacher = network(given.images, Subnet(self.pairs.space.largest()), mask)
-        loss = label_loss(teacher, given.targets, self.options.label_smoothing)
+        loss = label_loss(teacher, given.targets, self.options.label_smoothing, given.weights)
         given.backward(loss)
         losses = {"largest": loss.detach()}
         soft = teacher.detach()
         for name, subnet in self.students(given.rng):
-            loss = self.student_loss(network(given.images, subnet), soft, given.targets)
+            loss = self.student_loss(network(given.images, subnet), soft, given)
             given.backward(loss)
             losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}

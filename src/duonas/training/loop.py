@@ -18,6 +18,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, Step, TrainRule, silent
 from duonas.core.rng import stream
 from duonas.core.tensors import save_tensors
+from duonas.data.balance import image_weights
 from duonas.data.distributed import average, average_updates, check_replicas, rank, world_size
 from duonas.layers.norm import share_statistics
 from duonas.training.checkpoint import Checkpoint
@@ -55,6 +56,7 @@ class Training:
         log: called 50 times an epoch with step, epoch, loss, lr, images_per_s and the rule's own losses.
         progress: called with the step that training starts after, and then 50 times an epoch.
         fabric: device, precision and processes; built from the ``[train]`` table by default.
+        class_weights: (K,) weight of the images of each class in the losses; ``None``: 1 each.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class Training:
     log: Callable[..., None] = _log_nothing
     progress: Progress = silent
     fabric: Fabric | None = None
+    class_weights: Tensor | None = None
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -125,6 +128,8 @@ class _Trainer:
         self.fabric = training.fabric or build_fabric(options)
         self.trained = nn.ModuleDict({"network": network, "rule": rule.weights}).to(self.fabric.device).train()
         self.optimizer = build_optimizer(self.trained, options)
+        weights = training.class_weights
+        self.class_weights = None if weights is None else weights.to(self.fabric.device)
         self.average = AveragedWeights(network, options.ema)
         self.checkpoint = training.checkpoint
         self.autocast = _Autocast(network, self.fabric)
@@ -151,9 +156,8 @@ class _Trainer:
         # The first process draws the subnets that one process would draw.
         rng = stream(self.training.seed, "archs", step, *([rank()] if self.own_subnets and rank() else []))
         with average_updates(self.trained) if self.own_subnets else nullcontext():
-            losses = self.rule.step(
-                self.autocast, Step(images, targets, rng, self.fabric.backward, self.rank, self.world)
-            )
+            given = Step(images, targets, rng, self.fabric.backward, self.rank, self.world, self._weights(targets))
+            losses = self.rule.step(self.autocast, given)
         self._update(learning_rate(step, self.steps, self.steps_per_epoch, self.options))
         self.average.update(self.network, step)
         self.images += len(images) * self.world
@@ -196,6 +200,10 @@ class _Trainer:
             save_tensors(path, self.network.state_dict(), {"steps": self.steps})
         self.network.eval()
         return path
+
+    def _weights(self, targets: Tensor) -> Tensor | None:
+        weights = self.class_weights
+        return None if weights is None else image_weights(targets, weights)
 
     def _update(self, rate: float) -> None:
         """One optimiser step with the gradients that the rule has added up."""

@@ -7,18 +7,23 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy of logits (B, K) with classes (B,) or class probabilities (B, K)."""
-    return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
+def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights: Tensor | None = None) -> Tensor:
+    """Mean cross-entropy of logits (B, K) with classes (B,) or class probabilities (B, K).
+
+    ``weights`` (B,) multiply the losses of the images before the mean; here and in the other losses ``None`` is 1 each.
+    """
+    return _cross_entropy(logits.float(), targets, smoothing, weights)
 
 
-def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+def distillation_loss(
+    student: Tensor, teacher: Tensor, temperature: float = 1.0, weights: Tensor | None = None
+) -> Tensor:
     """Mean cross-entropy of the student (B, K) with the teacher's softened prediction (Hinton et al., section 2).
 
     Scaled by the squared temperature so that its gradients keep their size. The teacher gets no gradient.
     """
     soft = F.softmax(teacher.detach().float() / temperature, dim=1)
-    return F.cross_entropy(student.float() / temperature, soft) * temperature**2
+    return _cross_entropy(student.float() / temperature, soft, 0.0, weights) * temperature**2
 
 
 def gate_logit(little: Tensor, tau: float, width: float) -> Tensor:
@@ -35,14 +40,14 @@ def soft_gate(logit: Tensor) -> Tensor:
     return torch.stack([torch.sigmoid(logit), torch.sigmoid(-logit)], dim=1)
 
 
-def router_loss(logit: Tensor, little: Tensor, big: Tensor, targets: Tensor) -> Tensor:
+def router_loss(logit: Tensor, little: Tensor, big: Tensor, targets: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean binary cross-entropy of the gate (B,) with the oracle: go on only where little is wrong and big is right.
 
     From logits, so that a gate that is wrong and sure still gets a gradient.
     """
     classes = targets if targets.ndim == 1 else targets.argmax(1)
     hard = (little.argmax(1) != classes) & (big.argmax(1) == classes)
-    return F.binary_cross_entropy_with_logits(logit.float(), (~hard).float())
+    return F.binary_cross_entropy_with_logits(logit.float(), (~hard).float(), weights)
 
 
 def cost_loss(probabilities: Tensor, costs: Tensor, budget: float) -> Tensor:
@@ -68,9 +73,19 @@ def peak_loss(probabilities: Tensor, costs: Tensor, peak: float) -> Tensor:
     return probabilities.mean(0) @ (F.relu(costs - peak) / peak)
 
 
-def feature_loss(little: Tensor, big: Tensor) -> Tensor:
+def feature_loss(little: Tensor, big: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean squared error of little's adapted features with big's, (B, C, H, W) each (FitNets, section 2.2).
 
     A larger map of big is pooled to little's size. Big gets no gradient.
     """
-    return F.mse_loss(little.float(), F.adaptive_avg_pool2d(big.detach().float(), (little.shape[-2], little.shape[-1])))
+    pooled = F.adaptive_avg_pool2d(big.detach().float(), (little.shape[-2], little.shape[-1]))
+    if weights is None:
+        return F.mse_loss(little.float(), pooled)
+    return (F.mse_loss(little.float(), pooled, reduction="none").mean((1, 2, 3)) * weights).mean()
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
+    # Not divided by the sum of the weights of the batch: several processes could not average their gradients then.
+    return (F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none") * weights).mean()

@@ -20,6 +20,11 @@ class TrainOptions:
     """What several processes share: the images of a batch, or the subnets that are drawn for all of it."""
     batch_size: Count = 128
     """Images a step, over all processes; or of each process, where they share subnets."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """"balanced": images count in the losses by the inverse of the size of their class, so that all classes count
+    equally."""
+    sampling: Literal["natural", "balanced"] = "natural"
+    """"balanced": images of every class are drawn equally often; an epoch has as many images as before."""
     resolution: Literal["subnet", "batch"] = "subnet"
     """Whether a resolution is drawn for each subnet or for all subnets of a step."""
     coefficients: Literal["equal", "annealed", "free"] = "equal"

@@ -96,9 +96,9 @@ class Paths(Rule, ABC):
             for subnet in paths:
                 logits = network(given.images, subnet)
                 if soft is not None and self.soft:
-                    loss = distillation_loss(logits, soft, self.options.temperature)
+                    loss = distillation_loss(logits, soft, self.options.temperature, given.weights)
                 else:
-                    loss = label_loss(logits, given.targets, self.options.label_smoothing)
+                    loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
                 given.backward(loss)
                 losses[role] = losses.get(role, torch.zeros_like(loss)) + loss.detach()
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
@@ -107,7 +107,7 @@ class Paths(Rule, ABC):
         mask = feature_mask(self.pairs, self.options.dropout, given)
         largest = Subnet(self.pairs.space.largest(), role, self.pairs.largest().split if role == "little" else 0)
         logits = network.mixed(given.images, largest, self.beta(role).mixture(), mask)
-        loss = label_loss(logits, given.targets, self.options.label_smoothing)
+        loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
         given.backward(loss)
         losses[f"{role}_mixed"] = loss.detach()
         return logits.detach()

@@ -84,7 +84,7 @@ class Cotrain(Rule):
         losses: dict[str, Tensor] = {}
         for number, pair in enumerate(self._drawn(given.rng)):
             output = network.pair(given.images, pair, mask if number == 0 else None)
-            terms = {n: term() for n, term in self._terms(pair, output, given.targets).items() if self.fixed[n]}
+            terms = {n: term() for n, term in self._terms(pair, output, given).items() if self.fixed[n]}
             total = self._learned.total(terms, self.fixed)
             given.backward(total)
             for name, loss in {"loss": total, **terms}.items():
@@ -98,20 +98,21 @@ class Cotrain(Rule):
         for _ in range(self.options.random_archs):
             yield self.pairs.sample(rng)
 
-    def _terms(self, pair: PairArch, output: PairLogits, targets: Tensor) -> dict[str, Term]:
+    def _terms(self, pair: PairArch, output: PairLogits, given: Step) -> dict[str, Term]:
         options, little, big = self.options, output.little, output.big
+        targets, weights = given.targets, given.weights
         logit = self._learned.gate_logit(little, options.loss)
         gate = soft_gate(logit)
         cost = pair_cost(self.pairs, pair)
         exits = torch.tensor([cost.least, cost.peak], device=little.device, dtype=torch.float32)
         return {
-            "big": lambda: label_loss(big, targets, options.label_smoothing),
-            "little": lambda: label_loss(little, targets, options.label_smoothing),
-            "distillation": lambda: distillation_loss(little, big, options.temperature),
-            "router": lambda: router_loss(logit, little, big, targets),
+            "big": lambda: label_loss(big, targets, options.label_smoothing, weights),
+            "little": lambda: label_loss(little, targets, options.label_smoothing, weights),
+            "distillation": lambda: distillation_loss(little, big, options.temperature, weights),
+            "router": lambda: router_loss(logit, little, big, targets, weights),
             "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
             "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),
-            "features": lambda: feature_loss(self._learned.adapted(output), output.big_features),
+            "features": lambda: feature_loss(self._learned.adapted(output), output.big_features, weights),
         }
 
     def _check_budgets(self) -> None:

@@ -12,6 +12,7 @@ from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
 from duonas.core.fields import CountOrZero
 from duonas.core.pair import PairSpace, Role, Subnet
+from duonas.core.protocols import Step
 from duonas.core.space import Axis, SearchSpace
 from duonas.training.inplace import InPlaceDistillation
 from duonas.training.losses import label_loss
@@ -120,9 +121,10 @@ class Progressive(InPlaceDistillation):
             for _ in range(draws):
                 yield name, self._placed(space.sample_above(least, rng), role, rng)
 
-    def student_loss(self, logits: Tensor, soft: Tensor, targets: Tensor) -> Tensor:
+    def student_loss(self, logits: Tensor, soft: Tensor, given: Step) -> Tensor:
         """Return the sum of the losses on labels and on soft predictions, as in OFA."""
-        return label_loss(logits, targets, self.options.label_smoothing) + super().student_loss(logits, soft, targets)
+        labelled = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
+        return labelled + super().student_loss(logits, soft, given)
 
     def _placed(self, arch: Arch, role: Role, rng: np.random.Generator) -> Subnet:
         return replace(self.pairs.sample_subnet(role, rng), arch=arch)
