@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from duonas.installation import explain
+
 if TYPE_CHECKING:
     from duonas.core.arch import Arch
     from duonas.core.errors import DuonasError
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from duonas.recipe.schema import Recipe
     from duonas.recipe.study import load_study
     from duonas.routing.router import Router
-    from duonas.runtime import Bundle
+    from duonas.runtime import Bundle, BundleError
     from duonas.supernet.family import Family
     from duonas.supernet.supernet import Supernet
 
@@ -31,6 +33,7 @@ _HOMES = {
     "Arch": "core.arch:Arch",
     "Axis": "core.space:Axis",
     "Bundle": "runtime:Bundle",
+    "BundleError": "runtime:BundleError",
     "DuonasError": "core.errors:DuonasError",
     "Family": "supernet.family:Family",
     "PairArch": "core.pair:PairArch",
@@ -53,6 +56,7 @@ __all__ = [
     "Arch",
     "Axis",
     "Bundle",
+    "BundleError",
     "DuonasError",
     "Family",
     "PairArch",
@@ -80,6 +84,12 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'duonas' has no attribute {name!r}")
     module, attribute = _HOMES[name].split(":")
+    try:
+        home = import_module(f"duonas.{module}")
+    except ModuleNotFoundError as error:
+        if (sentence := explain(f"duonas.{name}", error)) is None:
+            raise
+        raise ImportError(sentence, name=error.name) from error
     # Stored under its own name: importing ``duonas.pipeline.compare`` has just put the module of that name there.
-    globals()[name] = value = getattr(import_module(f"duonas.{module}"), attribute)
+    globals()[name] = value = getattr(home, attribute)
     return value
