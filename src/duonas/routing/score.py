@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from duonas.core.registry import Part, find
@@ -28,3 +29,14 @@ def find_score(name: str) -> Score:
     """
     score: Score = find("score", name)()
     return score
+
+
+def margin(values: Tensor) -> Tensor:
+    """Return the highest minus the second highest value (N,) of each row of values (N, K); of equals, both count.
+
+    The highest is found and masked, since ``topk`` needs an operation that some converters lack, and on which ONNX
+    Runtime up to 1.30 ends the process where there are no rows.
+    """
+    columns = torch.arange(values.shape[1], device=values.device)
+    others = values.masked_fill(columns == values.argmax(1, keepdim=True), -torch.inf)
+    return values.amax(1) - others.amax(1)

@@ -99,7 +99,7 @@ class RouterContract(ABC):
         router, seen = self.fitted(), self.seen()[:64]
         proto = export_score(router, seen[:2], 18)
         session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-        for rows in (1, 64):
+        for rows in (0, 1, 64):
             (out,) = session.run(None, {"seen": seen[:rows].numpy()})
             np.testing.assert_allclose(out, router.score(seen[:rows]).numpy(), rtol=1e-4, atol=1e-5)
 

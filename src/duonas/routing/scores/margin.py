@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from duonas.routing.score import Score
+from duonas.routing.score import Score, margin
 
 
 class Margin(Score):
@@ -14,5 +14,4 @@ class Margin(Score):
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Return the scores (N,) of logits (N, K)."""
-        two = logits.softmax(1).topk(2, dim=1).values
-        return two[:, 0] - two[:, 1]
+        return margin(logits.softmax(1))
