@@ -23,6 +23,11 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def noted_tau(folder):
+    (tau,) = [each.value for each in onnx.load(folder / "dynamic.onnx").metadata_props if each.key == "tau"]
+    return float(tau)
+
+
 @pytest.fixture
 def quick(exporter, monkeypatch):
     """Tests of what comes after PyTorch's exporter take the networks that it gave before."""
@@ -87,7 +92,7 @@ def test_a_policy_of_other_classes_is_refused(exported, quick, tmp_path):
 def test_infinite_thresholds_survive(exported, quick, tmp_path):
     net, policy, _ = exported
     folder = export_bundle(net, dataclasses.replace(policy, tau=-np.inf), tmp_path / "export", ExportOptions())
-    assert read_json(folder / "policy.json")["tau"] == "-inf"
+    assert read_json(folder / "policy.json")["tau"] == "-inf" and noted_tau(folder) == -np.inf
 
 
 def test_another_tau_is_turned_in_without_the_networks(exported, tmp_path):
@@ -96,13 +101,22 @@ def test_another_tau_is_turned_in_without_the_networks(exported, tmp_path):
     copy = Path(shutil.copytree(folder, tmp_path / "export"))
     other = dataclasses.replace(policy, tau=float("-inf"), choice={"share": 1.0})
     assert set_threshold(copy, other) == copy
-    (default,) = [each for each in onnx.load(copy / "dynamic.onnx").graph.initializer if each.name == "tau"]
-    assert numpy_helper.to_array(default) == -np.inf
+    assert noted_tau(copy) == -np.inf
     written = Policy.load(copy / "policy.json")
     assert written == other.belonging_to({name: checksum(copy / name) for name in written.onnx})
     assert len(written.onnx) == 3 and Bundle.load(copy).tau == -np.inf
     set_threshold(copy, policy)
     assert contents(copy) == contents(folder) and [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_a_default_of_an_earlier_version_does_not_outlive_its_policy(exported, tmp_path):
+    _, policy, folder = exported
+    copy = Path(shutil.copytree(folder, tmp_path / "export"))
+    model = onnx.load(copy / "dynamic.onnx")
+    model.graph.initializer.append(numpy_helper.from_array(np.array(0.9, np.float32), "tau"))
+    onnx.save(model, copy / "dynamic.onnx")
+    set_threshold(copy, policy)
+    assert contents(copy) == contents(folder)
 
 
 def test_what_is_no_export_cannot_be_retuned(exported, tmp_path):

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from duonas import __version__
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, write_atomic
 from duonas.deploy.export import export_parts
 from duonas.deploy.options import ExportOptions
-from duonas.deploy.stitch import dynamic, whole
+from duonas.deploy.stitch import dynamic, note_tau, whole
 from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
 
@@ -41,7 +40,7 @@ def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptio
 
 
 def set_threshold(folder: Path, policy: Policy) -> Path:
-    """Replace a bundle's policy by one of the same router; its tau becomes the default of ``dynamic.onnx``.
+    """Replace a bundle's policy by one of the same router; its tau is noted in ``dynamic.onnx``, too.
 
     Args:
         folder: an export folder.
@@ -57,8 +56,7 @@ def set_threshold(folder: Path, policy: Policy) -> Path:
         models = {name: onnx.load(folder / name) for name in ("dynamic.onnx", "little.onnx", "big.onnx")}
     except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
         raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
-    tau = next(value for value in models["dynamic.onnx"].graph.initializer if value.name == "tau")
-    tau.CopyFrom(numpy_helper.from_array(np.array(policy.tau, np.float32), "tau"))
+    note_tau(models["dynamic.onnx"], policy.tau)
     return put_bundle(models, policy, folder)
 
 
@@ -86,11 +84,16 @@ def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onn
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
         raise DuonasError(f"the pair has {classes} classes, but its policy has {policy.num_classes}: they must agree.")
-    metadata = {"duonas_version": __version__, "class_names": json.dumps(policy.class_names, ensure_ascii=False)}
+    metadata = {
+        "duonas_version": __version__,
+        "class_names": json.dumps(policy.class_names, ensure_ascii=False),
+        "preprocessing": json.dumps(asdict(pair.facts.preprocessing)),
+    }
+    routing = {"router": policy.router.name, "router_position": policy.router.position}
     return {
-        "dynamic.onnx": dynamic(parts, policy.tau, metadata),
-        "little.onnx": whole(parts.stem, parts.little, metadata),
-        "big.onnx": whole(parts.stem, parts.big, metadata),
+        "dynamic.onnx": dynamic(parts, policy.tau, metadata | routing),
+        "little.onnx": whole("little", parts.stem, parts.little, metadata),
+        "big.onnx": whole("big", parts.stem, parts.big, metadata),
     }
 
 

@@ -7,35 +7,51 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, shape_inference
 from onnx.compose import add_prefix
 
+from duonas import __version__
+from duonas.core.pair import Role
 from duonas.deploy.export import Parts
 
-IR_VERSION = 8  # for old runtimes; an initializer may be the default of an input from version 4 on
-LAST = "features_last"  # the stem's features with their channels last
+IR_VERSION = 8  # for old runtimes
+TAU = "tau"  # name of the input, and of the property that holds the value to feed
+PAIR_DOC = """A big/little pair of image classifiers with a router. Little answers every image whose score is at least \
+tau, and big the others: big runs on their rows only, and not at all where there are none. Feed the value of the \
+metadata property "tau", which was chosen for this pair, or any other: at -inf little answers all images, at inf big."""
+DOCS = {
+    "images": 'RGB images; the metadata property "preprocessing" says their size and range.',
+    TAU: 'An image stays little if its score is at least tau; the metadata property "tau" has the chosen value.',
+    "logits": 'Raw scores of the classes, which the metadata property "class_names" names in order; no softmax.',
+    "score": "How far little can be trusted with each image, by the router; comparable to tau.",
+    "is_little": "Whether little answered the image.",
+}
 
 
-def whole(stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
+def whole(
+    role: Role, stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]
+) -> onnx.ModelProto:
     """Return one network, images (N, 3, H, W) to logits (N, K), of a stem and a tower."""
     graph = _Graph()
     features = graph.add(stem, "stem", "images") if stem else "images"
     graph.rename(graph.add(tower, "tower", features), "logits")
-    return _model(
-        graph.proto("network", [_entry(stem or tower, "images")], [_leaving(tower, "logits")]), tower, metadata
-    )
+    network = graph.proto(role, [_entry(stem or tower, "images")], [_leaving(tower, "logits")])
+    return _model(network, tower, metadata, f"The {role} one of a routed pair of image classifiers, alone.")
 
 
 def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:
     """Return the routed pair as one graph: the stem runs once, and big on the hard rows only.
 
     Little runs on every image if the router reads its logits, else on the easy rows only; a network without rows does
-    not run. Inputs: ``images`` float32 (N, 3, H, W) in [0, 1] and ``tau``, an optional float32 scalar. Outputs:
-    ``logits`` (N, K), ``score`` (N,) and ``is_little`` (N,) bool.
+    not run. Inputs: ``images`` float32 (N, 3, H, W) in [0, 1] and ``tau``, a float32 scalar. Outputs: ``logits``
+    (N, K), ``score`` (N,) and ``is_little`` (N,) bool.
+
+    ``tau`` has no default, since most runtimes other than ONNX Runtime's for Python cannot override one; its value is
+    a property of the file.
 
     Args:
         parts: exported parts of the pair.
-        tau: the default threshold.
+        tau: the threshold to note in the file, see ``note_tau``.
         metadata: properties to store in the file.
     """
     graph = _Graph()
@@ -43,13 +59,7 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
     little = "" if parts.before else graph.add(parts.little, "little", features)
     seen = {"input": "images", "stem": features, "after_little": little}[parts.position]
     graph.rename(graph.add(parts.score, "score", seen), "score")
-    graph.constant("tau", np.array(tau, np.float32))
     _decide(graph)
-    if parts.stem:
-        # ONNX Runtime computes convolutions in blocks of channels. Converting those to channels last is one copy;
-        # channels first would need a transposition here and another one before each tower.
-        graph.node("Transpose", [features], LAST, perm=[0, 2, 3, 1])
-        features = LAST
     if parts.before:
         little = _blank(graph, parts.little)
         little = _fill(graph, _Rows("easy", "is_little", "little", parts.little), features, little)
@@ -60,11 +70,21 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
         helper.make_tensor_value_info("score", TensorProto.FLOAT, [batch]),
         helper.make_tensor_value_info("is_little", TensorProto.BOOL, [batch]),
     ]
-    inputs = [
-        _entry(parts.stem or parts.little, "images"),
-        helper.make_tensor_value_info("tau", TensorProto.FLOAT, []),
-    ]
-    return _model(graph.proto("routed_pair", inputs, outputs), parts.little, metadata)
+    inputs = [_entry(parts.stem or parts.little, "images"), helper.make_tensor_value_info(TAU, TensorProto.FLOAT, [])]
+    model = _model(graph.proto("routed_pair", inputs, outputs), parts.little, metadata, PAIR_DOC)
+    note_tau(model, tau)
+    return model
+
+
+def note_tau(model: onnx.ModelProto, tau: float) -> None:
+    """Note in a routed pair, as its property ``tau``, the threshold to feed: a decimal number, ``inf`` or ``-inf``.
+
+    A default value of the input, as files of earlier versions have, is removed.
+    """
+    noted = {prop.key: prop.value for prop in model.metadata_props}
+    helper.set_model_props(model, noted | {TAU: repr(float(tau))})
+    for default in [each for each in model.graph.initializer if each.name == TAU]:
+        model.graph.initializer.remove(default)
 
 
 def _decide(graph: _Graph) -> None:
@@ -114,9 +134,6 @@ def _some(rows: _Rows, features: str, logits: str) -> onnx.GraphProto:
     graph.node("Squeeze", [kind, f"{kind}_row_axis"], f"{kind}_rows")
     entry = f"{kind}_features"
     graph.node("Gather", [features, f"{kind}_rows"], entry, axis=0)
-    if features == LAST:
-        graph.node("Transpose", [entry], f"{entry}_first", perm=[0, 3, 1, 2])
-        entry = f"{entry}_first"
     answers = graph.add(rows.tower, rows.role, entry)
     graph.node("Transpose", [kind], f"{kind}_indices", perm=[1, 0])
     graph.node("ScatterND", [logits, f"{kind}_indices", answers], f"{kind}_scattered")
@@ -167,11 +184,17 @@ class _Graph:
         return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
 
 
-def _model(graph: onnx.GraphProto, like: onnx.ModelProto, metadata: Mapping[str, str]) -> onnx.ModelProto:
-    model = helper.make_model(graph, opset_imports=like.opset_import, ir_version=IR_VERSION, producer_name="duonas")
+def _model(graph: onnx.GraphProto, like: onnx.ModelProto, metadata: Mapping[str, str], doc: str) -> onnx.ModelProto:
+    for value in (*graph.input, *graph.output):
+        value.doc_string = DOCS[value.name]
+    model = helper.make_model(
+        graph, opset_imports=like.opset_import, ir_version=IR_VERSION, producer_name="duonas",
+        producer_version=__version__, doc_string=doc,
+    )  # fmt: skip
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model, full_check=True)
-    return model
+    # Shapes of all values, for converters to other runtimes and for people who look at the graph.
+    return shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
 
 
 def _entry(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
