@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from duonas.measure.accuracy import Outputs
 from duonas.report import examples, summary, tables
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows
-from duonas.report.figures.classes import class_rows
+from duonas.report.figures.classes import _caption, class_rows
 from duonas.report.figures.latency import latency
 from duonas.report.figures.losses import finetuning
 from duonas.report.figures.tradeoff import as_line, tradeoff
@@ -53,6 +54,47 @@ def test_the_headline(accuracy: float, macs: float, sentence: str) -> None:
 def test_the_headline_when_all_or_none_stay_little() -> None:
     assert summary.headline(measured(0.9, 41, 1.0)).startswith("Sends all of the images to little")
     assert summary.headline(measured(0.9, 41, 0.0)).startswith("Sends none of the images to little")
+    assert summary.headline(measured(0.9, 41, 0.9997)).startswith("Sends nearly all of the images to little")
+    assert summary.headline(measured(0.9, 41, 0.0003)).startswith("Sends almost none of the images to little")
+
+
+def routed_outputs(little: list[int], big: list[int], is_little: list[int]) -> Outputs:
+    """The answers of two networks to images of class 1."""
+    logits = (np.eye(2, dtype=np.float32)[right] for right in (little, big))
+    labels = np.ones(len(little), int)
+    return Outputs(*logits, np.zeros(len(labels), np.float32), np.array(is_little, bool), labels)
+
+
+MANY = [1] * 1000
+
+
+@pytest.mark.parametrize(
+    ("outputs", "sentence"),
+    [
+        (routed_outputs([1, 1], [1, 1], [1, 1]), "On 2 test images the {} −84.2 and +84.2 points"),
+        (routed_outputs([1], [0], [1]), "On 1 test image the {} −95.0 and +100.0 points"),
+        (routed_outputs(MANY, MANY, MANY), "On 1 000 test images the {} −0.369 and +0.369 points"),
+        (routed_outputs([0] * 7 + MANY[7:], MANY, MANY), "On 1 000 test images the {} −1.44 and −0.09 points"),
+    ],
+)  # fmt: skip
+def test_the_difference_to_big_is_an_interval_in_the_possible_and_never_of_width_zero(
+    outputs: Outputs, sentence: str
+) -> None:
+    said = "accuracy of the routed pair minus that of big lies between"
+    expected = f"{sentence.format(said)} (exact 95 % interval of paired answers)."
+    assert summary.certainty(outputs).replace(THIN, " ") == expected
+
+
+def test_classes_are_compared_only_where_they_differ() -> None:
+    def row(name: str, share: float) -> dict[str, object]:
+        return {"class": name, "little_share": share}
+
+    same = _caption([row("common", 1.0), row("rare", 0.9999)])
+    assert same.replace(THIN, " ") == "Little answers 100 % of the images of every class."
+    assert _caption([row("one", 0.5)]).replace(THIN, " ") == "Little answers 50 % of the images of the only class."
+    assert "71 % of the images of a, but 3 % of those of b" in _caption([row("a", 0.71), row("b", 0.03)]).replace(
+        THIN, " "
+    )
 
 
 def test_the_routed_line_passes_through_what_was_measured(files: RunFiles) -> None:

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binom
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.routing.threshold import ENOUGH, clopper_pearson, keeps_little, sample_size_warning, steps, sweep
+from duonas.routing.threshold import ENOUGH, keeps_little, sample_size_warning, steps, sweep
 
 COST = PairCost(stem=5, router=1, little=10, big=100)
 
@@ -143,16 +142,6 @@ def test_an_impossible_budget_says_the_smallest():
     with pytest.raises(DuonasError, match=r"budget of 15 MACs cannot be met: an image costs 16 MACs "):
         curve.at_budget(15, COST)
     assert curve.tau[curve.at_budget(16, COST)] == -np.inf
-
-
-@given(st.integers(1, 200), st.data(), st.sampled_from([0.5, 0.9, 0.99]))
-def test_the_bound_is_clopper_and_pearsons(n, data, confidence):
-    right = data.draw(st.integers(0, n))
-    bound = float(clopper_pearson(right, n, confidence))
-    assert 0 <= bound <= right / n
-    if right:
-        # By definition: at the bound, so many or more would be right with probability 1 - confidence.
-        assert binom.sf(right - 1, n, bound) == pytest.approx(1 - confidence, rel=1e-6)
 
 
 def test_share_and_cost_are_monotone_in_tau():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass
 from typing import Any
 
 from duonas.core.cost import PairCost
 from duonas.measure.accuracy import Outputs
-from duonas.report.formatting import THIN, count, milliseconds, number, percent, points, points_apart, whole
+from duonas.report.formatting import THIN, count, fixed, milliseconds, number, percent, plural, points_apart, whole
+from duonas.routing.bounds import Interval, paired_difference
 
 SITES = {"after_little": "after little", "stem": "at the stem", "input": "at the input"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
@@ -32,20 +34,36 @@ def headline(measured: dict[str, Any]) -> str:
     quality = "as accurate as big" if abs(gap) < EQUAL else more
     price = f"at {percent(ratio, 0)} of its MACs" if ratio < 1 else f"but costs {percent(ratio, 0)} of its MACs"
     share = routed["little_share"]
-    sent = "all" if share == 1 else "none" if share == 0 else percent(share, 0)
-    return f"Sends {sent} of the images to little and is {quality} {price}."
+    return f"Sends {_part(share)} of the images to little and is {quality} {price}."
+
+
+def _part(share: float) -> str:
+    """Write a share so that only all is called all, and only none is called none."""
+    if share in (0, 1):
+        return "all" if share else "none"
+    if round(100 * share) in (0, 100):
+        return "nearly all" if share > 0.5 else "almost none"
+    return percent(share, 0)
 
 
 def certainty(outputs: Outputs) -> str:
-    """The 95 % interval of the accuracy difference to big: a normal approximation over paired test images."""
-    difference = outputs.routed_right.astype(float) - outputs.big_right
-    error = 1.96 * float(difference.std()) / len(difference) ** 0.5
-    middle = float(difference.mean())
+    """The exact 95 % interval of the accuracy difference to big on the same test images."""
+    routed, big = outputs.routed_right, outputs.big_right
+    apart = paired_difference(int((routed & ~big).sum()), int((big & ~routed).sum()), len(routed))
+    lower, upper = _outward(apart)
     return (
-        f"On {whole(len(difference))} test images the difference to big lies between {points(middle - error)} "
-        f"and {points(middle + error)} "
-        f"(95{THIN}% interval)."
+        f"On {plural(len(routed), 'test image')} the accuracy of the routed pair minus that of big lies between "
+        f"{lower} and {upper} points (exact 95{THIN}% interval of paired answers)."
     )
+
+
+def _outward(apart: Interval) -> tuple[str, str]:
+    """Write the limits in points, rounded away from each other, with two digits of what lies between them."""
+    decimals = max(1, math.ceil(-math.log10(apart.upper - apart.lower)))
+    scale = 10.0**decimals
+    limits = math.floor(100 * apart.lower * scale) / scale, math.ceil(100 * apart.upper * scale) / scale
+    lower, upper = (f"{'+' if limit > 0 else ''}{fixed(limit + 0.0, decimals)}" for limit in limits)
+    return lower, upper
 
 
 @dataclass(frozen=True)

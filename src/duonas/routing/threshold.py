@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import beta
 from torch import Tensor
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
+from duonas.routing.bounds import clopper_pearson
 from duonas.runtime import choose
 
 LARGEST = float(np.finfo(np.float32).max)
@@ -194,13 +194,6 @@ def sweep(score: np.ndarray, little_correct: np.ndarray, big_correct: np.ndarray
     gain = np.asarray(little_correct, bool).astype(np.int8) - np.asarray(big_correct, bool).astype(np.int8)
     correct = np.concatenate([[0], np.cumsum(gain[order], dtype=np.int64)])[kept] + int(np.sum(big_correct))
     return Curve(tau, kept / len(score), correct, len(score), lowest)
-
-
-def clopper_pearson(correct: np.ndarray | int, count: int, confidence: float) -> np.ndarray:
-    """Return the one-sided lower bound on a probability for ``correct`` of ``count`` (Clopper and Pearson 1934)."""
-    correct = np.asarray(correct)
-    bound = beta.ppf(1 - confidence, np.maximum(correct, 1), count - correct + 1)
-    return np.where(correct > 0, bound, 0.0)
 
 
 @contextmanager

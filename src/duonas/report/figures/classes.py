@@ -41,16 +41,23 @@ def per_class(run: RunFiles) -> Figure:
             (_row(row, HEAD + ROW * at, (share, accuracy), letters) for at, row in enumerate(rows)),
         )  # fmt: skip
 
-    easiest, hardest = rows[0], rows[-1]
-    caption = (
-        f"Classes from easy to hard: little answers {percent(easiest['little_share'], 0)} of the images of "
-        f"{easiest['class']}, but {percent(hardest['little_share'], 0)} of those of {hardest['class']}."
-    )
     keys = (
         Key("box", "little", "little share"), Key("dot", "little", "little"), Key("dot", "big", "big"),
         Key("ring", "routed", "routed accuracy"),
     )  # fmt: skip
-    return figure("Classes", draw, caption, keys, scroll=len(rows) > 24)
+    return figure("Classes", draw, _caption(rows), keys, scroll=len(rows) > 24)
+
+
+def _caption(rows: list[Row]) -> str:
+    """Compare the easiest and the hardest class, where they differ."""
+    easiest, hardest = rows[0], rows[-1]
+    most, least = (percent(row["little_share"], 0) for row in (easiest, hardest))
+    if most == least:
+        return f"Little answers {most} of the images of {'every' if len(rows) > 1 else 'the only'} class."
+    return (
+        f"Classes from easy to hard: little answers {most} of the images of {easiest['class']}, but {least} of those "
+        f"of {hardest['class']}."
+    )
 
 
 def _column(scale: Scale, title: str, bottom: float) -> Iterable[Markup]:
