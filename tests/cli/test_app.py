@@ -21,10 +21,18 @@ from duonas.pipeline.profile import Feasibility, Profile, Spread
 from duonas.recipe.read import load, shipped
 from duonas.rundir.run import Run
 
+BY_CLASS = {"balanced_accuracy": 0.765, "worst_class": {"class": "rare", "images": 4, "accuracy": 0.25}}
 MEASURED = {
-    "little": {"accuracy": 0.8, "macs": 400_000, "latency_ms": {"p50": 0.1234}},
-    "big": {"accuracy": 0.95, "macs": 3_000_000, "latency_ms": {"p50": 0.5}},
-    "routed": {"accuracy": 0.94, "expected_macs": 1_300_000, "latency_ms": {"p50": 0.2}, "little_share": 0.7},
+    "little": {"accuracy": 0.8, "macs": 400_000, "latency_ms": {"p50": 0.1234}} | BY_CLASS,
+    "big": {"accuracy": 0.95, "macs": 3_000_000, "latency_ms": {"p50": 0.5}} | BY_CLASS,
+    "routed": {
+        "accuracy": 0.94,
+        "expected_macs": 1_300_000,
+        "latency_ms": {"p50": 0.2},
+        "little_share": 0.7,
+        **BY_CLASS,
+    },
+    "majority": {"class": "[common]", "accuracy": 0.61, "balanced_accuracy": 0.5, "p_value": 0.001, "better": True},
     "random": {"accuracy": 0.85},
     "oracle": {"accuracy": 0.97},
 }
@@ -85,9 +93,23 @@ def test_run_goes_to_runs_by_name_and_ends_with_the_summary(pipeline):
     ]
     assert result.stderr == "duonas: little is known.\n"
     assert "train: done before" in result.stdout and "search: done in" in result.stdout
-    for expected in ("80.00%", "95.00%", "94.00%", "1.3M", "400k", "0.123 ms", "70.0%", "97.00%"):
+    for expected in ("80.00%", "95.00%", "94.00%", "1.3M", "400k", "0.123 ms", "70.0%", "97.00%", "76.50%", "25.00%"):
         assert expected in result.stdout
+    assert "always [common]" in result.stdout and "guessing" not in result.stdout
     assert result.stdout.rstrip().endswith("report: runs/quickstart/report.html")
+
+
+def test_a_pair_that_is_no_better_than_guessing_is_called_that(pipeline, monkeypatch):
+    monkeypatch.setitem(MEASURED, "majority", MEASURED["majority"] | {"accuracy": 0.95, "better": False})
+    said = " ".join(call("run", "quickstart").stdout.split())
+    assert "no better than guessing: always answering '[common]' is right on 95.0%" in said
+    assert "of the images of 'rare' it gets 25.0% right" in said and "class_weights = 'balanced'" in said
+
+
+def test_a_measurement_of_another_version_is_told_in_one_sentence(pipeline, monkeypatch):
+    monkeypatch.delitem(MEASURED, "majority")
+    result = call("run", "quickstart")
+    assert result.exit_code == 2 and "measure.json lacks 'majority'" in " ".join(result.stderr.split())
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from duonas.report.formatting import THIN
 from duonas.report.scale import thin
 from duonas.routing.threshold import sweep
 
-from .fabricate import fabricate
+from .fabricate import NAMES, fabricate
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,29 @@ def test_class_rows_add_up_and_the_easiest_comes_first(files: RunFiles) -> None:
 def test_outcomes_are_all_images(files: RunFiles) -> None:
     rows = tables.outcomes(files.outputs).rows
     assert sum(float(row[1].split(THIN)[0]) for row in rows) == pytest.approx(100, abs=0.3)
+
+
+def test_classes_count_equally_in_the_balanced_accuracy(files: RunFiles) -> None:
+    table = tables.class_balance(files.outputs, files.class_names)
+    assert [row[0] for row in table.rows] == ["little", "routed", "big", "always airplane"]
+    rows = class_rows(files, 1.5)
+    for answers, role in zip(table.rows, ("little", "routed", "big"), strict=False):
+        worst = min(rows, key=lambda row: (row[role], NAMES.index(row["class"])))
+        assert answers[2].replace(THIN, " ") == f"{100 * np.mean([row[role] for row in rows]):.1f} %"
+        assert answers[3].startswith(f"{worst['class']}: {100 * worst[role]:.1f}")
+    assert [cell.replace(THIN, " ") for cell in table.rows[-1][1:3]] == ["10.0 %", "10.0 %"]
+    assert summary.guessing(files.outputs, files.class_names) == ""
+
+
+def test_a_pair_that_is_no_better_than_guessing_is_called_that() -> None:
+    labels = (np.arange(200) % 100 == 0).astype(int)
+    constant = np.tile(np.array([5.0, 0.0], np.float32), (200, 1))
+    outputs = Outputs(constant, constant, np.ones(200), np.ones(200, bool), labels)
+    assert summary.guessing(outputs, ("common", "rare")).replace(THIN, " ") == (
+        "No better than guessing: always answering common is right on 99.0 % of the test images, this pair on 99.0 %. "
+        "Its balanced accuracy is 50.0 %, that of the constant answer 50.0 %; it gets 0.0 % of the images of rare "
+        "right."
+    )
 
 
 def test_examples_are_grouped_failures_first(files: RunFiles) -> None:

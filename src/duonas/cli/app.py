@@ -300,8 +300,6 @@ def main() -> None:
 def _carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet: Path | None, *, until: str) -> None:
     with one_line_errors(GOES_ON):
         from duonas.cli.console import watch
-        from duonas.cli.tables import summary_table
-        from duonas.core.files import read_json
         from duonas.core.processes import is_main_process
         from duonas.core.progress import Silent
         from duonas.recipe.read import default_folder, load
@@ -318,9 +316,24 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
         stages.run(recipe, folder, until=until, supernet=supernet, progress=progress)
         if is_main_process():
             if until in ("measure", "report"):
-                console.print("", summary_table(read_json(folder / "measure.json")), "", sep="\n")
+                _print_measured(console, folder / "measure.json")
             made = f"report: {folder / 'report.html'}" if until == "report" else f"run: {folder}"
             console.print(made, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_measured(console: Console, path: Path) -> None:
+    from duonas.cli.tables import guessing, summary_table
+    from duonas.core.errors import DuonasError
+    from duonas.core.files import read_json
+
+    measured = read_json(path)
+    try:
+        table, warning = summary_table(measured), guessing(measured)
+    except KeyError as error:
+        raise DuonasError(f"{path} lacks {error.args[0]!r}; was it written by another version?") from error
+    console.print("", table, "", sep="\n")
+    if warning:
+        console.print(warning, "", sep="\n", style="yellow", markup=False, highlight=False)
 
 
 def _console() -> Console:

@@ -44,17 +44,39 @@ def profile_tables(profile: Profile) -> list[Table]:
 def summary_table(measured: dict[str, Any]) -> Table:
     """Return accuracy, MACs and latency of little, big and routed from ``measure.json``."""
     table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
-    for heading in ("accuracy", "MACs", "latency p50", "stay little"):
+    for heading in ("accuracy", "balanced", "worst class", "MACs", "latency p50", "stay little"):
         table.add_column(heading, justify="right")
     for role in ("little", "big", "routed"):
         figures = measured[role]
+        by_class = (f"{figures['balanced_accuracy']:.2%}", f"{figures['worst_class']['accuracy']:.2%}")
         macs = figures["expected_macs"] if role == "routed" else figures["macs"]
         share = f"{figures['little_share']:.1%}" if role == "routed" else ""
         latency = f"{figures['latency_ms']['p50']:.3f} ms"
-        table.add_row(role, f"{figures['accuracy']:.2%}", count(macs), latency, share)
+        table.add_row(role, f"{figures['accuracy']:.2%}", *by_class, count(macs), latency, share)
     for role in ("random", "oracle"):
         table.add_row(f"[dim]{role} router[/dim]", f"[dim]{measured[role]['accuracy']:.2%}[/dim]")
+    constant = measured["majority"]
+    cells = (
+        f"always {escape(constant['class'])}",
+        f"{constant['accuracy']:.2%}",
+        f"{constant['balanced_accuracy']:.2%}",
+    )
+    table.add_row(*(f"[dim]{cell}[/dim]" for cell in cells))
     return table
+
+
+def guessing(measured: dict[str, Any]) -> str:
+    """Return a warning if the pair is no better than the majority class; empty if it is."""
+    constant, routed = measured["majority"], measured["routed"]
+    if constant["better"]:
+        return ""
+    worst = routed["worst_class"]
+    return (
+        f"This pair is no better than guessing: always answering {constant['class']!r} is right on "
+        f"{constant['accuracy']:.1%} of the test images, the pair on {routed['accuracy']:.1%}; of the images of "
+        f"{worst['class']!r} it gets {worst['accuracy']:.1%} right. If classes are of unequal size, try "
+        "[train] class_weights = 'balanced'."
+    )
 
 
 def comparison_table(found: dict[str, Any]) -> Table:

@@ -20,6 +20,7 @@ from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
+from duonas.measure.balance import balance, majority
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
@@ -99,6 +100,7 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "little": calibration(outputs.little_logits, outputs.labels, policy.little_temperature),
         "big": calibration(outputs.big_logits, outputs.labels, policy.big_temperature),
     }
+    by_class = balance(outputs, policy.class_names)
     steepness = slope(outputs, policy.tau, cost)
     alone = {
         role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": pair.facts.networks[role].params}
@@ -112,9 +114,10 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "peak_macs": round(cost.peak),
     }
     return {
-        "little": alone["little"] | speed["little"],
-        "big": alone["big"] | speed["big"],
-        "routed": routed | speed["routed"],
+        "little": alone["little"] | by_class["little"] | speed["little"],
+        "big": alone["big"] | by_class["big"] | speed["big"],
+        "routed": routed | by_class["routed"] | speed["routed"],
+        "majority": majority(outputs, policy.class_names),
         "random": {"accuracy": accuracy["random"]},
         "oracle": {"accuracy": accuracy["oracle"]},
         "ece": calibrated["little"]["ece"],

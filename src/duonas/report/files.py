@@ -78,6 +78,11 @@ class RunFiles:
                 f"{self.folder / 'beta.json'} is damaged: expected the probabilities of each axis' values."
             ) from error
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of every class that the networks know; see ``class_name``."""
+        return tuple(self.class_name(index) for index in range(self.outputs.little_logits.shape[1]))
+
     def class_name(self, index: int) -> str:
         """The name of a class, or its number where the run has no names."""
         names = (self["pair/policy.json"] or {}).get("class_names") or ()

@@ -9,6 +9,7 @@ from typing import Any
 
 from duonas.core.cost import PairCost
 from duonas.measure.accuracy import Outputs
+from duonas.measure.balance import balance, majority
 from duonas.report.formatting import THIN, count, fixed, milliseconds, number, percent, plural, points_apart, whole
 from duonas.routing.bounds import Interval, paired_difference
 
@@ -64,6 +65,20 @@ def _outward(apart: Interval) -> tuple[str, str]:
     limits = math.floor(100 * apart.lower * scale) / scale, math.ceil(100 * apart.upper * scale) / scale
     lower, upper = (f"{'+' if limit > 0 else ''}{fixed(limit + 0.0, decimals)}" for limit in limits)
     return lower, upper
+
+
+def guessing(outputs: Outputs, class_names: tuple[str, ...]) -> str:
+    """A warning if the pair is no better than always answering the most frequent class; empty if it is."""
+    constant, found = majority(outputs, class_names), balance(outputs, class_names)["routed"]
+    if constant["better"]:
+        return ""
+    worst = found["worst_class"]
+    return (
+        f"No better than guessing: always answering {constant['class']} is right on {percent(constant['accuracy'])} of "
+        f"the test images, this pair on {percent(float(outputs.routed_right.mean()))}. Its balanced accuracy is "
+        f"{percent(found['balanced_accuracy'])}, that of the constant answer {percent(constant['balanced_accuracy'])}; "
+        f"it gets {percent(worst['accuracy'])} of the images of {worst['class']} right."
+    )
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duonas.core.cell import write_cell
-from duonas.measure import accuracy
+from duonas.measure import accuracy, balance
 from duonas.measure.accuracy import Outputs
 from duonas.report.figure import ROLES
 from duonas.report.figures.cells import operations
 from duonas.report.files import Probabilities
-from duonas.report.formatting import NOTHING, count, milliseconds, percent, size, whole
+from duonas.report.formatting import NOTHING, count, milliseconds, percent, plural, size, whole
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,19 @@ def outcomes(outputs: Outputs) -> Table:
         name, meaning = KINDS[row["right"]]
         rows.append((name, percent(row["images"] / len(outputs.labels)), percent(row["little_share"]), meaning))
     return Table(("Who is right", "Of all images", "Answered by little", "Meaning"), rows, {3: "words muted"})
+
+
+def class_balance(outputs: Outputs, class_names: tuple[str, ...]) -> Table:
+    """Accuracy, balanced accuracy and worst class of little, the routed pair, big and a constant answer."""
+    found, constant = balance.balance(outputs, class_names), balance.majority(outputs, class_names)
+    right = accuracy.accuracies(outputs)
+    rows = []
+    for role in ROLES:
+        worst = found[role]["worst_class"]
+        hardest = f"{worst['class']}: {percent(worst['accuracy'])} of {plural(worst['images'], 'image')}"
+        rows.append((role, percent(right[role]), percent(found[role]["balanced_accuracy"]), hardest))
+    always = (f"always {constant['class']}", percent(constant["accuracy"]), percent(constant["balanced_accuracy"]))
+    return Table(("Answers", "Accuracy", "Balanced accuracy", "Worst class"), [*rows, (*always, NOTHING)], {3: "words"})
 
 
 def latencies(measured: dict[str, Any]) -> Table:

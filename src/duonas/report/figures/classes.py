@@ -19,8 +19,7 @@ ROW, HEAD = 26, 44
 
 def class_rows(run: RunFiles, temperature: float) -> list[Row]:
     """The figures of all classes that occur in the test split, the easiest first; ``temperature`` is little's."""
-    names = tuple(run.class_name(index) for index in range(run.outputs.little_logits.shape[1]))
-    rows = [row for row in measured(run.outputs, names, temperature) if row["images"]]
+    rows = [row for row in measured(run.outputs, run.class_names, temperature) if row["images"]]
     return sorted(rows, key=lambda row: (-row["little_share"], row["class"]))
 
 
