@@ -163,6 +163,8 @@ def call(*args):
     ("args", "target"),
     [
         (["--floor", "0.9", "--confidence", "0.8"], {"floor": 0.9, "confidence": 0.8}),
+        (["--floor", "90%", "--confidence", "80 %"], {"floor": 0.9, "confidence": 0.8}),
+        (["--budget", "5M"], {"budget": 5e6}),
         (["--budget", "5e6"], {"budget": 5e6}),
         (["--share", "1"], {"share": 1.0}),
         (["--latency", "0.5ms"], {"latency": 0.5}),
@@ -185,9 +187,10 @@ def test_route_takes_one_target(pipeline, tmp_path, args, target):
         (["--floor", "0.9", "--share", "0.5"], "got floor and share."),
         (["--floor", "1.5"], "[route] floor must be at most 1, got 1.5."),
         (["--budget", "0"], "[route] budget must be above 0, got 0.0."),
-        (["--budget", "nan"], "must be a finite number"),
-        (["--latency", "0"], "--latency must be a number above 0"),
-        (["--latency", "2m"], "in one of s, ms, us, such as 2ms, got '2m'."),
+        (["--budget", "nan"], "--budget must be a number of MACs such as 5e6 or 5M"),
+        (["--latency", "0"], "[route] latency must be above 0, got 0.0."),
+        (["--latency", "2m"], "--latency must be a time such as 2ms (units: h, min, s, ms, us, ns; a number"),
+        (["--floor", "90"], "[route] floor must be at most 1, got 90.0 (for 90 percent, write 0.9 or '90%')."),
         (["--energy", "3mJ"], "[route] energy needs watts, the power that the device draws while it computes."),
     ],
 )

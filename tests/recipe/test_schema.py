@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from duonas.core.errors import DuonasError
 from duonas.recipe.read import default_folder, dumps, find, headline, load, shipped
 from duonas.recipe.schema import Recipe, first_difference, options_for, parse, plugin_hashes, rechosen, to_tables
-from duonas.routing.options import TARGETS
+from duonas.routing.options import TARGETS, RouteOptions
 from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.weights.kshot import Kshot
 from duonas.training.options import TrainOptions
@@ -146,6 +146,39 @@ def test_finetuning_weighs_classes_as_the_supernet_does():
     assert recipe.baselines.over(recipe.train).class_weights == "balanced"
 
 
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [
+        ("route.latency=0.2 ms", 0.2), ("route.latency=200us", 0.2), ("route.latency='0.2ms'", 0.2),
+        ("route.floor=90%", 0.9), ("route.share=57 %", 0.57), ("route.budget=5M", 5e6), ("route.budget='5e6'", 5e6),
+        ("route.watts=750mW", 0.75), ("route.confidence=99%", 0.99), ("data.val=5%", 0.05), ("train.ema=99.9%", 0.999),
+        ("train.checkpoint_seconds=2min", 120), ("search.constraints.peak_macs=2.4M", 2.4e6),
+        ("search.constraints.weight_bytes=300KB", 300_000), ("search.constraints.peak_memory_bytes=320 KiB", 327_680),
+        ("search.constraints.little_params=40k", 40_000), ("search.constraints.peak_latency_ms=0.2 ms", 0.2),
+    ],
+)  # fmt: skip
+def test_a_figure_may_be_a_text_with_a_unit(override, value):
+    found = to_tables(load("quickstart", [override]))
+    for key in override.partition("=")[0].split("."):
+        found = found[key]
+    assert found == value
+
+
+def test_recipes_with_equal_figures_in_other_units_are_equal():
+    assert load("quickstart", ["route.latency=0.2 ms"]) == load("quickstart", ["route.latency=200us"])
+    assert Recipe(route={"floor": "90%"}) == Recipe(route={"floor": 0.9}) == Recipe(route=RouteOptions(floor="90%"))
+    cotrain = {"rule": "cotrain", "loss": {"cost_budget": "5M"}}
+    assert Recipe(train=cotrain).train.loss.cost_budget == 5e6
+
+
+def test_a_new_target_may_be_a_text_with_a_unit():
+    recipe = load("quickstart", ["route.floor=0.9"])
+    assert rechosen(recipe, floor="90%") is recipe
+    assert rechosen(recipe, latency="200us").route.latency == 0.2
+    with pytest.raises(DuonasError, match=r"^\[route\] latency must be a time such as 2ms .*, got '5M'\.$"):
+        rechosen(recipe, latency="5M")
+
+
 def test_whole_numbers_serve_as_numbers():
     lr = load("quickstart", ["train.lr=1"]).train.lr
     assert lr == 1.0 and isinstance(lr, float)
@@ -174,6 +207,16 @@ def test_whole_numbers_serve_as_numbers():
         ),
         ("data.val=1.5", r"\[data\] val must be below 1, got 1.5"),
         ("data.magnitude=31", r"\[data\] magnitude must be at most 30, got 31"),
+        (
+            "route.latency=2m",
+            r"^--set route.latency=2m: \[route\] latency must be a time such as 2ms \(units: h, min, s, ",
+        ),
+        ("route.latency=2 mJ", r"\[route\] latency must be a time such as 2ms .* is in ms\), got '2 mJ'\.$"),
+        ("route.latency=0ms", r"\[route\] latency must be above 0, got 0"),
+        ("route.floor=90", r"\[route\] floor must be at most 1, got 90 \(for 90 percent, write 0.9 or '90%'\)\.$"),
+        ("route.floor=110%", r"\[route\] floor must be at most 1, got 1.1"),
+        ("search.constraints.weight_bytes=3 ms", r"\[search\] constraints.weight_bytes must be a size such as 300KB"),
+        ("train.loss.cost_budget=5s", r"it is a key of \[train\] rule = 'cotrain'"),
         ("train.ema=-1", r"\[train\] ema must be at least 0, got -1"),
         ("train.rule=sandwhich", r"\[train\] rule has no choice 'sandwhich': did you mean 'sandwich'\?"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,11 +134,11 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
 def route(
     run: RunArgument,
     floor: Annotated[
-        float | None,
-        typer.Option(help="Accuracy that is guaranteed with the given confidence, at the lowest cost."),
+        str | None,
+        typer.Option(help="Accuracy that is guaranteed with the given confidence, such as 90%, at the lowest cost."),
     ] = None,
-    budget: Annotated[float | None, typer.Option(help="Expected MACs per image, such as 5e6.")] = None,
-    share: Annotated[float | None, typer.Option(help="Fraction of the images that stays little.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Expected MACs per image, such as 5e6 or 5M.")] = None,
+    share: Annotated[str | None, typer.Option(help="Share of the images that stays little, such as 70%.")] = None,
     latency: Annotated[
         str | None, typer.Option(help="Expected latency of one image, such as 2ms, on this machine.")
     ] = None,
@@ -145,17 +146,17 @@ def route(
         str | None, typer.Option(help="Expected energy of one image, such as 3mJ: its latency times --watts.")
     ] = None,
     watts: Annotated[
-        float | None, typer.Option(help="Power that the device draws while it computes; for --energy.")
+        str | None, typer.Option(help="Power that the device draws while it computes, such as 5W; for --energy.")
     ] = None,
     confidence: Annotated[
-        float | None, typer.Option(help="Confidence of the accuracy floor. Default: the run's.")
+        str | None, typer.Option(help="Confidence of the accuracy floor, such as 95%. Default: the run's.")
     ] = None,
 ) -> None:
     """Choose another threshold for a run, in seconds and without training; its recipe, policy and export change.
 
-    [dim]duonas route runs/mine --floor 0.9[/dim]
+    [dim]duonas route runs/mine --floor 90%[/dim]
 
-    [dim]duonas route runs/mine --budget 5e6[/dim]
+    [dim]duonas route runs/mine --budget 5M[/dim]
 
     [dim]duonas route runs/mine --latency 2ms[/dim]
 
@@ -163,16 +164,15 @@ def route(
     """
     with one_line_errors(GOES_ON):
         from duonas.cli.explain import decision
-        from duonas.cli.units import quantity
         from duonas.recipe.schema import rechosen
+        from duonas.routing.options import RouteOptions
         from duonas.rundir.run import Run
 
         given = {
-            "floor": floor, "budget": budget, "share": share, "watts": watts, "confidence": confidence,
-            "latency": None if latency is None else quantity("--latency", latency, "ms"),
-            "energy": None if energy is None else quantity("--energy", energy, "mJ"),
+            "floor": floor, "budget": budget, "share": share, "latency": latency, "energy": energy, "watts": watts,
+            "confidence": confidence,
         }  # fmt: skip
-        target = {name: value for name, value in given.items() if value is not None}
+        target = _figures(RouteOptions, given)
         rechosen(Run(run).recipe, **target)  # fails before torch is loaded
         from duonas.cli.console import watch
         from duonas.pipeline.rechoose import rechoose
@@ -334,6 +334,16 @@ def _print_measured(console: Console, path: Path) -> None:
     console.print("", table, "", sep="\n")
     if warning:
         console.print(warning, "", sep="\n", style="yellow", markup=False, highlight=False)
+
+
+def _figures(options: type, given: Mapping[str, str | None]) -> dict[str, float]:
+    """Read the given texts of command-line options as figures of the recipe's keys of the same names."""
+    from duonas.core.units import FIGURE, Quantity, parse
+    from duonas.recipe.tables import quantity_at
+
+    quantities = {name: quantity_at(options, name) for name in given}
+    found = {name: each if isinstance(each, Quantity) else FIGURE for name, each in quantities.items()}
+    return {name: parse(text, found[name], f"--{name}") for name, text in given.items() if text is not None}
 
 
 def _console() -> Console:

@@ -1,4 +1,4 @@
-"""Types of the fields of options: numbers with bounds, and names of parts."""
+"""Types of the fields of options: numbers with bounds and units, and names of parts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-Fraction = Annotated[float, Ge(0), Le(1)]
-OpenFraction = Annotated[float, Gt(0), Lt(1)]
-BelowOne = Annotated[float, Ge(0), Lt(1)]
+from duonas.core.units import MACS, MILLIJOULES, MILLISECONDS, SECONDS, SHARE, WATTS
+
+Fraction = Annotated[float, Ge(0), Le(1), SHARE]
+OpenFraction = Annotated[float, Gt(0), Lt(1), SHARE]
+BelowOne = Annotated[float, Ge(0), Lt(1), SHARE]
 Width = Annotated[float, Gt(0), Le(1)]
 Count = Annotated[int, Gt(0)]
 CountOrZero = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Milliseconds = Annotated[float, Gt(0), MILLISECONDS]
+Seconds = Annotated[float, Gt(0), SECONDS]
+Millijoules = Annotated[float, Gt(0), MILLIJOULES]
+Watts = Annotated[float, Gt(0), WATTS]
+Macs = Annotated[float, Gt(0), MACS]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from duonas.routing.route import CalibrationSet, decide, needs_times
 from duonas.rundir.run import Run
 
 
-def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **target: float) -> Path:
+def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **target: float | str) -> Path:
     """Choose another threshold for a run's pair, without training, and update recipe, policy and export.
 
     Stages after the export become outdated; ``duonas report RUN`` repeats them. If the target cannot be met, nothing
@@ -29,7 +29,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
         folder: a run with a finished pair.
         progress: progress of the stages; silent by default.
         target: one of ``floor``, ``budget`` (MACs), ``share``, ``latency`` (ms) and ``energy`` (mJ, with ``watts``), as
-            in ``[route]``; optionally ``confidence``.
+            in ``[route]``; optionally ``confidence``. Numbers, or texts with units: ``latency="2ms"``.
 
     Raises:
         DuonasError: the folder is not a run with a pair, or there is not exactly one target that can be met.

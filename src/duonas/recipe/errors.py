@@ -49,9 +49,15 @@ def describe(error: ValidationError, *where: str) -> Mistake:
     if first["type"] == "literal_error":
         allowed = re.findall(r"'([^']*)'", first["ctx"]["expected"])
         return Mistake(f"{place} has no choice {given!r}: {nearest(str(given), allowed)}", key)
-    return Mistake(
-        f"{place} must be {_expected(first['type'], first.get('ctx', {}), first['msg'])}, got {given!r}", key
-    )
+    context = first.get("ctx", {})
+    expected = _expected(first["type"], context, first["msg"])
+    return Mistake(f"{place} must be {expected}, got {given!r}{_percent(first['type'], context, given)}", key)
+
+
+def _percent(kind: str, context: dict[str, Any], given: Any) -> str:
+    """Return a hint for a share that was given in percent."""
+    above_one = kind in ("less_than", "less_than_equal") and list(context.values()) == [1] and 2 < given <= 100
+    return f" (for {given:g} percent, write {given / 100:g} or '{given:g}%')" if above_one else ""
 
 
 def _place(location: tuple[str | int, ...]) -> str:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 
 from duonas.core.registry import names
+from duonas.core.units import SHARE, ByName, Quantity
 from duonas.recipe.tables import inner_tables, part_mark
 
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
@@ -108,7 +109,8 @@ def _kind(hint: Any) -> str:
     """Return a type in words: its choices, or its name and bounds."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return " ".join([_kind(arguments[0]), *filter(None, [", ".join(_bounds(arguments[1:]))])])
+        texts = [f'or text such as `"{example}"`' for example in _examples(arguments[1:])]
+        return " ".join([_kind(arguments[0]), *filter(None, [", ".join(_bounds(arguments[1:]))]), *texts])
     if origin is Literal:
         return ", ".join(f"`{_toml(choice)}`" for choice in arguments)
     if origin in (Union, types.UnionType):
@@ -118,6 +120,14 @@ def _kind(hint: Any) -> str:
     if origin is dict:
         return f"table of {_kind(arguments[1])}"
     return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def _examples(marks: tuple[Any, ...]) -> Iterator[str]:
+    for mark in marks:
+        if isinstance(mark, Quantity) and mark is not SHARE:  # the page says it once for all of these
+            yield mark.example.rpartition(" ")[2]
+        elif isinstance(mark, ByName):
+            yield "2ms"
 
 
 def _bounds(marks: tuple[Any, ...]) -> Iterator[str]:

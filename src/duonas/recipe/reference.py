@@ -20,6 +20,11 @@ defaults. Two keys are for the whole run and come before the tables: `seed` (a w
 seed, since equal recipes give equal runs; and `threads` (a whole number above 0), the CPU threads of torch in each
 process (default: torch's own; [when to set it](../parts/training.md#on-a-busy-machine)).
 
+A number that measures something may be a **text with a unit**: a time (`"2ms"`, `"0.2 ms"`, `"90s"`, `"10min"`), an
+energy (`"3mJ"`), a power (`"5W"`), a count (`"5M"`, `"2.4e6"`), or a size (`"300KB"` has 300,000 bytes, `"300KiB"`
+307,200). A plain number is in the unit of the key: ms, mJ, W, MACs or bytes. In `[search] constraints` the unit follows
+from the metric's name. Numbers between 0 and 1 may be written in percent (`"90%"`).
+
 Some keys name a **part**: a data source, a search space, a training rule, a strategy, a router. A part can have further
 keys in the same table, which are valid only if the part is named. `duonas list` shows all parts, and `duonas list rule
 cotrain` the keys of one. Your own part is named `path/to/file.py:CLASS`; its `Options` are keys too.

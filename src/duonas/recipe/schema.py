@@ -23,7 +23,7 @@ from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
 from duonas.recipe.errors import Mistake, describe
-from duonas.recipe.tables import Parts, inner_tables, named_parts, read_options
+from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options
 from duonas.routing.options import TARGETS, RouteOptions
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
@@ -148,7 +148,7 @@ def joining(table: str, tables: Mapping[str, Any]) -> Parts:
             yield "router", kind, "search.routers"
 
 
-def rechosen(recipe: Recipe, **target: float) -> Recipe:
+def rechosen(recipe: Recipe, **target: float | str) -> Recipe:
     """Return the recipe of the same pair with another target of the threshold.
 
     The search stays the same: a former budget becomes a constraint of the search, and a new budget affects only the
@@ -156,13 +156,15 @@ def rechosen(recipe: Recipe, **target: float) -> Recipe:
 
     Args:
         recipe: the recipe of a run.
-        target: one of floor, budget, share, latency and energy; optionally watts and confidence.
+        target: one of floor, budget, share, latency and energy; optionally watts and confidence. Numbers, or texts with
+            units such as ``"2ms"``.
 
     Raises:
         DuonasError: there is not exactly one target, or a value is wrong.
     """
     if not any(name in TARGETS for name in target):
         raise DuonasError(f"no target for the threshold was given: choose one of {', '.join(TARGETS)}.")
+    target = in_base_units(target, type(recipe.route), "route")
     if all(getattr(recipe.route, name, None) == value for name, value in target.items()):
         return recipe
     tables = to_tables(recipe)

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import PartOf
 from duonas.core.registry import KINDS, NoOptions, find, names
+from duonas.core.units import ByName, Quantity, parse, quantity_of
 from duonas.recipe.errors import Mistake, describe
 
 Parts = Iterable[tuple[str, str, str]]  # kind, name, and the key that names it
@@ -44,6 +45,7 @@ def read_options(base: type, table: Any, where: str, more: Parts = ()) -> Any:
     inner = inner_tables(options)
     table = {key: spelled_out(inner[key], value) if key in inner else value for key, value in table.items()}
     check_keys(table, options, where)
+    table = in_base_units(table, options, where)
     try:
         # Strict, so that "3" is not accepted as 3; in JSON, where a list may still become a tuple.
         return _adapter(options).validate_json(json.dumps(table, default=str), strict=True)
@@ -145,6 +147,45 @@ def check_keys(table: Mapping[str, Any], options: type, where: str) -> None:
         for place, number in _numbers(value, key):
             if not math.isfinite(number):
                 raise Mistake(f"[{where}] {place} must be a finite number, got {number}", f"{where}.{key}")
+
+
+def in_base_units(table: Mapping[str, Any], options: type, where: str) -> dict[str, Any]:
+    """Return a table and its inner tables with the texts of figures, such as ``"2ms"``, as numbers.
+
+    Raises:
+        Mistake: a text is not a figure of the quantity of its key.
+    """
+    inner = inner_tables(options)
+    return {
+        key: in_base_units(value, inner[key], f"{where}.{key}")
+        if key in inner and isinstance(value, Mapping)
+        else _figure(value, quantity_at(options, key), f"[{where}] {key}", f"{where}.{key}")
+        for key, value in table.items()
+    }
+
+
+def quantity_at(options: type, key: str) -> Quantity | ByName | None:
+    """Return the quantity of a key's value, if it has one."""
+    marks = (mark for mark in _marks(_hints(options).get(key)) if isinstance(mark, Quantity | ByName))
+    return next(marks, None)
+
+
+def _marks(hint: Any) -> Iterator[Any]:
+    yield from getattr(hint, "__metadata__", ())
+    for each in get_args(hint):
+        yield from _marks(each)
+
+
+def _figure(value: Any, quantity: Quantity | ByName | None, place: str, key: str) -> Any:
+    if isinstance(quantity, ByName) and isinstance(value, Mapping):
+        named = {name: quantity_of(str(name)) for name in value}
+        return {name: _figure(each, named[name], f"{place}.{name}", f"{key}.{name}") for name, each in value.items()}
+    if not isinstance(quantity, Quantity) or not isinstance(value, str):
+        return value
+    try:
+        return parse(value, quantity, place)
+    except DuonasError as error:
+        raise Mistake(str(error), key) from error
 
 
 def _own(kind: str, name: str, key: str) -> type:

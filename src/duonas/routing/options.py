@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from duonas.core.fields import Fraction, OpenFraction, PartOf, Positive
+from duonas.core.fields import Fraction, Macs, Millijoules, Milliseconds, OpenFraction, PartOf, Watts
 
 TARGETS = ("floor", "budget", "share", "latency", "energy")  # a recipe has at most one of them
 
@@ -20,15 +20,15 @@ class RouteOptions:
     """What the router reads: the image, the stem's features, or little's logits; "auto": the router's default."""
     floor: Fraction | None = None
     """Accuracy that is guaranteed with the given confidence, in [0, 1]."""
-    budget: Positive | None = None
+    budget: Macs | None = None
     """Expected MACs per image."""
     share: Fraction | None = None
     """Share of the images that stays little."""
-    latency: Positive | None = None
+    latency: Milliseconds | None = None
     """Expected latency of one image in ms, with ONNX Runtime on the machine that runs this stage."""
-    energy: Positive | None = None
+    energy: Millijoules | None = None
     """Expected energy of one image in mJ: its latency times watts."""
-    watts: Positive | None = None
+    watts: Watts | None = None
     """Power in W that the device draws while it computes; needed for energy."""
     confidence: OpenFraction = 0.95
     """Confidence of the accuracy floor."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from duonas.core.fields import Count, CountOrZero, PartOf, Positive
+from duonas.core.units import ByName
 from duonas.costs.options import DeviceOptions
 
 
@@ -39,8 +40,8 @@ class SearchOptions:
     """Images per forward pass."""
     objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")
     """The metrics of the front."""
-    constraints: dict[str, Positive] = field(default_factory=dict)
-    """Limits of metrics, such as expected_macs = 8e6 or peak_latency_ms = 9."""
+    constraints: Annotated[dict[str, Positive], ByName()] = field(default_factory=dict)
+    """Limits of metrics, such as expected_macs = "8M", peak_latency_ms = 9 or weight_bytes = "300KB"."""
     device: DeviceOptions | None = None
     """A device table, for objectives and constraints in ms and mJ."""
     routers: tuple[str, ...] = ()

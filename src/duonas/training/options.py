@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
-from duonas.core.fields import BelowOne, Count, Fraction, NotNegative, OpenFraction, PartOf, Positive
+from duonas.core.fields import BelowOne, Count, Fraction, Macs, NotNegative, OpenFraction, PartOf, Positive, Seconds
 
 
 @dataclass(frozen=True)
@@ -57,9 +57,9 @@ class TrainOptions:
     """Precision of the training."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
-    checkpoint_seconds: Positive = 60.0
+    checkpoint_seconds: Seconds = 60.0
     """Seconds between two checkpoints."""
-    timeout_seconds: Positive = 600.0
+    timeout_seconds: Seconds = 600.0
     """Seconds that one of several processes waits for the others before it gives up."""
 
 
@@ -77,11 +77,11 @@ class LossOptions:
     """Weight of the loss between the features that the two heads read (FitNets)."""
     cost: NotNegative = 0.0
     """Weight of the expected MACs above cost_budget (NACHOS)."""
-    cost_budget: Positive | None = None
+    cost_budget: Macs | None = None
     """Budget of the expected cost in MACs."""
     peak: NotNegative = 0.0
     """Weight of the peak MACs above peak_budget (NACHOS)."""
-    peak_budget: Positive | None = None
+    peak_budget: Macs | None = None
     """Budget of the peak cost in MACs."""
     weighting: Literal["fixed", "uncertainty"] = "fixed"
     """"uncertainty": a weight for each term is learned on top (Kendall et al.)."""
