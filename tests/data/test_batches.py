@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from duonas.core.errors import DuonasError
 from duonas.data.augment import Augment
-from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.batches import Batches, evaluation_batches, recalibration_batches
 from duonas.data.images import Images
 from duonas.recipe.schema import options_for
 
@@ -72,6 +72,15 @@ def test_a_balanced_epoch_has_as_many_images_of_a_rare_class_as_of_a_common_one(
     images = Images(numbered(100).pixels, (torch.arange(100) < 4).long())
     loader = Batches(images, 10, num_classes=2, seed=0, augment=AUGMENTS[0], balanced=True)
     assert sum(int(loader.batch(step)[1].sum()) for step in range(len(loader))) == 50
+
+
+@given(st.integers(0, 40), st.integers(1, 12))
+def test_recalibration_never_sees_an_image_alone(n: int, size: int) -> None:
+    parts = [len(batch) for batch in recalibration_batches(numbered(n).pixels, size)]
+    assert sum(parts) == n and min(parts, default=2) >= min(n, 2)
+    assert all(part <= max(size, 3) for part in parts) and max(parts, default=0) - min(parts, default=0) <= 1
+    if size > 1 and n % size != 1:
+        assert parts == [len(batch) for batch in evaluation_batches(numbered(n).pixels, size)]
 
 
 def test_epochs_seeds_and_steps_differ() -> None:

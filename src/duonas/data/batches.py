@@ -101,13 +101,18 @@ class Batches:
         return rng.permutation(len(self.images)) if self._balanced is None else balanced_order(self._balanced, rng)
 
 
-def evaluation_batches(pixels: Pixels, batch_size: int = EVALUATION_BATCH) -> Iterator[Tensor]:
+def evaluation_batches(pixels: Pixels, batch_size: int = EVALUATION_BATCH, least: int = 1) -> Iterator[Tensor]:
     """Images (N, 3, H, W) uint8 in order, in float batches of at most ``batch_size``; N = 0 gives none.
 
     The sizes of the batches differ by one at most, so that a mean over batches, as recalibration takes it, is one over
     images. For images on disk the next batch is prefetched.
+
+    Args:
+        pixels: the images.
+        batch_size: the largest number of images in a batch.
+        least: the smallest number; it comes before ``batch_size``, and after N.
     """
-    count = math.ceil(len(pixels) / batch_size)
+    count = min(math.ceil(len(pixels) / batch_size), max(len(pixels) // least, min(len(pixels), 1)))
     rows = np.array_split(np.arange(len(pixels)), count) if count else []
 
     def make(number: int) -> Tensor:
@@ -115,6 +120,11 @@ def evaluation_batches(pixels: Pixels, batch_size: int = EVALUATION_BATCH) -> It
 
     made = Prefetch(make, count) if isinstance(pixels, OnDisk) else make
     yield from map(made, range(count))
+
+
+def recalibration_batches(pixels: Pixels, batch_size: int) -> Iterator[Tensor]:
+    """``evaluation_batches`` of at least two images, if there are two, since a single value has no variance."""
+    return evaluation_batches(pixels, batch_size, least=2)
 
 
 def outputs(network: Callable[[Tensor], Tensor], pixels: Pixels, batch_size: int = EVALUATION_BATCH) -> Tensor:

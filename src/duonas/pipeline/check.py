@@ -8,6 +8,7 @@ from duonas.baselines.baseline import find_baseline
 from duonas.core.errors import DuonasError
 from duonas.core.plugin import is_plugin
 from duonas.deploy.rehearsal import rehearse
+from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import Recipe
 from duonas.routing.router import Router, make_router
@@ -27,6 +28,7 @@ def check(context: Context) -> None:
     """
     recipe = context.recipe
     check_accelerator(recipe.train.accelerator)
+    check_batch_norms(recipe, context.pairs, len(context.splits.train))
     make_rule(context.pairs, recipe.train)
     make_strategy(context.problem.check(), context.search_options, recipe.seed)
     routers = context.problem.prices.routers

@@ -21,7 +21,7 @@ from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.core.tensors import load_tensors
 from duonas.costs.device import cost_model
-from duonas.data.batches import evaluation_batches
+from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
@@ -139,7 +139,7 @@ class Context:
         """Recalibrate a network's batch norms on training images without augmentation, as in the search."""
         options = self.recipe.search
         pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
-        recalibrate(network.to(self.device), evaluation_batches(pixels, options.batch_size))
+        recalibrate(network.to(self.device), recalibration_batches(pixels, options.batch_size))
 
 
 def read_splits(recipe: Recipe, progress: StageProgress) -> Splits:

@@ -12,6 +12,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.data.splits import load_splits
+from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import make_problem, pairs_of, searched
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.search.options import SearchOptions
@@ -81,6 +82,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
     check_recipe(recipe)
     splits = load_splits(recipe.data, recipe.seed)
     pairs = pairs_of(recipe, family or find("space", recipe.space.name), splits)
+    check_batch_norms(recipe, pairs, len(splits.train))
     problem = make_problem(recipe, pairs)
     couplings = possible_pairs(pairs.space, recipe.pair.splits)
     networks = problem.prices.model.networks

@@ -18,7 +18,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import Subnet
 from duonas.core.tensors import load_arrays, save_tensors
 from duonas.costs.analytic import analytic
-from duonas.data.batches import evaluation_batches, outputs
+from duonas.data.batches import outputs, recalibration_batches
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
 from duonas.layers.norm import folded
@@ -120,7 +120,7 @@ class Evaluator:
     def network(self, subnet: Subnet) -> nn.Sequential:
         """The subnet as a plain network with its final batch-norm statistics, in eval mode."""
         network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
-        self.supernet.settle(network, evaluation_batches(self._pixels, self._batch_size))
+        self.supernet.settle(network, recalibration_batches(self._pixels, self._batch_size))
         return network
 
     @torch.inference_mode()
@@ -136,7 +136,7 @@ class Evaluator:
         """
         stem = self.supernet.extract(subnet)[:shared].to(memory_format=torch.channels_last)
         if shared:
-            self.supernet.settle(stem, evaluation_batches(self._pixels, self._batch_size))
+            self.supernet.settle(stem, recalibration_batches(self._pixels, self._batch_size))
         fast = folded(stem)
         return outputs(lambda images: router.describe(fast(images)), self.images.pixels, self._batch_size)
 

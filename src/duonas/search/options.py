@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from duonas.core.fields import Count, CountOrZero, PartOf, Positive
+from duonas.core.fields import Count, CountOrZero, PartOf, Positive, Several
 from duonas.core.units import ByName
 from duonas.costs.options import DeviceOptions
 
@@ -34,7 +34,7 @@ class SearchOptions:
     """The strategy that proposes pairs: a shipped one, or your own as file.py:CLASS."""
     evaluations: Count = 400
     """The number of pairs to evaluate."""
-    recalibration_images: Count = 2048
+    recalibration_images: Several = 2048
     """Training images for measuring the batch-norm statistics of a subnet."""
     batch_size: Count = 250
     """Images per forward pass."""
