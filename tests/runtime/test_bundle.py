@@ -50,6 +50,8 @@ def test_tau_can_be_turned_while_it_runs(bundle, images):
     assert shares[0] == 1 and shares[-1] == 0 and shares == sorted(shares, reverse=True)
     with pytest.raises(BundleError, match="NaN"):
         bundle.tau = float("nan")
+    bundle.tau = 1e300  # beyond float32
+    assert bundle.tau == np.inf and not bundle.predict(images[:500]).is_little.any()
 
 
 def test_it_says_what_it_is(bundle):
@@ -132,32 +134,6 @@ def test_the_device_needs_but_two_files(copy, images):
     assert len(Bundle.load(str(copy)).predict(images[:3]).labels) == 3
     (copy / "dynamic.onnx").unlink()
     with pytest.raises(BundleError, match=r"dynamic\.onnx does not exist"):
-        Bundle.load(copy)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"version": 9}, "policy of version 2, got version 9"),
-        ({"table": []}, "damaged: .*table is empty"),
-        ({"table": [{"tau": 1}]}, "damaged: KeyError"),
-        ({"tau": "much"}, "damaged: ValueError"),
-        ({"onnx": {}}, "is not the file that policy.json was exported with"),
-    ],
-)
-def test_broken_policies_are_refused(copy, changes, message):
-    edit(copy, **changes)
-    with pytest.raises(BundleError, match=message):
-        Bundle.load(copy)
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
-def test_policies_that_are_no_policies(copy, text):
-    (copy / "policy.json").write_text(text)
-    with pytest.raises(BundleError, match=r"policy\.json (is damaged|must be a policy of version 2)"):
-        Bundle.load(copy)
-    (copy / "policy.json").unlink()
-    with pytest.raises(BundleError, match="does not exist"):
         Bundle.load(copy)
 
 

@@ -14,7 +14,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.routing.router import Router, read_router, write_router
 from duonas.routing.threshold import Curve
-from duonas.runtime.policy import VERSION, Row, read_row
+from duonas.runtime.policy import VERSION, Row, read_number, read_table
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class Policy:
         try:
             return cls(
                 router=read_router(value["router"]),
-                tau=_number(value["tau"]),
+                tau=read_number(value["tau"]),
                 choice={str(name): float(x) for name, x in value["choice"].items()},
-                table=tuple(map(read_row, value["table"])),
+                table=read_table(value["table"]),
                 costs=PairCost(**value["costs"]),
                 times=PairCost(**value["times_ms"]) if "times_ms" in value else None,
                 confidence=float(value["confidence"]),
@@ -157,10 +157,3 @@ def tabulate(
 
 def _known(row: Row) -> dict[str, float]:
     return {name: value for name, value in row._asdict().items() if value is not None}
-
-
-def _number(value: float | str) -> float:
-    number = float(value)
-    if np.isnan(number):
-        raise ValueError("a number is NaN")
-    return number

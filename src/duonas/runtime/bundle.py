@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from .choose import BundleError
-from .policy import DevicePolicy, Row, check_files, load_policy
+from .choose import BundleError, one_line
+from .files import MODEL, POLICY, read_model
+from .graph import check_graph
+from .policy import DevicePolicy, Row, load_policy
 
 ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
 ERRORS_ONLY = 3  # log severity; ONNX Runtime would warn that tau is an input and not a constant
@@ -44,7 +46,7 @@ class Bundle:
     def __init__(self, session: onnxruntime.InferenceSession, policy: DevicePolicy) -> None:
         self._session = session
         self._policy = policy
-        self._shape = tuple(session.get_inputs()[0].shape[1:])
+        self._shape = check_graph(session, policy.num_classes)
         self.tau = policy.tau
 
     @classmethod
@@ -56,20 +58,19 @@ class Bundle:
             threads: CPU threads of ONNX Runtime; 0: its default.
 
         Raises:
-            BundleError: a file is missing or damaged, or the checksums in the policy differ from the files'.
+            BundleError: a file is missing or damaged, the checksums in the policy differ from the files', or the graph
+                is not one of a routed pair.
         """
         folder = Path(folder)
-        policy = load_policy(folder / "policy.json")
-        check_files(folder, policy, "dynamic.onnx")
+        policy = load_policy(folder / POLICY)
+        model = read_model(folder, policy.onnx)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         options.intra_op_num_threads = threads
         try:
-            session = onnxruntime.InferenceSession(
-                str(folder / "dynamic.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
-            raise BundleError(f"ONNX Runtime cannot open {folder / 'dynamic.onnx'}: {error}") from error
+            raise BundleError(f"ONNX Runtime cannot open {folder / MODEL}: {one_line(error)}.") from error
         return cls(session, policy)
 
     def __repr__(self) -> str:
@@ -99,7 +100,8 @@ class Bundle:
     def tau(self, value: float) -> None:
         if math.isnan(value):
             raise BundleError("tau must be a number or infinite, got NaN.")
-        self._tau = np.array(value, np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            self._tau = np.array(value, np.float32)
 
     def set_budget(self, expected_macs: float) -> Row:
         """Set tau to the most accurate threshold with at most ``expected_macs`` per image on average.
@@ -143,9 +145,11 @@ class Bundle:
         Raises:
             BundleError: shape, type or range are wrong; the message says what is expected.
         """
-        logits, score, is_little = self._session.run(
-            ["logits", "score", "is_little"], {"images": self._checked(images), "tau": self._tau}
-        )
+        given = {"images": self._checked(images), "tau": self._tau}
+        try:
+            logits, score, is_little = self._session.run(["logits", "score", "is_little"], given)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+            raise BundleError(f"ONNX Runtime cannot run {MODEL}: {one_line(error)}.") from error
         return Prediction(logits.argmax(1), logits, score, is_little)
 
     def _use(self, row: Row) -> Row:

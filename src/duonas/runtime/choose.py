@@ -12,6 +12,12 @@ class BundleError(Exception):
     """A bundle, an input or a target that cannot be used; the message is one sentence for the user."""
 
 
+def one_line(error: Exception) -> str:
+    """Return the message of an error of another library, on one line and without its end if that is far."""
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if len(text) <= 300 else f"{text[:300]} ..."
+
+
 def at_budget(
     expected: np.ndarray, accuracy: np.ndarray, budget: float, what: str = "a budget", unit: str = "MACs"
 ) -> int:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
+import re
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from reprlib import repr as short
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .choose import BundleError, at_budget, at_floor, at_share
+from .files import MOST_POLICY, read
 
 VERSION = 2
 
@@ -39,6 +45,16 @@ class Row(NamedTuple):
     expected_ms: float | None = None
 
 
+# The least and most that each figure can be; only tau can be infinite.
+FRACTION, COST = (0.0, 1.0), (0.0, sys.float_info.max)
+RANGES = {
+    **dict.fromkeys(Row._fields, FRACTION),
+    "tau": (-math.inf, math.inf),
+    "expected_macs": COST,
+    "expected_ms": COST,
+}
+
+
 @dataclass(frozen=True)
 class DevicePolicy:
     """How a bundle routes.
@@ -46,12 +62,14 @@ class DevicePolicy:
     Args:
         tau: an image stays little if ``score >= tau``.
         table: other thresholds to choose from.
+        num_classes: number K of classes.
         class_names: (K,), or empty.
         onnx: SHA-256 of each file by its name.
     """
 
     tau: float
     table: tuple[Row, ...]
+    num_classes: int
     class_names: tuple[str, ...]
     onnx: dict[str, str]
 
@@ -85,53 +103,136 @@ def load_policy(path: Path) -> DevicePolicy:
         BundleError: the file is missing, damaged or of another version.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BundleError(f"{path} does not exist, but every exported bundle has one.") from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is damaged: {error}.") from error
-    found = value.get("version") if isinstance(value, dict) else None
-    if found != VERSION:
-        raise BundleError(f"{path} must be a policy of version {VERSION}, got version {found!r}.")
-    try:
+        value = _json(read(path, MOST_POLICY))
+        found = value.get("version") if isinstance(value, dict) else None
+        if found != VERSION:
+            raise BundleError(f"{path} must be a policy of version {VERSION}, got version {short(found)}.")
         return _parsed(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(f"{path} is damaged: {type(error).__name__} {error}.") from error
+    except KeyError as error:
+        raise BundleError(f"{path} is damaged: {error.args[0]!r} is missing.") from error
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"{path} is damaged: {error}.") from error
 
 
-def check_files(folder: Path, policy: DevicePolicy, needed: str) -> None:
-    """Check the files' checksums; all but ``needed`` may be absent.
+def read_number(value: Any) -> float:
+    """Read a number from JSON, where infinite ones are ``"inf"`` and ``"-inf"``.
 
     Raises:
-        BundleError: a checksum differs from the policy's, or ``needed`` is absent.
+        TypeError: it is no number.
+        ValueError: it is NaN, or too large.
     """
-    for name in {needed, *policy.onnx}:
-        path = folder / name
-        if not path.is_file():
-            if name == needed:
-                raise BundleError(f"{path} does not exist, but every exported bundle has one.")
-        elif hashlib.sha256(path.read_bytes()).hexdigest() != policy.onnx.get(name):
-            raise BundleError(
-                f"{folder / name} is not the file that policy.json was exported with: checksums differ, export again."
-            )
+    if value in ("inf", "-inf"):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, got {short(value)}")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise ValueError("a number is too large") from error
+    if math.isnan(number):
+        raise ValueError("a number is NaN")
+    return number
 
 
-def _parsed(value: dict[str, Any]) -> DevicePolicy:
-    table = tuple(read_row(row) for row in value["table"])
+def read_table(rows: Any) -> tuple[Row, ...]:
+    """Read the table from JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: a value is missing, of the wrong type or out of its range, or the rows are not
+            in order.
+    """
+    if not isinstance(rows, list):
+        raise TypeError(f"the table must be a list, got {short(rows)}")
+    table = tuple(map(read_row, rows))
     if not table:
         raise ValueError("the table is empty")
-    return DevicePolicy(float(value["tau"]), table, tuple(map(str, value["class_names"])), dict(value["onnx"]))
+    if len({row.expected_ms is None for row in table}) > 1:
+        raise ValueError("some rows of the table have expected_ms, and some do not")
+    for one, next_one in pairwise(table):
+        if not (one.tau > next_one.tau and one.little_share <= next_one.little_share):
+            raise ValueError("the table must go down in tau and up in little_share, from row to row")
+    return table
 
 
-def read_row(value: dict[str, Any]) -> Row:
+def read_row(value: Any) -> Row:
     """Read a row of the table from JSON.
 
     Raises:
-        KeyError, TypeError, ValueError: a value is missing or of the wrong type.
+        KeyError, TypeError, ValueError: a value is missing, of the wrong type or out of its range.
     """
+    if not isinstance(value, dict):
+        raise TypeError(f"a row of the table must be an object, got {short(value)}")
     if unknown := value.keys() - set(Row._fields):
-        raise ValueError(f"a row of the table has an unknown key {min(unknown)!r}")
-    given = {name: float(value[name]) for name in Row._fields if name in value or name != "expected_ms"}
-    if any(number != number for number in given.values()):
-        raise ValueError("a number is NaN")
-    return Row(**given)
+        raise ValueError(f"a row of the table has an unknown key {short(min(unknown))}")
+    needed = [name for name in Row._fields if name in value or name != "expected_ms"]
+    figures = {name: read_number(value[name]) for name in needed}
+    for name, figure in figures.items():
+        least, most = RANGES[name]
+        if not least <= figure <= most:
+            raise ValueError(f"{name} must be from {least:g} to {most:g}, got {figure:g}")
+    return Row(**figures)
+
+
+def _json(data: bytes) -> Any:
+    """Parse JSON; keys that stand twice and numbers that JSON does not have are refused.
+
+    Raises:
+        ValueError: the text cannot be parsed.
+    """
+    try:
+        return json.loads(
+            data.decode("utf-8"), parse_constant=_no_number, parse_int=_integer, object_pairs_hook=_object
+        )
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not a number")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 300:  # of digits; a float can have no more, and Python converts no more than 4300
+        raise ValueError(f"a number of {len(text)} digits is too large")
+    return int(text)
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return value
+
+
+def _parsed(value: dict[str, Any]) -> DevicePolicy:
+    classes = value["num_classes"]
+    if isinstance(classes, bool) or not isinstance(classes, int):
+        raise TypeError(f"num_classes must be an integer, got {short(classes)}")
+    return DevicePolicy(
+        tau=read_number(value["tau"]),
+        table=read_table(value["table"]),
+        num_classes=classes,
+        class_names=_class_names(value["class_names"], classes),
+        onnx=_checksums(value["onnx"]),
+    )
+
+
+def _class_names(names: Any, classes: int) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"class_names must be a list of texts, got {short(names)}")
+    if len(names) not in (0, classes):
+        raise ValueError(f"there are {classes} classes, but {len(names)} class_names")
+    for name in names:
+        name.encode()  # half of a surrogate pair is no text: it cannot be printed
+    return tuple(names)
+
+
+def _checksums(files: Any) -> dict[str, str]:
+    if not isinstance(files, dict):
+        raise TypeError(f"onnx must be an object, got {short(files)}")
+    for name, checksum in files.items():
+        if name in ("", "..") or {name} != {PurePosixPath(name).name, PureWindowsPath(name).name}:
+            raise ValueError(f"{short(name)} must be the name of a file beside the policy, without folders")
+        if not isinstance(checksum, str) or not re.fullmatch("[0-9a-f]{64}", checksum):
+            raise ValueError(f"the checksum of {short(name)} must be a SHA-256 in hex, got {short(checksum)}")
+    return files

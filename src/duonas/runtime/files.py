@@ -1,0 +1,72 @@
+"""Read the files of a bundle: whole, of a bounded size, and with the contents that the policy names."""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from pathlib import Path
+
+from .choose import BundleError
+
+MODEL = "dynamic.onnx"
+POLICY = "policy.json"
+MOST_POLICY = 64 * 2**20  # bytes: a table of thresholds, class names, and the weights of a router
+MOST_MODEL = 2**31 - 1  # bytes: no ONNX file without external data can be larger
+
+
+def read(path: Path, most: int) -> bytes:
+    """Read a file of a bundle.
+
+    Args:
+        path: of the file.
+        most: bytes that such a file can have; a larger one is refused before it is read.
+
+    Raises:
+        BundleError: the file is missing, larger, no file, or cannot be read.
+    """
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # to open a pipe or device might wait forever
+            raise BundleError(f"{path} must be a file, but is {_kind(found.st_mode)}.")
+        if found.st_size > most:
+            raise BundleError(f"{path} has {found.st_size:,} bytes, but at most {most:,} are possible: it is damaged.")
+        with path.open("rb") as file:
+            return file.read(most)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(f"{path} does not exist, but every exported bundle has one{_hint(path)}.") from error
+    except (OSError, ValueError) as error:  # ValueError: the path has a null byte
+        raise BundleError(f"{_quoted(path)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def read_model(folder: Path, checksums: dict[str, str]) -> bytes:
+    """Read ``dynamic.onnx``; the bytes that are checked are those that run, even if the file is replaced meanwhile.
+
+    Args:
+        folder: the folder of the bundle.
+        checksums: SHA-256 of each exported file by its name, from the policy.
+
+    Raises:
+        BundleError: the file cannot be read, or is not the one that the policy was exported with.
+    """
+    model = read(folder / MODEL, MOST_MODEL)
+    if hashlib.sha256(model).hexdigest() != checksums.get(MODEL):
+        raise BundleError(
+            f"{folder / MODEL} is not the file that {POLICY} was exported with: checksums differ, export again."
+        )
+    return model
+
+
+def _kind(mode: int) -> str:
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe or device"
+
+
+def _hint(path: Path) -> str:
+    """Return where the bundle is, if a run's folder or one of the bundle's files was given in its place."""
+    given = path.parent
+    likely = [each for each in (given / "export", given.parent) if (each / POLICY).is_file()]
+    return f": did you mean {likely[0]}?" if likely else ""
+
+
+def _quoted(path: Path) -> str:
+    text = str(path)
+    return repr(text if len(text) < 200 else f"{text[:100]}...")
