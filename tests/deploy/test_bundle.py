@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json
 from duonas.deploy import bundle as exporting
-from duonas.deploy.bundle import export_bundle, set_threshold
+from duonas.deploy.bundle import check_files, export_bundle, set_threshold
 from duonas.deploy.options import ExportOptions
 from duonas.routing.policy import Policy
 from duonas.runtime import Bundle
@@ -115,6 +115,7 @@ def test_a_default_of_an_earlier_version_does_not_outlive_its_policy(exported, t
     model = onnx.load(copy / "dynamic.onnx")
     model.graph.initializer.append(numpy_helper.from_array(np.array(0.9, np.float32), "tau"))
     onnx.save(model, copy / "dynamic.onnx")
+    sign(copy)
     set_threshold(copy, policy)
     assert contents(copy) == contents(folder)
 
@@ -122,7 +123,28 @@ def test_a_default_of_an_earlier_version_does_not_outlive_its_policy(exported, t
 def test_what_is_no_export_cannot_be_retuned(exported, tmp_path):
     copy = Path(shutil.copytree(exported[2], tmp_path / "export"))
     (copy / "dynamic.onnx").write_bytes(b"nothing")
+    sign(copy)
     before = contents(copy)
     with pytest.raises(DuonasError, match="cannot be read as an export"):
         set_threshold(copy, exported[1])
     assert contents(copy) == before
+
+
+def test_files_of_another_export_are_not_given_its_policy(exported, tmp_path):
+    """Not even those that a device does not need, and that are measured."""
+    copy = Path(shutil.copytree(exported[2], tmp_path / "export"))
+    check_files(copy)
+    shutil.copy(copy / "big.onnx", copy / "little.onnx")
+    before = contents(copy)
+    with pytest.raises(DuonasError, match=r"little\.onnx is not the file that policy\.json was written with"):
+        set_threshold(copy, exported[1])
+    assert contents(copy) == before
+    (copy / "little.onnx").unlink()
+    with pytest.raises(DuonasError, match=r"little\.onnx does not exist"):
+        check_files(copy)
+
+
+def sign(folder):
+    """Let the policy of an export name the files as they are."""
+    policy = Policy.load(folder / "policy.json")
+    policy.belonging_to({name: checksum(folder / name) for name in policy.onnx}).save(folder / "policy.json")

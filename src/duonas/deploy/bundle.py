@@ -20,6 +20,8 @@ from duonas.deploy.stitch import dynamic, note_tau, whole
 from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
 
+FILES = ("dynamic.onnx", "little.onnx", "big.onnx")
+
 
 def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptions) -> Path:
     """Write ``dynamic.onnx``, ``little.onnx``, ``big.onnx`` and ``policy.json`` to ``folder``, atomically.
@@ -52,12 +54,29 @@ def set_threshold(folder: Path, policy: Policy) -> Path:
     Raises:
         DuonasError: the folder is not an export, or cannot be written; it is then unchanged.
     """
+    check_files(folder)
     try:
-        models = {name: onnx.load(folder / name) for name in ("dynamic.onnx", "little.onnx", "big.onnx")}
+        models = {name: onnx.load(folder / name) for name in FILES}
     except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
         raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
     note_tau(models["dynamic.onnx"], policy.tau)
     return put_bundle(models, policy, folder)
+
+
+def check_files(folder: Path) -> None:
+    """Check that the ONNX files of an export folder are those that its policy was written with.
+
+    Raises:
+        DuonasError: a file is missing or another one.
+    """
+    known = Policy.load(folder / "policy.json").onnx
+    for path in (folder / name for name in FILES):
+        if not path.is_file():
+            raise DuonasError(f"{path} does not exist, but every export has one; export again.")
+        if checksum(path) != known.get(path.name):
+            raise DuonasError(
+                f"{path} is not the file that policy.json was written with: checksums differ; export again."
+            )
 
 
 def put_bundle(models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Path) -> Path:

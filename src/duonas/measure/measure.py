@@ -19,6 +19,7 @@ from duonas.core.tensors import save_tensors
 from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
+from duonas.deploy.bundle import check_files
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.balance import balance, majority
 from duonas.measure.examples import choose_examples
@@ -54,13 +55,14 @@ def measure(
         The content of measure.json.
 
     Raises:
-        DuonasError: there are no test images.
-        BundleError: the bundle is missing or damaged.
+        DuonasError: there are no test images, or the bundle's files are missing or others.
+        BundleError: the bundle is damaged.
     """
     if len(test) == 0:
         raise DuonasError("the test split is empty: give [data] test a larger fraction.")
     bundle = folder / "export"
     policy = Policy.load(bundle / "policy.json")
+    check_files(bundle)
     outputs = evaluate(pair, policy, test)
     agreement = compare(Bundle.load(bundle), outputs, test.pixels)
     speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
