@@ -241,6 +241,23 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
         duonas.run(recipe, tmp_path / "run")
     with pytest.raises(DuonasError, match=r"was trained on other images"):
         duonas.run(recipe, tmp_path / "next", supernet=tmp_path / "run")
+    for label in ("a", "b"):
+        (tmp_path / "images" / label / "later.png").unlink()
+    changed = tmp_path / "images" / "a" / "0.png"
+    pixels = np.asarray(Image.open(changed)).copy()
+    pixels[0, 0, 0] ^= 1
+    (tmp_path / "images").rename(tmp_path / "moved")
+    with pytest.raises(DuonasError, match=r"are not in .*images any more: .* --set data\.path=FOLDER"):
+        duonas.run(recipe, tmp_path / "run", until="search")
+    duonas.run(recipe, tmp_path / "run", until="train")  # which needs no images any more
+    moved = duonas.load_recipe(tmp_path / "run", [f"data.path={tmp_path / 'moved'}"])
+    trained = read_json(tmp_path / "run" / "stages.json")["stages"]["train"]
+    duonas.run(moved, tmp_path / "run", until="train")
+    assert duonas.load_recipe(tmp_path / "run") == moved
+    assert read_json(tmp_path / "run" / "stages.json")["stages"]["train"] == trained
+    Image.fromarray(pixels).save(tmp_path / "moved" / "a" / "0.png")
+    with pytest.raises(DuonasError, match=r"the data changed since .* \(its (train|val|calib|test) split is another"):
+        duonas.run(moved, tmp_path / "run")
 
 
 def test_a_run_of_images_on_disk_is_the_run_of_images_in_memory(tmp_path):

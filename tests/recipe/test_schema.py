@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from duonas.core.errors import DuonasError
 from duonas.recipe.read import default_folder, dumps, find, headline, load, shipped
-from duonas.recipe.schema import Recipe, first_difference, options_for, parse, plugin_hashes, rechosen, to_tables
+from duonas.recipe.schema import Recipe, options_for, parse, plugin_hashes, rechosen, to_tables
 from duonas.routing.options import TARGETS, RouteOptions
 from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.weights.kshot import Kshot
@@ -444,12 +444,3 @@ def test_where_a_run_goes(tmp_path, monkeypatch):
     assert str(default_folder("quickstart")) == "runs/quickstart"
     assert str(default_folder("mine.toml")) == "runs/mine"
     assert str(default_folder("done")) == "done"
-
-
-def test_the_first_difference_has_both_values():
-    assert first_difference(Recipe(), Recipe()) is None
-    assert first_difference(Recipe(), Recipe(seed=1)) == ("seed", 0, 1)
-    other = Recipe(search=options_for("search", constraints={"params": 5.0}))
-    assert first_difference(Recipe(), other) == ("search.constraints.params", None, 5.0)
-    assert first_difference(Recipe(), Recipe(train=options_for("train", epochs=1))) == ("train.epochs", 30, 1)
-    assert first_difference(Recipe(), Recipe(route=options_for("route", floor=0.9))) == ("route.floor", None, 0.9)

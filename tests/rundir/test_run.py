@@ -14,11 +14,13 @@ import pytest
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
+from duonas.core.plugin import load_plugin
 from duonas.core.processes import is_main_process
-from duonas.recipe.read import dumps
-from duonas.recipe.schema import Recipe, options_for, plugin_hashes
+from duonas.core.registry import find
+from duonas.recipe.read import dumps, load
+from duonas.recipe.schema import Recipe, options_for
 from duonas.rundir.environment import describe_environment
-from duonas.rundir.run import Run
+from duonas.rundir.run import Run, sources_of
 from duonas.rundir.stages import STAGES
 
 RECIPE = Recipe(seed=3)
@@ -370,13 +372,105 @@ def test_an_own_part_that_was_edited_is_refused(run, tmp_path):
     with Run.open(tmp_path / "own", recipe) as own:
         do(own, "train", "supernet.safetensors")
     stored = read_json(own.stages_file)
-    assert list(stored["plugins"]) == [f"{file}:Mine"]
+    assert list(stored["sources"]) == [f"{file}:Mine"]
     Run.open(own.folder, recipe).close()
-    own.stages_file.write_text(json.dumps({key: value for key, value in stored.items() if key != "plugins"}))
-    Run.open(own.folder, recipe).close()  # a run that began before hashes were stored
+    own.stages_file.write_text(json.dumps(stored | {"sources": {}}))
+    with pytest.raises(DuonasError, match=r"mine\.py:Mine is not loaded, since .* did not begin with it"):
+        Run.open(own.folder, recipe)
     own.stages_file.write_text(json.dumps(stored))
     file.write_text(OWN + "# edited")
     with pytest.raises(DuonasError, match=r"mine\.py:Mine was edited after .* began"):
         Run.open(own.folder, recipe)
     with pytest.raises(DuonasError, match="was edited"):
-        Run(own.folder).check_plugins(plugin_hashes(recipe))
+        Run(own.folder).check_sources(sources_of(recipe))
+    with pytest.raises(DuonasError, match=r"^\S*mine\.py:Mine was edited"):
+        load(own.folder)
+    assert load(own.folder, new=True) == recipe  # a new run may take the edited file
+    file.unlink()
+    with pytest.raises(DuonasError, match=r"there is no file .*mine\.py, which .* began with in"):
+        load(own.folder)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """A run of a relative folder of images and an own part, left by its working directory."""
+    home = tmp_path / "home"
+    (home / "photos").mkdir(parents=True)
+    (home / "mine.py").write_text(OWN)
+    monkeypatch.chdir(home)
+    recipe = Recipe(data={"name": "folder", "path": "photos"}, route={"router": "mine.py:Mine"})
+    with Run.open("runs/one", recipe) as run:
+        run.hold_splits({"train": "1"})
+        do(run, "train", "supernet.safetensors")
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    return home / "runs" / "one"
+
+
+def gone_on_with(folder, path):
+    recipe = load(folder)
+    assert recipe.data.path == str(path)
+    with Run.open(folder, recipe) as run:
+        assert run.is_done("train") and find("router", "mine.py:Mine").name == "mine.py:Mine"
+        run.check_images(recipe)
+    assert read_json(folder / "stages.json")["began_in"]["from_run"] == "../.."
+
+
+def test_a_run_goes_on_from_another_working_directory(elsewhere):
+    before = (elsewhere / "recipe.toml").read_bytes()
+    gone_on_with(elsewhere, elsewhere.parents[1] / "photos")
+    assert (elsewhere / "recipe.toml").read_bytes() == before
+
+
+def test_a_run_goes_on_under_another_name(elsewhere):
+    gone_on_with(elsewhere.rename(elsewhere.with_name("two")), elsewhere.parents[1] / "photos")
+
+
+def test_a_run_goes_on_where_it_was_moved_with_its_images(elsewhere, tmp_path):
+    shutil.move(elsewhere.parents[1], tmp_path / "moved")
+    gone_on_with(tmp_path / "moved" / "runs" / "one", tmp_path / "moved" / "photos")
+
+
+def test_images_that_were_moved_are_noted_where_they_are(elsewhere, monkeypatch):
+    home, moved = elsewhere.parents[1], Path("pictures")
+    shutil.move(home / "photos", moved)
+    with (
+        pytest.raises(DuonasError, match=r"are not in photos any more: .* duonas run \S*one --set data\.path=FOLDER"),
+        Run.open(elsewhere, load(elsewhere)) as run,
+    ):
+        run.check_images(run.recipe)
+    recipe = load(elsewhere, ["data.path=pictures"])
+    with Run.open(elsewhere, recipe) as run:
+        with pytest.raises(DuonasError, match=r"its train split is another one"):
+            run.hold_splits({"train": "2"})
+        run.hold_splits({"train": "1"})
+        run.relocate(recipe)
+        assert run.is_done("train")
+    monkeypatch.chdir(home)  # it is noted for any working directory
+    assert load(elsewhere).data.path == str(home.parent / "away" / "pictures")
+    Run.open(elsewhere, load(elsewhere)).close()
+
+
+def test_a_device_table_that_was_edited_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("block,latency_ms\n")
+    Run.open("run", Recipe(search={"device": {"path": "a.csv"}})).close()
+    Path("a.csv").rename("b.csv")
+    moved = Recipe(search={"device": {"path": "b.csv"}})
+    Run.open("run", moved).close()
+    Path("b.csv").write_text("block,energy_mj\n")
+    with pytest.raises(DuonasError, match=r"the file of search\.device\.path was edited after run began"):
+        Run.open("run", moved)
+
+
+def test_an_own_part_cannot_end_the_program(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("ends.py").write_text("import sys\n\n\ndef end():\n    sys.exit(0)\n")
+    end = load_plugin("ends.py:end", "[data] name")
+    with (
+        pytest.raises(DuonasError, match=r"^ends\.py, line 5: SystemExit: 0: a part must not end the program"),
+        Run.open("run", RECIPE),
+    ):
+        end()
+    with pytest.raises(SystemExit), Run.open("run", RECIPE):
+        sys.exit(3)  # the program's own

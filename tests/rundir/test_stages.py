@@ -29,7 +29,16 @@ def stored(folder, value):
         {"stages": []},
         {"stages": {}},
         {"version": 1, "stages": {}, "recipe": 5},
-        {"version": 1, "recipe": "0", "stages": {}, "plugins": 5},
+        {"version": 1, "recipe": "0", "stages": {}, "sources": 5},
+        {"version": 1, "recipe": "0", "stages": {}, "sources": {"a.py:A": 5}},
+        {"version": 1, "recipe": "0", "stages": {}, "began_in": "/tmp"},
+        {"version": "1", "recipe": "0", "stages": {}},
+        {"recipe": "0", "stages": {}},
+        {"version": 1, "recipe": "0", "stages": {"train": {"files": {}, "seconds": "long"}}},
+        {"version": 1, "recipe": "0", "stages": {"train": {"files": {}, "figures": []}}},
+        {"version": 1, "recipe": "0", "stages": {"train": {"files": {"../../a": "0"}}}},
+        {"version": 1, "recipe": "0", "stages": {"train": {"files": {"/etc/passwd": "0"}}}},
+        "[" * 100_000,
         {"version": 1, "recipe": "0", "stages": {"train": 5}},
         {"version": 1, "recipe": "0", "stages": {"train": {}}},
         {"version": 1, "recipe": "0", "stages": {"train": {"files": ["a"]}}},
@@ -54,4 +63,4 @@ def test_another_version_is_refused(tmp_path):
 
 def test_a_run_without_the_file_has_done_nothing(tmp_path):
     records = StageRecords(RunPaths(tmp_path))
-    assert records.read() == {} and not records.is_done("train") and records.plugins == {}
+    assert records.read() == {} and not records.is_done("train") and records.sources == {}

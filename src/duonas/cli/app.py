@@ -304,8 +304,8 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
         from duonas.core.progress import Silent
         from duonas.recipe.read import default_folder, load
 
-        recipe = load(name, overrides or ())
         folder = out or default_folder(name)
+        recipe = load(name, overrides or (), new=folder != default_folder(name))
         console = _console()
         if is_main_process():
             what = f"{recipe.data.name} images, {recipe.space.name} space, {recipe.pair.coupling} pairs: {folder}"

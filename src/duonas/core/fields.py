@@ -26,6 +26,24 @@ Macs = Annotated[float, Gt(0), MACS]
 
 
 @dataclass(frozen=True)
+class Location:
+    """Marks a field that says where something is or is kept, not what it is.
+
+    Such a key is not part of what a run is: the run goes on when it changes. What is found there is checked instead:
+    images by the hashes of their pixels, other files by their bytes.
+
+    Args:
+        path: whether the value is a path, which is relative to the folder where the run began.
+        content: whether it is a file whose bytes must stay the same.
+        created: whether it is made where it is missing, as a cache is.
+    """
+
+    path: bool = True
+    content: bool = False
+    created: bool = False
+
+
+@dataclass(frozen=True)
 class PartOf:
     """Marks a field whose value is one or several names of parts; their options are keys of the same table.
 

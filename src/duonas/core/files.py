@@ -92,6 +92,8 @@ def read_json(path: Path) -> Any:
         raise DuonasError(f"{path} does not exist.") from error
     except (ValueError, OSError) as error:
         raise DuonasError(f"{path} is damaged: {error}.") from error
+    except RecursionError as error:
+        raise DuonasError(f"{path} is damaged: it is too deeply nested.") from error
 
 
 def append_json_line(path: Path, entry: dict[str, Any]) -> None:
@@ -133,6 +135,8 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
             if number == len(lines):
                 break  # no newline after it: the write was cut short
             raise DuonasError(f"{path} is damaged: line {number} is not JSON.") from error
+        except RecursionError as error:
+            raise DuonasError(f"{path} is damaged: line {number} is too deeply nested.") from error
     return entries
 
 

@@ -148,7 +148,7 @@ def summary(kind: str, name: str) -> str:
     """
     path, _, attribute = name.rpartition(":")
     if path:
-        text = plugin_source(path).decode("utf-8", "replace")
+        text = plugin_source(name).decode("utf-8", "replace")
     else:
         text = (_folder(KINDS[kind]) / f"{_stem(kind, name)}.py").read_text(encoding="utf-8")
     tree = ast.parse(text)

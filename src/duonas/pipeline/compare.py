@@ -16,6 +16,7 @@ from duonas.core.progress import Silent, StageProgress
 from duonas.data.splits import Splits
 from duonas.pipeline import stages
 from duonas.pipeline.context import read_splits
+from duonas.recipe.locations import first_difference
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
 from duonas.report.comparison import write_comparison
@@ -94,7 +95,8 @@ class _Shared:
 
 def _run(study: Study, variant: Variant, seed: int, folder: Path, images: _Shared, watch: StageProgress) -> None:
     recipe, run = variant.recipe(seed), run_folder(folder, variant.name, seed)
-    if (run / "recipe.toml").is_file() and Run(run).is_done("measure") and Run(run).recipe == recipe:
+    done = (run / "recipe.toml").is_file() and Run(run).is_done("measure")
+    if done and first_difference(Run(run).recipe, recipe) is None:
         return
     supernet = None if variant.supernet is None else run_folder(folder, variant.supernet, seed)
     stages.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe, watch))

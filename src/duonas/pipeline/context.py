@@ -65,8 +65,11 @@ class Context:
     @cached_property
     def splits(self) -> Splits:
         """The images, in host memory; they must be the same as when the run was started."""
+        if self._splits is None:
+            self.run.check_images(self.recipe)
         splits = self._splits or read_splits(self.recipe, self._progress)
         self.run.hold_splits(splits.hashes)
+        self.run.relocate(self.recipe)
         return splits
 
     @cached_property

@@ -10,6 +10,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_bytes
 from duonas.core.plugin import is_plugin
 from duonas.pipeline.context import Context
+from duonas.recipe.locations import identity
 from duonas.recipe.schema import Recipe, plugin_hashes, to_tables
 from duonas.rundir.run import Run
 
@@ -29,7 +30,7 @@ def adopt(context: Context, other: Path) -> None:
     if others:
         named = " and ".join(name if name == "seed" else f"[{name}]" for name in others)
         raise DuonasError(f"{other} was trained with another {named}, so its supernet does not fit this recipe.")
-    Run(other).check_plugins(plugin_hashes(context.recipe, ("space", "train", "data")))
+    Run(other).check_sources(plugin_hashes(context.recipe, ("space", "train", "data")))
     if not Run(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     if read_json(Run(other).splits) != context.splits.hashes:
@@ -55,6 +56,5 @@ def adopt(context: Context, other: Path) -> None:
 
 
 def _as_trained(recipe: Recipe, table: str) -> Any:
-    """Return a table of a recipe without the keys that do not affect weights: the storage of images."""
-    found = to_tables(recipe)[table]
-    return {key: value for key, value in found.items() if key not in ("store", "cache")} if table == "data" else found
+    """Return a table of a recipe without the keys that do not affect weights: where the images are."""
+    return identity(recipe)[table]

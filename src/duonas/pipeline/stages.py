@@ -31,6 +31,7 @@ from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.pairs import chosen_router, take_pair
 from duonas.pipeline.reuse import adopt
+from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
@@ -182,6 +183,7 @@ def report(context: Context, progress: Progress) -> list[Path]:
     return [context.run.report]
 
 
+SEEING = tuple(stage for stage in STAGES if stage not in ("export", "report"))  # stages that need the images
 Stage = Callable[[Context, Progress], list[Path]]
 _WORK: dict[str, Stage] = dict(
     zip(STAGES, (train, search, pair, finetune, route, export, measure, baselines, report), strict=True)
@@ -218,23 +220,34 @@ def run(
     watch = progress or Silent()
     with Run.open(Path(folder), recipe) as opened, cpu_threads(recipe.threads):
         context = Context(recipe, opened, family, splits, watch)
+        stages = _wanted(until, opened, supernet)
+        needs_images = any(name in SEEING and _is_open(name, opened) for name in stages) or not gone(recipe)
         try:
-            check(context)
+            if needs_images:
+                check(context)
             if supernet is not None and opened.writes and not opened.is_done("train"):
                 adopt(context, Path(supernet))
         except DuonasError:
             opened.forget_if_new()
             raise
-        if opened.writes and not opened.is_done("route"):
+        if needs_images and opened.writes and not opened.is_done("route"):
             warning = sample_size_warning(-(-len(context.splits.calib) // 2))
             if warning:
                 watch.warn(warning)
-        stages = STAGES[: STAGES.index(until) + 1]
-        if not opened.writes:  # further processes of torchrun only train
-            stages = ("train",) if supernet is None else ()
         for name in stages:
             _do(name, context, watch)
     return Path(folder)
+
+
+def _wanted(until: str, run: Run, supernet: Path | str | None) -> tuple[str, ...]:
+    """Return the stages of this process; further processes of torchrun only train."""
+    if not run.writes:
+        return ("train",) if supernet is None else ()
+    return STAGES[: STAGES.index(until) + 1]
+
+
+def _is_open(stage: str, run: Run) -> bool:
+    return is_asked_for(stage, run.recipe) and not run.is_done(stage)
 
 
 def _do(name: str, context: Context, watch: StageProgress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -13,7 +14,10 @@ from typing import Any
 import tomli_w
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.plugin import check_plugin, is_plugin, parts_of_run
+from duonas.recipe.began import STAGES_FILE, run_parts
 from duonas.recipe.errors import Mistake
+from duonas.recipe.locations import rebased
 from duonas.recipe.schema import TABLES, Recipe, checked, joining, to_tables
 from duonas.recipe.tables import inner_tables, known_keys, spelled_out
 from duonas.routing.options import TARGETS
@@ -21,7 +25,7 @@ from duonas.routing.options import TARGETS
 TARGET_KEYS = (*TARGETS, "budget_in_search")
 
 
-def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False) -> Recipe:
     """Read a shipped recipe by name, a TOML file, or the recipe of an existing run.
 
     Args:
@@ -30,18 +34,30 @@ def load(recipe: str | Path, overrides: Iterable[str] = ()) -> Recipe:
             target of the threshold, such as ``route.floor``, replaces the file's; another part, such as ``train.rule``,
             also removes the keys of the file's part.
 
+        new: whether a run's recipe is read for a new run, so that the user's own parts may have been edited since.
+
+    Relative paths are relative to the current directory; those of a run's recipe to the folder where the run began.
+
     Raises:
-        DuonasError: there is no such recipe, or a key or value in it or in an override is wrong.
+        DuonasError: there is no such recipe, or a key or value in it or in an override is wrong; or the run does not
+            know a part of the user's own as it is now.
     """
-    path = find(recipe)
+    path, overrides = find(recipe), list(overrides)
     tables = read_tables(path, "recipe")
     if not tables:
         raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
+    if not os.path.exists(path.parent / STAGES_FILE):
+        return assemble(tables, overrides, f"recipe {path.name}")
     source = f"recipe {path.name}"
-    if (path.parent / "stages.json").exists() and not overrides:  # a run writes its recipe itself
+    if not overrides:  # a run writes its recipe itself
         reasons = "another version of duonas made it, its recipe was edited, or a file is missing"
         source = f"{recipe} cannot be continued ({reasons})"
-    return assemble(tables, list(overrides), source)
+    parts = run_parts(path.parent, lambda name: new or any(name in text for text in overrides))
+    with parts_of_run(parts):
+        for name in filter(is_plugin, () if overrides or new else parts.hashes):
+            check_plugin(name)
+        given = [".".join(_path(text)) for text in overrides]
+        return rebased(assemble(tables, overrides, source), parts.folders, given)
 
 
 def read_tables(path: Path, kind: str) -> dict[str, Any]:

@@ -185,15 +185,6 @@ def to_tables(recipe: Recipe) -> dict[str, Any]:
     return tables
 
 
-def first_difference(ours: Recipe, theirs: Recipe) -> tuple[str, Any, Any] | None:
-    """Return the first difference of two recipes as ``(key, our value, their value)``; ``None`` if they are equal."""
-    mine, other = dict(_flat(to_tables(ours))), dict(_flat(to_tables(theirs)))
-    for key in (*mine, *other):
-        if mine.get(key) != other.get(key):
-            return key, mine.get(key), other.get(key)
-    return None
-
-
 def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dict[str, str]:
     """Return the SHA-256 in hex of the file of each user's own part in a recipe, by the part's name.
 
@@ -258,11 +249,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items() if each is not None}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tables.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -12,16 +12,17 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, field, fields, is_dataclass, make_dataclass
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.fields import PartOf
+from duonas.core.fields import Location, PartOf
 from duonas.core.registry import KINDS, NoOptions, find, names
 from duonas.core.units import ByName, Quantity, parse, quantity_of
 from duonas.recipe.errors import Mistake, describe
 
+_Mark = TypeVar("_Mark")
 Parts = Iterable[tuple[str, str, str]]  # kind, name, and the key that names it
 
 
@@ -107,11 +108,12 @@ def named_parts(options: type, table: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 def part_mark(options: type, key: str) -> PartOf | None:
     """Return the mark of a key that names parts, also for options that inherit the key."""
-    for each in options.__mro__:
-        for mark in getattr(_hints(each).get(key), "__metadata__", ()) if is_dataclass(each) else ():
-            if isinstance(mark, PartOf):
-                return mark
-    return None
+    return _mark(options, key, PartOf)
+
+
+def location_mark(options: type, key: str) -> Location | None:
+    """Return the mark of a key that says where something is, also for options that inherit the key."""
+    return _mark(options, key, Location)
 
 
 def inner_tables(options: type) -> dict[str, Any]:
@@ -211,6 +213,14 @@ def _hint(key: str, options: type, table: Mapping[str, Any]) -> str:
             given = table.get(each.name, _default(each))
             return f"it is a key of {KINDS[mark.kind].key} = {owner!r}, but here that is {given!r}"
     return nearest(key, _hints(options))
+
+
+def _mark(options: type, key: str, kind: type[_Mark]) -> _Mark | None:
+    for each in options.__mro__:
+        for mark in getattr(_hints(each).get(key), "__metadata__", ()) if is_dataclass(each) else ():
+            if isinstance(mark, kind):
+                return mark
+    return None
 
 
 def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock
-
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json, write_text
+from duonas.core.plugin import blamed, is_plugin, parts_of_run
 from duonas.core.processes import is_main_process
+from duonas.recipe.began import run_parts
+from duonas.recipe.locations import absolute, file_hashes, first_difference, gone, same_places
 from duonas.recipe.read import dumps, load
-from duonas.recipe.schema import Recipe, first_difference, parse, plugin_hashes, to_tables
+from duonas.recipe.schema import Recipe, parse, plugin_hashes, to_tables
 from duonas.rundir.environment import describe_environment
 from duonas.rundir.lock import NAME as LOCK
 from duonas.rundir.lock import lock_run
@@ -44,7 +45,8 @@ class Run(RunPaths):
         if recipe is None and not self.recipe_file.is_file():
             raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
         self._recipe = recipe
-        self._lock: FileLock | None = None
+        self._held = ExitStack()  # the lock, and the own parts that may be loaded
+        self._writes = False
         self._created: tuple[Path, ...] = ()  # the recipe and the folder where ``open`` made them
         self._stages = StageRecords(self)
         self._log = RunLog(self.log_file, self.tensorboard)
@@ -64,29 +66,38 @@ class Run(RunPaths):
                 edited since, or another process is writing to it.
         """
         folder = Path(folder)
-        recipe = parse(to_tables(recipe))  # a recipe built in Python is checked here
-        plugins = plugin_hashes(recipe)
-        if not is_main_process():
-            return cls(folder, recipe)
-        created: tuple[Path, ...] = (folder,) if _create(folder) else ()
-        lock = lock_run(folder)
+        with parts_of_run(run_parts(Path(folder), allowed=lambda name: True)):
+            run = cls(folder, parse(to_tables(recipe)))  # a recipe built in Python is checked here
         try:
-            if not (folder / "recipe.toml").exists():
-                created += (write_text(folder / "recipe.toml", _written(recipe)),)
-            run = cls(folder)
-            run._lock, run._created = lock, created
-            _remove_temporary_files(folder)
-            run._check_recipe(recipe)
-            if not run.stages_file.exists():
-                run._stages.write({}, plugins)
-            run._stages.check_recipe()
-            run.check_plugins(plugins)
-            run._note_environment()
-            run._log.repair()
+            if is_main_process():
+                run._begin()
+            else:
+                run._held.enter_context(parts_of_run(run_parts(run.folder, allowed=lambda name: True)))
         except BaseException:
-            lock.release()
+            run.close()
             raise
         return run
+
+    def _begin(self) -> None:
+        """Lock the folder, write what a new run begins with, and compare it with an existing one."""
+        given, folder = self.recipe, self.folder
+        created: tuple[Path, ...] = (folder,) if _create(folder) else ()
+        self._held.callback(lock_run(folder).release)
+        self._writes = True
+        if not self.recipe_file.exists():
+            created += (write_text(self.recipe_file, _written(given)),)
+        self._created = created
+        _remove_temporary_files(folder)
+        self._recipe = None  # the one in the folder
+        if not self.stages_file.exists():
+            self._check_recipe(given)
+            self._stages.begin(sources_of(given))
+        self._held.enter_context(parts_of_run(run_parts(folder)))
+        self.check_sources(sources_of(given))
+        self._check_recipe(given)
+        self._stages.check_recipe()
+        self._note_environment()
+        self._log.repair()
 
     def __enter__(self) -> Run:
         return self
@@ -95,19 +106,20 @@ class Run(RunPaths):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if isinstance(error, SystemExit) and (where := blamed(error)):  # it must not end the program
+            raise DuonasError(f"{where}: a part must not end the program.") from error
 
     def close(self) -> None:
         """Release the folder."""
         with suppress(FileNotFoundError):  # TensorBoard's, where somebody removed the folder
             self._log.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._writes = False
+        self._held.close()
 
     @property
     def writes(self) -> bool:
         """Whether this process may write to the run."""
-        return self._lock is not None
+        return self._writes
 
     @property
     def recipe(self) -> Recipe:
@@ -161,13 +173,13 @@ class Run(RunPaths):
             self._check_folder()
             self._stages.finish(stage, files, seconds, figures or {})
 
-    def change(self, recipe: Recipe, stage: str) -> None:
+    def change(self, recipe: Recipe, stage: str | None = None) -> None:
         """Go on with another recipe that differs for ``stage`` and what follows it; all before it stays done.
 
         Neither of the two files that this writes is ever without the other: ``stages.json`` first names the recipe to
         come, so that a kill in between leaves a run that either recipe fits, its ``stage`` not done.
         """
-        if not self.writes or first_difference(self.recipe, recipe) is None:
+        if not self.writes or self.recipe == recipe:
             return
         text, records = _written(recipe), self.stages
         if stage in records:
@@ -211,20 +223,43 @@ class Run(RunPaths):
         elif self.writes:
             write_json(self.splits, dict(hashes))
 
-    def check_plugins(self, plugins: Mapping[str, str]) -> None:
-        """Compare the source of the user's own parts with what it was when the run began.
+    def check_images(self, recipe: Recipe) -> None:
+        """Say how to go on where the images that the run began with are not there any more.
+
+        Raises:
+            DuonasError: they are not.
+        """
+        place = gone(recipe) if self.splits.exists() else None
+        if place is not None:
+            raise DuonasError(
+                f"the images of {self.folder} are not in {place.value} any more: put them back, or say where they are "
+                f"now: duonas run {self.folder} --set {place.key}=FOLDER."
+            )
+
+    def relocate(self, recipe: Recipe) -> None:
+        """Note where the images and other files are now, if that is elsewhere than before; everything stays done.
 
         Args:
-            plugins: the SHA-256 of each source file, by the name of the part.
+            recipe: a recipe of this run, whose images were compared by ``hold_splits``.
+        """
+        if self.writes and not same_places(self.recipe, recipe):
+            self.change(absolute(recipe))
+
+    def check_sources(self, sources: Mapping[str, str]) -> None:
+        """Compare the files that the recipe names with what they were when the run began.
+
+        Args:
+            sources: the SHA-256 of each file, as ``sources_of`` gives them.
 
         Raises:
             DuonasError: one of them was edited, so what is done may not fit it.
         """
-        known = self._stages.plugins
-        for name, hashed in plugins.items():
+        known = self._stages.sources
+        for name, hashed in sources.items():
             if known.get(name, hashed) != hashed:
+                what = name if is_plugin(name) else f"the file of {name}"
                 raise DuonasError(
-                    f"{name} was edited after {self.folder} began, so what is done may not fit it: undo the edit, or "
+                    f"{what} was edited after {self.folder} began, so what is done may not fit it: undo the edit, or "
                     "start a new run with --out."
                 )
 
@@ -264,6 +299,11 @@ class Run(RunPaths):
         later = known.get("resumed_with", [])
         if now not in [{key: value for key, value in known.items() if key != "resumed_with"}, *later]:
             write_json(self.environment_file, known | {"resumed_with": [*later, now]})
+
+
+def sources_of(recipe: Recipe) -> dict[str, str]:
+    """Return the SHA-256 of each file that a recipe names: the user's own parts by name, others by their key."""
+    return plugin_hashes(recipe) | file_hashes(recipe)
 
 
 def _create(folder: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_json
+from duonas.recipe.began import BEGAN_IN, SOURCES, began_in
 from duonas.rundir.paths import RunPaths
 
 STAGES = ("train", "search", "pair", "finetune", "route", "export", "measure", "baselines", "report")
@@ -84,24 +85,31 @@ class StageRecords:
         }
         self.write({name: records[name] for name in STAGES if name in records})
 
-    def write(self, records: Records, plugins: Mapping[str, str] | None = None, **more: Any) -> None:
+    def begin(self, sources: Mapping[str, str]) -> None:
+        """Write the file for a run that has done nothing yet.
+
+        Args:
+            sources: the SHA-256 of each file that the recipe names, see ``sources``.
+        """
+        self._write({SOURCES: dict(sources), BEGAN_IN: began_in(self._paths.folder)}, {})
+
+    def write(self, records: Records, **more: Any) -> None:
         """Write the records for the recipe that the run has now.
 
         Args:
             records: as ``read`` gives them.
-            plugins: the hashes of the user's own parts; default: those that are there.
             more: further keys, which the next ``write`` drops.
         """
-        hashes = self.plugins if plugins is None else dict(plugins)
-        head = {"version": VERSION, "recipe": checksum(self._paths.recipe_file)}
-        write_json(
-            self._paths.stages_file, {**head, **({"plugins": hashes} if hashes else {}), "stages": records, **more}
-        )
+        stored = self._read()
+        self._write({key: stored[key] for key in (SOURCES, BEGAN_IN) if key in stored}, records, **more)
 
     @property
-    def plugins(self) -> dict[str, str]:
-        """The SHA-256 of the source of each of the user's own parts, by its name, when the run began."""
-        return dict(self._read().get("plugins", {}))
+    def sources(self) -> dict[str, str]:
+        """The SHA-256 of each file that the recipe names, when the run began.
+
+        The files of the user's own parts are named as the parts are, others by their key in the recipe.
+        """
+        return dict(self._read().get(SOURCES, {}))
 
     def check_recipe(self) -> None:
         """Compare ``recipe.toml`` with the one that the stages were done by.
@@ -116,6 +124,10 @@ class StageRecords:
                 f"start a new run of it: duonas run {recipe} --out OTHER."
             )
 
+    def _write(self, began: Mapping[str, Any], records: Records, **more: Any) -> None:
+        head = {"version": VERSION, "recipe": checksum(self._paths.recipe_file)}
+        write_json(self._paths.stages_file, {**head, **began, "stages": records, **more})
+
     def _read(self) -> dict[str, Any]:
         path = self._paths.stages_file
         if not path.exists():
@@ -129,20 +141,32 @@ class StageRecords:
 
 def _checked(stored: Any, path: Path) -> dict[str, Any]:
     """What ``stages.json`` holds, if it is what duonas writes there."""
-    if isinstance(stored, dict) and stored.get("version") not in (None, VERSION):
-        raise DuonasError(f"{path} is of another version of duonas ({stored['version']!r}, expected {VERSION}).")
-    records = stored.get("stages") if isinstance(stored, dict) else None
-    if not isinstance(records, dict) or not all(map(_is_record, records.values())) or not _is_head(stored):
+    version = stored.get("version") if isinstance(stored, dict) else None
+    if type(version) is int and version != VERSION:
+        raise DuonasError(f"{path} is of another version of duonas ({version}, expected {VERSION}).")
+    if version != VERSION or not _is_head(stored) or not all(map(_is_record, stored["stages"].values())):
         raise DuonasError(f"{path} is damaged: it does not say which stages are done; start a new run with --out.")
-    for name in records.keys() - set(STAGES):
+    for name in stored["stages"].keys() - set(STAGES):
         raise DuonasError(f"{path} is damaged: there is no stage {name!r}, {nearest(name, STAGES)}.")
     return stored
 
 
 def _is_head(stored: dict[str, Any]) -> bool:
-    return isinstance(stored.get("recipe"), str) and isinstance(stored.get("plugins", {}), dict)
+    begun = all(_are_texts(stored.get(key, {})) for key in (SOURCES, BEGAN_IN))
+    return begun and isinstance(stored.get("recipe"), str) and isinstance(stored.get("stages"), dict)
 
 
 def _is_record(record: Any) -> bool:
-    files = record.get("files") if isinstance(record, dict) else None
-    return isinstance(files, dict) and all(isinstance(each, str) for each in files.values())
+    if not isinstance(record, dict) or not _are_texts(record.get("files")):
+        return False
+    figures, seconds = record.get("figures", {}), record.get("seconds", 0)
+    return isinstance(figures, dict) and isinstance(seconds, int | float) and all(map(_is_inside, record["files"]))
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a file is in the run's folder."""
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str) for each in value.values())

@@ -6,6 +6,7 @@ import json
 from abc import ABC
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ import torch
 from filelock import FileLock
 
 from duonas.core.errors import DuonasError
+from duonas.core.fields import Location
 from duonas.core.files import expand
 from duonas.core.parquet import column_names, read_table
 from duonas.core.protocols import Progress, silent
@@ -34,7 +36,7 @@ class Cifar(Source, ABC):
     class Options(DataOptions):
         """Keys of ``[data]``."""
 
-        path: str | None = None
+        path: Annotated[str | None, Location()] = None
         """Folder with the Parquet shards, at any depth; default: download to ~/.cache/duonas."""
 
     def read(self, progress: Progress = silent) -> DataSet:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.fields import Location
 from duonas.core.files import expand
 from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_all
@@ -34,12 +35,12 @@ class Folder(Source):
         """Keys of ``[data]``."""
 
         name: str = "folder"
-        path: str | None = None
+        path: Annotated[str | None, Location()] = None
         """Folder with one subfolder of images per class."""
-        store: Literal["memory", "disk"] = "memory"
+        store: Annotated[Literal["memory", "disk"], Location(path=False)] = "memory"
         """Where to keep decoded images: in the memory of the training device, which is fastest; or in a file on disk,
         read a batch at a time, for more images than fit into memory."""
-        cache: str | None = None
+        cache: Annotated[str | None, Location(created=True)] = None
         """Folder for the decoded images of store = "disk"; default: ~/.cache/duonas."""
 
     def read(self, progress: Progress = silent) -> DataSet:
