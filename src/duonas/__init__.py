@@ -89,7 +89,7 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if (sentence := explain(f"duonas.{name}", error)) is None:
             raise
-        raise ImportError(sentence, name=error.name) from error
+        raise ImportError(sentence, name=error.name) from None
     # Stored under its own name: importing ``duonas.pipeline.compare`` has just put the module of that name there.
     globals()[name] = value = getattr(home, attribute)
     return value

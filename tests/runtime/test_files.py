@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from duonas.runtime import Bundle, BundleError
-from duonas.runtime.files import MOST_POLICY, read, read_model
+from duonas.runtime.files import MOST_POLICY, check_model, read
 
 
 def sparse(path, size):
@@ -24,7 +24,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
         Bundle.load(tmp_path)
     sparse(tmp_path / "dynamic.onnx", 2**31)
     with pytest.raises(BundleError, match=r"dynamic\.onnx has 2,147,483,648 bytes"):
-        read_model(tmp_path, {})
+        check_model(tmp_path, {})
     path.write_bytes(b"12345")
     assert read(path, 5) == b"12345"
     with pytest.raises(BundleError, match="has 5 bytes, but at most 4"):
@@ -61,7 +61,7 @@ def test_only_the_file_that_runs_is_read(tmp_path):
     (tmp_path / "dynamic.onnx").write_bytes(b"graph")
     sparse(tmp_path / "big.onnx", 2**40)
     checksums = {"dynamic.onnx": hashlib.sha256(b"graph").hexdigest(), "big.onnx": "0" * 64}
-    assert read_model(tmp_path, checksums) == b"graph"
+    assert check_model(tmp_path, checksums) == tmp_path / "dynamic.onnx"
     for wrong in ({}, {"dynamic.onnx": "0" * 64}):
         with pytest.raises(BundleError, match="checksums differ, export again"):
-            read_model(Path(tmp_path), wrong)
+            check_model(Path(tmp_path), wrong)

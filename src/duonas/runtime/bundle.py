@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 
 from .choose import BundleError, one_line
-from .files import MODEL, POLICY, read_model
+from .files import MODEL, POLICY, check_model
 from .graph import check_graph
 from .policy import DevicePolicy, Row, load_policy
 
@@ -63,12 +63,12 @@ class Bundle:
         """
         folder = Path(folder)
         policy = load_policy(folder / POLICY)
-        model = read_model(folder, policy.onnx)
+        model = check_model(folder, policy.onnx)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         options.intra_op_num_threads = threads
         try:
-            session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
             raise BundleError(f"ONNX Runtime cannot open {folder / MODEL}: {one_line(error)}.") from error
         return cls(session, policy)

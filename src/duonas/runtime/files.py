@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from .choose import BundleError
@@ -19,27 +22,17 @@ def read(path: Path, most: int) -> bytes:
 
     Args:
         path: of the file.
-        most: bytes that such a file can have; a larger one is refused before it is read.
+        most: bytes that such a file can have.
 
     Raises:
         BundleError: the file is missing, larger, no file, or cannot be read.
     """
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):  # to open a pipe or device might wait forever
-            raise BundleError(f"{path} must be a file, but is {_kind(found.st_mode)}.")
-        if found.st_size > most:
-            raise BundleError(f"{path} has {found.st_size:,} bytes, but at most {most:,} are possible: it is damaged.")
-        with path.open("rb") as file:
-            return file.read(most)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BundleError(f"{path} does not exist, but every exported bundle has one{_hint(path)}.") from error
-    except (OSError, ValueError) as error:  # ValueError: the path has a null byte
-        raise BundleError(f"{_quoted(path)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    with _opened(path, most) as file:
+        return file.read(most)
 
 
-def read_model(folder: Path, checksums: dict[str, str]) -> bytes:
-    """Read ``dynamic.onnx``; the bytes that are checked are those that run, even if the file is replaced meanwhile.
+def check_model(folder: Path, checksums: dict[str, str]) -> Path:
+    """Return the path of ``dynamic.onnx``, which is checked a piece at a time and not held in memory.
 
     Args:
         folder: the folder of the bundle.
@@ -48,12 +41,29 @@ def read_model(folder: Path, checksums: dict[str, str]) -> bytes:
     Raises:
         BundleError: the file cannot be read, or is not the one that the policy was exported with.
     """
-    model = read(folder / MODEL, MOST_MODEL)
-    if hashlib.sha256(model).hexdigest() != checksums.get(MODEL):
-        raise BundleError(
-            f"{folder / MODEL} is not the file that {POLICY} was exported with: checksums differ, export again."
-        )
-    return model
+    path = folder / MODEL
+    with _opened(path, MOST_MODEL) as file:
+        checksum = hashlib.file_digest(file, "sha256").hexdigest()
+    if checksum != checksums.get(MODEL):
+        raise BundleError(f"{path} is not the file that {POLICY} was exported with: checksums differ, export again.")
+    return path
+
+
+@contextmanager
+def _opened(path: Path, most: int) -> Iterator[BufferedReader]:
+    """Open a file for the block; a file that is none, or of more than ``most`` bytes, is refused before it is read."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # to open a pipe or device might wait forever
+            raise BundleError(f"{path} must be a file, but is {_kind(found.st_mode)}.")
+        if found.st_size > most:
+            raise BundleError(f"{path} has {found.st_size:,} bytes, but at most {most:,} are possible: it is damaged.")
+        with path.open("rb") as file:
+            yield file
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BundleError(f"{path} does not exist, but every exported bundle has one{_hint(path)}.") from error
+    except (OSError, ValueError) as error:  # ValueError: the path has a null byte
+        raise BundleError(f"{_quoted(path)} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _kind(mode: int) -> str:
