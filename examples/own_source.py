@@ -6,11 +6,10 @@ duonas run quickstart --set data.name="examples/own_source.py:Stripes" --set dat
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from duonas.data.images import Images
+from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
-from duonas.data.source import DataSet, Source
+from duonas.data.source import Source
 
 SIDE, DIRECTIONS = 8, ("across", "down", "slanted")
 
@@ -25,12 +24,11 @@ class Stripes(Source):
         images: int = 300
         """How many images there are."""
 
-    def read(self, progress=lambda done, total: None):
-        """Pixels (N, 3, H, W) uint8 and labels (N,); without a test split, so that one is made."""
-        rng = np.random.default_rng(0)
-        labels = np.arange(self.options.images) % len(DIRECTIONS)
+    def list(self):
+        """Images (N, H, W) uint8 and labels (N,); without splits, so that all of them are made."""
+        rng, count = np.random.default_rng(0), self.options.images
+        labels = np.arange(count) % len(DIRECTIONS)
         y, x = np.mgrid[:SIDE, :SIDE]
-        waves = np.stack([np.sin(y), np.sin(x), np.sin(x + y)])[labels] + rng.normal(0, 0.7, (len(labels), SIDE, SIDE))
-        pixels = (127 + 60 * waves).clip(0, 255).astype(np.uint8)
-        images = Images(torch.from_numpy(pixels)[:, None].repeat(1, 3, 1, 1), torch.from_numpy(labels))
-        return DataSet(images, None, DIRECTIONS)
+        waves = np.stack([np.sin(y), np.sin(x), np.sin(x + y)])[labels] + rng.normal(0, 0.7, (count, SIDE, SIDE))
+        images = (127 + 60 * waves).clip(0, 255).astype(np.uint8)
+        return Listing([f"stripes {i}" for i in range(count)], [*images], labels, np.full(count, ""), DIRECTIONS)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.data.images import Images
-from duonas.data.source import DataSet
-from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits, split_indices
+from duonas.data.indices import split_indices
+from duonas.data.listing import Listing
+from duonas.data.options import DataOptions
+from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
 from duonas.recipe.schema import options_for
 
 NAMES = ("train", "val", "calib", "test")
@@ -21,11 +22,24 @@ fractions = st.floats(0.01, 0.45)
 few = st.integers(4, 8)
 
 
-def source_of(counts: list[int], test: int | None) -> DataSet:
-    labels = torch.from_numpy(np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts)))
-    own = None if test is None else Images(torch.zeros(test, 3, 1, 1, dtype=torch.uint8), torch.zeros(test).long())
-    pixels = torch.zeros(len(labels), 3, 1, 1, dtype=torch.uint8)
-    return DataSet(Images(pixels, labels), own, tuple(map(str, range(len(counts)))))
+def listing_of(counts: list[int], own: dict[str, int] | None = None) -> Listing:
+    """A listing of so many images a class, and of so many images of class 0 in own splits."""
+    rng, own = np.random.default_rng(0), own or {}
+    labels = np.concatenate([rng.permutation(np.repeat(np.arange(len(counts)), counts)), *map(np.zeros, own.values())])
+    splits = np.concatenate([np.full(sum(counts), ""), *(np.full(count, name) for name, count in own.items())])
+    return Listing(
+        names=[str(i) for i in range(len(labels))],
+        images=[np.full((1, 1), i % 256, np.uint8) for i in range(len(labels))],
+        labels=labels.astype(np.int64),
+        splits=splits,
+        class_names=tuple(map(str, range(len(counts)))),
+    )
+
+
+def indices_of(listing: Listing, options: DataOptions, seed: int = 0) -> dict[str, np.ndarray]:
+    found, problems = split_indices(listing, np.full(len(listing), True), options, stream(seed, "splits"))
+    assert not problems
+    return found
 
 
 @settings(max_examples=60, deadline=None)
@@ -34,34 +48,34 @@ def source_of(counts: list[int], test: int | None) -> DataSet:
     fractions,
     fractions,
     st.floats(0.01, 0.99),
-    st.booleans(),
+    st.dictionaries(st.sampled_from(["val", "test"]), st.integers(1, 9)),
     st.integers(0),
 )
 def test_splits_are_disjoint_complete_stratified_and_hold_every_class(
-    counts: list[int], val: float, calib: float, test: float, own_test: bool, seed: int
+    counts: list[int], val: float, calib: float, test: float, own: dict[str, int], seed: int
 ) -> None:
-    source = source_of(counts, 7 if own_test else None)
-    options = options_for("data", val=val, calib=calib, test=test)
-    indices = split_indices(source, options, stream(seed, "splits"))
-    if own_test:
-        assert sorted(indices.pop("test").tolist()) == list(range(7))
-    assert sorted(np.concatenate(list(indices.values())).tolist()) == list(range(sum(counts)))
+    listing = listing_of(counts, own)
+    indices = indices_of(listing, options_for("data", val=val, calib=calib, test=test), seed)
+    assert sorted(np.concatenate(list(indices.values())).tolist()) == list(range(len(listing)))
+    for name in own:
+        assert (listing.splits[indices.pop(name)] == name).all()
     for name, chosen in indices.items():
-        found = np.bincount(source.images.labels.numpy()[chosen], minlength=len(counts))
-        assert (found >= 1).all()
+        found = np.bincount(listing.labels[chosen], minlength=len(counts))
+        assert (listing.splits[chosen] == "").all() and (found >= 1).all()
         for count, got in zip(counts, found, strict=True):
-            rest = count if own_test else count * (1 - test)
-            want = {"test": count * test, "val": rest * val, "calib": rest * calib, "train": rest * (1 - val - calib)}
+            rest = count if "test" in own else count * (1 - test)
+            want = {"test": count * test, "val": rest * val, "calib": rest * calib}
+            want["train"] = rest * (1 - calib - (0 if "val" in own else val))
             assert abs(got - want[name]) <= 3  # rounding, and the one image that every split gets
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 2**40), st.integers(0, 2**40))
 def test_splits_follow_the_seed(seed: int, other: int) -> None:
-    source, options = source_of([30, 30], None), options_for("data")
-    first, again = (split_indices(source, options, stream(seed, "splits")) for _ in range(2))
+    listing, options = listing_of([30, 30]), options_for("data")
+    first, again = (indices_of(listing, options, seed) for _ in range(2))
     assert all(np.array_equal(first[name], again[name]) for name in NAMES)
-    different = split_indices(source, options, stream(other, "splits"))
+    different = indices_of(listing, options, other)
     assert seed == other or any(not np.array_equal(first[name], different[name]) for name in NAMES)
 
 
@@ -121,7 +135,7 @@ def test_other_test_pixels_change_the_test_hash_only(make_shard: Callable[..., P
 def test_a_folder_is_split_and_sized(make_folder: Callable[..., Path]) -> None:
     folder = make_folder({"cat": 4, "dog": 9})
     splits = load_splits(options_for("data", name="folder", path=str(folder)), 0)
-    assert splits.image_size == 32
+    assert splits.image_size == 32  # they are 12 x 10
     assert all(set(getattr(splits, name).labels.tolist()) == {0, 1} for name in NAMES)
     assert load_splits(options_for("data", name="folder", path=str(folder), image_size=10), 0).image_size == 10
 

@@ -16,13 +16,13 @@ import torch
 from PIL import Image
 
 from duonas.core.errors import DuonasError
-from duonas.data import decode, store
+from duonas.data import decode, inspect, store
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.facts import ImageFact
 from duonas.data.images import Images, read, take
 from duonas.data.ondisk import OnDisk
 from duonas.data.options import DataOptions
-from duonas.data.sources import folder
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
 from duonas.recipe.schema import options_for
 
@@ -112,8 +112,7 @@ def test_nothing_ever_reads_or_copies_all_images(
     make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lengths = noted(monkeypatch)
-    for module in (decode, folder):
-        monkeypatch.setattr(module, "decode_all", refuse)
+    monkeypatch.setattr(inspect, "decode_all", refuse)
     splits = load_splits(on_disk(make_folder({"cat": 400, "dog": 500}, size=(2, 2)), tmp_path, 2), 0)
     file = splits.train.pixels.stored.data_ptr()
     for name in NAMES:
@@ -180,15 +179,15 @@ def test_changed_files_are_decoded_anew(options: DataOptions, tmp_path: Path) ->
     Image.new("RGB", (12, 10), "white").save(changed)
     after = load_splits(options, 0)
     assert before.hashes != after.hashes == in_memory(options).hashes
-    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert the_file(tmp_path).stat().st_size == (2 + sum(COUNTS.values())) * 3 * 8 * 8  # a black one, and a new one
     assert load_splits(on_disk(Path(options.path or ""), tmp_path, 9), 0).image_size == 9
 
 
-def stopping(after: int, error: BaseException) -> Callable[..., Iterator[np.ndarray]]:
+def stopping(after: int, error: BaseException) -> Callable[..., Iterator[tuple[np.ndarray, list[ImageFact]]]]:
     """``decode_in_order`` that fails after so many parts."""
     whole = decode.decode_in_order
 
-    def decode_some(*args: object) -> Iterator[np.ndarray]:
+    def decode_some(*args: object) -> Iterator[tuple[np.ndarray, list[ImageFact]]]:
         for number, part in enumerate(whole(*args)):
             if number == after:
                 raise error
@@ -198,35 +197,92 @@ def stopping(after: int, error: BaseException) -> Callable[..., Iterator[np.ndar
 
 
 @pytest.mark.parametrize("torn", [0, 17])
-def test_killed_in_the_middle_it_goes_on_from_there(
+def test_stopped_in_the_middle_it_goes_on_from_there(
     options: DataOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torn: int
 ) -> None:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(store, "decode_in_order", stopping(1, KeyboardInterrupt()))
         load_splits(options, 0)
-    part = the_file(tmp_path, "pixels.part")
-    assert part.stat().st_size == decode.CHUNK * 3 * 8 * 8
-    with part.open("ab") as file:
-        file.write(b"x" * torn)  # a part of an image
-    decoded: list[str] = []
-    whole = decode.decode_in_order
-    monkeypatch.setattr(store, "decode_in_order", lambda names, *rest: decoded.extend(names) or whole(names, *rest))
+    assert the_file(tmp_path).stat().st_size == (decode.CHUNK + 1) * 3 * 8 * 8
+    with the_file(tmp_path).open("ab") as file:
+        file.write(b"x" * torn)  # what a kill leaves that the index does not know of
+    decoded = noted_decoding(monkeypatch)
     told: list[tuple[int, int]] = []
     splits = load_splits(options, 0, lambda done, total: told.append((done, total)))
-    assert len(decoded) == sum(COUNTS.values()) - decode.CHUNK
+    assert sum(decoded) == sum(COUNTS.values()) - decode.CHUNK
     assert told[:2] == [(n * decode.CHUNK, sum(COUNTS.values())) for n in (1, 2)]
     assert splits.hashes == in_memory(options).hashes
-    assert not part.exists()
 
 
-def test_of_two_at_once_one_decodes(options: DataOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_costs_what_the_index_does_not_know(
+    options: DataOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "COMMIT", 1)  # byte: the index is written after each image
+    whole = store.write_rows
+
+    def write_and_copy(path: Path, *rest: object) -> Path:
+        if path.name.endswith(f"{100:09}.parquet"):  # what a kill at this moment would leave
+            shutil.copytree(tmp_path / "cache", tmp_path / "killed")
+        return whole(path, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "write_rows", write_and_copy)
+        load_splits(options, 0)
+    decoded = noted_decoding(monkeypatch)
+    killed = options_for("data", **(vars(options) | {"cache": str(tmp_path / "killed")}))
+    assert load_splits(killed, 0).hashes == in_memory(options).hashes
+    assert sum(decoded) == sum(COUNTS.values()) - 100
+
+
+def noted_decoding(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images are decoded by each call."""
     calls: list[int] = []
     whole = decode.decode_in_order
-    monkeypatch.setattr(store, "decode_in_order", lambda names, *rest: calls.append(len(names)) or whole(names, *rest))
+    monkeypatch.setattr(
+        store, "decode_in_order", lambda images, *rest: calls.append(len(images)) or whole(images, *rest)
+    )
+    return calls
+
+
+def test_of_several_at_once_one_decodes(options: DataOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = noted_decoding(monkeypatch)
     with ThreadPoolExecutor(4) as pool:
         hashes = [splits.hashes for splits in pool.map(lambda _: load_splits(options, 0), range(4))]
-    assert calls == [sum(COUNTS.values())]
+    assert sum(calls) == sum(COUNTS.values())
     assert all(each == in_memory(options).hashes for each in hashes)
+
+
+def test_only_new_images_are_decoded(options: DataOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_splits(options, 0)
+    for name in ("aaa.png", "zzz.png"):
+        Image.new("RGB", (12, 10), "white").save(Path(options.path or "") / "cat" / name)
+    (Path(options.path or "") / "dog" / "003.png").unlink()
+    decoded = noted_decoding(monkeypatch)
+    assert load_splits(options, 0).hashes == in_memory(options).hashes
+    assert sum(decoded) == 2
+
+
+def test_images_of_another_data_set_in_the_same_place_are_noticed(
+    options: DataOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_splits(options, 0)
+    changed = Path(options.path or "") / "dog" / "000.png"
+    before = changed.stat()
+    data = bytearray(changed.read_bytes())
+    Image.new("RGB", (12, 10), (40, 0, 8)).save(changed)
+    assert changed.stat().st_size == len(data)
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))  # as when an archive is unpacked
+    assert load_splits(options, 0).hashes == in_memory(options).hashes
+
+
+def test_the_facts_are_those_in_memory(options: DataOptions) -> None:
+    (Path(options.path or "") / "dog" / "007.png").write_bytes(b"nonsense")
+    skipping = options_for("data", **(vars(options) | {"on_error": "skip"}))
+    for _ in range(2):
+        disk, memory = load_splits(skipping, 0), in_memory(skipping)
+        for name in ImageFact._fields:
+            assert np.array_equal(getattr(disk.inspected.facts, name), getattr(memory.inspected.facts, name))
+        assert disk.hashes == memory.hashes
 
 
 def test_too_little_room_is_said_before_anything_is_written(
@@ -238,21 +294,39 @@ def test_too_little_room_is_said_before_anything_is_written(
     assert not (tmp_path / "cache").exists()
 
 
-def test_a_disk_that_fills_up_leaves_nothing_half_written(
-    options: DataOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("after", [0, 1])
+def test_a_disk_that_fills_up_leaves_the_cache_as_it_was(
+    options: DataOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
-    full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(store, "decode_in_order", stopping(1, full))
+    monkeypatch.setattr(store, "COMMIT", 3 * 8 * 8)
+    monkeypatch.setattr(store, "decode_in_order", stopping(after, OSError(errno.ENOSPC, "No space left on device")))
     with pytest.raises(DuonasError, match=r"cannot write .*pixels\.u8: No space left on device; name another folder"):
         load_splits(options, 0)
     assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [".lock"]
 
 
-def test_an_unreadable_image_is_named_and_nothing_left(options: DataOptions, tmp_path: Path) -> None:
-    (Path(options.path or "") / "dog" / "007.png").write_bytes(b"nonsense")
-    with pytest.raises(DuonasError, match=r"cannot read the image .*dog/007\.png"):
+def test_a_disk_that_fills_up_keeps_what_was_there(
+    options: DataOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load_splits(options, 0)
+    added = Path(options.path or "") / "cat" / "zzz.png"
+    Image.new("RGB", (12, 10), "white").save(added)
+    with monkeypatch.context() as patch, pytest.raises(DuonasError, match="No space left"):
+        patch.setattr(store, "decode_in_order", stopping(0, OSError(errno.ENOSPC, "No space left on device")))
         load_splits(options, 0)
-    assert [path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()] == [".lock"]
+    added.unlink()
+    decoded = noted_decoding(monkeypatch)
+    assert load_splits(options, 0).hashes == before.hashes
+    assert decoded == []
+
+
+def test_images_that_are_not_files_are_stored_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {"store": "disk", "cache": str(tmp_path / "cache")}
+    first = load_splits(options_for("data", **keys), 0)
+    assert first.hashes == load_splits(options_for("data"), 0).hashes
+    decoded = noted_decoding(monkeypatch)
+    load_splits(options_for("data", **keys), 1)
+    assert decoded == []
 
 
 def test_a_cache_that_is_no_folder_is_refused(options: DataOptions, tmp_path: Path) -> None:
@@ -265,15 +339,15 @@ def test_a_file_that_was_cut_is_noticed(options: DataOptions, tmp_path: Path) ->
     load_splits(options, 0)
     path = the_file(tmp_path)
     os.truncate(path, 100)
-    with pytest.raises(DuonasError, match=r"pixels\.u8 is damaged: it holds 100 bytes; delete it"):
+    with pytest.raises(DuonasError, match=r"pixels\.u8 is damaged: it holds 100 bytes; delete its folder"):
         load_splits(options, 0)
-    path.unlink()
+    added = Path(options.path or "") / "cat" / "zzz.png"
+    Image.new("RGB", (12, 10), "white").save(added)
+    with pytest.raises(DuonasError, match="is damaged"):  # not filled up with black
+        load_splits(options, 0)
+    added.unlink()
+    shutil.rmtree(path.parent)
     assert load_splits(options, 0).hashes == in_memory(options).hashes
-
-
-def test_other_data_sets_stay_in_memory() -> None:
-    with pytest.raises(DuonasError, match=r"no key 'store': it is a key of \[data\] name = 'folder'"):
-        options_for("data", store="disk")
 
 
 def test_rows_of_images_on_disk_read_nothing(options: DataOptions, monkeypatch: pytest.MonkeyPatch) -> None:

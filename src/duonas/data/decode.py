@@ -1,95 +1,273 @@
-"""Decodes image files and encoded bytes to uint8 pixels, with Pillow in a few threads."""
+"""Decodes images to square 8-bit RGB and notes what is known of each, with Pillow in a few threads.
+
+Images that cannot be read do not end the pass: they are black, and their facts say why.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
+from duonas.data.facts import ImageFact, ImageFacts
+from duonas.runtime.prepare import Preparation, to_rgb, white_of
 
+Stored = Path | bytes | np.ndarray
 CHUNK = 64  # images in a task: few enough tasks to cost nothing, and little memory in images that wait
 MAX_THREADS = 8
+# Formats are named, since Pillow would also open videos, and start programs for PostScript.
+FORMATS = (
+    "AVIF", "BMP", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TIFF", "WEBP",
+)  # fmt: skip
+HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands in a file's first bytes
+ORIENTATION = 0x0112
+TURNED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Tags of TIFF, and how many bands its kinds of colour have.
+KIND_OF_COLOUR, BANDS, EXTRA_BANDS = 262, 277, 338
+COLOUR_BANDS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
+ALPHA = (1, 2)
 
 
-def decode_all(names: Sequence[str], encoded: Sequence[Path | bytes], size: int, progress: Progress = silent) -> Tensor:
-    """Decode N images to (N, 3, size, size) uint8 RGB: short side resized to ``size``, then the centre cropped.
+def decode_all(
+    images: Sequence[Stored], preparation: Preparation, progress: Progress = silent
+) -> tuple[Tensor, ImageFacts]:
+    """Decode N images to (N, 3, H, H) uint8 RGB, with the facts of each.
 
     Args:
-        names: name of each image for error messages, such as its path.
-        encoded: a file, or the bytes of one, for each image.
-        size: side of the result in pixels.
+        images: a file, the bytes of one, or an array for each image.
+        preparation: how an image becomes a square.
         progress: called with the number of images decoded.
-
-    Raises:
-        DuonasError: an image cannot be read; the message names it.
     """
-    pixels = np.empty((len(encoded), 3, size, size), np.uint8)
-    done = 0
-    progress(done, len(encoded))
-    for chunk in decode_in_order(names, encoded, size):
-        pixels[done : done + len(chunk)] = chunk
-        done += len(chunk)
-        progress(done, len(encoded))
-    return torch.from_numpy(pixels)
+    size = preparation.image_size
+    pixels, facts = np.empty((len(images), 3, size, size), np.uint8), list[ImageFact]()
+    progress(0, len(images))
+    for chunk, about in decode_in_order(images, preparation):
+        pixels[len(facts) : len(facts) + len(chunk)] = chunk
+        facts += about
+        progress(len(facts), len(images))
+    return torch.from_numpy(pixels), ImageFacts.of(facts)
 
 
-def decode_in_order(names: Sequence[str], encoded: Sequence[Path | bytes], size: int) -> Iterator[np.ndarray]:
-    """Decode as ``decode_all`` does, in contiguous parts (M, 3, size, size), few of them in memory at a time."""
-    threads = min(MAX_THREADS, os.cpu_count() or 1)
+def decode_in_order(images: Sequence[Stored], preparation: Preparation) -> Iterator[tuple[np.ndarray, list[ImageFact]]]:
+    """Decode as ``decode_all`` does, in contiguous parts (M, 3, H, H), few of them in memory at a time."""
+    threads, size = min(MAX_THREADS, os.cpu_count() or 1), preparation.image_size
 
-    def decode_chunk(start: int) -> np.ndarray:
-        stop = min(start + CHUNK, len(encoded))
-        pixels = np.empty((stop - start, 3, size, size), np.uint8)
+    def decode_chunk(start: int) -> tuple[np.ndarray, list[ImageFact]]:
+        stop = min(start + CHUNK, len(images))
+        pixels, facts = np.zeros((stop - start, 3, size, size), np.uint8), []
         for i in range(start, stop):
-            pixels[i - start] = _decode(names[i], encoded[i], size)
-        return pixels
+            facts.append(_decode(images[i], preparation, pixels[i - start]))
+        return pixels, facts
 
-    starts = iter(range(0, len(encoded), CHUNK))
+    starts = iter(range(0, len(images), CHUNK))
     pool = ThreadPoolExecutor(threads)  # decoders release the interpreter's lock
-    try:
-        waiting = deque(pool.submit(decode_chunk, start) for start in islice(starts, threads + 1))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(decode_chunk, start) for start in islice(starts, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C tasks that have not begun are dropped
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of odd metadata and large images, which name no file
+        try:
+            waiting = deque(pool.submit(decode_chunk, start) for start in islice(starts, threads + 1))
+            while waiting:
+                yield waiting.popleft().result()
+                waiting.extend(pool.submit(decode_chunk, start) for start in islice(starts, 1))
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C tasks that have not begun are dropped
 
 
-def _decode(name: str, encoded: Path | bytes, size: int) -> np.ndarray:
-    """One image to (3, size, size) uint8."""
+def look(stored: Stored) -> ImageFact:
+    """Size and mode of an image, from its head, and the peak of one of more than 8 bits; empty if it cannot be read."""
     try:
-        with Image.open(io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
-            image.draft("RGB", (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-            upright = ImageOps.exif_transpose(image)
-            fitted = ImageOps.fit(_rgb(upright), (size, size), Image.Resampling.BILINEAR)
+        if isinstance(stored, np.ndarray):
+            return ImageFact(stored.shape[1], stored.shape[0], _mode(stored), peak=_peak(stored))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(_read(stored)), formats=formats()) as image:
+                width, height = image.size
+                sixteen = _is_of_16_bits(image)
+                if _orientation(image) >= 5:
+                    width, height = height, width
+                return ImageFact(
+                    width, height, image.mode, peak=_peak(_deep(image, sixteen)) if _is_deep(image) else 0.0
+                )
+    except Exception:  # the pass over all images says why
+        return ImageFact()
+
+
+@cache
+def formats() -> tuple[str, ...]:
+    """The formats that this installation reads; HEIF with the extra ``heif``."""
+    Image.init()
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        pass
+    else:
+        register_heif_opener()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _decode(stored: Stored, preparation: Preparation, into: np.ndarray) -> ImageFact:
+    """Decode one image to (3, H, H) uint8."""
+    fact = ImageFact()
+    try:
+        if isinstance(stored, np.ndarray):
+            fact = fact._replace(encoded=_digest_of_array(stored), mode=_mode(stored), peak=_peak(stored))
+            image = Image.fromarray(to_rgb(stored, preparation.white))
+        else:
+            data = _read(stored)
+            fact = fact._replace(encoded=hashlib.sha256(data).hexdigest())
+            image, fact = _open(data, preparation, fact)
+        width, height = image.size
+        _fit(image, preparation, into)
     except Exception as error:  # Pillow's decoders fail with many types: OSError, SyntaxError, struct.error, ...
-        raise DuonasError(f"cannot read the image {name}: {_reason(error)}.") from error
-    return np.asarray(fitted).transpose(2, 0, 1)
+        into[:] = 0
+        return ImageFact(encoded=fact.encoded, broken=_reason(error, stored))
+    counts = np.bincount(into.reshape(-1), minlength=256)
+    share, levels = counts / into.size, np.arange(256)
+    mean = float(share @ levels)
+    return fact._replace(
+        width=width,
+        height=height,
+        pixels=hashlib.sha256(np.ascontiguousarray(into).data).hexdigest(),
+        std=float(np.sqrt(share @ (levels - mean) ** 2)),
+        clipped=float(share[0] + share[255]),
+    )
+
+
+def _read(stored: Path | bytes) -> bytes:
+    if isinstance(stored, bytes):
+        data = stored
+    elif stored.is_symlink() and not stored.exists():
+        raise ValueError(f"a link to {os.readlink(stored)}, which does not exist")
+    elif stored.exists() and not stored.is_file():
+        raise ValueError("not a file")
+    else:
+        data = stored.read_bytes()
+    if not data:
+        raise ValueError("the file is empty")
+    return data
+
+
+def _open(data: bytes, preparation: Preparation, fact: ImageFact) -> tuple[Image.Image, ImageFact]:
+    """Decode an encoded image to RGB, upright but not resized."""
+    with Image.open(io.BytesIO(data), formats=formats()) as image:
+        _check_bands(image)
+        sixteen, mode = _is_of_16_bits(image), image.mode  # known only before the image is loaded
+        note = _loss(image, sixteen)
+        turn = TURNED.get(_orientation(image))
+        if _is_deep(image):
+            deep = _deep(image, sixteen)
+            fact = fact._replace(peak=_peak(deep))
+            rgb = Image.fromarray(to_rgb(deep, preparation.white))
+        else:
+            rgb = _rgb(image)
+            if "16 bits" in note:
+                fact = fact._replace(peak=257.0 * max(high for _, high in rgb.getextrema()))  # type: ignore[misc]
+    return (rgb if turn is None else rgb.transpose(turn)), fact._replace(mode=mode, note=note)
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    """RGB from any mode; 16-bit gray is scaled (Pillow's own conversion clips it), transparency is dropped."""
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.clip(np.asarray(image), 0, 65535) // 257).astype(np.uint8))
-    elif "transparency" in image.info:
-        image = image.convert("RGBA")
+    """RGB from any 8-bit mode; what is transparent is shown on white."""
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return Image.fromarray(to_rgb(np.asarray(image.convert("RGBA"))))
     return image.convert("RGB")
 
 
-def _reason(error: Exception) -> str:
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith(("I", "F"))
+
+
+def _is_of_16_bits(image: Image.Image) -> bool:
+    """Whether the file, which is not loaded yet, holds 16 bits a value."""
+    return ";16" in str(getattr(image, "tile", ""))
+
+
+def _deep(image: Image.Image, sixteen: bool) -> np.ndarray:
+    """(H, W) of more than 8 bits; 16 bits that Pillow keeps in 32 are 16 again."""
+    values = np.asarray(image)
+    return values.astype(np.uint16) if sixteen else values
+
+
+def _check_bands(image: Image.Image) -> None:
+    """Refuse bands that are neither colour nor alpha, such as near infrared, rather than cut them off."""
+    tags = getattr(image, "tag_v2", {})
+    colours = COLOUR_BANDS.get(tags.get(KIND_OF_COLOUR, -1))
+    bands = int(tags.get(BANDS, 1))
+    if colours is None or bands <= colours:
+        return
+    extra = tags.get(EXTRA_BANDS, ())
+    extra = extra if isinstance(extra, tuple) else (extra,)
+    if bands > colours + 1 or not any(each in ALPHA for each in extra):
+        raise ValueError(f"it has {bands} bands, expected grey or RGB, either with or without alpha")
+
+
+def _loss(image: Image.Image, sixteen: bool) -> str:
+    """What is lost when this image is read; empty for most."""
+    if sixteen and not _is_deep(image):
+        return "colour of 16 bits, of which Pillow reads the upper 8"
+    if image.format in ("GIF", "TIFF", "WEBP", "PNG", "AVIF") and getattr(image, "is_animated", False):
+        return "the first of several frames"
+    return ""
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 where it is missing or odd."""
+    try:
+        found = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF is no reason not to use the pixels
+        return 1
+    return found if isinstance(found, int) else 1
+
+
+def _fit(image: Image.Image, preparation: Preparation, into: np.ndarray) -> None:
+    """Resize to the square ``into`` (3, H, H), which is black."""
+    size = preparation.size(*image.size)
+    fitted = image.resize(size, Image.Resampling.BILINEAR, box=preparation.box(*image.size))
+    left, upper = ((preparation.image_size - side) // 2 for side in size)
+    into[:, upper : upper + size[1], left : left + size[0]] = np.asarray(fitted).transpose(2, 0, 1)
+
+
+def _mode(array: np.ndarray) -> str:
+    channels = array.shape[2] if array.ndim == 3 else 1
+    return f"{ {1: 'L', 2: 'LA', 3: 'RGB', 4: 'RGBA'}.get(channels, channels) } {array.dtype}"
+
+
+def _peak(array: np.ndarray) -> float:
+    """The largest value of an image of more than 8 bits, 0 of another."""
+    white_of(array.dtype)
+    return float(array.max(initial=0)) if array.dtype.itemsize > 1 else 0.0
+
+
+def _digest_of_array(array: np.ndarray) -> str:
+    head = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _reason(error: Exception, stored: Stored) -> str:
     if isinstance(error, UnidentifiedImageError):
+        head = _read(stored)[:12] if not isinstance(stored, np.ndarray) else b""
+        if head[4:8] == b"ftyp" and head[8:12] in HEIC and "HEIF" not in formats():
+            return "HEIC images need pillow-heif: pip install 'duonas[heif]'"
         return "not an image file that Pillow knows"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).rstrip(".") or type(error).__name__
+    return " ".join(str(error).rstrip(".").split()) or type(error).__name__

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from duonas.data.ondisk import Pixels, read
 
 PART = 256  # images read at a time
-RESIZE_CHUNK = 4096  # images resized at a time, so that their float copies stay small
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,6 @@ class Images:
     def to(self, device: torch.device | str) -> Images:
         """The same images on ``device``; images on disk are moved to it as they are read."""
         return Images(self.pixels.to(device), self.labels.to(device))
-
-    def resized(self, size: int) -> Images:
-        """The same images with sides of ``size`` pixels, by antialiased bilinear interpolation."""
-        if self.pixels.shape[-2:] == (size, size):
-            return self
-        return Images(torch.cat([_resize(part, size) for part in parts(self.pixels, RESIZE_CHUNK)]), self.labels)
 
 
 def to_float(pixels: Tensor) -> Tensor:
@@ -73,8 +65,3 @@ def parts(pixels: Pixels, size: int = PART) -> Iterator[Tensor]:
     """All images in order, in tensors of ``size`` images; of no images one empty tensor."""
     for start in range(0, max(len(pixels), 1), size):
         yield read(pixels[start : start + size])
-
-
-def _resize(pixels: Tensor, size: int) -> Tensor:
-    resized = F.interpolate(pixels.float(), (size, size), mode="bilinear", antialias=True)
-    return resized.round_().clamp_(0, 255).to(torch.uint8)

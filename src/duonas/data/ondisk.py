@@ -31,22 +31,19 @@ class OnDisk:
 
     @classmethod
     def open(cls, path: Path, shape: tuple[int, int, int, int]) -> OnDisk:
-        """Open a file that holds the images and nothing else.
+        """Open a file that begins with these images; another process may be adding more.
 
         Raises:
-            DuonasError: it does not hold as many, or cannot be read.
+            DuonasError: it cannot be read.
         """
         try:
             mapped = np.memmap(path, np.uint8, "r")
         except (OSError, ValueError) as error:  # ValueError: it is empty
             raise DuonasError(f"cannot read {path}: {error}.") from error
-        if mapped.size != np.prod(shape, dtype=np.int64):
-            raise DuonasError(
-                f"{path} is damaged: it holds {mapped.size} bytes; delete it to have the images decoded again."
-            )
+        wanted = int(np.prod(shape, dtype=np.int64))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that nobody may write to the tensor: nobody does
-            stored = torch.from_numpy(mapped.reshape(shape))
+            stored = torch.from_numpy(mapped[:wanted].reshape(shape))
         return cls(stored, np.arange(shape[0]), path.parent, torch.device("cpu"))
 
     @property

@@ -1,34 +1,17 @@
-"""The base class of data sources, which read the images of a data set."""
+"""The base class of data sources, which list the images of a data set."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import Any
 
-from duonas.core.protocols import Progress, silent
 from duonas.core.registry import Part
-from duonas.data.images import Images
+from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """The images of a data set, before they are split.
-
-    Args:
-        images: all images but those of ``test``.
-        test: the data set's test split, if it has one.
-        class_names: names (K,) of the classes.
-    """
-
-    images: Images
-    test: Images | None
-    class_names: tuple[str, ...]
-
-
 class Source(Part, ABC):
-    """Reads a data set.
+    """Lists the images of a data set; decoding, resizing and splitting them is the same for all sources.
 
     Args:
         options: the ``[data]`` table, an ``Options`` of this class.
@@ -40,12 +23,12 @@ class Source(Part, ABC):
         self.options = options
 
     @abstractmethod
-    def read(self, progress: Progress = silent) -> DataSet:
-        """Read images and labels, equal on every call.
+    def list(self) -> Listing:
+        """Return the images with their labels and own splits, equal on every call.
 
-        Args:
-            progress: called with the number of decoded images and the total number.
+        What is wrong with single images, files or classes is a ``Problem`` of the listing, which leaves them out: so
+        all of it can be reported at once.
 
         Raises:
-            DuonasError: the data cannot be read.
+            DuonasError: there is nothing to list, such as no folder at all.
         """

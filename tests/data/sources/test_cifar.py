@@ -7,13 +7,13 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
-import torch
 from torchvision import datasets
 
 from duonas.core.errors import DuonasError
-from duonas.core.protocols import Progress, silent
 from duonas.core.registry import find
-from duonas.data.source import DataSet
+from duonas.data.decode import decode_all
+from duonas.data.listing import Listing
+from duonas.runtime.prepare import Preparation
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
@@ -22,10 +22,17 @@ NAMES = ["ant", "bee", "cow"]
 Shard = Callable[..., Path]
 
 
-def read_cifar(name: str, path: str | None, progress: Progress = silent) -> DataSet:
+def list_cifar(name: str, path: str | None) -> Listing:
     source = find("source", name)
-    found: DataSet = source(source.Options(path=path)).read(progress)
+    found: Listing = source(source.Options(path=path)).list()
     return found
+
+
+def pixels_of(listing: Listing) -> np.ndarray:
+    """(N, 3, 32, 32) uint8."""
+    pixels, facts = decode_all(listing.images, Preparation(32))
+    assert set(facts.broken) == {""}
+    return pixels.numpy()
 
 
 @pytest.mark.parametrize(("image", "label"), [("img", "label"), ("image", "fine_label")])
@@ -34,45 +41,34 @@ def test_shards_are_read_pixel_for_pixel_in_order(make_shard: Shard, image: str,
     make_shard("train-00000", PIXELS[:2], LABELS[:2], **columns)
     make_shard("train-00001", PIXELS[2:4], LABELS[2:4], **columns)
     folder = make_shard("test-00000", PIXELS[4:], LABELS[4:], **columns)
-    source = read_cifar("cifar10", str(folder))
-    assert source.test is not None
-    assert torch.equal(source.images.pixels, torch.from_numpy(PIXELS[:4]))
-    assert torch.equal(source.test.pixels, torch.from_numpy(PIXELS[4:]))
-    assert source.images.labels.tolist() == LABELS[:4]
-    assert source.test.labels.tolist() == LABELS[4:]
-    assert source.class_names == tuple(NAMES)
-
-
-def test_progress_counts_train_and_test_together(make_shard: Shard) -> None:
-    make_shard("train", PIXELS[:4], LABELS[:4])
-    told: list[tuple[int, int]] = []
-    read_cifar(
-        "cifar10", str(make_shard("test", PIXELS[4:], [1, 0])), lambda done, total, **f: told.append((done, total))
-    )
-    assert told[-1] == (6, 6)
+    listing = list_cifar("cifar10", str(folder))
+    assert np.array_equal(pixels_of(listing), PIXELS)
+    assert listing.labels.tolist() == LABELS
+    assert listing.splits.tolist() == [""] * 4 + ["test"] * 2
+    assert listing.class_names == tuple(NAMES)
 
 
 def test_without_metadata_classes_are_numbered(make_shard: Shard) -> None:
     make_shard("train", PIXELS[:4], LABELS[:4])
-    assert read_cifar("cifar10", str(make_shard("test", PIXELS[4:], [1, 0]))).class_names == ("0", "1", "2")
+    assert list_cifar("cifar10", str(make_shard("test", PIXELS[4:], [1, 0]))).class_names == ("0", "1", "2")
 
 
 def test_a_missing_folder_is_named() -> None:
     with pytest.raises(DuonasError, match="'/no/such/folder' is not a folder"):
-        read_cifar("cifar10", "/no/such/folder")
+        list_cifar("cifar10", "/no/such/folder")
 
 
 def test_a_missing_part_is_named(make_shard: Shard) -> None:
     folder = make_shard("train", PIXELS, LABELS)
     with pytest.raises(DuonasError, match=r"holds no images in test\*\.parquet"):
-        read_cifar("cifar10", str(folder))
+        list_cifar("cifar10", str(folder))
 
 
 def test_a_damaged_shard_is_named(make_shard: Shard) -> None:
     folder = make_shard("train", PIXELS, LABELS)
     (folder / "test.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(DuonasError, match=r"test\.parquet cannot be read as Parquet"):
-        read_cifar("cifar10", str(folder))
+        list_cifar("cifar10", str(folder))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +82,7 @@ def test_a_damaged_shard_is_named(make_shard: Shard) -> None:
 )
 def test_another_layout_is_explained(make_shard: Shard, options: dict[str, object], message: str) -> None:
     with pytest.raises(DuonasError, match=message):
-        read_cifar("cifar10", str(make_shard("train", PIXELS, LABELS, **options)))
+        list_cifar("cifar10", str(make_shard("train", PIXELS, LABELS, **options)))
 
 
 @pytest.mark.parametrize("label", [-1, 3])
@@ -96,21 +92,22 @@ def test_a_label_out_of_range_is_named(make_shard: Shard, label: int) -> None:
     with pytest.raises(
         DuonasError, match=rf"1\.png \(row 1 of .*test\.parquet\) has the label {label}; expected 0 to 2"
     ):
-        read_cifar("cifar10", str(folder))
+        list_cifar("cifar10", str(folder))
 
 
-def test_an_unreadable_image_is_named(make_shard: Shard) -> None:
+def test_an_unreadable_image_is_named_by_its_row(make_shard: Shard) -> None:
     cells = [{"bytes": b"no image", "path": "bad.png"}]
     make_shard("train", PIXELS, LABELS)
-    folder = make_shard("test", PIXELS[:1], [0], cells=cells)
-    with pytest.raises(DuonasError, match=r"cannot read the image bad\.png \(row 0 of .*test\.parquet\)"):
-        read_cifar("cifar10", str(folder))
+    listing = list_cifar("cifar10", str(make_shard("test", PIXELS[:1], [0], cells=cells)))
+    facts = decode_all(listing.images, Preparation(32))[1]
+    (broken,) = np.flatnonzero(facts.broken)
+    assert listing.names[broken].startswith("bad.png (row 0 of ") and facts.broken[broken].startswith("not an image")
 
 
 def test_one_class_is_too_few(make_shard: Shard) -> None:
     make_shard("train", PIXELS, [0] * 6)
     with pytest.raises(DuonasError, match="at least two"):
-        read_cifar("cifar10", str(make_shard("test", PIXELS, [0] * 6)))
+        list_cifar("cifar10", str(make_shard("test", PIXELS, [0] * 6)))
 
 
 def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -120,7 +117,7 @@ def test_a_failed_download_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(datasets, "CIFAR100", refuse)
     with pytest.raises(DuonasError, match=r"cannot download cifar100 .*no route to host.*set data\.path"):
-        read_cifar("cifar100", None)
+        list_cifar("cifar100", None)
 
 
 def test_a_download_is_read_pixel_for_pixel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -131,9 +128,8 @@ def test_a_download_is_read_pixel_for_pixel(monkeypatch: pytest.MonkeyPatch, tmp
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(datasets, "CIFAR10", downloaded)
-    source = read_cifar("cifar10", None)
-    assert source.test is not None
-    assert torch.equal(source.images.pixels, torch.from_numpy(PIXELS[:4]))
-    assert torch.equal(source.test.pixels, torch.from_numpy(PIXELS[4:]))
-    assert source.images.labels.tolist() == LABELS[:4]
-    assert source.class_names == tuple(NAMES)
+    listing = list_cifar("cifar10", None)
+    assert np.array_equal(pixels_of(listing), PIXELS)
+    assert listing.labels.tolist() == LABELS
+    assert listing.splits.tolist() == [""] * 4 + ["test"] * 2
+    assert listing.class_names == tuple(NAMES)

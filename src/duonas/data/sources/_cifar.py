@@ -11,20 +11,16 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from filelock import FileLock
 
 from duonas.core.errors import DuonasError
 from duonas.core.fields import Location
 from duonas.core.files import expand
 from duonas.core.parquet import column_names, read_table
-from duonas.core.protocols import Progress, silent
-from duonas.data.decode import decode_all
-from duonas.data.images import Images
+from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
-from duonas.data.source import DataSet, Source
+from duonas.data.source import Source
 
-SIDE = 32
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
 
@@ -39,18 +35,18 @@ class Cifar(Source, ABC):
         path: Annotated[str | None, Location()] = None
         """Folder with the Parquet shards, at any depth; default: download to ~/.cache/duonas."""
 
-    def read(self, progress: Progress = silent) -> DataSet:
-        """Read the images.
+    def list(self) -> Listing:
+        """List the images.
 
         Raises:
             DuonasError: shards are missing or have another layout, or the download fails.
         """
         if self.options.path is None:
             return _download(self.name, Path.home() / ".cache" / "duonas")
-        return _read_shards(expand(self.options.path, "[data] path"), progress)
+        return _read_shards(expand(self.options.path, "[data] path"))
 
 
-def _read_shards(folder: Path, progress: Progress) -> DataSet:
+def _read_shards(folder: Path) -> Listing:
     if not folder.is_dir():
         raise DuonasError(f"data.path {str(folder)!r} is not a folder; expected one that holds Parquet shards.")
     train, test = _table(folder, "train"), _table(folder, "test")
@@ -58,10 +54,14 @@ def _read_shards(folder: Path, progress: Progress) -> DataSet:
     if len(class_names) < 2:
         raise DuonasError(f"{folder} holds images of {len(class_names)} classes; a classifier needs at least two.")
     rows = pa.concat_tables([train, test])
-    labels = torch.cat([_labels(part, len(class_names)) for part in (train, test)])
-    pixels = decode_all(rows["name"].to_pylist(), rows["bytes"].to_pylist(), SIDE, progress)
-    images, own_test = (Images(pixels[part], labels[part]) for part in (slice(len(train)), slice(len(train), None)))
-    return DataSet(images, own_test, class_names)
+    return Listing(
+        names=rows["name"].to_pylist(),
+        images=rows["bytes"].to_pylist(),
+        labels=np.concatenate([_labels(part, len(class_names)) for part in (train, test)]),
+        splits=np.array([""] * len(train) + ["test"] * len(test)),
+        class_names=class_names,
+        root=folder,
+    )
 
 
 def _table(folder: Path, part: str) -> pa.Table:
@@ -113,16 +113,16 @@ def _class_names(train: pa.Table) -> tuple[str, ...]:
         return tuple(str(label) for label in range(1 + pc.max(train["label"]).as_py()))
 
 
-def _labels(table: pa.Table, classes: int) -> torch.Tensor:
+def _labels(table: pa.Table, classes: int) -> np.ndarray:
     labels = table["label"].to_numpy().astype(np.int64)
     wrong = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(wrong):
         name = table["name"][int(wrong[0])]
         raise DuonasError(f"the image {name} has the label {labels[wrong[0]]}; expected 0 to {classes - 1}.")
-    return torch.from_numpy(labels)
+    return labels
 
 
-def _download(name: str, root: Path) -> DataSet:
+def _download(name: str, root: Path) -> Listing:
     from torchvision import datasets  # here, because importing torchvision takes seconds and only this needs it
 
     dataset = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[name]
@@ -134,8 +134,11 @@ def _download(name: str, root: Path) -> DataSet:
         raise DuonasError(
             f"cannot download {name} to {root} ({reason}); set data.path to a folder of its Parquet shards instead."
         ) from error
-    images, own_test = (
-        Images(torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(part.targets))
-        for part in (train, test)
+    counts = len(train.data), len(test.data)
+    return Listing(
+        names=[f"{name} {part} image {i}" for part, n in zip(("train", "test"), counts, strict=True) for i in range(n)],
+        images=[*train.data, *test.data],
+        labels=np.concatenate([np.array(part.targets, np.int64) for part in (train, test)]),
+        splits=np.repeat(["", "test"], counts),
+        class_names=tuple(train.classes),
     )
-    return DataSet(images, own_test, tuple(train.classes))

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import torch
+import numpy as np
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Location
 from duonas.core.files import expand
-from duonas.core.protocols import Progress, silent
-from duonas.data.decode import decode_all
-from duonas.data.images import Images
-from duonas.data.ondisk import Pixels
+from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
-from duonas.data.source import DataSet, Source
-from duonas.data.store import stored_images
+from duonas.data.source import Source
 
-DEFAULT_SIDE = 32  # as in the CIFAR recipes: small enough to train on a CPU
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
@@ -37,19 +32,14 @@ class Folder(Source):
         name: str = "folder"
         path: Annotated[str | None, Location()] = None
         """Folder with one subfolder of images per class."""
-        store: Annotated[Literal["memory", "disk"], Location(path=False)] = "memory"
-        """Where to keep decoded images: in the memory of the training device, which is fastest; or in a file on disk,
-        read a batch at a time, for more images than fit into memory."""
-        cache: Annotated[str | None, Location(created=True)] = None
-        """Folder for the decoded images of store = "disk"; default: ~/.cache/duonas."""
 
-    def read(self, progress: Progress = silent) -> DataSet:
-        """Read the images.
+    def list(self) -> Listing:
+        """List the images.
 
         Raises:
-            DuonasError: the folder is missing, a class or its images are missing, or an image cannot be read.
+            DuonasError: the folder is missing, or a class or its images are.
         """
-        root, size = self._root(), self.options.image_size or DEFAULT_SIDE
+        root = self._root()
         parted = bool(_subfolders(root / "train"))
         train = root / "train" if parted else root
         class_names = _classes(train)
@@ -58,10 +48,15 @@ class Folder(Source):
         if parted and _subfolders(root / "test"):
             _check_known(root / "test", class_names)
             test_files = _files(root / "test", class_names)
-        pixels = self._decode([file for file, _ in files + test_files], root, size, progress)
-        labels = torch.tensor([label for _, label in files + test_files])
-        images, test = (Images(pixels[part], labels[part]) for part in (slice(len(files)), slice(len(files), None)))
-        return DataSet(images, test if test_files else None, class_names)
+        found = files + test_files
+        return Listing(
+            names=[str(file) for file, _ in found],
+            images=[file for file, _ in found],
+            labels=np.array([label for _, label in found], np.int64),
+            splits=np.array([""] * len(files) + ["test"] * len(test_files)),
+            class_names=class_names,
+            root=root,
+        )
 
     def _root(self) -> Path:
         if self.options.path is None:
@@ -72,11 +67,6 @@ class Folder(Source):
                 f"data.path {str(root)!r} is not a folder; expected one with a subfolder of images per class."
             )
         return root
-
-    def _decode(self, files: list[Path], root: Path, size: int, progress: Progress) -> Pixels:
-        if self.options.store == "disk":
-            return stored_images(files, root, size, progress, cache=self.options.cache)
-        return decode_all([str(file) for file in files], files, size, progress)
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -1,0 +1,138 @@
+"""One pass over a data set: every image is decoded and inspected, and all that is wrong is collected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from duonas.core.errors import DuonasError
+from duonas.core.protocols import Progress, silent
+from duonas.core.registry import adapted, find
+from duonas.core.rng import stream
+from duonas.data.decode import decode_all
+from duonas.data.facts import ImageFacts
+from duonas.data.images import Images
+from duonas.data.indices import split_indices
+from duonas.data.listing import Listing, Problem
+from duonas.data.ondisk import Pixels
+from duonas.data.options import DataOptions
+from duonas.data.preparation import prepare_for, white_problems
+from duonas.data.store import stored_images
+from duonas.runtime.prepare import Preparation
+
+NAMED = 20  # images named in an error; the report of the data has all
+
+
+@dataclass(frozen=True, eq=False)
+class Inspected:
+    """What is known of a data set before any training.
+
+    Args:
+        listing: N images as the source lists them.
+        facts: of the N images.
+        indices: rows of the listing (M,) int64 by split: train, val, calib and test; without broken images.
+        problems: those of the listing, broken images, and classes that are too small.
+        preparation: how each image became a square.
+    """
+
+    listing: Listing
+    facts: ImageFacts
+    indices: Mapping[str, np.ndarray]
+    problems: tuple[Problem, ...]
+    preparation: Preparation
+
+    def check(self) -> None:
+        """Refuse data with errors.
+
+        Raises:
+            DuonasError: it lists all of them.
+        """
+        errors = [problem for problem in self.problems if problem.error]
+        if not errors:
+            return
+        lines = [f"{problem.message}{_named(problem.names)}" for problem in errors]
+        if len(lines) == 1:
+            raise DuonasError(f"{lines[0]}.")
+        raise DuonasError("the data cannot be used as they are:\n" + "\n".join(f"- {line}" for line in lines))
+
+
+def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -> tuple[Inspected, Images]:
+    """Decode and inspect all images of a data set, and split it; problems are returned, not raised.
+
+    Returns:
+        What is known of the data set, and its N images in the order of the listing; broken ones are black.
+
+    Raises:
+        DuonasError: there is no data set, or its decoded images cannot be stored.
+    """
+    _check_fractions(options)
+    source = find("source", options.name)
+    own = adapted(options, source.Options)
+    listing: Listing = source(own).list()
+    if len(listing.class_names) < 2 or not len(listing):
+        raise DuonasError(_too_few_classes(listing))
+    preparation = prepare_for(listing, options)
+    pixels, facts = _decode(listing, preparation, options, progress)
+    labels = torch.from_numpy(np.ascontiguousarray(listing.labels, np.int64))
+    indices, small = split_indices(listing, facts.broken == "", options, stream(seed, "splits", options.name))
+    left_out = _decided((*listing.problems, *_of_facts(listing, facts)), options)
+    problems = (*left_out, *white_problems(listing, facts, preparation, options), *small)
+    return Inspected(listing, facts, indices, problems, preparation), Images(pixels, labels)
+
+
+def _decode(
+    listing: Listing, preparation: Preparation, options: DataOptions, progress: Progress
+) -> tuple[Pixels, ImageFacts]:
+    if options.store == "disk":
+        return stored_images(listing, preparation, progress, cache=options.cache)
+    return decode_all(listing.images, preparation, progress)
+
+
+def _of_facts(listing: Listing, facts: ImageFacts) -> list[Problem]:
+    """Broken images, and images of which something is lost."""
+    problems, names = [], np.array(listing.names, object)
+    if (broken := facts.broken != "").any():
+        named = tuple(f"{name} ({why})" for name, why in zip(names[broken], facts.broken[broken], strict=True))
+        message = f"{_counted(len(named), 'image cannot', 'images cannot')} be read"
+        problems.append(Problem("broken", message, named, error=True))
+    for note, count in Counter(facts.note[facts.note != ""]).items():
+        message = f"of {_counted(count, 'image', 'images')} is read only {note}"
+        problems.append(Problem("partly read", message, tuple(names[facts.note == note])))
+    return problems
+
+
+def _decided(problems: Sequence[Problem], options: DataOptions) -> list[Problem]:
+    """Errors that concern what can be left out are warnings with ``on_error = "skip"``."""
+    if options.on_error == "stop":
+        return list(problems)
+    return [replace(problem, error=False) for problem in problems]
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f": {shown}{more}" if names else ""
+
+
+def _check_fractions(options: DataOptions) -> None:
+    if options.val + options.calib >= 1:
+        raise DuonasError(
+            f"data.val = {options.val} and data.calib = {options.calib} leave nothing to train on; "
+            "their sum must be below 1."
+        )
+
+
+def _too_few_classes(listing: Listing) -> str:
+    where = f"{listing.root} has" if listing.root else "the data set has"
+    if not len(listing):
+        return f"{where} no images."
+    only = f"only one class, {listing.class_names[0]!r}" if listing.class_names else "no classes"
+    return f"{where} {only}; a classifier needs at least two."

@@ -1,0 +1,91 @@
+"""What is done to an image before the networks see it, with numpy alone: the same for training and on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Resize = Literal["crop", "squash", "pad"]
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How an image becomes a square of 8-bit RGB.
+
+    Args:
+        image_size: side of the square in pixels.
+        resize: ``"crop"``: the short side is resized and the centre cropped; ``"squash"``: both sides are resized,
+            which changes the proportions; ``"pad"``: the long side is resized and the rest is black.
+        white: the value that is white in images of more than 8 bits; ``None``: the largest of their type, 1 for floats.
+    """
+
+    image_size: int
+    resize: Resize = "crop"
+    white: float | None = None
+
+    def box(self, width: int, height: int) -> Box:
+        """The part of an image that is kept: left, upper, right and lower edge in pixels."""
+        if self.resize != "crop":
+            return (0.0, 0.0, float(width), float(height))
+        side = min(width, height)
+        left, upper = (width - side) / 2, (height - side) / 2
+        return (left, upper, left + side, upper + side)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height in pixels of the resized image: both ``image_size``, or one of them when padded."""
+        if self.resize != "pad":
+            return self.image_size, self.image_size
+        scale = self.image_size / max(width, height)
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def to_rgb(image: np.ndarray, white: float | None = None) -> np.ndarray:
+    """Grey, grey with alpha, RGB or RGBA to RGB (H, W, 3) uint8; what is transparent is shown on white.
+
+    Args:
+        image: (H, W) or (H, W, 1 to 4) of bool, integers or floats.
+        white: see ``Preparation``.
+
+    Raises:
+        ValueError: the image has another shape or type, or values that are negative or not finite.
+    """
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
+        raise ValueError(f"an array of shape {image.shape} is not an image: expected (H, W), (H, W, 3) or (H, W, 4)")
+    values = _to_bytes(image, white)
+    colours, alpha = (values[..., :-1], values[..., -1:]) if values.shape[2] in (2, 4) else (values, None)
+    if alpha is not None:
+        opaque = alpha.astype(np.uint32)
+        colours = ((colours * opaque + 255 * (255 - opaque) + 127) // 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(colours, (*colours.shape[:2], 3)))
+
+
+def white_of(dtype: np.dtype) -> float:
+    """The value that is white in images of a type: the largest integer, or 1 for floats.
+
+    Raises:
+        ValueError: the type is not one of images.
+    """
+    if dtype.kind == "b" or dtype.kind == "f":
+        return 1.0
+    if dtype.kind not in "iu":
+        raise ValueError(f"values of type {dtype} are not an image")
+    return float(np.iinfo(dtype).max)
+
+
+def _to_bytes(values: np.ndarray, white: float | None) -> np.ndarray:
+    """Scale so that white is 255; what is above it is cut off."""
+    if values.dtype == np.uint8:
+        return values
+    own = white_of(values.dtype)
+    top = own if white is None or values.dtype.kind == "b" else white
+    scaled = values.astype(np.float64)
+    if not np.isfinite(scaled).all():
+        raise ValueError("it has values that are not finite")
+    if scaled.min() < 0:
+        raise ValueError(f"it has negative values, down to {scaled.min():g}")
+    return np.rint(np.minimum(scaled * (255 / top), 255)).astype(np.uint8)
