@@ -102,5 +102,5 @@ def test_a_constraint_that_leaves_one_pair_finds_it(name, pairs, evaluator, sear
 def test_a_space_without_a_pair_is_refused_at_once():
     axes = {"width": [1.0], "depth": [1], "kernel": [3], "expansion": [1], "resolution": [8]}
     alone = NestedPairs(MobileNet.space(MobileNet.Options(preset="digits", axes=axes), 8, 4))
-    with pytest.raises(DuonasError, match=r"no allowed pair: widen \[space.axes\]"):
+    with pytest.raises(DuonasError, match=r"no allowed nested pair: widen \[space.axes\]"):
         Problem(Goal(OBJECTIVES, {}), Prices(alone)).check()

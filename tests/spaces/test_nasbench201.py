@@ -164,7 +164,7 @@ def test_a_narrower_space_has_the_weights_of_its_operations_alone():
     assert {layer.kernel for layer in cell.layers} == {1} and len(cell.layers) == 6
     assert {layer.kernel for layer in space().whole()[2].layers} == {1, 3}
     alone = space(axes={"operation": ["avg_pool_3x3", "nor_conv_1x1"]})
-    with pytest.raises(DuonasError, match="no allowed pair: widen"):
+    with pytest.raises(DuonasError, match="no allowed nested pair: widen"):
         Problem(GOAL, Prices(pair_space(alone, "nested"))).check()
 
 

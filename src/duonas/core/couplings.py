@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.pair import Coupling, PairArch, PairSpace, Role, Subnet
+from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
+
+DRAWN = 30  # pairs from which the smallest ones are made, where no arch is contained in all others
 
 
 class NestedPairs(PairSpace):
@@ -37,7 +41,16 @@ class NestedPairs(PairSpace):
         return mask
 
     def sample(self, rng: np.random.Generator) -> PairArch:
-        """Draw a big arch from the space, and a different little arch within it."""
+        """Draw a big arch from the space, and a different little arch within it.
+
+        Raises:
+            DuonasError: no arch contains another.
+        """
+        if not self._any:
+            raise DuonasError(
+                f"[pair] coupling = 'nested' needs an arch that contains another, and search space {self.space.name!r} "
+                "has none: widen [space.axes], or take 'sibling'."
+            )
         while True:
             big = self.space.sample(rng)
             pair = PairArch(self.space.sample_within(big, rng), big)
@@ -58,10 +71,29 @@ class NestedPairs(PairSpace):
         return self.space.nested_pairs() - self.space.size()
 
     def smallest(self) -> Iterator[PairArch]:
-        """Pairs of the smallest arch with each arch that differs from it by one choice."""
-        smallest = self.space.smallest()
-        pairs = (PairArch(smallest, big) for big in self.space.neighbours(smallest))
-        return (pair for pair in pairs if self.contains(pair))
+        """Pairs of the smallest arch with each arch that differs from it by one choice.
+
+        Where no arch is contained in all others, these are pairs of several littles that contain no other arch.
+        """
+        return iter(self._smallest)
+
+    @cached_property
+    def _any(self) -> bool:
+        return self.size() > 0
+
+    @cached_property
+    def _smallest(self) -> tuple[PairArch, ...]:
+        space = self.space
+        if space.bottomed:
+            found = [PairArch(space.smallest(), big) for big in space.neighbours(space.smallest())]
+        else:
+            rng = stream(0, "smallest pairs")
+            drawn = [self.sample(rng) for _ in range(DRAWN)] if self._any else []
+            found = []
+            for pair in drawn:
+                little = space.reduced(pair.little)
+                found += [PairArch(little, big) for big in (*space.neighbours(little), pair.big)]
+        return tuple(pair for pair in dict.fromkeys(found) if self.contains(pair))
 
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
         """Little and big as subnets of the single tower."""

@@ -122,7 +122,10 @@ class PairSpace(ABC):
 
     @abstractmethod
     def smallest(self) -> Iterator[PairArch]:
-        """Pairs that include, for any cost that grows with the archs, the cheapest pair."""
+        """Pairs that include, for any cost that grows with the archs, the cheapest pair.
+
+        Where no arch is contained in all others (see ``SearchSpace.bottomed``) they are only some cheap pairs.
+        """
 
     @abstractmethod
     def _objection(self, pair: PairArch) -> str:

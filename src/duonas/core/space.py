@@ -54,6 +54,12 @@ class Axis:
         return [i for i, value in enumerate(self.values) if i == index or value in self.weightless]
 
     @cached_property
+    def bottom(self) -> int | None:
+        """The first value that all others contain; ``None`` if there is none, as among values with own weights."""
+        inside = self.order[:-1, :-1].all(axis=1)
+        return int(inside.argmax()) if inside.any() else None
+
+    @cached_property
     def order(self) -> np.ndarray:
         """(V + 1, V + 1) bool: whether value j contains value i; the last row and column stand for an inactive axis."""
         table = np.zeros((len(self.values) + 1,) * 2, dtype=bool)
@@ -198,7 +204,7 @@ class SearchSpace(ABC):
         """Draw an arch that ``big`` contains; each active axis uniformly from what big's choice contains."""
         drawn = dict.fromkeys(self.axes, 0)
         for name, index in big.choices:
-            within = self.axes[name].within(index)
+            within = self._within(self.axes[name], index)
             drawn[name] = within[int(rng.integers(len(within)))]
         return self.build(drawn)
 
@@ -207,7 +213,7 @@ class SearchSpace(ABC):
         indices = dict.fromkeys(self.axes, 0)
         for name, index in little.choices:
             if name in big:
-                within = self.axes[name].within(big[name])
+                within = self._within(self.axes[name], big[name])
                 indices[name] = max((i for i in within if i <= index), default=within[0])
         return self.build(indices)
 
@@ -264,8 +270,27 @@ class SearchSpace(ABC):
         return extend({}, list(self.axes))
 
     def smallest(self) -> Arch:
-        """The arch with the first value on every axis."""
-        return self.build(dict.fromkeys(self.axes, 0))
+        """The arch that all others contain, if there is one (see ``bottomed``); else the first value on some axes."""
+        return self.build({name: axis.bottom or 0 for name, axis in self.axes.items()})
+
+    @cached_property
+    def bottomed(self) -> bool:
+        """Whether every arch contains ``smallest()``, so that no arch costs less."""
+        for name, index in self.smallest().choices:
+            axis = self.axes[name]
+            if axis.bottom is None or axis.bottom != index:
+                return False
+            if axis.parent is not None and axis.minimum > 0:  # archs without this axis do not contain it
+                return False
+        return True
+
+    def reduced(self, arch: Arch) -> Arch:
+        """A smallest arch that ``arch`` contains: ``smallest()``, or one that contains no other."""
+        indices = dict.fromkeys(self.axes, 0)
+        for name, index in arch.choices:
+            axis = self.axes[name]
+            indices[name] = min(self._within(axis, index), key=lambda i: (len(axis.within(i)), i))
+        return self.build(indices)
 
     def largest(self) -> Arch:
         """The arch with the last value on every axis; in an ``ordered`` space it contains all others."""
@@ -340,6 +365,13 @@ class SearchSpace(ABC):
         """The exact number of pairs (little, big) with ``contains(big, little)``."""
         return prod(self._count_pairs(axis) for axis in self._children.get(None, []))
 
+    def _within(self, axis: Axis, index: int) -> Sequence[int]:
+        """The values that value ``index`` contains, without those that have axes which it does not have."""
+        if axis.weightless is None:
+            return axis.within(index)
+        children = self._children.get(axis.name, [])
+        return [i for i in axis.within(index) if not any(i >= child.minimum > index for child in children)]
+
     def _draw(self, rng: np.random.Generator) -> dict[str, int]:
         sizes = [len(axis.values) for axis in self.axes.values()]
         return dict(zip(self.axes, map(int, rng.integers(sizes)), strict=True))
@@ -353,7 +385,7 @@ class SearchSpace(ABC):
     def _count_pairs(self, axis: Axis) -> int:
         total = 0
         for big in range(len(axis.values)):
-            for little in axis.within(big):
+            for little in self._within(axis, big):
                 ways = 1
                 for child in self._children.get(axis.name, []):
                     if little >= child.minimum:

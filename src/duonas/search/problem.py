@@ -43,7 +43,10 @@ class Problem:
         """
         self.goal.check(self.prices.quantities)
         if not self._smallest:
-            raise DuonasError("the search space has no allowed pair: widen [space.axes].")
+            raise DuonasError(
+                f"search space {self.pairs.space.name!r} has no allowed {self.pairs.coupling} pair: "
+                "widen [space.axes], or choose another [pair] coupling."
+            )
         for name, limit in self._limits.items():
             if not self.goal.metrics[name].within(self.lowest(name), limit):
                 kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
@@ -125,8 +128,11 @@ class Problem:
     def _must_be_searched(self, name: str) -> bool:
         """Whether a metric may be least elsewhere than in the smallest pairs, since it need not grow with the archs.
 
-        That holds for peak memory, measured quantities and metrics of the user's own.
+        That holds for peak memory, measured quantities and metrics of the user's own, and for every metric where no
+        arch is contained in all others.
         """
+        if not self.pairs.space.bottomed and self.prices.model.networks is None:
+            return True
         metric = self.goal.metrics[name]
         measured = metric.quantity not in (None, "macs") and self.prices.model.networks is None
         return name == MEMORY or measured or type(metric).__module__.endswith(".py")
