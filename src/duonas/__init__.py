@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 from duonas.installation import explain
 
 if TYPE_CHECKING:
+    from duonas.api.compare import compare
+    from duonas.api.rank import rank
+    from duonas.api.run import Run, rechoose, run
     from duonas.core.arch import Arch
     from duonas.core.errors import DuonasError
     from duonas.core.pair import PairArch, PairSpace
     from duonas.core.space import Axis, SearchSpace
-    from duonas.pipeline.compare import compare
     from duonas.pipeline.profile import profile
-    from duonas.pipeline.rechoose import rechoose
-    from duonas.pipeline.stages import run
-    from duonas.ranking.rank import rank
     from duonas.ranking.table import RankTable
     from duonas.recipe.read import load as load_recipe
     from duonas.recipe.schema import Recipe
@@ -41,15 +40,16 @@ _HOMES = {
     "RankTable": "ranking.table:RankTable",
     "Recipe": "recipe.schema:Recipe",
     "Router": "routing.router:Router",
+    "Run": "api.run:Run",
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "supernet.supernet:Supernet",
-    "compare": "pipeline.compare:compare",
+    "compare": "api.compare:compare",
     "load_recipe": "recipe.read:load",
     "load_study": "recipe.study:load_study",
     "profile": "pipeline.profile:profile",
-    "rank": "ranking.rank:rank",
-    "rechoose": "pipeline.rechoose:rechoose",
-    "run": "pipeline.stages:run",
+    "rank": "api.rank:rank",
+    "rechoose": "api.run:rechoose",
+    "run": "api.run:run",
 }
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "RankTable",
     "Recipe",
     "Router",
+    "Run",
     "SearchSpace",
     "Supernet",
     "compare",

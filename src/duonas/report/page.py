@@ -20,14 +20,15 @@ def render_page(template: str, name: str, **values: Any) -> str:
         values: what the template shows.
     """
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_asset)
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(asset)
     )
-    script = _asset("tooltip.js")
+    script = asset("tooltip.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.get_template(template).render(
-        name=name, style=Markup(_asset("style.css")), script=Markup(script), digest=digest, **values
+        name=name, style=Markup(asset("style.css")), script=Markup(script), digest=digest, **values
     )
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file beside this one."""
     return (package_files("duonas.report") / name).read_text(encoding="utf-8")

@@ -101,6 +101,7 @@ class Bench:
             "number": number, "little": little.id, "big": big.id, "accuracy_little": trial.little[ACCURACY],
             "accuracy_big": trial.big[ACCURACY], "little_share": best.little_share, "accuracy": best.accuracy,
             **best.figures, "router": router.name, "position": router.position,
+            "little_values": self._values_of(little), "big_values": self._values_of(big),
         }  # fmt: skip
 
     def arch_rows(self) -> tuple[Row, ...]:
@@ -114,11 +115,14 @@ class Bench:
         return PairTable(self._prices, self.subnets, self._goal, known)
 
     def _arch_row(self, subnet: Subnet, values: Mapping[str, float]) -> Row:
-        space = self._prices.pairs.space
         return {
             "arch": subnet.id, "role": subnet.role, "split": subnet.split,
-            "choices": json.dumps(dict(subnet.arch.choices)), "values": json.dumps(space.values(subnet.arch)), **values,
+            "choices": json.dumps(dict(subnet.arch.choices)), "values": self._values_of(subnet), **values,
         }  # fmt: skip
+
+    def _values_of(self, subnet: Subnet) -> str:
+        """The values of the axes as JSON."""
+        return json.dumps(self._prices.pairs.space.values(subnet.arch))
 
     def _reading(self, metric: ArchMetric) -> Reading:
         def read(subnet: Subnet, logits: np.ndarray) -> np.ndarray:

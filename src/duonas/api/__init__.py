@@ -1,0 +1,1 @@
+"""What Python code and notebooks call: runs as objects, and functions that show their progress."""
