@@ -32,6 +32,15 @@ MAX_THREADS = 8
 FORMATS = (
     "AVIF", "BMP", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TIFF", "WEBP",
 )  # fmt: skip
+SUFFIXES = frozenset({
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe",
+    ".jpeg", ".jpg", ".jpx", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+# Images, too, that are not read: they must not be passed over like a text.
+OTHER_SUFFIXES = frozenset({
+    ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".emf", ".eps", ".exr", ".hdr", ".icns", ".jxl", ".nef", ".orf", ".pef",
+    ".psd", ".raf", ".raw", ".rw2", ".svg", ".svgz", ".tga", ".wmf", ".xcf",
+})  # fmt: skip
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands in a file's first bytes
 ORIENTATION = 0x0112
 TURNED = {
@@ -267,7 +276,12 @@ def _reason(error: Exception, stored: Stored) -> str:
         head = _read(stored)[:12] if not isinstance(stored, np.ndarray) else b""
         if head[4:8] == b"ftyp" and head[8:12] in HEIC and "HEIF" not in formats():
             return "HEIC images need pillow-heif: pip install 'duonas[heif]'"
-        return "not an image file that Pillow knows"
+        suffix = stored.suffix.lower() if isinstance(stored, Path) else ""
+        return (
+            f"{suffix} is not a format that is read"
+            if suffix in OTHER_SUFFIXES
+            else "not an image file that Pillow knows"
+        )
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).rstrip(".").split()) or type(error).__name__
