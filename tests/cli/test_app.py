@@ -15,6 +15,7 @@ import duonas
 import duonas.pipeline
 from duonas.cli.app import app
 from duonas.core.errors import DuonasError
+from duonas.core.plugin import load_plugin
 from duonas.core.progress import Silent
 from duonas.core.registry import KINDS, names, summary
 from duonas.pipeline.profile import Feasibility, Profile, Spread
@@ -220,6 +221,15 @@ def test_ctrl_c_says_how_to_go_on(pipeline):
 def test_a_bug_is_not_hidden(pipeline):
     pipeline.fails = ZeroDivisionError("a bug")
     assert isinstance(call("run", "quickstart").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("ends", ["raise ValueError('no\\n such thing.')", "sys.exit(0)", "1 / 0", "open('nowhere')"])
+def test_a_fault_of_the_users_own_part_is_one_line_that_says_where(pipeline, monkeypatch, ends):
+    Path("own.py").write_text(f"import sys\n\n\ndef read(*_, **__):\n    {ends}\n")
+    monkeypatch.setattr(pipeline, "run", load_plugin("own.py:read", "[data] name"))
+    result = call("run", "quickstart")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "Traceback" not in result.output
+    assert result.stderr.startswith("duonas: own.py, line 5: ")
 
 
 def test_only_the_first_of_several_processes_speaks(pipeline, monkeypatch):

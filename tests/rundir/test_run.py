@@ -468,7 +468,7 @@ def test_an_own_part_cannot_end_the_program(tmp_path, monkeypatch):
     Path("ends.py").write_text("import sys\n\n\ndef end():\n    sys.exit(0)\n")
     end = load_plugin("ends.py:end", "[data] name")
     with (
-        pytest.raises(DuonasError, match=r"^ends\.py, line 5: SystemExit: 0: a part must not end the program"),
+        pytest.raises(DuonasError, match=r"^ends\.py, line 5: SystemExit: 0; a part must not end the program"),
         Run.open("run", RECIPE),
     ):
         end()

@@ -11,6 +11,7 @@ from typing import NoReturn
 import typer
 
 from duonas.core.errors import DuonasError
+from duonas.core.plugin import blamed
 
 STOPPED = 130  # exit code after Ctrl-C
 WRONG = 2
@@ -18,7 +19,7 @@ WRONG = 2
 
 @contextmanager
 def one_line_errors(stopped: str = "stopped") -> Iterator[None]:
-    """End the program with one line if the block fails for a reason other than a bug.
+    """End the program with one line if the block fails for a reason other than a bug of duonas.
 
     Args:
         stopped: message after Ctrl-C or SIGTERM.
@@ -31,13 +32,14 @@ def one_line_errors(stopped: str = "stopped") -> Iterator[None]:
     except KeyboardInterrupt:
         _end(stopped, STOPPED)
     except OSError as error:
-        _end(_sentence(error), WRONG)
-    except Exception as error:
+        _end(blamed(error) or _sentence(error), WRONG)
+    except (Exception, SystemExit) as error:
         from duonas.runtime import BundleError
 
-        if not isinstance(error, BundleError):
+        said = str(error) if isinstance(error, BundleError) else blamed(error)
+        if said is None:
             raise
-        _end(str(error), WRONG)
+        _end(said, WRONG)
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -132,7 +132,7 @@ def blamed(error: BaseException) -> str | None:
     while trace is not None:
         name = trace.tb_frame.f_globals.get("__name__", "")
         if isinstance(name, str) and name.endswith(".py"):
-            found = f"{name}, line {trace.tb_lineno}: {_named(error)}"
+            found = f"{name}, line {trace.tb_lineno}: {_named(error).removesuffix('.')}."
         trace = trace.tb_next
     return found
 

@@ -107,7 +107,7 @@ class Run(RunPaths):
     ) -> None:
         self.close()
         if isinstance(error, SystemExit) and (where := blamed(error)):  # it must not end the program
-            raise DuonasError(f"{where}: a part must not end the program.") from error
+            raise DuonasError(f"{where.removesuffix('.')}; a part must not end the program.") from error
 
     def close(self) -> None:
         """Release the folder."""

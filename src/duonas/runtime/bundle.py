@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
+from .arguments import checked_images, number, thread_count
 from .choose import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
 from .policy import DevicePolicy, Row, load_policy
 
-ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
 ERRORS_ONLY = 3  # log severity; ONNX Runtime would warn that tau is an input and not a constant
 
 
@@ -66,7 +65,7 @@ class Bundle:
         model = check_model(folder, policy.onnx)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = thread_count(threads)
         try:
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
@@ -98,10 +97,8 @@ class Bundle:
 
     @tau.setter
     def tau(self, value: float) -> None:
-        if math.isnan(value):
-            raise BundleError("tau must be a number or infinite, got NaN.")
         with np.errstate(over="ignore"):  # beyond float32 is infinite
-            self._tau = np.array(value, np.float32)
+            self._tau = np.array(number(value, "tau"), np.float32)
 
     def set_budget(self, expected_macs: float) -> Row:
         """Set tau to the most accurate threshold with at most ``expected_macs`` per image on average.
@@ -112,7 +109,7 @@ class Bundle:
         Raises:
             BundleError: the budget is below the lowest cost of the pair, which the message gives.
         """
-        return self._use(self._policy.at_budget(expected_macs))
+        return self._use(self._policy.at_budget(number(expected_macs, "a budget")))
 
     def set_latency(self, expected_ms: float) -> Row:
         """Set tau to the most accurate threshold with at most ``expected_ms`` per image on average.
@@ -125,11 +122,11 @@ class Bundle:
         Raises:
             BundleError: the pair was not timed, or the latency is below the lowest possible.
         """
-        return self._use(self._policy.at_latency(expected_ms))
+        return self._use(self._policy.at_latency(number(expected_ms, "a latency")))
 
     def set_share(self, little_share: float) -> Row:
         """Set tau to the threshold that keeps nearest to this fraction of the images little."""
-        return self._use(self._policy.at_share(little_share))
+        return self._use(self._policy.at_share(number(little_share, "a little share")))
 
     def set_floor(self, accuracy: float) -> Row:
         """Set tau to the cheapest threshold that guarantees ``accuracy`` with the policy's confidence.
@@ -137,7 +134,7 @@ class Bundle:
         Raises:
             BundleError: no threshold does; the message gives the highest accuracy that can be guaranteed.
         """
-        return self._use(self._policy.at_floor(accuracy))
+        return self._use(self._policy.at_floor(number(accuracy, "a floor")))
 
     def predict(self, images: Any) -> Prediction:
         """Classify images (N, 3, H, W), float32 in [0, 1] or uint8.
@@ -145,7 +142,7 @@ class Bundle:
         Raises:
             BundleError: shape, type or range are wrong; the message says what is expected.
         """
-        given = {"images": self._checked(images), "tau": self._tau}
+        given = {"images": checked_images(images, self._shape), "tau": self._tau}
         try:
             logits, score, is_little = self._session.run(["logits", "score", "is_little"], given)
         except Exception as error:  # ONNX Runtime's exceptions have no common base class
@@ -155,17 +152,3 @@ class Bundle:
     def _use(self, row: Row) -> Row:
         self.tau = row.tau
         return row
-
-    def _checked(self, images: Any) -> np.ndarray:
-        images = np.asarray(images)
-        if images.ndim != 4 or images.shape[1:] != self._shape or len(images) == 0:
-            expected = ", ".join(map(str, self._shape))
-            raise BundleError(f"images must have the shape (N, {expected}) with N of at least 1, got {images.shape}.")
-        if images.dtype == np.uint8:
-            return images.astype(np.float32) / np.float32(255)
-        if images.dtype != np.float32:
-            raise BundleError(f"images must be float32 in [0, 1] or uint8, got {images.dtype}.")
-        least, most = float(images.min()), float(images.max())
-        if not (least >= -ROUNDING and most <= 1 + ROUNDING):  # true for NaN too
-            raise BundleError(f"float32 images must lie in [0, 1], got {least:g} to {most:g}; pass 0 to 255 as uint8.")
-        return np.ascontiguousarray(images)

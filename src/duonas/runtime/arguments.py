@@ -1,0 +1,99 @@
+"""Check the arguments that a program on a device gives: numbers, numbers of threads, and images."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+
+from .choose import BundleError
+
+ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
+
+
+def number(value: Any, what: str) -> float:
+    """Return ``value`` as a float; infinite ones are allowed.
+
+    Args:
+        value: an int or float, also of NumPy, or an array of one number without dimensions.
+        what: name of the value in messages.
+
+    Raises:
+        BundleError: it is something else, or NaN.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value.item()
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise BundleError(f"{what} must be a number, got {_short(value)}.")
+    try:
+        found = float(value)
+    except OverflowError:
+        found = -math.inf if value != abs(value) else math.inf
+    if math.isnan(found):
+        raise BundleError(f"{what} must be a number or infinite, got NaN.")
+    return found
+
+
+def thread_count(value: Any) -> int:
+    """Return ``value`` as a number of threads, 0 or more.
+
+    Raises:
+        BundleError: it is something else.
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not 0 <= int(value) < 2**31:
+        raise BundleError(
+            f"threads must be a whole number of at least 0 (0: ONNX Runtime's default), got {_short(value)}."
+        )
+    return int(value)
+
+
+def checked_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
+    """Return images (N, 3, H, W) as contiguous float32 in [0, 1].
+
+    Args:
+        images: float32 in [0, 1] or uint8.
+        shape: (3, H, W).
+
+    Raises:
+        BundleError: shape, type or range are wrong, or values are masked; the message says what is expected.
+    """
+    if isinstance(images, np.ma.MaskedArray) and images.mask.any():
+        raise BundleError(
+            f"images has {int(images.mask.sum())} masked values: fill them first, as by images.filled(0)."
+        )
+    try:
+        images = np.asarray(images)
+    except Exception as error:  # of any library whose arrays are given
+        raise BundleError(f"images must be an array: {' '.join(str(error).split())[:200]}") from error
+    _check_shape(images.shape, shape)
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    if images.dtype != np.float32:
+        raise BundleError(f"images must be float32 in [0, 1] or uint8, got {images.dtype}.")
+    least, most = float(images.min()), float(images.max())
+    if not (least >= -ROUNDING and most <= 1 + ROUNDING):  # true for NaN too
+        raise BundleError(f"float32 images must lie in [0, 1], got {least:g} to {most:g}; pass 0 to 255 as uint8.")
+    return np.ascontiguousarray(images)
+
+
+def _check_shape(given: tuple[int, ...], shape: tuple[int, int, int]) -> None:
+    if len(given) == 4 and given[1:] == shape and given[0] > 0:
+        return
+    channels, *sides = shape
+    hint = ""
+    if given[1:] == (*sides, channels):
+        hint = ": the channels come before the rows, as by images.transpose(0, 3, 1, 2)"
+    elif given == shape:
+        hint = ": one image needs a leading axis, as by images[None]"
+    elif given == (*sides, channels):
+        hint = ": the channels come first and there is a leading axis, as by images.transpose(2, 0, 1)[None]"
+    expected = ", ".join(map(str, shape))
+    raise BundleError(f"images must have the shape (N, {expected}) with N of at least 1, got {given}{hint}.")
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
