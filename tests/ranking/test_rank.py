@@ -166,7 +166,7 @@ def test_a_role_without_subnets_of_its_own_is_refused(trained, asked):
 def test_each_split_is_asked_by_itself_and_a_table_is_not_needed(run, asked):
     val, test = duonas.rank(run, 4), duonas.rank(run, 4, split="test")
     assert len(asked) == 8 and (val["images"], test["images"]) == (216, 359)
-    assert val["table"] is None and val["regret"] == [] and set(val["agreement"]) == {"params", "macs"}
+    assert val["table"] is None and val["regret"] == [] and set(val["agreement"]) == {"params", "macs", "layers"}
     assert "table" not in rows(run)[0]
     duonas.rank(run, 4)
     assert len(asked) == 8  # what val answered is still known
@@ -210,6 +210,7 @@ def test_the_command_prints_every_tau_with_its_archs(run, table):
         (["--archs", "al"], "there is no file al."),
         (["--split", "calib"], "archs cannot be ranked by split 'calib': did you mean 'val'?"),
         (["--role", "litle"], "archs cannot be ranked by role 'litle': did you mean 'little'?"),
+        (["--predictors", "macs"], "--predictors macs needs a table: give --table FILE.parquet."),
         (["--column", "x"], "--column x needs a table: give --table FILE.parquet."),
         (["--table", "none.parquet", "--column", "x"], "--table: there is no file none.parquet."),
     ],
@@ -218,6 +219,33 @@ def test_a_mistake_is_one_line_and_nothing_is_evaluated(trained, asked, args, me
     result = CliRunner().invoke(app, ["rank", str(trained), *args])
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
     assert message in result.stderr and asked == [] and not (trained / "ranking").exists()
+
+
+def test_the_best_trivial_predictor_is_named(run, table):
+    """The table's accuracies are made of the number of convolutions, so that counting these cannot be beaten."""
+    named = "params,count:nor_conv_1x1+nor_conv_3x3,without:none"
+    args = ["rank", str(run), "--archs", "12", "--table", str(table), "--column", "test_acc", "--predictors", named]
+    result = CliRunner().invoke(app, args, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    found = read_json(run / "ranking" / "ranking.json")
+    assert list(found["agreement"]) == ["accuracy", *named.split(",")]
+    assert found["best_predictor"] == "count:nor_conv_1x1+nor_conv_3x3"
+    assert found["agreement"][found["best_predictor"]]["kendall"] == pytest.approx(1)
+    assert "ranks no better than the best trivial predictor" in " ".join(result.stdout.split())
+    assert "is not checked: the table has no column 'params'" in " ".join(result.stderr.split())
+    assert found["table"]["same_networks"] is None
+
+
+def test_a_table_of_another_skeleton_is_refused_before_any_work(run, table, tmp_path, asked):
+    wide = tmp_path / "wide.parquet"
+    known = parquet.read_table(table)
+    parquet.write_table(known.append_column("params", pyarrow.array([0.9] * len(known))), wide)
+    with pytest.raises(
+        DuonasError, match=r"wide.parquet holds networks of another skeleton: .* has 900,000 params, in"
+    ):
+        duonas.rank(run, 3, table=duonas.RankTable(wide, "test_acc"))
+    assert asked == []
+    assert duonas.rank(run, 3, table=duonas.RankTable(wide, "test_acc", any_skeleton=True))["archs"] == 3
 
 
 def test_a_cell_that_the_table_lacks_is_named_before_any_work(run, table, tmp_path, asked):

@@ -54,6 +54,22 @@ def test_a_table_that_does_not_fit_is_one_sentence(made, column, key, message):
         RankTable(made, column, key).read()
 
 
+@pytest.mark.parametrize("unit", [1.0, 1e-6])
+def test_networks_of_another_skeleton_are_told_by_their_params(tmp_path, unit):
+    counts = {"a": 73_306, "b": 1_532_000}
+    made = table(tmp_path / "t.parquet", arch=list(counts), acc=[50.0, 60.0],
+                 params=[round(n * unit, 3) for n in counts.values()])  # fmt: skip
+    found = RankTable(made, "acc").read()
+    assert found.check_skeleton(counts) and found.check_skeleton({"b": 1_532_000, "c": 5})
+    with pytest.raises(DuonasError, match=r"of another skeleton: by its column 'params' 'b' has 1,532,000 params, in "):
+        found.check_skeleton({"a": 73_306, "b": 383_000})
+    assert not RankTable(made, "acc", any_skeleton=True).read().check_skeleton({"b": 383_000})
+
+
+def test_a_table_without_params_cannot_be_checked(made):
+    assert not RankTable(made, "test_acc", "arch").read().check_skeleton({"a": 5})
+
+
 def test_a_file_that_is_no_table(tmp_path, made):
     with pytest.raises(DuonasError, match="--table: there is no file"):
         RankTable(tmp_path / "none.parquet", "x", "arch").read()

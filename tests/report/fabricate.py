@@ -151,12 +151,13 @@ def topology(folder: Path, *, archs: int = 400, table: bool = True, axes: dict[s
         rows.append(RankRow(arch.id, cell, json.dumps(dict(arch.choices)), cost.params, cost.macs, accuracy))
     benchmark = Benchmark(Path("table.parquet"), "test_acc", dict(enumerate(theirs)))  # type: ignore[arg-type]
     known = np.array(theirs) if table else None
+    trivial = {name: np.array([getattr(row, name) for row in rows]) for name in ("params", "macs")}
     columns: dict[str, Any] = {each.name: [getattr(row, each.name) for row in rows] for each in fields(RankRow)}
     (folder / "ranking").mkdir()
     more = {"table": theirs} if table else {}
     parquet.write_table(pyarrow.table(columns | more), folder / "ranking/archs.parquet")
     about = {"split": "val", "images": 2500, "recalibration_images": 2048, "space_archs": 15_625}
-    write_json(folder / "ranking/ranking.json", about | summary(rows, benchmark if table else None, known))
+    write_json(folder / "ranking/ranking.json", about | summary(rows, trivial, benchmark if table else None, known))
     return folder
 
 

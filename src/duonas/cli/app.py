@@ -246,6 +246,13 @@ def rank(
         str, typer.Option(help="The network whose subnets are ranked: big, or little where its subnets are others.")
     ] = "big",
     seed: Annotated[int, typer.Option(help="Random seed for sampling archs.")] = 0,
+    predictors: Annotated[
+        str | None,
+        typer.Option(help="Trivial predictors that the ranking must beat, such as params,depth. Default: three sizes."),
+    ] = None,
+    any_skeleton: Annotated[
+        bool, typer.Option("--any-skeleton", help="Accept a table of networks with other numbers of params.")
+    ] = False,
 ) -> None:
     """Evaluate many subnets of a trained supernet, and compare them with networks trained from scratch.
 
@@ -255,21 +262,27 @@ def rank(
     """
     with one_line_errors(GOES_ON):
         from duonas.cli.console import watch
-        from duonas.cli.tables import ranking_tables
+        from duonas.cli.tables import best_predictor, ranking_tables
         from duonas.rundir.run import Run
 
         Run(run)  # fails before torch is loaded
         from duonas.core.errors import DuonasError
+        from duonas.ranking.predictors import USUAL
         from duonas.ranking.rank import rank as rank_archs
         from duonas.ranking.table import RankTable
 
         console = _console()
         if table is None and column is not None:
             raise DuonasError(f"--column {column} needs a table: give --table FILE.parquet.")
-        benchmark = RankTable(table, column, key) if table else None
+        if table is None and predictors is not None:
+            raise DuonasError(f"--predictors {predictors} needs a table: give --table FILE.parquet.")
+        named = USUAL if predictors is None else [name.strip() for name in predictors.split(",")]
+        benchmark = RankTable(table, column, key, any_skeleton, named) if table else None
         found = rank_archs(run, archs, table=benchmark, split=split, role=role, seed=seed, progress=watch(console))
         for printed in ranking_tables(found):
             console.print("", printed, sep="\n")
+        if said := best_predictor(found):
+            console.print("", said, sep="\n", markup=False, highlight=False)
         written = run / "ranking" / ("" if role == "big" else role) / "ranking.json"
         console.print("", f"ranking: {written}", sep="\n", markup=False, highlight=False, soft_wrap=True)
 

@@ -118,6 +118,16 @@ def ranking_tables(found: dict[str, Any]) -> list[Table]:
     return [reached, correlations, *([regret] if found["regret"] else [])]
 
 
+def best_predictor(found: dict[str, Any]) -> str:
+    """Compare the supernet's rank correlation with that of the best trivial predictor; empty without a table."""
+    name, agreement = found.get("best_predictor"), found["agreement"]
+    if name is None:
+        return ""
+    ours, theirs = agreement["accuracy"]["kendall"] or 0.0, agreement[name]["kendall"]
+    verdict = "The supernet ranks better than" if ours > abs(theirs) else "The supernet ranks no better than"
+    return f"{verdict} the best trivial predictor: tau {ours:.3f}, and {theirs:.3f} for {words(name)} alone."
+
+
 def _reached(accuracy: dict[str, Any], archs: int) -> tuple[str, str, str]:
     return f"{archs:,}", f"{accuracy['mean']:.2%}", f"{accuracy['best']:.2%}"
 

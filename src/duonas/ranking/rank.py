@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,13 @@ from duonas.core.parquet import write_rows
 from duonas.core.processes import process_count
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.space import SearchSpace
+from duonas.costs.analytic import analytic
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.ranking.archs import chosen_archs
 from duonas.ranking.evaluate import SCHEMA, RankRow, evaluate_archs
+from duonas.ranking.predictors import USUAL, predicted
 from duonas.ranking.rank_correlation import rank_correlations, regrets
-from duonas.ranking.table import Benchmark, RankTable
+from duonas.ranking.table import PARAMS, Benchmark, RankTable
 from duonas.report.html import write_report
 from duonas.rundir.run import Run
 from duonas.training.fabric import check_accelerator
@@ -53,7 +55,7 @@ def rank(
     Args:
         folder: a run whose supernet is trained.
         archs: how many archs to draw, ``"all"``, or a file with an arch on each line: a cell's text or choices as JSON.
-        table: accuracies of networks trained from scratch.
+        table: accuracies of networks trained from scratch, and the trivial predictors to compare the ranking with.
         split: ``"val"``, or ``"test"`` as papers do; whatever is then chosen by the result has seen the test images.
         role: ``"big"``, or ``"little"`` where its weights or blocks differ from big's; where the split point is
             searched, littles branch off at the earliest.
@@ -73,7 +75,7 @@ def rank(
     _check_choice("role", role, ROLES)
     which = _which(archs)
     benchmark = table.read() if table else None
-    recipe = Run(folder).recipe
+    recipe, watch = Run(folder).recipe, progress or Silent()
     with Run.open(Path(folder), recipe) as run, cpu_threads(recipe.threads):
         if not run.is_done("train"):
             raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
@@ -82,10 +84,12 @@ def rank(
         context = Context(recipe, run, progress=progress)
         subnet = _subnets(context.pairs, role)
         chosen = chosen_archs(context.space, which, seed)
-        theirs = benchmark.of(_texts(context.space, chosen)) if benchmark else None
+        named = table.predictors if table else USUAL
+        trivial = predicted(named, context.pairs, [subnet(arch) for arch in chosen])
+        theirs = _looked_up(benchmark, context.pairs, chosen, watch) if benchmark else None
         evaluator = context.evaluator_on(getattr(context.splits, split), None)
         into = run.ranking if role == "big" else run.ranking / role
-        with (progress or Silent()).stage("rank") as stage:
+        with watch.stage("rank") as stage:
             rows = evaluate_archs(context.space, chosen, evaluator, into / f"evaluated-{split}.parquet", stage, subnet)
         about = {
             "asked_for": which, "seed": seed, "split": split, "role": role,
@@ -93,7 +97,7 @@ def rank(
             "recalibration_images": min(recipe.search.recalibration_images, len(context.splits.train)),
             "space": context.space.name, "space_archs": context.space.size(),
         }  # fmt: skip
-        found = about | summary(rows, benchmark, theirs)
+        found = about | summary(rows, trivial, benchmark, theirs)
         _write(into, rows, theirs, found)
         if reported:
             run.start("report")
@@ -101,32 +105,61 @@ def rank(
     return found
 
 
-def summary(rows: Sequence[RankRow], benchmark: Benchmark | None, theirs: np.ndarray | None) -> dict[str, Any]:
+def summary(
+    rows: Sequence[RankRow],
+    trivial: Mapping[str, np.ndarray],
+    benchmark: Benchmark | None = None,
+    theirs: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Summarise the evaluated archs: accuracies, rank correlations and top-k regret.
 
     Args:
         rows: one for each of N archs.
+        trivial: (N,) values of each trivial predictor, by name.
         benchmark: the table of networks trained from scratch.
         theirs: (N,) the table's accuracies of these archs.
     """
     accuracy = np.array([row.accuracy for row in rows])
-    costs = {name: np.array([getattr(row, name) for row in rows]) for name in ("params", "macs")}
     top = rows[int(accuracy.argmax())]
     found: dict[str, Any] = {
         "archs": len(rows),
         "accuracy": _spread(accuracy) | {"best_arch": top.arch, "best_cell": top.cell},
     }
     if benchmark is None or theirs is None:
-        return found | {"table": None, "agreement": rank_correlations(costs, accuracy), "regret": []}
+        return found | {"table": None, "agreement": rank_correlations(trivial, accuracy), "regret": []}
     whole = np.array(list(benchmark.accuracies.values()))
+    agreement = rank_correlations({"accuracy": accuracy} | dict(trivial), theirs)
     return found | {
         "table": {
-            "file": benchmark.path.name, "column": benchmark.column,
+            "file": benchmark.path.name, "column": benchmark.column, "same_networks": bool(benchmark.params) or None,
             "same": _spread(theirs), "whole": {"archs": len(whole)} | _spread(whole),
         },
-        "agreement": rank_correlations({"accuracy": accuracy} | costs, theirs),
+        "agreement": agreement, "best_predictor": best_of(agreement),
         "regret": regrets(accuracy, theirs, [row.arch for row in rows], float(whole.max())),
     }  # fmt: skip
+
+
+def best_of(agreement: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Return the trivial predictor of the highest absolute tau; ``None`` if none has one.
+
+    Args:
+        agreement: rank correlations by name, with that of the supernet as ``accuracy``.
+    """
+    taus = {name: abs(row["kendall"]) for name, row in agreement.items() if name != "accuracy" and row["kendall"]}
+    return max(taus, key=lambda name: taus[name], default=None)
+
+
+def _looked_up(benchmark: Benchmark, pairs: PairSpace, archs: Sequence[Arch], watch: StageProgress) -> np.ndarray:
+    """Look up the accuracies (N,) of archs, after checking that the table is one of these networks."""
+    texts = _texts(pairs.space, archs)
+    found = benchmark.of(texts)
+    params = {text: analytic(pairs.space.blocks(arch)).params for text, arch in zip(texts, archs, strict=True)}
+    if not benchmark.check_skeleton(params):
+        watch.warn(
+            f"whether the networks of {benchmark.path.name} have the channels and cells of this search space is not "
+            f"checked: the table has no column {PARAMS!r}."
+        )
+    return found
 
 
 def _check_choice(kind: str, name: str, choices: Sequence[str]) -> None:

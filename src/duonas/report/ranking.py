@@ -38,6 +38,11 @@ def _intro(found: dict[str, Any]) -> str:
     where = f" that branch off after stage {split_after}" if split_after else ""
     littles = f" as littles{where}," if found.get("role") == "little" else ""
     against = f" Accuracies from scratch are column {table['column']} of {table['file']}." if table else ""
+    best = found.get("best_predictor")
+    if best:
+        ours, theirs = (found["agreement"][name]["kendall"] for name in ("accuracy", best))
+        better = "better" if (ours or 0.0) > abs(theirs) else "no better"
+        against += f" The supernet ranks {better} than the best trivial predictor, which is {best}."
     return (
         f"{drawn} of the {whole(found['space_archs'])} archs,{littles} evaluated with the weights of the supernet: "
         f"batch norms are recalibrated on {whole(found['recalibration_images'])} training images, accuracies "
@@ -55,10 +60,18 @@ def _accuracies(found: dict[str, Any]) -> Table:
 
 
 def _agreement(found: dict[str, Any]) -> Table:
-    names = {"accuracy": "accuracy from the supernet", "params": "number of params alone", "macs": "MACs alone"}
+    names = {
+        "accuracy": "accuracy from the supernet", "params": "number of params alone", "macs": "MACs alone",
+        "layers": "number of layers alone",
+    }  # fmt: skip
     first = "Rank correlation with the table" if found["regret"] else "Rank correlation with the accuracy"
     rows = [
-        (names[name], coefficient(row["kendall"]), coefficient(row["spearman"]), whole(row["archs"]))
+        (
+            names.get(name, f"{name} alone"),
+            coefficient(row["kendall"]),
+            coefficient(row["spearman"]),
+            whole(row["archs"]),
+        )
         for name, row in found["agreement"].items()
     ]
     return Table((first, "Kendall's τ", "Spearman's ρ", "Archs"), rows)

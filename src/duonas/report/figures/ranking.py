@@ -150,15 +150,16 @@ def _upper(values: np.ndarray) -> np.ndarray:
     return values[values >= first - FENCE * (third - first)]
 
 
+NAMES = {"params": "number of params", "macs": "MACs", "layers": "number of layers"}
+
+
 def _correlations(found: dict[str, Any]) -> str:
     taus = {name: coefficient(row["kendall"]) for name, row in found["agreement"].items()}
     over = f"over {plural(found['archs'], 'arch')}"
+    others = ", ".join(f"{NAMES.get(name, name)} {tau}" for name, tau in taus.items() if name != "accuracy")
     if "accuracy" in taus:
-        return (
-            f"Kendall's τ with the table is {taus['accuracy']} {over}; the number of params alone has "
-            f"{taus['params']}, MACs alone {taus['macs']}."
-        )
-    return f"Kendall's τ of the accuracy with params is {taus['params']}, with MACs {taus['macs']}, {over}."
+        return f"Kendall's τ with the table is {taus['accuracy']} {over}; for trivial predictors: {others}."
+    return f"Kendall's τ of the accuracy with trivial predictors {over}: {others}."
 
 
 def _equal(plot: Frame) -> Iterable[Markup]:

@@ -1,0 +1,84 @@
+"""Trivial predictors of an arch's accuracy: what a supernet's ranking has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from duonas.core.arch import Arch
+from duonas.core.errors import DuonasError, nearest
+from duonas.core.pair import PairSpace, Subnet
+from duonas.core.space import SearchSpace
+from duonas.costs.analytic import analytic
+
+USUAL = ("params", "macs", "layers")
+COUNTED = ("params", "macs", "weight_bytes", "peak_memory_bytes")
+COUNT, WITHOUT = "count:", "without:"
+
+Predictor = Callable[[Subnet], float]
+
+
+def predictors(names: Sequence[str], pairs: PairSpace) -> dict[str, Predictor]:
+    """Return functions of a subnet by their names.
+
+    A name is ``params``, ``macs``, ``weight_bytes`` or ``peak_memory_bytes``; ``layers``, the number of convolutions
+    and linear layers; a kind of axis such as ``depth`` or ``width``, whose values are added up; ``count:A+B``, the
+    number of axes whose value is A or B; or ``without:A+B``, the number of axes whose value is neither.
+
+    Raises:
+        DuonasError: there is no such predictor for this search space.
+    """
+    return {name: _predictor(name, pairs) for name in dict.fromkeys(names)}
+
+
+def _predictor(name: str, pairs: PairSpace) -> Predictor:
+    space = pairs.space
+    if name in COUNTED:
+        return lambda subnet: float(getattr(analytic(pairs.blocks(subnet)), name))
+    if name == "layers":
+        return lambda subnet: float(
+            sum(layer.kind in ("conv", "linear") for block in pairs.blocks(subnet) for layer in block.layers)
+        )
+    for prefix in (COUNT, WITHOUT):
+        if name.startswith(prefix):
+            values = _values(space, name, name.removeprefix(prefix).split("+"))
+            return lambda subnet: float(
+                sum((value in values) == (prefix == COUNT) for value in _texts(space, subnet.arch))
+            )
+    kinds = _numeric_kinds(space)
+    if name in kinds:
+        return lambda subnet: float(
+            sum(value for axis, value in space.values(subnet.arch).items() if space.axes[axis].kind == name)
+        )
+    known = (*COUNTED, "layers", *kinds)
+    raise DuonasError(
+        f"--predictors has no {name!r} for search space {space.name!r}: {nearest(name, known)}; or {COUNT}VALUE and "
+        f"{WITHOUT}VALUE for the number of axes with or without a value."
+    )
+
+
+def _values(space: SearchSpace, name: str, wanted: Sequence[str]) -> set[str]:
+    there = dict.fromkeys(str(value) for axis in space.axes.values() for value in axis.values)
+    for value in wanted:
+        if value not in there:
+            raise DuonasError(f"--predictors {name}: no axis has the value {value!r}: {nearest(value, there)}.")
+    return set(wanted)
+
+
+def _texts(space: SearchSpace, arch: Arch) -> list[str]:
+    return [str(value) for value in space.values(arch).values()]
+
+
+def _numeric_kinds(space: SearchSpace) -> list[str]:
+    kinds: dict[str, bool] = {}
+    for axis in space.axes.values():
+        numbers = all(isinstance(value, int | float) for value in axis.values)
+        kinds[axis.kind] = kinds.get(axis.kind, True) and numbers
+    return [kind for kind, numbers in kinds.items() if numbers]
+
+
+def predicted(names: Sequence[str], pairs: PairSpace, subnets: Sequence[Subnet]) -> dict[str, np.ndarray]:
+    """Return the value (N,) of each predictor for N subnets, by name; see ``predictors``."""
+    found = predictors(names, pairs)
+    return {name: np.array([predict(subnet) for subnet in subnets]) for name, predict in found.items()}
