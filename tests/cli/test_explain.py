@@ -22,6 +22,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.recipe.read import load
 from duonas.recipe.schema import options_for, rechosen
+from duonas.routing.constraints import Constraint
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
@@ -35,13 +36,15 @@ UNDECIDED = Policy(
 )  # fmt: skip
 
 
-def judged():
-    """Scores that know a good deal of where little is right."""
+def judged(limit=1.0):
+    """Scores that know a good deal of where little is right, of a pair that was searched with a limit in ms."""
     rng = stream(0, "explain")
     score = rng.random(2000).astype(np.float32)
     curve = sweep(rng.random(2000), rng.random(2000) < 0.8, rng.random(2000) < 0.9)
     ladder = curve.tau[curve.thinned()].astype(np.float32)
-    return CalibrationSet(ladder, score, rng.random(2000) < 0.6 + 0.4 * score, rng.random(2000) < 0.95)
+    little, big = rng.random(2000) < 0.6 + 0.4 * score, rng.random(2000) < 0.95
+    latency = Constraint("expected_latency_ms", limit, "min", np.linspace(0.3, 0.1, 2001))
+    return CalibrationSet(ladder, score, little, big, np.arange(2000) % 10, 10, (latency,))
 
 
 def explain(folder):
@@ -52,15 +55,15 @@ def explain(folder):
     return printed.get()
 
 
-def decided(**target):
+def decided(limit=1.0, **target):
     timed = "latency" in target or "energy" in target
-    return decide(UNDECIDED, judged(), options_for("route", **target), TIMES if timed else None)
+    return decide(UNDECIDED, judged(limit), options_for("route", **target), TIMES if timed else None)
 
 
-def write(folder, **target):
+def write(folder, limit=1.0, **target):
     """A run that has come as far as its export."""
     with Run.open(folder, rechosen(load("quickstart"), **target) if target else load("quickstart")) as run:
-        run.finish("route", [decided(**target).save(run.pair / "policy.json")])
+        run.finish("route", [decided(limit, **target).save(run.pair / "policy.json")])
     return folder
 
 
@@ -98,6 +101,29 @@ def test_it_says_how_tau_was_chosen(tmp_path, target, expected):
     said = explain(write(tmp_path / "run", **target))
     assert expected in said
     assert ("0.5 ms, 2.5 ms" in said) is ("latency" in target or "energy" in target)
+
+
+@pytest.mark.parametrize(
+    ("limit", "target", "expected"),
+    [
+        (0.25, {"share": 0.6}, "search kept expected_latency_ms to at most 0.25 ms, and the deployed pair has 0.18 ms"),
+        (0.15, {"share": 0.6}, "at most 0.15 ms, but the deployed pair has 0.18 ms on calib, 20.0% above it."),
+        (0.15, {}, "Tau is the most accurate threshold that keeps the constraints of the search; none that keeps them"),
+    ],
+)  # fmt: skip
+def test_it_says_what_became_of_the_constraints_of_the_search(tmp_path, limit, target, expected):
+    assert expected in explain(write(tmp_path / "run", limit, **target))
+
+
+@pytest.mark.parametrize(
+    ("floor_on", "expected"),
+    [
+        ("balanced", "guarantees a balanced accuracy, the mean of the classes', of 0.8. The guarantee has 95%"),
+        ("worst_class", "guarantees an accuracy of 0.8 in every class. The guarantee has 95%"),
+    ],
+)
+def test_it_says_what_a_floor_is_on(tmp_path, floor_on, expected):
+    assert expected in explain(write(tmp_path / "run", floor=0.8, floor_on=floor_on))
 
 
 def test_the_ends_are_said_as_what_they_are(tmp_path):

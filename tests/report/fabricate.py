@@ -90,7 +90,7 @@ def fabricate(
     right = {role: arrays[f"{role}_logits"].argmax(1) == arrays["labels"] for role in ("little", "big")}
     if tau is None:
         curve = sweep(score, right["little"], right["big"])
-        tau = float(curve.tau[curve.near_big(0.003)])
+        tau = float(curve.tau[curve.near_big(0.003)[-1]])
     is_little = score >= tau
     share = float(is_little.mean())
     all_names = names or (list(NAMES) if classes == 10 else [f"kind of animal number {i}" for i in range(classes)])

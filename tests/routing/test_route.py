@@ -14,12 +14,12 @@ from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.pair.facts import PairFacts, Preprocessing
 from duonas.recipe.schema import options_for
+from duonas.routing.constraints import Constraint
 from duonas.routing.options import RouteOptions
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, choose, decide, fit, halves, scores
 from duonas.routing.routed import Observed
 from duonas.routing.router import Answers, make_router
-from duonas.routing.threshold import sweep
 
 COST = PairCost(stem=50, router=0, little=100, big=1000)
 FACTS = PairFacts({"macs": COST}, {}, 4, Preprocessing(8), ("a", "b", "c", "d"))
@@ -106,9 +106,9 @@ def test_every_choice_keeps_its_promise():
 
 
 def test_two_targets_are_one_too_many():
-    curve = sweep(np.array([0.1, 0.9]), np.array([True, False]), np.array([True, True]))
+    _, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
     with pytest.raises(DuonasError, match="floor and share"):
-        choose(curve, curve.tau, options_for("route", floor=0.5, share=0.5), COST)
+        choose(judged.curve, judged.rungs("accuracy", 0.9), (), options_for("route", floor=0.5, share=0.5), COST)
 
 
 TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
@@ -136,7 +136,7 @@ def test_a_latency_and_an_energy_are_kept_and_are_one_thing():
         ({"latency": 0.2}, r"a latency of 0\.2 ms cannot be met: an image costs 0\.5 ms .* smallest possible"),
         ({"energy": 0.2, "watts": 2.0}, r"an energy of 0\.2 mJ cannot be met: an image costs 1 mJ"),
         ({"energy": 0.2}, "energy needs watts"),
-        ({"floor": 0.999}, "with 95% confidence on .* images: the highest possible is"),
+        ({"floor": 0.999}, "with 0.95 confidence on .* images: the highest possible is"),
     ],
 )
 def test_what_cannot_be_had_is_said_with_what_can(target, message):
@@ -161,6 +161,70 @@ def test_a_floor_is_promised_only_by_thresholds_that_other_images_gave():
     assert row.holds >= 0.8 > max(other.holds for other in floor.table if other.little_share > row.little_share)
 
 
+def under(limit, direction="min", name="expected_latency_ms", figures=(1.0, 0.2)):
+    """The images to choose tau on, for a pair that was searched with a limit on what a big or a little image takes."""
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
+    shares = np.linspace(0, 1, len(judged.score) + 1)
+    values = (1 - shares) * figures[0] + shares * figures[1]
+    return policy, replace(judged, constraints=(Constraint(name, limit, direction, values),))
+
+
+def row_of(policy):
+    return next(row for row in policy.table if row.tau == policy.tau)
+
+
+def test_without_a_target_the_constraints_of_the_search_are_kept():
+    """As accurate as big where that keeps them, else as accurate as they allow."""
+    free = decide(*under(2.0), RouteOptions())
+    assert free.choice == {"within_big": 0.005} and free.constraints[0].kept
+    tight = decide(*under(0.3), RouteOptions())
+    (held,) = tight.constraints
+    assert held.kept and held.figure <= 0.3 < free.constraints[0].figure and "within_constraints" in tight.choice
+    curve = under(0.3)[1].curve
+    assert row_of(tight).accuracy == curve.accuracy[curve.little_share >= 0.875 - 1e-9].max()
+    never = decide(*under(0.1), RouteOptions())
+    assert never.tau == free.tau and not never.constraints[0].kept  # then said, since no threshold keeps it
+
+
+@pytest.mark.parametrize(
+    ("target", "limit", "name", "kept"),
+    [
+        ({"budget": 900}, 0.5, "expected_latency_ms", True),
+        ({"budget": 900}, 0.1, "expected_latency_ms", False),
+        ({"budget": 900}, 0.01, "expected_macs", False),  # the new budget is instead of the one that was searched for
+        ({"floor": 0.7}, 0.5, "expected_latency_ms", True),
+        ({"floor": 0.7}, 0.19, "expected_latency_ms", False),
+        ({"share": 0.1}, 0.5, "expected_latency_ms", False),
+    ],
+)
+def test_a_target_keeps_the_constraints_of_the_search_where_it_can(target, limit, name, kept):
+    policy = decide(*under(limit, name=name), RouteOptions(**target))
+    (held,) = policy.constraints
+    assert held.kept is kept and policy.choice == target
+    alone = decide(*under(99.0, name="params"), RouteOptions(**target))
+    assert kept or policy.tau == alone.tau
+    row = row_of(policy)
+    assert row.expected_macs <= target.get("budget", np.inf) and row.holds >= target.get("floor", 0)
+
+
+def test_a_lower_limit_and_a_figure_that_no_threshold_changes():
+    assert decide(*under(0.5, "max", "mine.py:Up", (0.0, 1.0)), RouteOptions(budget=1150)).constraints[0].kept
+    policy, judged = under(1.0)
+    same = (Constraint("peak_macs", 900.0, "min", np.array([1150.0])),)
+    made = decide(policy, replace(judged, constraints=same), RouteOptions())
+    assert made.tau == decide(policy, replace(judged, constraints=()), RouteOptions()).tau
+    assert made.constraints[0].figure == 1150 and not made.constraints[0].kept
+
+
+@pytest.mark.parametrize("floor_on", ["balanced", "worst_class"])
+def test_a_floor_on_classes_is_in_the_policy_and_its_table(floor_on):
+    made = policy(options_for("route", floor=0.7, floor_on=floor_on))
+    plain = policy(options_for("route", floor=0.7))
+    assert made.floor_on == floor_on and row_of(made).holds >= 0.7
+    assert row_of(made).little_share <= row_of(plain).little_share
+    assert Policy.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
 def test_the_ladder_does_not_know_the_images_that_tau_is_chosen_on():
     little, big, labels = answers()
     _, choosing = halves(len(labels), 0)
@@ -177,6 +241,10 @@ def test_the_ladder_does_not_know_the_images_that_tau_is_chosen_on():
 
 def test_tau_is_chosen_again_from_a_file_as_it_was_from_the_networks(tmp_path):
     policy, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
+    judged = replace(judged, constraints=under(0.3)[1].constraints)
+    path = judged.save(tmp_path / "calib.safetensors")
+    assert decide(policy, CalibrationSet.load(path), RouteOptions()) == decide(policy, judged, RouteOptions())
+    judged = replace(judged, constraints=())
     path = judged.save(tmp_path / "calib.safetensors")
     for options in (RouteOptions(floor=0.8), RouteOptions(budget=600), RouteOptions(share=0.4)):
         assert decide(policy, CalibrationSet.load(path), options) == fitted(*answers(), options)

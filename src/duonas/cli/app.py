@@ -151,6 +151,10 @@ def route(
     confidence: Annotated[
         str | None, typer.Option(help="Confidence of the accuracy floor, such as 95%. Default: the run's.")
     ] = None,
+    floor_on: Annotated[
+        str | None,
+        typer.Option(help="What the floor guarantees: accuracy, balanced or worst_class. Default: the run's."),
+    ] = None,
 ) -> None:
     """Choose another threshold for a run, in seconds and without training; its recipe, policy and export change.
 
@@ -172,7 +176,7 @@ def route(
             "floor": floor, "budget": budget, "share": share, "latency": latency, "energy": energy, "watts": watts,
             "confidence": confidence,
         }  # fmt: skip
-        target = _figures(RouteOptions, given)
+        target: dict[str, Any] = {**_figures(RouteOptions, given), **({"floor_on": floor_on} if floor_on else {})}
         rechosen(Run(run).recipe, **target)  # fails before torch is loaded
         from duonas.cli.console import watch
         from duonas.pipeline.rechoose import rechoose

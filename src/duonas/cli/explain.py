@@ -8,14 +8,20 @@ from typing import Any
 
 from rich.table import Table
 
-from duonas.cli.tables import count
+from duonas.cli.tables import KINDS, count
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.registry import summary
+from duonas.routing.constraints import Held
 from duonas.rundir.run import Run
 
 NEARBY = 0.05  # step in little share between the thresholds that are shown around tau
 ROUND = 2  # thresholds shown on either side of tau
+GUARANTEES = {
+    "accuracy": "an accuracy of {floor:.4g}",
+    "balanced": "a balanced accuracy, the mean of the classes', of {floor:.4g}",
+    "worst_class": "an accuracy of {floor:.4g} in every class",
+}
 PLACES = {
     "input": "It reads the image and decides before either network runs.",
     "stem": "It reads the features of the shared stem and decides before the rest of either network runs.",
@@ -33,7 +39,7 @@ def explain(folder: Path | str) -> list[str | Table]:
         DuonasError: the folder is not a run, or its threshold is not chosen yet.
     """
     run, policy = _read(Path(folder))
-    parts = [_router(policy), decision(folder), _turned(policy), _chosen(policy), _measured(run)]
+    parts = [_router(policy), decision(folder), _turned(policy), _chosen(policy), _constraints(policy), _measured(run)]
     return [*(part for part in parts if part), _nearby(policy), _how_to_change(run, policy)]
 
 
@@ -159,12 +165,14 @@ def _away(table: list[dict[str, float]], row: dict[str, float], share: float) ->
 def _chosen(policy: dict[str, Any]) -> str:
     choice, confidence = policy["choice"], policy["confidence"]
     targets = {
-        "floor": "Tau is the cheapest threshold that guarantees an accuracy of {floor:.4g}.",
+        "floor": f"Tau is the cheapest threshold that guarantees {GUARANTEES[policy.get('floor_on', 'accuracy')]}.",
         "budget": "Tau is the most accurate threshold that costs at most {budget:,.0f} MACs per image on average.",
         "share": "Tau is the threshold whose little share is nearest to {share:.4g}.",
         "latency": "Tau is the most accurate threshold that takes at most {latency:.4g} ms per image on average.",
         "energy": "Tau is the most accurate threshold that needs at most {energy:.4g} mJ per image on average, as "
         "measured latency times {watts:.4g} W; energy was not measured.",
+        "within_constraints": "Tau is the most accurate threshold that keeps the constraints of the search; none that "
+        "keeps them is as accurate as big, to within half a point.",
         "within_big": "Tau is the cheapest threshold that is as accurate as big, to within {within_big:.1%}.",
     }
     how = next((text.format(**choice) for name, text in targets.items() if name in choice), "Tau was given.")
@@ -175,6 +183,12 @@ def _chosen(policy: dict[str, Any]) -> str:
         f"chosen in this way on 100 other calib splits, about {100 * (1 - confidence):.0f} at most would miss the "
         "floor. It does not hold if the images change."
     )
+
+
+def _constraints(policy: dict[str, Any]) -> str:
+    """Say what the pair takes of everything that the search was constrained by."""
+    said = "; ".join(Held.from_json(each).sentence for each in policy.get("constraints", ()))
+    return said and f"{said[0].upper()}{said[1:]}."
 
 
 def _measured(run: Run) -> str:
@@ -208,7 +222,10 @@ def _how_to_change(run: Run, policy: dict[str, Any]) -> str:
     row = _row_of(policy)
     floor = int(1000 * policy["table"][0]["holds"]) / 1000
     lines = [
-        (f"--floor {floor:g}", "accuracy; the highest floor that can be guaranteed"),
+        (
+            f"--floor {floor:g}",
+            f"{KINDS[policy.get('floor_on', 'accuracy')]}; the highest floor that can be guaranteed",
+        ),
         (f"--budget {_above(row['expected_macs'])}", "MACs per image, on average"),
         (f"--share {row['little_share']:.2f}", "of the images stay little"),
         ("--latency 2ms", "per image, on average, on this machine"),

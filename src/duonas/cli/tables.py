@@ -10,6 +10,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from duonas.pipeline.profile import Profile
 
+KINDS = {"accuracy": "accuracy", "balanced": "balanced accuracy", "worst_class": "accuracy of the worst class"}
 UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name
 
 
@@ -26,6 +27,13 @@ def profile_tables(profile: Profile) -> list[Table]:
         sizes.add_row(f"{name} pairs{mine}", f"{pairs:,}")
     if profile.splits:
         sizes.add_row("partial: splits", f"after stage {' or '.join(map(str, profile.splits))}")
+    if profile.promise is not None:
+        found = profile.promise
+        highest = int(1e4 * found.floor) / 1e4  # rounded down, so that this floor is possible
+        sizes.add_row(
+            f"highest {KINDS[found.floor_on]} that calib can guarantee",
+            f"{highest:.2%}, with {found.confidence:.4g} confidence on {found.images:,} images",
+        )
     spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
     for heading in ("min", "median", "max"):
         spread.add_column(heading, justify="right")

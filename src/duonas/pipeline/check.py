@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from duonas.baselines.baseline import find_baseline
 from duonas.core.errors import DuonasError
 from duonas.core.plugin import is_plugin
+from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import Recipe
+from duonas.routing.floor import check_floor
+from duonas.routing.route import class_counts
 from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
+from duonas.search.goal import EXPECTED
+from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
 from duonas.training.fabric import check_accelerator
 from duonas.training.rule import make_rule
@@ -21,7 +27,7 @@ from duonas.training.rules.hybrid import Hybrid
 
 
 def check(context: Context) -> None:
-    """Check the accelerator, the constraints, the baselines and a user's own routers.
+    """Check the accelerator, the constraints, the target of the threshold, the baselines and a user's own routers.
 
     Raises:
         DuonasError: one of them cannot be used or met; the message says what is possible.
@@ -31,6 +37,7 @@ def check(context: Context) -> None:
     check_batch_norms(recipe, context.pairs, len(context.splits.train))
     make_rule(context.pairs, recipe.train)
     make_strategy(context.problem.check(), context.search_options, recipe.seed)
+    check_target(recipe, context.problem, context.splits)
     routers = context.problem.prices.routers
     if recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
         raise DuonasError(
@@ -44,6 +51,20 @@ def check(context: Context) -> None:
         if is_plugin(router.name):
             shape, classes = _router_input(context, router), context.space.classes
             rehearse(router, shape, classes, device=context.device, opset=recipe.export.opset)
+
+
+def check_target(recipe: Recipe, problem: Problem, splits: Splits) -> None:
+    """Check the target of ``[route]`` as far as data and space decide it: the floor and the budget.
+
+    Raises:
+        DuonasError: no pair could meet it; the message says what is possible.
+    """
+    route, names = recipe.route, splits.class_names
+    count = class_counts(splits.calib.labels.numpy(), len(names), recipe.seed)
+    if route.floor is not None:
+        check_floor(route.floor, count, names, route.floor_on, route.confidence)
+    if route.budget is not None and not route.budget_in_search:  # else it is a constraint of the search
+        Problem(replace(problem.goal, constraints={EXPECTED: route.budget}), problem.prices).check()
 
 
 def _check_gate(recipe: Recipe, routers: Sequence[Router]) -> None:

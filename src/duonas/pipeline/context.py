@@ -45,7 +45,7 @@ class Context:
         run: the run directory.
         family: kind of network, if not the recipe's.
         splits: the recipe's images, if they are loaded already.
-        progress: progress of loading images; silent by default.
+        progress: progress of loading images, and warnings; silent by default.
     """
 
     def __init__(
@@ -61,6 +61,11 @@ class Context:
         self._family = family
         self._splits = splits
         self._progress = progress or Silent()
+
+    def warn(self, sentence: str) -> None:
+        """Show a warning of one sentence; nothing if it is empty."""
+        if sentence:
+            self._progress.warn(sentence)
 
     @cached_property
     def splits(self) -> Splits:

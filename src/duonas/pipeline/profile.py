@@ -11,11 +11,14 @@ from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.core.rng import stream
-from duonas.data.splits import load_splits
+from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.batch_norms import check_batch_norms
+from duonas.pipeline.check import check_target
 from duonas.pipeline.context import make_problem, pairs_of, searched
 from duonas.recipe.schema import Recipe, check_recipe
-from duonas.search.options import SearchOptions
+from duonas.routing.floor import highest_floor
+from duonas.routing.options import FloorOn
+from duonas.routing.route import LEAST, class_counts
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
 from duonas.supernet.family import Family
@@ -43,6 +46,23 @@ class Feasibility:
 
 
 @dataclass(frozen=True)
+class Promise:
+    """The highest floor that the calib split can guarantee, which takes right answers to all of its images.
+
+    Args:
+        floor: in [0, 1].
+        floor_on: what the floor is on: ``accuracy``, ``balanced`` or ``worst_class``.
+        confidence: of the guarantee.
+        images: number of images that tau is going to be chosen on.
+    """
+
+    floor: float
+    floor_on: FloorOn
+    confidence: float
+    images: int
+
+
+@dataclass(frozen=True)
 class Profile:
     """The figures of a recipe's search space.
 
@@ -53,6 +73,7 @@ class Profile:
         splits: the stages after which little may branch off, if the coupling can be partial.
         figures: figures of the archs by ``Cost``'s names; ``latency_ms`` and ``energy_mj`` with a device table.
         constraints: feasibility of each constraint of the recipe.
+        promise: the highest accuracy floor that calib can guarantee.
         measured: number of archs in the device table, if it is one of whole networks.
         refusal: error message of a run if no pair meets all constraints, else ``None``.
     """
@@ -63,6 +84,7 @@ class Profile:
     splits: tuple[int, ...]
     figures: Mapping[str, Spread]
     constraints: tuple[Feasibility, ...] = ()
+    promise: Promise | None = None
     measured: int | None = None
     refusal: str | None = None
 
@@ -94,8 +116,9 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
         splits=couplings["partial"].splits if "partial" in couplings else (),
         figures=_spreads(problem, recipe.seed),
         constraints=_feasibility(problem, searched(recipe).constraints),
+        promise=_promise(recipe, splits),
         measured=len(networks) if networks is not None else None,
-        refusal=_refusal(problem) or _refusal_of_strategy(problem, searched(recipe), recipe.seed),
+        refusal=_refusal(problem, recipe, splits),
     )
 
 
@@ -124,22 +147,34 @@ def _feasibility(problem: Problem, constraints: Mapping[str, float]) -> tuple[Fe
         alone = Problem(replace(problem.goal, constraints={name: limit}), problem.prices)
         dear = problem.goal.metrics[name].dear
         why = "unknown until archs are evaluated" if dear else alone.needs(name)
-        found.append(Feasibility(name, limit, dear or _refusal(alone) is None, why))
+        found.append(Feasibility(name, limit, dear or _is_met(alone), why))
     return tuple(found)
 
 
-def _refusal(problem: Problem) -> str | None:
+def _promise(recipe: Recipe, splits: Splits) -> Promise | None:
+    """Return what calib can guarantee; ``None`` if it is too small to choose a threshold on."""
+    route, labels = recipe.route, splits.calib.labels.numpy()
+    if len(labels) < LEAST:
+        return None
+    count = class_counts(labels, splits.num_classes, recipe.seed)
+    highest = highest_floor(count, route.floor_on, route.confidence)
+    return Promise(highest, route.floor_on, route.confidence, int(count.sum()))
+
+
+def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
+    """Return why a run of the recipe is refused, by its constraints, its fixed pair or its target, or ``None``."""
     try:
         problem.check()
+        make_strategy(problem, searched(recipe), recipe.seed)
+        check_target(recipe, problem, splits)
     except DuonasError as error:
         return str(error)
     return None
 
 
-def _refusal_of_strategy(problem: Problem, options: SearchOptions, seed: int) -> str | None:
-    """Why the strategy cannot search, such as for a fixed pair that breaks a constraint; ``None`` where it can."""
+def _is_met(problem: Problem) -> bool:
     try:
-        make_strategy(problem, options, seed)
-    except DuonasError as error:
-        return str(error)
-    return None
+        problem.check()
+    except DuonasError:
+        return False
+    return True

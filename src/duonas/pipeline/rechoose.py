@@ -29,7 +29,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
         folder: a run with a finished pair.
         progress: progress of the stages; silent by default.
         target: one of ``floor``, ``budget`` (MACs), ``share``, ``latency`` (ms) and ``energy`` (mJ, with ``watts``), as
-            in ``[route]``; optionally ``confidence``. Numbers, or texts with units: ``latency="2ms"``.
+            in ``[route]``; optionally ``confidence`` and ``floor_on``. Numbers, or texts with units: ``latency="2ms"``.
 
     Raises:
         DuonasError: the folder is not a run with a pair, or there is not exactly one target that can be met.
@@ -46,6 +46,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
             policy, calibration = _fitted(context, routed)
             times = _times(context, policy, exported, report) if needs_times(recipe.route) else None
             policy = decide(policy, calibration, recipe.route, times)
+            context.warn(stages.unkept(policy))
             run.change(recipe, "route")
             run.start("route")
             run.finish("route", stages.save_policy(run, policy, calibration))

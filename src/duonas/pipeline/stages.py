@@ -27,6 +27,7 @@ from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
 from duonas.pipeline.check import check
+from duonas.pipeline.constraints import constraints_of
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.pairs import chosen_router, take_pair
@@ -35,11 +36,12 @@ from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
+from duonas.routing.options import TARGETS
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide, needs_times
 from duonas.routing.route import fit as fit_policy
 from duonas.routing.routed import observe
-from duonas.routing.threshold import sample_size_warning
+from duonas.routing.threshold import Unreachable, sample_size_warning
 from duonas.rundir.run import Run
 from duonas.rundir.stages import STAGES
 from duonas.search.front import Front
@@ -113,9 +115,31 @@ def route(context: Context, progress: Progress) -> list[Path]:
     recipe, chosen = context.recipe, Pair.load(context.run.pair)
     policy, calibration = fit_router(context, chosen)
     times = time_pair(context, chosen, policy, progress) if needs_times(recipe.route) else None
-    policy = decide(policy, calibration, recipe.route, times)
+    try:
+        policy = decide(policy, calibration, recipe.route, times)
+    except Unreachable as error:
+        raise DuonasError(f"{error} {_instead(context, error)}") from error
+    context.warn(unkept(policy))
     progress(1, 1)
     return save_policy(context.run, policy, calibration)
+
+
+def _instead(context: Context, error: Unreachable) -> str:
+    """Say which commands go on from a pair whose threshold cannot be chosen as the recipe asks."""
+    table, folder = context.recipe.route, context.run.folder
+    target = next(name for name in TARGETS if getattr(table, name) is not None)
+    watts = f" --watts {table.watts:g}" if target == "energy" else ""
+    wanted = "--share 0.5" if float(error.possible) == 0 else f"--{target} {error.possible}{watts}"
+    return (
+        f"The pair is trained and kept: choose another threshold, such as `duonas route {folder} {wanted}`, then go on "
+        f"with `duonas run {folder}`."
+    )
+
+
+def unkept(policy: Policy) -> str:
+    """Say which constraints of the search the deployed pair does not keep, and by how much; empty if it keeps all."""
+    said = "; ".join(each.sentence for each in policy.constraints if not each.kept)
+    return said and f"{said}."
 
 
 def fit_router(context: Context, chosen: Pair) -> tuple[Policy, CalibrationSet]:
@@ -124,7 +148,9 @@ def fit_router(context: Context, chosen: Pair) -> tuple[Policy, CalibrationSet]:
     calib, router = splits.calib.to(context.device), chosen_router(recipe, context.run)
     batches = evaluation_batches(calib.pixels, recipe.search.batch_size)
     observed = observe(chosen.to(context.device), router, batches, calib.labels)
-    return fit_policy(router, observed, chosen.facts, recipe.seed, splits.hashes)
+    policy, calibration = fit_policy(router, observed, chosen.facts, recipe.seed, splits.hashes)
+    constraints = constraints_of(context, policy.router, len(calibration.score))
+    return policy, replace(calibration, constraints=constraints)
 
 
 def time_pair(context: Context, chosen: Pair, policy: Policy, progress: Progress) -> PairCost:

@@ -156,8 +156,8 @@ def rechosen(recipe: Recipe, **target: float | str) -> Recipe:
 
     Args:
         recipe: the recipe of a run.
-        target: one of floor, budget, share, latency and energy; optionally watts and confidence. Numbers, or texts with
-            units such as ``"2ms"``.
+        target: one of floor, budget, share, latency and energy; optionally watts, confidence and floor_on. Numbers,
+            or texts with units such as ``"2ms"``.
 
     Raises:
         DuonasError: there is not exactly one target, or a value is wrong.

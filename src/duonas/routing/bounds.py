@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import betaincc, betaincinv, betaln, xlog1py, xlogy
 from scipy.stats import beta
 
-FloorOn = Literal["accuracy", "balanced", "worst_class"]
+from duonas.routing.options import FloorOn
 
 NODES = 100  # of the quadrature over a confidence distribution, which is smooth
 TAIL = 1e-12  # probability of a confidence distribution that the quadrature leaves out
@@ -79,28 +79,28 @@ def balanced(correct: np.ndarray, count: np.ndarray, confidence: float) -> np.nd
     widest = np.sqrt((1 / (4 * count)).sum()) / classes  # the largest possible standard deviation of s
     steepest = classes * min(30 * count.max(), LARGEST * count.min())
     tilts = np.geomspace(min(1 / widest, steepest), steepest, TILTS)
-    best = np.max([_lowest_mean(observed, count, classes, tilt, np.log(1 - confidence)) for tilt in tilts], axis=0)
+    best = _lowest_means(observed, count, classes, tilts, np.log(1 - confidence)).max(axis=0)
     return np.asarray(np.maximum(best, 0.0)[which])
 
 
-def _lowest_mean(observed: np.ndarray, count: np.ndarray, classes: int, tilt: float, level: float) -> np.ndarray:
-    """Return the lowest mean (S,) of class accuracies that Chernoff's inequality allows at one lambda.
+def _lowest_means(observed: np.ndarray, count: np.ndarray, classes: int, tilts: np.ndarray, level: float) -> np.ndarray:
+    """Return the lowest means (L, S) of class accuracies that Chernoff's inequality allows at each lambda (L,).
 
-    It minimises a linear function under one concave constraint: the optimal ``p_k`` is ``n_k nu - 1 / c_k`` in [0, 1],
+    They minimise a linear function under one concave constraint: the optimal ``p_k`` is ``n_k nu - 1 / c_k`` in [0, 1],
     with ``c_k = exp(lambda / (K n_k)) - 1``, for a multiplier ``nu`` that bisection finds.
     """
-    inverse = 1 / np.expm1(tilt / (classes * count))
-    needed = level + tilt * observed
+    inverse = (1 / np.expm1(tilts[:, None] / (classes * count)))[:, None, :]
+    needed = level + tilts[:, None] * observed
 
     def accuracies(multiplier: np.ndarray) -> np.ndarray:
-        return np.asarray(np.clip(multiplier[:, None] * count - inverse, 0.0, 1.0))
+        return np.asarray(np.clip(multiplier[:, :, None] * count - inverse, 0.0, 1.0))
 
-    low, high = np.zeros(len(observed)), np.full(len(observed), ((1 + inverse) / count).max())
+    low, high = np.zeros(needed.shape), np.broadcast_to(((1 + inverse) / count).max(axis=2), needed.shape)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        enough = (count * np.log1p(accuracies(middle) / inverse)).sum(axis=1) >= needed
+        enough = (np.log1p(accuracies(middle) / inverse) @ count) >= needed
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return np.asarray(accuracies(low).sum(axis=1) / classes)
+    return np.asarray(accuracies(low).sum(axis=2) / classes)
 
 
 LOWER_BOUNDS = {"balanced": balanced, "worst_class": worst_class}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from duonas.core.fields import Fraction, Macs, Millijoules, Milliseconds, OpenFraction, PartOf, Watts
 
+FloorOn = Literal["accuracy", "balanced", "worst_class"]
 TARGETS = ("floor", "budget", "share", "latency", "energy")  # a recipe has at most one of them
 
 
@@ -20,6 +21,9 @@ class RouteOptions:
     """What the router reads: the image, the stem's features, or little's logits; "auto": the router's default."""
     floor: Fraction | None = None
     """Accuracy that is guaranteed with the given confidence, in [0, 1]."""
+    floor_on: FloorOn = "accuracy"
+    """What a floor guarantees: the accuracy over all images; "balanced": the mean of the classes' accuracies;
+    "worst_class": the accuracy of every single class."""
     budget: Macs | None = None
     """Expected MACs per image."""
     share: Fraction | None = None

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
+from duonas.routing.constraints import Held
+from duonas.routing.floor import Rungs
+from duonas.routing.options import FloorOn
 from duonas.routing.router import Router, read_router, write_router
 from duonas.routing.threshold import Curve
-from duonas.runtime.policy import VERSION, Row, read_number, read_table
+from duonas.runtime.policy import VERSION, Row, read_floor_on, read_number, read_table
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Policy:
         image_size: side of the square images, in pixels.
         times: latencies of the pair in ms, if it was timed.
         confidence: confidence of the bounds in the table.
+        floor_on: what the floors in the table guarantee: ``accuracy``, ``balanced`` or ``worst_class``.
+        constraints: of the search, and what the pair takes of each at tau.
         images: number of calib images that tau was chosen on.
         little_temperature: divisor of little's logits for calibrated probabilities.
         big_temperature: divisor of big's logits for calibrated probabilities.
@@ -48,6 +53,8 @@ class Policy:
     image_size: int
     times: PairCost | None = None
     confidence: float = 0.95
+    floor_on: FloorOn = "accuracy"
+    constraints: tuple[Held, ...] = ()
     images: int = 0
     little_temperature: float = 1.0
     big_temperature: float = 1.0
@@ -69,6 +76,8 @@ class Policy:
             "tau": self.tau,
             "choice": dict(self.choice),
             "confidence": self.confidence,
+            "floor_on": self.floor_on,
+            "constraints": [each.to_json() for each in self.constraints],
             "images": self.images,
             "table": [_known(row) for row in self.table],
             "costs": asdict(self.costs),
@@ -99,6 +108,8 @@ class Policy:
                 costs=PairCost(**value["costs"]),
                 times=PairCost(**value["times_ms"]) if "times_ms" in value else None,
                 confidence=float(value["confidence"]),
+                floor_on=cast(FloorOn, read_floor_on(value)),
+                constraints=tuple(map(Held.from_json, value.get("constraints", ()))),
                 images=int(value["images"]),
                 num_classes=int(value["num_classes"]),
                 image_size=int(value["image_size"]),
@@ -132,24 +143,25 @@ class Policy:
 
 
 def tabulate(
-    curve: Curve, ladder: np.ndarray, chosen: float, confidence: float, cost: PairCost, times: PairCost | None = None
+    curve: Curve, rungs: Rungs, chosen: float, confidence: float, cost: PairCost, times: PairCost | None = None
 ) -> tuple[Row, ...]:
-    """Return the rows of a trade-off curve at the thresholds of a ladder and at the chosen one.
+    """Return the rows of a trade-off curve at the thresholds that were fixed in advance and at the chosen one.
 
     Args:
         curve: curve of the images that tau was chosen on.
-        ladder: (G,) thresholds that were fixed without these images, descending from +inf.
-        chosen: tau, on the ladder or not.
+        rungs: thresholds that were fixed without these images, and what each guarantees.
+        chosen: tau, one of these thresholds or not.
         confidence: confidence of the bounds.
         cost: cost of the pair in MACs.
         times: cost of the pair in ms, where known.
     """
-    taus = np.unique(np.append(ladder, chosen))[::-1]
-    at, fixed = curve.at(taus), np.isin(taus, ladder)
-    share, lower = at.little_share, at.accuracy_lower(confidence)
+    taus = np.unique(np.append(rungs.tau, chosen))[::-1]
+    at = curve.at(taus)
     holds = np.zeros(len(taus))
-    holds[fixed] = np.minimum.accumulate(lower[fixed])
-    columns = [taus, share, at.accuracy, lower, at.accuracy_upper(confidence), holds, cost.expected(share)]
+    holds[np.isin(taus, rungs.tau)] = rungs.holds
+    share = at.little_share
+    columns = [taus, share, at.accuracy, at.accuracy_lower(confidence), at.accuracy_upper(confidence), holds,
+               cost.expected(share)]  # fmt: skip
     if times is not None:
         columns.append(times.expected(share))
     return tuple(Row(*map(float, row)) for row in zip(*columns, strict=True))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +15,18 @@ from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.core.tensors import load_arrays, save_tensors
 from duonas.pair.facts import PairFacts
+from duonas.routing.bounds import lower_bound
 from duonas.routing.calibration import fit_temperature
-from duonas.routing.options import TARGETS, RouteOptions
+from duonas.routing.constraints import Constraint, allowed
+from duonas.routing.floor import Rungs, fixed_sequence
+from duonas.routing.options import TARGETS, FloorOn, RouteOptions
 from duonas.routing.policy import Policy, tabulate
 from duonas.routing.routed import Observed
 from duonas.routing.router import Router
 from duonas.routing.threshold import Curve, sweep
 
 WITHIN_BIG = 0.005
+LEAST = 2  # calib images: one to fit the router, one to choose tau
 
 
 @dataclass(frozen=True)
@@ -35,16 +39,43 @@ class CalibrationSet:
         score: (M,) float32 scores of the fitted router.
         little_right: (M,) bool, whether little is correct.
         big_right: (M,) bool, whether big is correct.
+        labels: (M,) int64 class numbers.
+        classes: number K of classes.
+        constraints: of the search that found the pair.
     """
 
     ladder: np.ndarray
     score: np.ndarray
     little_right: np.ndarray
     big_right: np.ndarray
+    labels: np.ndarray
+    classes: int
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def curve(self) -> Curve:
+        """The trade-off curve of the images."""
+        return sweep(self.score, self.little_right, self.big_right)
+
+    def rungs(self, floor_on: FloorOn, confidence: float) -> Rungs:
+        """Return the thresholds of the ladder, and the floor that each guarantees."""
+        shares, correct = [], []
+        for tau in self.ladder:
+            keeps = (self.score >= tau) & (tau < np.inf)
+            right = np.where(keeps, self.little_right, self.big_right)
+            shares.append(keeps.mean())
+            correct.append(np.bincount(self.labels[right], minlength=self.classes))
+        count = np.bincount(self.labels, minlength=self.classes)
+        holds = fixed_sequence(lower_bound(floor_on, np.array(correct), count, confidence))
+        proof = f" with {confidence:.4g} confidence on {len(self.labels):,} images"
+        return Rungs(self.ladder, np.array(shares), holds, floor_on, proof)
 
     def save(self, path: Path) -> Path:
         """Write a safetensors file, atomically."""
-        return save_tensors(path, asdict(self))
+        arrays = {name: getattr(self, name) for name in ("ladder", "score", "little_right", "big_right", "labels")}
+        arrays |= {f"constraint.{number}": each.figures for number, each in enumerate(self.constraints)}
+        about = [dict(each.about()) for each in self.constraints]
+        return save_tensors(path, arrays, {"classes": self.classes, "constraints": about})
 
     @classmethod
     def load(cls, path: Path) -> CalibrationSet:
@@ -54,8 +85,18 @@ class CalibrationSet:
             DuonasError: the file is missing or damaged.
         """
         try:
-            return cls(**load_arrays(path)[0])
-        except (DuonasError, TypeError) as error:
+            arrays, header = load_arrays(path)
+            about = header["constraints"]
+            constraints = tuple(
+                Constraint(**each, figures=arrays.pop(f"constraint.{number}")) for number, each in enumerate(about)
+            )
+            return cls(**arrays, classes=int(header["classes"]), constraints=constraints)
+        except KeyError as error:
+            raise DuonasError(
+                f"{path} cannot be used: it lacks {error.args[0]!r}; delete it, and the same command fits the router "
+                "again."
+            ) from error
+        except (DuonasError, TypeError, ValueError) as error:
             raise DuonasError(f"{path} cannot be used: {str(error).removesuffix('.')}.") from error
 
 
@@ -96,8 +137,14 @@ def fit(
         class_names=facts.class_names,
         splits=dict(splits or {}),
     )
-    ladder = known.tau[known.thinned()].astype(np.float32)
-    return policy, CalibrationSet(ladder, scores(router, described[choosing]), judged.little_right, judged.big_right)
+    return policy, CalibrationSet(
+        ladder=known.tau[known.thinned()].astype(np.float32),
+        score=scores(router, described[choosing]),
+        little_right=judged.little_right,
+        big_right=judged.big_right,
+        labels=judged.labels.astype(np.int64),
+        classes=facts.num_classes,
+    )
 
 
 def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, times: PairCost | None = None) -> Policy:
@@ -110,17 +157,42 @@ def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, t
         times: costs of the pair in ms; needed for the targets latency and energy.
 
     Raises:
-        DuonasError: there is more than one target, or one that cannot be met.
+        Unreachable: no threshold meets the target.
+        DuonasError: there is more than one target, or times or watts are missing.
     """
-    curve = sweep(calibration.score, calibration.little_right, calibration.big_right)
-    tau, choice = choose(curve, calibration.ladder, options, policy.costs, times)
-    table = tabulate(curve, calibration.ladder, tau, options.confidence, policy.costs, times)
-    return replace(policy, tau=tau, choice=choice, table=table, times=times, confidence=options.confidence, onnx={})
+    curve, rungs = calibration.curve, calibration.rungs(options.floor_on, options.confidence)
+    tau, choice = choose(curve, rungs, calibration.constraints, options, policy.costs, times)
+    share = float(curve.at(np.array([tau])).little_share[0])
+    return replace(
+        policy,
+        tau=tau,
+        choice=choice,
+        table=tabulate(curve, rungs, tau, options.confidence, policy.costs, times),
+        times=times,
+        confidence=options.confidence,
+        floor_on=options.floor_on,
+        constraints=tuple(each.held(share) for each in calibration.constraints),
+        onnx={},
+    )
+
+
+def class_counts(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """Return the number of images (K,) by class that tau is going to be chosen on.
+
+    Args:
+        labels: (N,) of the calib split.
+        classes: K.
+        seed: random seed of the halves.
+
+    Raises:
+        DuonasError: there are fewer than two images.
+    """
+    return np.bincount(labels[halves(len(labels), seed)[1]], minlength=classes)
 
 
 def halves(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split the indices 0 to ``count`` - 1 into two random halves: one to fit the router, one to choose tau."""
-    if count < 2:
+    if count < LEAST:
         raise DuonasError(f"routing needs at least two images in the calib split: it has {count}.")
     shuffled = stream(seed, "route", "halves").permutation(count)
     return np.sort(shuffled[: count // 2]), np.sort(shuffled[count // 2 :])
@@ -137,17 +209,26 @@ def scores(router: Router, described: Tensor | np.ndarray) -> np.ndarray:
 
 
 def choose(
-    curve: Curve, ladder: np.ndarray, options: RouteOptions, cost: PairCost, times: PairCost | None = None
+    curve: Curve,
+    rungs: Rungs,
+    constraints: Sequence[Constraint],
+    options: RouteOptions,
+    cost: PairCost,
+    times: PairCost | None = None,
 ) -> tuple[float, dict[str, float]]:
     """Return the threshold chosen by ``options``, and how it was chosen.
 
-    A floor is a guarantee, so its threshold comes from the ladder (see ``Curve.holds``); every other target takes the
-    best threshold of the curve. Without a target it is the cheapest that is at most half a point less accurate than
-    big.
+    A floor is a guarantee, so its threshold comes from the rungs; every other target takes the best threshold of the
+    curve. Without a target it is the cheapest that is at most half a point less accurate than big.
+
+    Of the thresholds that meet the target, one that also keeps the constraints of the search is taken where there is
+    one. Without a target the constraints come first: where no threshold near big keeps them, the most accurate one
+    that does is taken. A share decides alone.
 
     Args:
         curve: curve of the images that tau is chosen on.
-        ladder: (G,) thresholds that were fixed without these images, descending from +inf.
+        rungs: thresholds that were fixed without these images, and what each guarantees.
+        constraints: of the search.
         options: the ``[route]`` table.
         cost: cost of the pair in MACs.
         times: cost of the pair in ms; needed for the targets latency and energy.
@@ -155,21 +236,31 @@ def choose(
     given = {name: x for name in TARGETS if (x := getattr(options, name)) is not None}
     if len(given) > 1:
         raise DuonasError(f"[route] has {' and '.join(given)}: give one of {', '.join(TARGETS)}.")
+    keeps = allowed(constraints, curve.little_share, next(iter(given), ""))
     if options.floor is not None:
-        rungs = curve.at(ladder)
-        return float(rungs.tau[rungs.at_floor(options.floor, options.confidence)]), given
+        index = rungs.at_floor(options.floor, allowed(constraints, rungs.little_share, "floor"))
+        return float(rungs.tau[index]), given
     if options.budget is not None:
-        index = curve.at_budget(options.budget, cost)
+        index = curve.at_budget(options.budget, cost, allowed=keeps)
     elif options.share is not None:
         index = curve.at_share(options.share)
     elif options.latency is not None:
-        index = curve.at_budget(options.latency, _timed(times), "a latency", "ms")
+        index = curve.at_budget(options.latency, _timed(times), "a latency", "ms", keeps)
     elif options.energy is not None:
         given["watts"] = watts = _watts(options)
-        index = curve.at_budget(options.energy, _timed(times).scaled(watts), "an energy", "mJ")
+        index = curve.at_budget(options.energy, _timed(times).scaled(watts), "an energy", "mJ", keeps)
     else:
-        index, given = curve.near_big(WITHIN_BIG), {"within_big": WITHIN_BIG}
+        index, given = _by_default(curve, keeps)
     return float(curve.tau[index]), given
+
+
+def _by_default(curve: Curve, keeps: np.ndarray) -> tuple[int, dict[str, float]]:
+    """Return the index of the threshold where no target is given, and how it was chosen."""
+    near = curve.near_big(WITHIN_BIG)
+    if keeps.any() and not keeps[near].any():
+        kept = np.flatnonzero(keeps)
+        return int(kept[np.lexsort((-kept, -curve.correct[kept]))[0]]), {"within_constraints": 1.0}
+    return int((near[keeps[near]] if keeps[near].any() else near)[-1]), {"within_big": WITHIN_BIG}
 
 
 def needs_times(options: RouteOptions) -> bool:

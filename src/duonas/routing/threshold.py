@@ -119,31 +119,14 @@ class Curve:
         """Return one-sided upper bounds (T,); lower and upper ones form a ``2 confidence - 1`` interval."""
         return 1 - clopper_pearson(self.count - self.correct, self.count, confidence)
 
-    def holds(self, confidence: float = 0.95) -> np.ndarray:
-        """Return the accuracy floor (T,) guaranteed at each threshold: the running minimum of the lower bounds.
-
-        Each lower bound is valid for one threshold only; choosing the cheapest of many thresholds with a bound above
-        the floor would be biased. Therefore thresholds are tested in a fixed order, starting from big, up to the first
-        that fails. To choose a threshold that violates the floor, the first violating one must pass its test, which has
-        a probability of at most ``1 - confidence`` for any number of thresholds (fixed-sequence testing: Maurer et al.
-        1995; for risks of a model: Angelopoulos et al. 2021, "Learn then Test").
-
-        The guarantee requires thresholds that were fixed without these images (see ``at``), and new images from the
-        same distribution.
-        """
-        return np.minimum.accumulate(self.accuracy_lower(confidence))
-
-    def at_floor(self, floor: float, confidence: float = 0.95) -> int:
-        """Return the index of the cheapest threshold that guarantees an accuracy of at least ``floor``.
-
-        Raises:
-            DuonasError: no threshold does; the message gives the highest possible floor.
-        """
-        proof = f" with {confidence:.0%} confidence on {self.count} images"
-        with _as_duonas_error():
-            return choose.at_floor(self.holds(confidence), floor, proof)
-
-    def at_budget(self, budget: float, cost: PairCost, what: str = "a budget", unit: str = "MACs") -> int:
+    def at_budget(
+        self,
+        budget: float,
+        cost: PairCost,
+        what: str = "a budget",
+        unit: str = "MACs",
+        allowed: np.ndarray | None = None,
+    ) -> int:
         """Return the index of the most accurate threshold whose expected cost is at most ``budget``.
 
         Args:
@@ -151,21 +134,25 @@ class Curve:
             cost: cost of the pair.
             what: name of the budget in messages.
             unit: unit of budget and cost, for messages.
+            allowed: (T,) thresholds to choose from where one of them meets the budget; default: all.
 
         Raises:
-            DuonasError: the budget is below the lowest possible cost, which the message gives.
+            Unreachable: the budget is below the lowest possible cost, which the message gives.
         """
-        with _as_duonas_error():
-            return choose.at_budget(cost.expected(self.little_share), self.correct, budget, what, unit)
+        expected = cost.expected(self.little_share)
+        if allowed is not None and (allowed & (expected <= budget)).any():
+            expected = np.where(allowed, expected, np.inf)
+        with as_unreachable():
+            return choose.at_budget(expected, self.correct, budget, what, unit)
 
     def at_share(self, share: float) -> int:
         """Return the index of the threshold with the nearest little share."""
-        with _as_duonas_error():
+        with as_unreachable():
             return choose.at_share(self.little_share, self.tau, share)
 
-    def near_big(self, slack: float = 0.005) -> int:
-        """Return the index of the cheapest threshold that loses at most ``slack`` of big's accuracy."""
-        return int(np.flatnonzero(self.correct >= self.correct[0] - slack * self.count)[-1])
+    def near_big(self, slack: float) -> np.ndarray:
+        """Return the indices of the thresholds that lose at most ``slack`` of big's accuracy, the cheapest last."""
+        return np.flatnonzero(self.correct >= self.correct[0] - slack * self.count)
 
     def thinned(self, rows: int = 200) -> np.ndarray:
         """Return the indices of at most ``rows`` thresholds, evenly spaced in little share, with both ends."""
@@ -196,11 +183,26 @@ def sweep(score: np.ndarray, little_correct: np.ndarray, big_correct: np.ndarray
     return Curve(tau, kept / len(score), correct, len(score), lowest)
 
 
+class Unreachable(DuonasError):
+    """A target that no threshold of this pair meets.
+
+    Args:
+        message: one sentence for the user.
+        possible: the nearest value of the target that can be met, as text.
+    """
+
+    def __init__(self, message: str, possible: str) -> None:
+        super().__init__(message)
+        self.possible = possible
+
+
 @contextmanager
-def _as_duonas_error() -> Iterator[None]:
-    """Raise the errors of ``runtime.choose`` as ``DuonasError``."""
+def as_unreachable() -> Iterator[None]:
+    """Raise the errors of ``runtime.choose`` as ``DuonasError``, and a target that cannot be met as ``Unreachable``."""
     try:
         yield
+    except choose.TargetError as error:
+        raise Unreachable(str(error), error.possible) from None
     except choose.BundleError as error:
         raise DuonasError(str(error)) from None
 

@@ -7,9 +7,28 @@ from __future__ import annotations
 
 import numpy as np
 
+FLOORS = {
+    "accuracy": "an accuracy floor",
+    "balanced": "a floor on the balanced accuracy",
+    "worst_class": "a floor on the accuracy of the worst class",
+}
+
 
 class BundleError(Exception):
     """A bundle, an input or a target that cannot be used; the message is one sentence for the user."""
+
+
+class TargetError(BundleError):
+    """A target that no threshold meets.
+
+    Args:
+        message: one sentence for the user.
+        possible: the nearest value of the target that can be met, as text.
+    """
+
+    def __init__(self, message: str, possible: str) -> None:
+        super().__init__(message)
+        self.possible = possible
 
 
 def one_line(error: Exception) -> str:
@@ -31,13 +50,15 @@ def at_budget(
         unit: unit of cost and budget, for messages.
 
     Raises:
-        BundleError: the budget is below the lowest cost, which the message gives.
+        TargetError: the budget is below the lowest cost, which the message gives.
     """
     affordable = np.flatnonzero(expected <= budget)
     if len(affordable) == 0:
-        raise BundleError(
-            f"{what} of {budget:g} {unit} cannot be met: an image costs {_rounded_up(expected.min())} {unit} if all "
-            "images stay little, which is the smallest possible cost."
+        least = _rounded_up(expected.min())
+        raise TargetError(
+            f"{what} of {budget:g} {unit} cannot be met: an image costs {least} {unit} if all images stay little, "
+            "which is the smallest possible cost.",
+            least,
         )
     return int(affordable[np.lexsort((expected[affordable], -accuracy[affordable]))[0]])
 
@@ -49,22 +70,23 @@ def at_share(little_share: np.ndarray, tau: np.ndarray, wanted: float) -> int:
     return int(np.lexsort((np.isfinite(tau), np.abs(little_share - wanted)))[0])
 
 
-def at_floor(holds: np.ndarray, floor: float, proof: str = "") -> int:
+def at_floor(holds: np.ndarray, floor: float, floor_on: str = "accuracy", proof: str = "") -> int:
     """Return the index of the cheapest threshold, the last, that guarantees an accuracy of at least ``floor``.
 
     Args:
         holds: (T,) accuracy that is guaranteed at each threshold.
         floor: in [0, 1].
+        floor_on: the kind of accuracy, a key of ``FLOORS``, for the message.
         proof: basis of the guarantee, for the message.
 
     Raises:
-        BundleError: no threshold does; the message gives the highest possible floor.
+        TargetError: no threshold does; the message gives the highest possible floor.
     """
     held = np.flatnonzero(holds >= floor)
     if len(held) == 0:
-        best = np.floor(holds.max() * 1e4) / 1e4  # rounded down, so that this floor is possible
-        raise BundleError(
-            f"an accuracy floor of {floor:g} cannot be guaranteed{proof}: the highest possible is {best:.4f}."
+        best = f"{np.floor(holds.max() * 1e4) / 1e4:.4f}"  # rounded down, so that this floor is possible
+        raise TargetError(
+            f"{FLOORS[floor_on]} of {floor:g} cannot be guaranteed{proof}: the highest possible is {best}.", best
         )
     return int(held[-1])
 

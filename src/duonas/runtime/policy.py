@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .choose import BundleError, at_budget, at_floor, at_share
+from .choose import FLOORS, BundleError, at_budget, at_floor, at_share
 from .files import MOST_POLICY, read
 
 VERSION = 2
@@ -65,6 +65,7 @@ class DevicePolicy:
         num_classes: number K of classes.
         class_names: (K,), or empty.
         onnx: SHA-256 of each file by its name.
+        floor_on: what the floors in the table guarantee, a key of ``choose.FLOORS``.
     """
 
     tau: float
@@ -72,6 +73,7 @@ class DevicePolicy:
     num_classes: int
     class_names: tuple[str, ...]
     onnx: dict[str, str]
+    floor_on: str = "accuracy"
 
     def at_budget(self, expected_macs: float) -> Row:
         """Return the most accurate row of at most ``expected_macs`` per image; of equals the cheapest."""
@@ -89,8 +91,8 @@ class DevicePolicy:
         return self.table[at_share(self._column("little_share"), self._column("tau"), little_share)]
 
     def at_floor(self, accuracy: float) -> Row:
-        """Return the cheapest row that guarantees an accuracy of at least ``accuracy``."""
-        return self.table[at_floor(self._column("holds"), accuracy)]
+        """Return the cheapest row that guarantees an accuracy of at least ``accuracy``; see ``floor_on``."""
+        return self.table[at_floor(self._column("holds"), accuracy, self.floor_on)]
 
     def _column(self, name: str) -> np.ndarray:
         return np.array([getattr(row, name) for row in self.table])
@@ -214,7 +216,20 @@ def _parsed(value: dict[str, Any]) -> DevicePolicy:
         num_classes=classes,
         class_names=_class_names(value["class_names"], classes),
         onnx=_checksums(value["onnx"]),
+        floor_on=read_floor_on(value),
     )
+
+
+def read_floor_on(policy: dict[str, Any]) -> str:
+    """Read what the floors of a policy guarantee: the accuracy, where the policy does not say it.
+
+    Raises:
+        ValueError: it is none of ``choose.FLOORS``.
+    """
+    found = policy.get("floor_on", "accuracy")
+    if not isinstance(found, str) or found not in FLOORS:
+        raise ValueError(f"floor_on must be one of {', '.join(FLOORS)}, got {short(found)}")
+    return found
 
 
 def _class_names(names: Any, classes: int) -> tuple[str, ...]:
