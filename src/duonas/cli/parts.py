@@ -9,13 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.plugin import is_plugin
 from duonas.core.registry import KINDS, Part, find, names, summary
 
 RECIPE = "recipe"
 
 
 def parts_table(kind: str | None = None) -> Table:
-    """Return a table of all parts, or of one kind, without importing them.
+    """Return a table of all parts, or of one kind, without importing more than the metrics, which have several names.
 
     Raises:
         DuonasError: there is no such kind.
@@ -40,12 +41,14 @@ def describe_part(kind: str, name: str) -> Group:
         raise DuonasError(f"a recipe is not a part with options: `duonas profile {name}` describes it.")
     from duonas.recipe.keys import keys
 
+    name = _stem(kind, name)
     found: type[Part] = find(kind, name)
     table = Table("key", "value", "default", "", box=None, header_style="bold", pad_edge=False)
     for key in keys(found.Options, besides=_shared(found)):
         value, default = (text.replace("`", "") for text in (key.value, key.default))
         table.add_row(f"[cyan]{escape(key.name)}[/cyan]", escape(value), escape(default), escape(key.help))
-    about = escape(f"{summary(kind, name)}.")
+    used = _usable(kind, name)
+    about = escape(f"{summary(kind, name)}.") + (f"\nNames: {', '.join(used)}." if len(used) > 1 else "")
     where = KINDS[kind].key
     return Group(about, "", table) if table.rows else Group(about, "", escape(f"It has no keys besides {where}."))
 
@@ -56,7 +59,29 @@ def _rows(kind: str) -> Iterator[tuple[str, str]]:
 
         yield from ((name, headline(name)) for name in shipped())
     else:
-        yield from ((name, summary(kind, name)) for name in names(kind))
+        yield from ((", ".join(_usable(kind, name)), summary(kind, name)) for name in names(kind))
+
+
+def _usable(kind: str, name: str) -> tuple[str, ...]:
+    """Return the names by which a recipe can name a part; only a metric's file can define several."""
+    if kind != "metric" or is_plugin(name):
+        return (name,)
+    family: tuple[str, ...] = find(kind, name).family
+    return family or (name,)
+
+
+def _stem(kind: str, name: str) -> str:
+    """Return the name of the file of a part that a recipe names.
+
+    Raises:
+        DuonasError: there is no such metric.
+    """
+    if kind != "metric" or is_plugin(name):
+        return name
+    known = {each: stem for stem in names(kind) for each in _usable(kind, stem)}
+    if name not in known:
+        raise DuonasError(f"there is no metric {name!r}: {nearest(name, known)}, or your own as file.py:CLASS.")
+    return known[name]
 
 
 def _shared(part: type[Part]) -> type | None:
