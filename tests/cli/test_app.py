@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from duonas.core.registry import KINDS, names, summary
 from duonas.pipeline.profile import Feasibility, Profile, Spread
 from duonas.recipe.read import load, shipped
 from duonas.rundir.run import Run
+from duonas.search.metric import metrics
 
 BY_CLASS = {"balanced_accuracy": 0.765, "worst_class": {"class": "rare", "images": 4, "accuracy": 0.25}}
 MEASURED = {
@@ -248,7 +250,8 @@ def listed(*arguments):
 def test_list_names_all_there_is():
     result = listed()
     assert result.exit_code == 0
-    for name in (*shipped(), *filter(names, KINDS), *(part for kind in KINDS for part in names(kind))):
+    parts = (part for kind in KINDS for part in (metrics() if kind == "metric" else names(kind)))
+    for name in (*shipped(), *filter(names, KINDS), *parts):
         assert name in result.stdout
     assert all(summary(kind, name) for kind in KINDS for name in names(kind))
 
@@ -261,9 +264,17 @@ def test_one_kind_is_listed_alone_and_one_part_with_its_keys():
     assert "has no keys" in listed("score", "margin").stdout
 
 
+def test_metrics_are_listed_by_the_names_that_a_recipe_takes():
+    text = listed("metric").stdout
+    assert all(re.search(rf"\b{name}\b", text) for name in metrics())
+    assert not re.search(r"^metric +(expected|peak|member|stored)\b(?!_)", text, re.MULTILINE)
+    one = listed("metric", "peak_latency_ms").stdout
+    assert "most expensive image" in one and "Names: peak_macs, peak_latency_ms, peak_energy_mj." in one
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_part_can_be_shown(kind):
-    for name in names(kind):
+    for name in metrics() if kind == "metric" else names(kind):
         result = listed(kind, name)
         assert result.exit_code == 0 and result.stdout.strip(), name
 
@@ -274,6 +285,7 @@ def test_every_part_can_be_shown(kind):
         (["ruel"], "no kind of part 'ruel': did you mean 'rule'?"),
         (["rule", "cotrian"], "[train] rule has no choice 'cotrian': did you mean 'cotrain'?"),
         (["recipe", "quickstart"], "duonas profile quickstart"),
+        (["metric", "peak_mac"], "there is no metric 'peak_mac': did you mean 'peak_macs'"),
         (["rule", "nowhere.py:Mine"], "there is no file nowhere.py"),
     ],
 )

@@ -56,7 +56,11 @@ def test_tau_can_be_turned_while_it_runs(bundle, images):
 
 def test_it_says_what_it_is(bundle):
     bundle.tau = 0.25
-    assert repr(bundle) == "Bundle(image_shape=(3, 12, 12), tau=0.25)"
+    classes = len(bundle.class_names)
+    assert repr(bundle) == f"Bundle(image_shape=(3, 12, 12), classes={classes}, tau=0.25)"
+    row = bundle.set_share(0.5)
+    says = f"{row.little_share:.1%} stay little, {row.accuracy:.1%} accuracy, {row.expected_macs:,.0f} MACs on calib)"
+    assert repr(bundle) == f"Bundle(image_shape=(3, 12, 12), classes={classes}, tau={row.tau:.4g}: {says}"
 
 
 def test_a_budget_takes_the_best_row_it_can_pay(bundle, exported):

@@ -73,7 +73,12 @@ class Bundle:
         return cls(session, policy)
 
     def __repr__(self) -> str:
-        return f"Bundle(image_shape={self.image_shape}, tau={self.tau:.4g})"
+        known = f"image_shape={self.image_shape}, classes={self._policy.num_classes}, tau={self.tau:.4g}"
+        row = next((row for row in self.table if np.float32(row.tau) == self._tau), None)
+        if row is None:  # a tau of the user's own
+            return f"Bundle({known})"
+        share, accuracy = f"{row.little_share:.1%}", f"{row.accuracy:.1%}"
+        return f"Bundle({known}: {share} stay little, {accuracy} accuracy, {row.expected_macs:,.0f} MACs on calib)"
 
     @property
     def class_names(self) -> tuple[str, ...]:
