@@ -31,16 +31,25 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pyarrow.Tabl
         raise _unreadable(path, error) from error
 
 
+def read_schema(path: Path) -> pyarrow.Schema:
+    """The names and types of the columns in ``path``, and its metadata.
+
+    Raises:
+        DuonasError: the file is missing or not Parquet.
+    """
+    try:
+        return parquet.read_schema(path)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
 def column_names(path: Path) -> list[str]:
     """The column names of the table in ``path``, without reading its rows.
 
     Raises:
         DuonasError: the file is missing or not Parquet.
     """
-    try:
-        return list(parquet.read_schema(path).names)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
+    return list(read_schema(path).names)
 
 
 def _unreadable(path: Path, error: Exception) -> DuonasError:

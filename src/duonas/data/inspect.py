@@ -57,7 +57,9 @@ class Inspected:
         lines = [f"{problem.message}{_named(problem.names)}" for problem in errors]
         if len(lines) == 1:
             raise DuonasError(f"{lines[0]}.")
-        raise DuonasError("the data cannot be used as they are:\n" + "\n".join(f"- {line}" for line in lines))
+        more = [f"and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else []
+        listed = "\n".join(f"- {line}" for line in (*lines[:NAMED], *more))
+        raise DuonasError(f"the data cannot be used as they are:\n{listed}")
 
 
 def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -> tuple[Inspected, Images]:

@@ -22,8 +22,9 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import expand, read_json, write_json
 from duonas.core.parquet import read_table, write_rows
 from duonas.core.protocols import Progress, silent
-from duonas.data.decode import Stored, decode_in_order
+from duonas.data.decode import decode_in_order
 from duonas.data.facts import ImageFact, ImageFacts
+from duonas.data.lazy import Chosen
 from duonas.data.listing import Listing
 from duonas.data.ondisk import OnDisk, Pixels
 from duonas.runtime.prepare import Preparation
@@ -169,7 +170,7 @@ def _add(
     broken: dict[str, ImageFact] = {}
     with _Writer(folder, 3 * preparation.image_size**2, known) as writer:
         number = 0
-        for chunk, facts in decode_in_order(_Chosen(listing.images, missing), preparation):
+        for chunk, facts in decode_in_order(Chosen(listing.images, missing), preparation):
             for pixels, fact in zip(chunk, facts, strict=True):
                 each = stamps[missing[number]]
                 number += 1
@@ -251,19 +252,6 @@ class _Writer:
     def _rewind(self, images: int) -> None:
         self._file.seek((images + 1) * self._each)
         self._file.truncate()
-
-
-class _Chosen(Sequence[Stored]):
-    """Some images of a sequence, none of which is loaded before it is asked for."""
-
-    def __init__(self, images: Sequence[Stored], rows: Sequence[int]) -> None:
-        self._images, self._rows = images, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, i: Any) -> Any:
-        return self._images[self._rows[i]]
 
 
 def _check_room(folder: Path, needed: int) -> None:
