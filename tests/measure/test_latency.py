@@ -78,7 +78,7 @@ def test_pieces_put_together_are_the_whole(exported_at, images, position):
     """What is timed is what is deployed."""
     folder = exported_at(position)
     floats = images.pixels[:40].numpy().astype(np.float32) / np.float32(255)
-    sessions = open_sessions(folder, threads=1)
+    sessions = open_sessions(folder, MeasureOptions(threads=1))
     *first, score = run(sessions.light, floats)
     (tower,) = run(sessions.big_tower, sessions.features(floats))
     little = first[0] if position == "after_little" else run(sessions.little_tower, sessions.features(floats))[0]

@@ -113,7 +113,7 @@ def latency(
         routed time to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``); and
         ``router_us``, the time of the score for one image in microseconds.
     """
-    timer = Timer(open_sessions(bundle, options.threads), pixels, is_little, tau)
+    timer = Timer(open_sessions(bundle, options), pixels, is_little, tau)
     order, images = stream(0, "latency"), options.latency_images
     total = images + options.throughput_batches
     progress(0, total)

@@ -169,4 +169,5 @@ def _environment(options: MeasureOptions) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "onnxruntime": onnxruntime.__version__,
         "threads": options.threads or "default",
+        "spinning": options.spinning,
     }

@@ -17,3 +17,5 @@ class MeasureOptions:
     """Number of batches of 64 images to time."""
     threads: CountOrZero = 0
     """CPU threads of ONNX Runtime; 0: its default."""
+    spinning: bool = False
+    """Whether ONNX Runtime's threads keep their cores busy while they wait for work, as in ``Bundle.load``."""

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper
 
 from duonas.deploy.split import split
-
-ERRORS_ONLY = 3
+from duonas.measure.options import MeasureOptions
+from duonas.runtime.session import open_session
 
 
 class Sessions(NamedTuple):
@@ -55,19 +54,24 @@ class Sessions(NamedTuple):
         return found
 
 
-def open_sessions(bundle: Path, threads: int) -> Sessions:
-    """Open all sessions of an export folder, with a number of CPU threads; 0: ONNX Runtime's default."""
+def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
+    """Open all sessions of an export folder by the ``[measure]`` table."""
     pieces = split(onnx.load(bundle / "dynamic.onnx"))
+
+    def opened(model: onnx.ModelProto | str) -> Any:
+        source = bundle / model if isinstance(model, str) else model.SerializeToString()
+        return open_session(source, options.threads, spinning=options.spinning)
+
     return Sessions(
-        routed=open_session(str(bundle / "dynamic.onnx"), threads),
-        little=open_session(str(bundle / "little.onnx"), threads),
-        big=open_session(str(bundle / "big.onnx"), threads),
-        light=open_session(pieces.light.SerializeToString(), threads),
-        stem=open_session(pieces.stem.SerializeToString(), threads) if pieces.stem else None,
-        score=open_session(pieces.score.SerializeToString(), threads),
-        idle=open_session(_idle(pieces.score).SerializeToString(), threads),
-        little_tower=open_session(pieces.little.SerializeToString(), threads) if pieces.little else None,
-        big_tower=open_session(pieces.big.SerializeToString(), threads),
+        routed=opened("dynamic.onnx"),
+        little=opened("little.onnx"),
+        big=opened("big.onnx"),
+        light=opened(pieces.light),
+        stem=opened(pieces.stem) if pieces.stem else None,
+        score=opened(pieces.score),
+        idle=opened(_idle(pieces.score)),
+        little_tower=opened(pieces.little) if pieces.little else None,
+        big_tower=opened(pieces.big),
     )
 
 
@@ -86,18 +90,3 @@ def run(session: Any, images: np.ndarray, **more: np.ndarray) -> list[np.ndarray
 def bound(session: Any, images: np.ndarray, **more: np.ndarray) -> Callable[[], list[np.ndarray]]:
     """Return the call of ``run`` without arguments, so that only the session is timed."""
     return partial(session.run, None, {session.get_inputs()[0].name: images, **more})
-
-
-def open_session(model: str | bytes, threads: int) -> Any:
-    """Open an ONNX Runtime session on the CPU.
-
-    Args:
-        model: path of a file, or the bytes of a serialised model.
-        threads: CPU threads; 0: ONNX Runtime's default.
-    """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    options.intra_op_num_threads = threads
-    # Threads of one session must not spin while the next one is timed.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from .arguments import checked_images, number, thread_count
+from .arguments import checked_images, number
 from .choose import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
 from .policy import DevicePolicy, Row, load_policy
-
-ERRORS_ONLY = 3  # log severity; ONNX Runtime would warn that tau is an input and not a constant
+from .session import open_session
 
 
 class Prediction(NamedTuple):
@@ -49,27 +48,22 @@ class Bundle:
         self.tau = policy.tau
 
     @classmethod
-    def load(cls, folder: str | PathLike[str], threads: int = 0) -> Bundle:
+    def load(cls, folder: str | PathLike[str], threads: int = 0, *, spinning: bool = False) -> Bundle:
         """Open an export folder.
 
         Args:
             folder: the folder of ``dynamic.onnx`` and ``policy.json``.
-            threads: CPU threads of ONNX Runtime; 0: its default.
+            threads: CPU threads of ONNX Runtime; 0: its default, one for each core.
+            spinning: whether the threads keep their cores busy while they wait for work, for some milliseconds after
+                every call; else they sleep.
 
         Raises:
-            BundleError: a file is missing or damaged, the checksums in the policy differ from the files', or the graph
-                is not one of a routed pair.
+            BundleError: a file is missing or damaged, the checksums in the policy differ from the files', the graph is
+                not one of a routed pair, or an argument is not what it must be.
         """
         folder = Path(folder)
         policy = load_policy(folder / POLICY)
-        model = check_model(folder, policy.onnx)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
-        options.intra_op_num_threads = thread_count(threads)
-        try:
-            session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions have no common base class
-            raise BundleError(f"ONNX Runtime cannot open {folder / MODEL}: {one_line(error)}.") from error
+        session = open_session(check_model(folder, policy.onnx), threads, spinning=spinning)
         return cls(session, policy)
 
     def __repr__(self) -> str:
