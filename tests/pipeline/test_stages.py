@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -351,6 +352,37 @@ def test_killed_while_tau_is_chosen_again_the_same_call_mends_it(copy, tmp_path,
         duonas.rechoose(copy, share=0.4)
     duonas.rechoose(copy, share=0.4)
     assert routed_files(copy) == routed_files(other)
+
+
+def test_a_disk_that_is_full_at_any_moment_leaves_the_run_as_it_was(copy, monkeypatch):
+    """Every write of the call fails in turn, until there is none left to fail."""
+
+    def all_files():
+        files = (path for path in copy.rglob("*") if path.is_file() and path.name != ".lock")
+        return {str(path.relative_to(copy)): path.read_bytes() for path in files}
+
+    before, sync, failing = all_files(), os.fsync, 0
+    while True:
+        writes = 0
+
+        def full(handle, last=failing):
+            nonlocal writes
+            writes += 1
+            if writes > last:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            sync(handle)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            try:
+                duonas.rechoose(copy, share=0.4)
+                break
+            except DuonasError as error:
+                assert "No space left on device; nothing was changed" in str(error)
+        assert all_files() == before, f"after {failing} writes"
+        failing += 1
+    assert failing > 8 and read_json(copy / "export" / "policy.json")["choice"] == {"share": 0.4}
+    assert not list(copy.rglob("*.part"))
 
 
 def test_a_latency_is_chosen_by_the_time_of_the_exported_files(copy):

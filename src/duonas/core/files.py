@@ -6,8 +6,10 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,64 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return path
+
+
+@contextmanager
+def restored(paths: Sequence[Path], folder: Path) -> Iterator[None]:
+    """Put files and folders back as they were if the block raises an error, such as on a full disk.
+
+    They are kept as hard links, which take no space, or as copies where the file system has no links. So the block
+    must replace files, as ``write_atomic`` does, and never write into them. What a killed process leaves is a
+    temporary folder.
+
+    Args:
+        paths: files and folders that the block may replace or create.
+        folder: an existing folder on their file system, for the temporary folder.
+
+    Raises:
+        DuonasError: they cannot be kept; the block is then not entered.
+    """
+    try:
+        kept = Path(tempfile.mkdtemp(dir=folder, prefix=".before.", suffix=".part"))
+    except OSError as error:
+        raise DuonasError(f"cannot write to {folder}: {error.strerror or error}; nothing was changed.") from error
+    try:
+        try:
+            for number, path in enumerate(paths):
+                _keep(path, kept / str(number))
+        except OSError as error:
+            raise DuonasError(f"cannot write to {folder}: {error.strerror or error}; nothing was changed.") from error
+        try:
+            yield
+        except Exception:
+            for number, path in enumerate(paths):
+                _put_back(kept / str(number), path)
+            raise
+    finally:
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+def _keep(path: Path, kept: Path) -> None:
+    if path.is_dir():
+        shutil.copytree(path, kept, copy_function=_link)
+    elif path.exists():
+        _link(path, kept)
+
+
+def _link(path: str | Path, kept: str | Path) -> None:
+    try:
+        os.link(path, kept)
+    except OSError:  # this file system has no hard links
+        shutil.copy2(path, kept)
+
+
+def _put_back(kept: Path, path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif not kept.exists():
+        path.unlink(missing_ok=True)
+    if kept.exists():
+        kept.replace(path)
 
 
 def expand(path: str | Path, key: str) -> Path:

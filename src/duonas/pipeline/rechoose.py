@@ -6,6 +6,7 @@ from pathlib import Path
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
+from duonas.core.files import restored
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress
 from duonas.deploy.bundle import set_threshold
@@ -22,8 +23,8 @@ from duonas.rundir.run import Run
 def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **target: float | str) -> Path:
     """Choose another threshold for a run's pair, without training, and update recipe, policy and export.
 
-    Stages after the export become outdated; ``duonas report RUN`` repeats them. If the target cannot be met, nothing
-    changes. An interrupted call is resumed by the same call or by ``run``.
+    Stages after the export become outdated; ``duonas report RUN`` repeats them. If the target cannot be met, or the
+    disk is full, nothing changes. An interrupted call is resumed by the same call or by ``run``.
 
     Args:
         folder: a run with a finished pair.
@@ -47,10 +48,10 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
             times = _times(context, policy, exported, report) if needs_times(recipe.route) else None
             policy = decide(policy, calibration, recipe.route, times)
             context.warn(stages.unkept(policy))
+        with watch.stage("export") as report, restored(_changed(run), run.folder):
             run.change(recipe, "route")
             run.start("route")
             run.finish("route", stages.save_policy(run, policy, calibration))
-        with watch.stage("export") as report:
             run.start("export")
             if exported:
                 set_threshold(run.export, policy)
@@ -58,6 +59,11 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
             else:
                 run.finish("export", stages.export(context, report))
     return Path(folder)
+
+
+def _changed(run: Run) -> tuple[Path, ...]:
+    """Return all that choosing a threshold changes: all of it, or none where something cannot be written."""
+    return run.recipe_file, run.stages_file, run.policy, run.calib, run.export
 
 
 def _need_pair(run: Run) -> None:
