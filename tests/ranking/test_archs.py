@@ -51,6 +51,12 @@ def test_a_file_names_archs_by_text_or_by_choices(tmp_path):
     assert chosen_archs(SMALL, str(path), seed=0) == [SMALL.arch(cell=CELL), largest, smallest]
 
 
+def test_a_file_names_archs_by_value(tmp_path):
+    path, archs = tmp_path / "archs.txt", chosen_archs(LARGE, 3, seed=0)
+    path.write_text("\n".join(json.dumps({"values": LARGE.values(arch)}) for arch in archs))
+    assert chosen_archs(LARGE, str(path), seed=0) == archs
+
+
 @pytest.mark.parametrize(
     ("space", "text", "message"),
     [
@@ -61,7 +67,13 @@ def test_a_file_names_archs_by_text_or_by_choices(tmp_path):
         (SMALL, "{no json", "line 1 of .*archs.txt: not JSON"),
         (SMALL, '{"edge01.operation": 0}', "has no choice for axis"),
         (SMALL, '{"choices": 3}', "not an arch"),
-        (LARGE, CELL, "'mobilenet' has no text for its archs: give the choices of each as JSON"),
+        (LARGE, CELL, "'mobilenet' has no text for its archs: give the values of each as JSON"),
+        (SMALL, '{"values": {"edge01.operation": "none"}}', "the values of an arch need axis 'edge02.operation', too"),
+        (SMALL, '{"values": {"edge01.operation": "add"}}', "has no value 'add'"),
+        (SMALL, '{"values": {"edge10.operation": [1]}}', "has no axis 'edge10.operation': did you mean 'edge"),
+        (SMALL, '{"values": 3}', "the values of an arch must be given by axis, got 3"),
+        (LARGE, json.dumps({"values": LARGE.values(LARGE.largest()) | {"stage1.depth": 1}}),
+         "axis 'stage1.block1.kernel' is not active in an arch of these values: leave it out"),
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_arch_is_named(tmp_path, space, text, message):

@@ -65,6 +65,7 @@ def test_a_row_says_all_that_is_known_of_an_arch(tmp_path):
     (row,) = evaluate_archs(SMALL, [arch], Answers(), tmp_path / "e.parquet", silent)
     assert (row.arch, row.cell, row.params, row.macs) == (arch.id, CELL, 2, 3)
     assert Arch(SMALL.name, tuple(json.loads(row.choices).items())) == arch
+    assert json.loads(row.values) == SMALL.values(arch)
     (row,) = evaluate_archs(LARGE, [LARGE.smallest()], Answers(), tmp_path / "l.parquet", silent)
     assert row.cell is None
 

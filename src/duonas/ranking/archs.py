@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError
@@ -89,16 +90,31 @@ def _text(path: Path, content: bytes) -> str:
 
 
 def _read(space: SearchSpace, line: str) -> Arch:
-    """Parse an arch: a cell's text, or the JSON of ``choices`` in ``archs.parquet``, with or without its space."""
+    """Parse an arch: a cell's text, or JSON with its ``values`` or its ``choices`` as in ``archs.parquet``."""
     if not line.startswith("{"):
         if space.text(space.smallest()) is None:
             raise DuonasError(
-                f"search space {space.name!r} has no text for its archs: give the choices of each as JSON, such as "
-                f"{json.dumps(dict(space.smallest().choices))[:60]}..."
+                f"search space {space.name!r} has no text for its archs: give the values of each as JSON, such as "
+                f"{json.dumps({'values': space.values(space.smallest())})[:60]}..."
             )
         return space.arch(cell=line)
     try:
         value = json.loads(line)
     except ValueError as error:
         raise DuonasError(f"not JSON: {error}.") from error
+    if set(value) == {"values"}:
+        return _by_value(space, value["values"])
     return space.validate(Arch.from_json(value if "choices" in value else {"space": space.name, "choices": value}))
+
+
+def _by_value(space: SearchSpace, values: Any) -> Arch:
+    if not isinstance(values, dict):
+        raise DuonasError(f"the values of an arch must be given by axis, got {values!r:.80}.")
+    arch = space.arch(**values)
+    unused = [name for name in values if name not in arch]
+    if unused:
+        raise DuonasError(f"axis {unused[0]!r} is not active in an arch of these values: leave it out.")
+    lacking = [name for name, _ in arch.choices if name not in values]
+    if lacking:
+        raise DuonasError(f"the values of an arch need axis {lacking[0]!r}, too.")
+    return arch

@@ -21,13 +21,17 @@ from duonas.search.evaluate import Evaluator
 SAVE_SECONDS = 30.0  # between two saves of the results so far
 SCHEMA = pyarrow.schema(
     [("arch", pyarrow.string()), ("cell", pyarrow.string()), ("choices", pyarrow.string()),
-     ("params", pyarrow.int64()), ("macs", pyarrow.int64()), ("accuracy", pyarrow.float64())]
+     ("params", pyarrow.int64()), ("macs", pyarrow.int64()), ("accuracy", pyarrow.float64()),
+     ("values", pyarrow.string())]
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class RankRow:
-    """An evaluated subnet: its cell text where the space has one, its choices as JSON, its accuracy in [0, 1]."""
+    """An evaluated subnet: its cell text where the space has one, its accuracy in [0, 1].
+
+    ``choices`` and ``values`` are the indices and the values on its axes, as JSON.
+    """
 
     arch: str
     cell: str | None
@@ -35,6 +39,7 @@ class RankRow:
     params: int
     macs: int
     accuracy: float
+    values: str = "{}"
 
 
 def evaluate_archs(
@@ -87,7 +92,8 @@ def _key(arch: Arch) -> str:
 
 def _row(space: SearchSpace, key: str, evaluator: Evaluator, subnet: Subnet) -> RankRow:
     arch, cost = subnet.arch, evaluator.cost(subnet)
-    return RankRow(arch.id, space.text(arch), key, cost.params, cost.macs, evaluator.evaluate(subnet).accuracy)
+    accuracy, values = evaluator.evaluate(subnet).accuracy, json.dumps(space.values(arch))
+    return RankRow(arch.id, space.text(arch), key, cost.params, cost.macs, accuracy, values)
 
 
 def _summary(accuracies: Sequence[float]) -> dict[str, float]:

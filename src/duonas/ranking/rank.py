@@ -54,7 +54,8 @@ def rank(
 
     Args:
         folder: a run whose supernet is trained.
-        archs: how many archs to draw, ``"all"``, or a file with an arch on each line: a cell's text or choices as JSON.
+        archs: how many archs to draw, ``"all"``, or a file with an arch on each line: a cell's text, or values or
+            choices as JSON.
         table: accuracies of networks trained from scratch, and the trivial predictors to compare the ranking with.
         split: ``"val"``, or ``"test"`` as papers do; whatever is then chosen by the result has seen the test images.
         role: ``"big"``, or ``"little"`` where its weights or blocks differ from big's; where the split point is
