@@ -9,6 +9,7 @@ from duonas.installation import explain
 
 if TYPE_CHECKING:
     from duonas.api.compare import compare
+    from duonas.api.inspect import inspect
     from duonas.api.rank import rank
     from duonas.api.run import Run, rechoose, run
     from duonas.core.arch import Arch
@@ -44,6 +45,7 @@ _HOMES = {
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "supernet.supernet:Supernet",
     "compare": "api.compare:compare",
+    "inspect": "api.inspect:inspect",
     "load_recipe": "recipe.read:load",
     "load_study": "recipe.study:load_study",
     "profile": "pipeline.profile:profile",
@@ -68,6 +70,7 @@ __all__ = [
     "SearchSpace",
     "Supernet",
     "compare",
+    "inspect",
     "load_recipe",
     "load_study",
     "profile",

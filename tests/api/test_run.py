@@ -54,6 +54,12 @@ def test_its_repr_says_what_is_there(run, unfinished):
     assert "<img" in run._repr_html_() and "finished: nothing yet" in unfinished._repr_html_()
 
 
+def test_its_data_are_those_of_the_recipe(run, unfinished):
+    assert run.data == duonas.inspect(run.recipe).to_json() and run.data["all"]["images"] == 1797
+    with pytest.raises(DuonasError, match="train"):
+        _ = unfinished.data
+
+
 def test_archs_are_given_by_value(run):
     archs, space_axes = run.archs, {"resolution", "stage1.depth", "stage1.block0.expansion", "stage2.width"}
     assert space_axes <= set(archs.columns) and "choices" not in archs.columns and "values" not in archs.columns

@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -14,11 +15,14 @@ from typer.testing import CliRunner
 
 import duonas
 import duonas.pipeline
+import listings
 from duonas.cli.app import app
 from duonas.core.errors import DuonasError
 from duonas.core.plugin import load_plugin
 from duonas.core.progress import Silent
 from duonas.core.registry import KINDS, names, summary
+from duonas.data.listing import Problem
+from duonas.data.report import report_data
 from duonas.pipeline.profile import Feasibility, Profile, Spread
 from duonas.recipe.read import load, shipped
 from duonas.rundir.run import Run
@@ -71,7 +75,7 @@ class Pipeline(ModuleType):
             Feasibility("peak_memory_bytes", 512, False, "the smallest pair needs 1,024"),
         )
         couplings = {"nested": 2**70, "sibling": 3**50, "partial": 5**30}
-        return Profile(12_345_678_901_234_567_890, couplings, "partial", (1, 3), figures, limits, None, self.refusal)
+        return Profile(12_345_678_901_234_567_890, couplings, "partial", (1, 3), figures, limits, refusal=self.refusal)
 
 
 @pytest.fixture
@@ -169,6 +173,33 @@ def test_profile_ends_as_a_run_would_where_constraints_cannot_be_met(pipeline):
     result = call("profile", "quickstart")
     assert result.exit_code == 2 and result.stderr == f"duonas: {pipeline.refusal}\n"
     assert "needs 1,024" in result.stdout  # the tables say by how much, all the same
+
+
+@pytest.fixture
+def inspected(monkeypatch, tmp_path):
+    """Stands in for the inspection of images; the report that it gives can be changed."""
+    given = {"report": report_data(listings.inspected(listings.listed({"cat": 400, "dog": 400})))}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("duonas.pipeline.inspect.inspect", lambda recipe, progress: given["report"])
+    return given
+
+
+def test_data_prints_the_report_and_writes_all_of_it(inspected):
+    result = call("data", "quickstart", "--json", "data.json")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{inspected['report']}\n"
+    assert json.loads(Path("data.json").read_text()) == inspected["report"].to_json()
+
+
+def test_data_ends_as_a_run_would_where_there_are_errors(inspected):
+    names = tuple(f"cat/[b]{number}.png (truncated)" for number in range(12))
+    lost = Problem("broken", "12 images cannot be read", names, error=True)
+    inspected["report"] = replace(inspected["report"], problems=(lost,))
+    result = call("data", "quickstart")
+    assert result.exit_code == 2 and result.stderr == "duonas: a run would stop: the data has 1 error.\n"
+    assert "error: 12 images cannot be read: cat/[b]0.png (truncated)" in result.stdout
+    assert "and 2 more." in result.stdout and "cat/[b]11.png" not in result.stdout
+    assert "cat/[b]11.png" in call("data", "quickstart", "--names", "100").stdout
 
 
 @pytest.mark.parametrize(

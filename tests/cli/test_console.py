@@ -36,6 +36,14 @@ def test_lines_come_now_and_then_with_time_left_and_figures():
     ]
 
 
+def test_text_of_several_lines_is_written_as_it_is():
+    table = "class  train\n[b]        3\nx" + "y" * 200
+    said, screen = [], io.StringIO()
+    Lines(said.append).note(table)
+    Bars(Console(file=screen, width=60, force_terminal=True)).note(table)
+    assert said == [table] and screen.getvalue() == f"{table}\n"
+
+
 def test_a_stage_that_fails_is_not_called_done():
     said = []
     with pytest.raises(KeyboardInterrupt), Lines(said.append, Clock()).stage("train"):

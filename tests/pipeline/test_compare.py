@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
+import listings
 from duonas.core.errors import DuonasError
+from duonas.core.progress import Silent
 from duonas.pipeline.compare import compare, run_folder, slug
 from duonas.recipe.study import load_study
 from duonas.rundir.run import Run
@@ -33,12 +36,25 @@ finetune = { mode = "independent", epochs = 1 }
 """
 
 
+class Notes(Silent):
+    def __init__(self):
+        self.texts = []
+
+    def note(self, text):
+        self.texts.append(text)
+
+
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def heard():
+    return Notes()
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, heard):
     folder = tmp_path_factory.mktemp("studies")
     (folder / "small.toml").write_text(STUDY)
     study = load_study(folder / "small.toml")
-    return study, folder / "runs", compare(study, folder / "runs")
+    return study, folder / "runs", compare(study, folder / "runs", heard)
 
 
 def test_every_variant_is_run_and_compared_with_the_first(done):
@@ -54,6 +70,13 @@ def test_every_variant_is_run_and_compared_with_the_first(done):
     assert apart["over_first"]["routed"]["mean"] == 0
     text = page.read_text()
     assert "&lt;b&gt;little&lt;/b&gt; &amp; big" in text and text.count('class="lead"') == 2
+
+
+def test_the_images_that_the_runs_share_are_described_once_and_stored_in_each(done, heard):
+    _, folder, _ = done
+    assert len(heard.texts) == 1 and "8 x 8 (1,797)" in heard.texts[0]
+    for variant in ("Trained apart", "plain"):
+        assert json.loads((run_folder(folder, variant, 0) / "data.json").read_text())["all"]["images"] == 1797
 
 
 def test_both_variants_have_the_pair_that_was_given_and_one_supernet(done):
@@ -105,7 +128,8 @@ def test_seeds_give_a_mean_and_a_deviation_and_differences_go_seed_by_seed(tmp_p
         (folder / "measure.json").write_text(text)
 
     monkeypatch.setattr(comparing.stages, "run", measured)
-    monkeypatch.setattr(comparing, "read_splits", lambda *_: None)
+    images = SimpleNamespace(inspected=listings.inspected(listings.listed({"cat": 4, "dog": 4})))
+    monkeypatch.setattr(comparing, "read_splits", lambda *_: images)
     compare(load_study(path), tmp_path / "runs")
     a, b = json.loads((tmp_path / "runs" / "s.json").read_text())["variants"]
     assert a["figures"]["routed"] == pytest.approx({"mean": 0.6, "std": 0.1 * 2**0.5})

@@ -20,6 +20,8 @@ from duonas.core.cell import OPERATIONS
 from duonas.core.cost import PairCost
 from duonas.core.files import read_json, write_json
 from duonas.costs.analytic import analytic
+from duonas.data.listing import Skipped
+from duonas.data.report import DataReport, report_data
 from duonas.measure.accuracy import Outputs, accuracies, routing
 from duonas.pair.facts import PairFacts, Preprocessing
 from duonas.ranking.evaluate import RankRow
@@ -28,6 +30,7 @@ from duonas.ranking.table import Benchmark
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.threshold import sweep
 from duonas.spaces.nasbench201 import NasBench201
+from listings import inspected, known, listed
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 EVIL = """<script>window.injected = true; alert(1)</script>"""
@@ -119,12 +122,21 @@ def fabricate(
         "onnx": {"dynamic.onnx": "ab" * 32}, "num_classes": classes, "image_size": 32, "class_names": all_names,
     }  # fmt: skip
     write_json(folder / "pair/policy.json", policy)
+    write_json(folder / "data.json", data(all_names, images // classes).to_json())
     _write_search(folder, rng, cost, right)
     _write_examples(folder, rng, arrays, score, is_little)
     _write_story(folder, rng)
     _write_baselines(folder, cost, right)
     assert 0 <= share <= 1
     return folder
+
+
+def data(names: list[str], each: int) -> DataReport:
+    """The report of a data set of ``each`` test images a class, one of them a copy of one to train on."""
+    listing = listed({name: 4 * each for name in names}, skipped=(Skipped("pictures/notes.txt", "not an image"),))
+    facts = known(listing)
+    facts.pixels[3] = facts.pixels[0]
+    return report_data(inspected(listing, facts))
 
 
 LITTLE = "|skip_connect~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|avg_pool_3x3~1|none~2|"

@@ -90,7 +90,7 @@ def test_a_score_that_is_the_same_everywhere_and_a_little_that_is_always_right(r
 
 
 def test_a_threshold_that_was_chosen_on_few_images_is_doubted(run: Path) -> None:
-    assert "Beware" not in write_report(run).read_text()
+    assert "Beware: the threshold" not in write_report(run).read_text()
     write_json(run / "pair/policy.json", read_json(run / "pair/policy.json") | {"images": 25})
     page = write_report(run).read_text()
     assert "Beware: the threshold is chosen on half of the calib split, only 25 images" in page and "10 points" in page

@@ -36,7 +36,7 @@ def watching(progress: StageProgress | bool | None) -> StageProgress:
         return _shown(Console(stderr=True), always=progress is True)
     if progress is False:
         return Warnings()
-    if not all(callable(getattr(progress, name, None)) for name in ("stage", "skip", "warn")):
+    if not all(callable(getattr(progress, name, None)) for name in ("stage", "skip", "note", "warn")):
         raise DuonasError(f"progress must be True, False, None or a StageProgress, got {progress!r:.80}.")
     return progress
 

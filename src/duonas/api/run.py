@@ -115,6 +115,12 @@ class Run(PathLike[str]):
         return Bundle.load(self._files.export)
 
     @property
+    def data(self) -> dict[str, Any]:
+        """The content of ``data.json``: counts of the images by split and class, what was skipped, copies, problems."""
+        found: dict[str, Any] = read_json(self._needed(self._files.data, "train"))
+        return found
+
+    @property
     def report(self) -> Path:
         """The page of the report, for a browser."""
         return self._needed(self._files.report, "report")

@@ -110,6 +110,40 @@ for _command in UP_TO:
 
 
 @app.command()
+def data(
+    recipe: RecipeArgument,
+    override: SetOption = None,
+    names: Annotated[int, typer.Option(min=0, help="How many files to name of each problem.")] = 10,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write all of it, with every name, as JSON.")
+    ] = None,
+) -> None:
+    """Show what the images of a recipe are before any training: counts, sizes, what is skipped, and what is wrong.
+
+    The exit code is 2 if a run would stop because of errors.
+
+    [dim]duonas data quickstart --set data.name=folder --set data.path=pictures[/dim]
+    """
+    with one_line_errors():
+        from duonas.cli.console import watch
+        from duonas.core.files import write_json
+        from duonas.recipe.read import load
+
+        loaded = load(recipe, override or ())
+        from duonas.data.describe import describe
+        from duonas.pipeline.inspect import inspect
+
+        console = _console()
+        found = inspect(loaded, progress=watch(console))
+        _print(describe(found, names))
+        if json is not None:
+            write_json(json, found.to_json())
+        if found.errors:
+            number = len(found.errors)
+            raise DuonasError(f"a run would stop: the data has {number} {'error' if number == 1 else 'errors'}.")
+
+
+@app.command()
 def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
     """Show before any training the number of archs and pairs, their costs, and which constraints can be met.
 

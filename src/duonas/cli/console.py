@@ -73,6 +73,10 @@ class Lines:
         """Write one line."""
         self._write(f"{name}: {why}")
 
+    def note(self, text: str) -> None:
+        """Write the text as it is."""
+        self._write(text)
+
     def warn(self, sentence: str) -> None:
         """Write one line on stderr."""
         complain(sentence, "yellow")
@@ -100,6 +104,10 @@ class Bars:
     def skip(self, name: str, why: str) -> None:
         """Write one line that is aligned with the bars."""
         self._console.print(f"{name:<8} [dim]{why}[/dim]", highlight=False)
+
+    def note(self, text: str) -> None:
+        """Write the text as it is."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, sentence: str) -> None:
         """Write one line on stderr."""

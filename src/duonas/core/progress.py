@@ -20,6 +20,10 @@ class StageProgress(Protocol):
         """Show that a stage is skipped, and why, such as ``"done before"``."""
         ...
 
+    def note(self, text: str) -> None:
+        """Show text of several lines, such as a table."""
+        ...
+
     def warn(self, sentence: str) -> None:
         """Show a warning of one sentence, before long work whose result could be better."""
         ...
@@ -34,6 +38,9 @@ class Silent:
         yield silent
 
     def skip(self, name: str, why: str) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
         """Show nothing."""
 
     def warn(self, sentence: str) -> None:

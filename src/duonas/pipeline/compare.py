@@ -13,9 +13,11 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.core.processes import process_count
 from duonas.core.progress import Silent, StageProgress
+from duonas.data.report import report_data
 from duonas.data.splits import Splits
 from duonas.pipeline import stages
 from duonas.pipeline.context import read_splits
+from duonas.pipeline.inspect import show
 from duonas.recipe.locations import first_difference
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
@@ -89,7 +91,9 @@ class _Shared:
     def of(self, recipe: Recipe, watch: StageProgress) -> Splits:
         key = (recipe.data, recipe.seed)
         if self._splits is None or key != self._key:
-            self._key, self._splits = key, read_splits(recipe, watch)
+            first, self._key, self._splits = self._splits is None, key, read_splits(recipe, watch)
+            if first:
+                show(report_data(self._splits.inspected), watch)
         return self._splits
 
 

@@ -21,6 +21,7 @@ from duonas.core.rng import stream
 from duonas.core.tensors import save_tensors
 from duonas.data.batches import evaluation_batches
 from duonas.data.distributed import leave
+from duonas.data.report import report_data
 from duonas.data.splits import Splits
 from duonas.deploy.bundle import export_bundle
 from duonas.measure.measure import measure as measure_bundle
@@ -30,6 +31,7 @@ from duonas.pipeline.check import check
 from duonas.pipeline.constraints import constraints_of
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
+from duonas.pipeline.inspect import show
 from duonas.pipeline.pairs import chosen_router, take_pair
 from duonas.pipeline.reuse import adopt
 from duonas.recipe.locations import gone
@@ -41,7 +43,7 @@ from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide, needs_times
 from duonas.routing.route import fit as fit_policy
 from duonas.routing.routed import observe
-from duonas.routing.threshold import Unreachable, sample_size_warning
+from duonas.routing.threshold import Unreachable
 from duonas.rundir.run import Run
 from duonas.rundir.stages import STAGES
 from duonas.search.front import Front
@@ -256,10 +258,11 @@ def run(
         except DuonasError:
             opened.forget_if_new()
             raise
-        if needs_images and opened.writes and not opened.is_done("route"):
-            warning = sample_size_warning(-(-len(context.splits.calib) // 2))
-            if warning:
-                watch.warn(warning)
+        if needs_images and opened.writes and not opened.data.exists():
+            found = report_data(context.splits.inspected)
+            write_json(opened.data, found.to_json())
+            if splits is None:  # else the caller has shown them
+                show(found, watch)
         for name in stages:
             _do(name, context, watch)
     return Path(folder)

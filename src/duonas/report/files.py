@@ -19,7 +19,7 @@ from duonas.core.tensors import load_arrays
 from duonas.measure.accuracy import Outputs
 
 WRITTEN_BY = {
-    "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "log.jsonl": "train",
+    "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "data.json": "run", "log.jsonl": "train",
     "archs.parquet": "search", "trials.parquet": "search", "front.json": "search",
     "pair/pair.json": "pair", "pair/policy.json": "route",
     "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",

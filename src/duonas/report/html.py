@@ -10,6 +10,7 @@ from typing import Any
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_text
 from duonas.report import examples, provenance, ranking, summary, tables
+from duonas.report.data import data
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibrations
 from duonas.report.figures.cells import cells, learned
@@ -54,6 +55,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "preferences": (lambda run: tables.preferences(run.preferences), (BETA,)),
     "blocks": (lambda run: architectures(run[PAIR]), (PAIR,)),
     "networks": (lambda run: tables.networks(run[PAIR]), (PAIR,)),
+    "data": (lambda run: data(run["data.json"]), ("data.json",)),
     "latency": (lambda run: latency(run.measure), ()),
     "latencies": (lambda run: tables.latencies(run.measure), ()),
     "trained": (lambda run: summary.trained(run[RECIPE]), (RECIPE,)),

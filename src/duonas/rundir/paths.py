@@ -26,6 +26,8 @@ class RunPaths:
         """Folder of the same figures for TensorBoard."""
         self.splits = folder / "splits.json"
         """The hashes of the data splits that the run began with."""
+        self.data = folder / "data.json"
+        """What is known of the images: counts, copies, problems."""
         self.supernet = folder / "supernet.safetensors"
         """The weights of the trained supernet."""
         self.beta = folder / "beta.json"

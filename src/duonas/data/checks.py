@@ -1,0 +1,137 @@
+"""Looks for what is doubtful in a data set: equal, saturated, few or one-sided images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from duonas.data.counts import Part, certifies
+from duonas.data.duplicates import Copies
+from duonas.data.facts import ImageFacts
+from duonas.data.listing import Listing, Problem
+
+FLAT = 2.0  # standard deviation of the pixels, of 255 levels, below which an image is near-constant
+CLIPPED = 0.98  # fraction of the values that are 0 or 255
+FEW = 100  # images of a split: an accuracy is then known to within 10 points
+IMBALANCE = 10.0  # largest class to smallest class
+TELLING = 5  # images of a class that are enough to say that its format is another
+
+
+def find_problems(
+    listing: Listing, facts: ImageFacts, splits: Mapping[str, Part], copies: tuple[Copies, ...]
+) -> Iterator[Problem]:
+    """Yield what is doubtful in a data set whose images can be read.
+
+    Args:
+        listing: N images.
+        facts: facts of these.
+        splits: counts of each split by name.
+        copies: groups of equal images.
+    """
+    yield from _leaks(copies)
+    yield from _copies(copies)
+    yield from _flat(listing, facts)
+    yield from _formats(listing.class_names, splits["train"])
+    yield from _imbalance(listing.class_names, splits["train"])
+    for name, part in splits.items():
+        yield from _few(name, part)
+
+
+def _leaks(copies: tuple[Copies, ...]) -> Iterator[Problem]:
+    """Equal images in two splits; those that involve test are one warning, the others another."""
+    leaks = [each for each in copies if len(set(each.splits) - {""}) > 1]
+    of_test = [each for each in leaks if "test" in each.splits]
+    others = [each for each in leaks if "test" not in each.splits]
+    if of_test:
+        number = sum(each.splits.count("test") for each in of_test)
+        images = "1 test image is" if number == 1 else f"{number:,} test images are"
+        yield Problem(
+            "leak",
+            f"{images} also in train, val or calib, so the accuracy measured on test is too high",
+            tuple(map(str, of_test)),
+        )
+    if others:
+        yield Problem(
+            "leak",
+            f"{_images(len(others))} {'is' if len(others) == 1 else 'are'} in two of train, val and calib, so the "
+            "search and the threshold take the networks for more accurate than they are",
+            tuple(map(str, others)),
+        )
+
+
+def _copies(copies: tuple[Copies, ...]) -> Iterator[Problem]:
+    """Equal images in two classes, or else twice in one split."""
+    torn = [each for each in copies if len(set(each.classes)) > 1]
+    if torn:
+        yield Problem(
+            "two classes",
+            f"{_images(len(torn))} {'has' if len(torn) == 1 else 'have'} two labels",
+            tuple(map(str, torn)),
+        )
+    plain = [each for each in copies if len(set(each.classes)) == 1 and len(set(each.splits)) == 1]
+    if plain:
+        more = sum(len(each.names) - 1 for each in plain)
+        kind = "copy" if more == 1 else "copies"
+        yield Problem("copies", f"{more:,} {kind} of other images of the same split", tuple(map(str, plain)))
+
+
+def _flat(listing: Listing, facts: ImageFacts) -> Iterator[Problem]:
+    whole = facts.broken == ""
+    flat = whole & (facts.std < FLAT)
+    clipped = whole & ~flat & (facts.clipped >= CLIPPED) & (facts.mode != "1")
+    for rows, kind, what in (
+        (flat, "near-constant", "nearly one colour all over, as values in the wrong scale look"),
+        (clipped, "clipped", "almost only black and white, as saturated values look"),
+    ):
+        if rows.any():
+            number = int(rows.sum())
+            names = tuple(listing.names[row] for row in np.flatnonzero(rows).tolist())
+            yield Problem(kind, f"{_images(number)} {'is' if number == 1 else 'are'} {what}", names)
+
+
+def _formats(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
+    """Classes whose images all have a mode that no other class has."""
+    names = []
+    for at, group in enumerate(part.classes):
+        others = {mode for other, each in enumerate(part.classes) if other != at for mode in each.modes}
+        if group.images >= TELLING and others and others.isdisjoint(group.modes):
+            names.append(f"{class_names[at]} ({', '.join(group.modes)})")
+    if names:
+        yield Problem(
+            "format",
+            "classes can be told by the mode of their files, which the networks may learn instead of what is in the "
+            "images",
+            tuple(names),
+        )
+
+
+def _few(name: str, part: Part) -> Iterator[Problem]:
+    proof = certifies(name, part.images)
+    margin = f"an accuracy measured on it is known to within {100 * proof['margin']:.0f} points"
+    if name == "calib" and part.images < 2 * FEW:
+        half = -(-part.images // 2)
+        yield Problem(
+            "few images",
+            f"the threshold is chosen on half of the calib split, only {_images(half)}: the share of images that stays "
+            f"little has a standard error of up to {50 / max(half, 1) ** 0.5:.0f} points, and no accuracy floor above "
+            f"{proof['highest_floor']:.1%} can be guaranteed; raise [data] calib, or add images",
+        )
+    elif name in ("val", "test") and part.images < FEW:
+        yield Problem("few images", f"the {name} split has only {_images(part.images)}: {margin}")
+
+
+def _imbalance(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
+    least = min((count for count in part.counts if count), default=0)
+    if least and max(part.counts) >= IMBALANCE * least:
+        largest, smallest = class_names[part.majority], class_names[part.counts.index(least)]
+        yield Problem(
+            "imbalance",
+            f"classes are of very different sizes: {largest!r} has {_images(max(part.counts))} to train on and "
+            f"{smallest!r} {least:,}; always answering {largest!r} is right on {part.majority_share:.1%}, so compare "
+            "balanced accuracies, and see [train] class_weights",
+        )
+
+
+def _images(number: int) -> str:
+    return f"{number:,} {'image' if number == 1 else 'images'}"
