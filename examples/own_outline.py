@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from duonas.spaces.mobilenet import MobileNet, MobileNetSpace, Preset, Stage
+from duonas.spaces.options import NarrowedOptions
 
 
 class Slim(MobileNet):
     """Inverted residual blocks in one to three stages, each of which halves the map."""
 
     @dataclass(frozen=True)
-    class Options(MobileNet.Options):
-        """Keys of ``[space]``: each is followed by its help."""
+    class Options(NarrowedOptions):
+        """Keys of ``[space]``: each is followed by its help; what nothing reads is refused."""
 
+        kernel_transform: bool = False
+        """Compute smaller kernels from larger ones by learned matrices, as the shipped supernet can."""
         stages: Literal[1, 2, 3] = 2
         """How many stages there are."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pyarrow
@@ -273,6 +274,18 @@ def test_a_space_without_texts_is_ranked_but_not_against_a_table(tmp_path, table
         duonas.rank(folder, 3, table=duonas.RankTable(table, "test_acc"))
     found = duonas.rank(folder, 3)
     assert found["archs"] == 3 and found["accuracy"]["best_cell"] is None
+
+
+def test_an_own_space_whose_file_was_edited_is_refused(tmp_path, asked):
+    """Its texts would no longer be those of what was evaluated."""
+    file = tmp_path / "space.py"
+    file.write_text((Path(__file__).parents[2] / "examples" / "own_space.py").read_text())
+    folder = untrained(tmp_path / "run", f"space.name={file}:Plain")
+    duonas.rank(folder, 2)
+    file.write_text(file.read_text() + "\n# another text\n")
+    with pytest.raises(DuonasError, match=r"space.py"):
+        duonas.rank(folder, 2)
+    assert len(asked) == 2
 
 
 def test_several_processes_are_refused(trained, monkeypatch):

@@ -20,6 +20,7 @@ from duonas.routing.routers.learned import Learned
 from duonas.search.goal import EXPECTED
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
+from duonas.supernet.rehearsal import rehearse_space
 from duonas.training.fabric import check_accelerator
 from duonas.training.rule import make_rule
 from duonas.training.rules.cotrain import Cotrain
@@ -34,6 +35,8 @@ def check(context: Context) -> None:
     """
     recipe = context.recipe
     check_accelerator(recipe.train.accelerator)
+    if is_plugin(recipe.space.name):
+        rehearse_space(context.family, recipe.space, context.space)
     check_batch_norms(recipe, context.pairs, len(context.splits.train))
     make_rule(context.pairs, recipe.train)
     make_strategy(context.problem.check(), context.search_options, recipe.seed)

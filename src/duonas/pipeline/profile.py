@@ -9,6 +9,7 @@ import numpy as np
 
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
+from duonas.core.plugin import is_plugin
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.data.splits import Splits, load_splits
@@ -22,6 +23,7 @@ from duonas.routing.route import LEAST, class_counts
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
 from duonas.supernet.family import Family
+from duonas.supernet.rehearsal import rehearse_space
 
 PROFILED = 2000  # number of archs sampled for the median
 
@@ -103,7 +105,10 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
     """
     check_recipe(recipe)
     splits = load_splits(recipe.data, recipe.seed)
-    pairs = pairs_of(recipe, family or find("space", recipe.space.name), splits)
+    family = family or find("space", recipe.space.name)
+    pairs = pairs_of(recipe, family, splits)
+    if is_plugin(recipe.space.name):
+        rehearse_space(family, recipe.space, pairs.space)
     check_batch_norms(recipe, pairs, len(splits.train))
     problem = make_problem(recipe, pairs)
     couplings = possible_pairs(pairs.space, recipe.pair.splits)
