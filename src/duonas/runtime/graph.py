@@ -9,6 +9,8 @@ import onnxruntime
 
 from .choose import BundleError
 
+Described = dict[str, tuple[str, tuple[Any, ...]]]  # type and shape by name
+
 FLOATS, BOOLS = "tensor(float)", "tensor(bool)"
 INPUTS = {"images": (FLOATS, ("N", 3, "H", "W")), "tau": (FLOATS, ())}
 OUTPUTS = {"logits": (FLOATS, ("N", "K")), "score": (FLOATS, ("N",)), "is_little": (BOOLS, ("N",))}
@@ -27,13 +29,12 @@ def check_graph(session: onnxruntime.InferenceSession, num_classes: int) -> tupl
     Raises:
         BundleError: an input or output is missing, unknown, or of another type or shape.
     """
-    inputs = {each.name: each for each in session.get_inputs()}
-    # ONNX Runtime lists an input that has a default value elsewhere.
-    optional = {each.name: each for each in session.get_overridable_initializers()}
+    inputs = _described(session.get_inputs())
+    optional = _described(session.get_overridable_initializers())  # inputs that have a default value
     if unknown := inputs.keys() - INPUTS.keys():
         raise BundleError(f"the graph needs an input {min(unknown)!r}, but a routed pair has only images and tau.")
     images, _ = (_shape("input", name, optional | inputs, *expected) for name, expected in INPUTS.items())
-    leaving = {each.name: each for each in session.get_outputs()}
+    leaving = _described(session.get_outputs())
     logits, _, _ = (_shape("output", name, leaving, *expected) for name, expected in OUTPUTS.items())
     if logits[1] != num_classes:
         raise BundleError(f"the graph has {logits[1]} classes, but the policy {num_classes}: they must agree.")
@@ -43,18 +44,24 @@ def check_graph(session: onnxruntime.InferenceSession, num_classes: int) -> tupl
     return channels, height, width
 
 
-def _shape(role: str, name: str, there: dict[str, Any], kind: str, expected: tuple[str | int, ...]) -> tuple[Any, ...]:
+def _described(values: Iterable[Any]) -> Described:
+    """Return type and shape of inputs or outputs by name."""
+    try:
+        return {each.name: (each.type, tuple(each.shape)) for each in values}
+    except UnicodeDecodeError as error:
+        raise BundleError(f"the graph is damaged: a name in it is no text ({error}).") from error
+
+
+def _shape(role: str, name: str, there: Described, kind: str, expected: tuple[str | int, ...]) -> tuple[Any, ...]:
     """Return the shape of an input or output, after its type and number of dimensions are checked."""
     if name not in there:
         raise BundleError(f"the graph has no {role} {name!r}, but every routed pair has one.")
-    found = there[name]
-    if found.type != kind:
-        raise BundleError(f"the graph's {role} {name!r} must be a {kind}, got a {found.type}.")
-    if len(found.shape) != len(expected):
-        raise BundleError(
-            f"the graph's {role} {name!r} must have the shape {_text(expected)}, got {_text(found.shape)}."
-        )
-    return tuple(found.shape)
+    found, shape = there[name]
+    if found != kind:
+        raise BundleError(f"the graph's {role} {name!r} must be a {kind}, got a {found}.")
+    if len(shape) != len(expected):
+        raise BundleError(f"the graph's {role} {name!r} must have the shape {_text(expected)}, got {_text(shape)}.")
+    return shape
 
 
 def _text(shape: Iterable[Any]) -> str:

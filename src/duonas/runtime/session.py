@@ -32,7 +32,8 @@ def open_session(model: Path | bytes, threads: int = 0, *, spinning: bool = Fals
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
     source = model if isinstance(model, bytes) else str(model)
     try:
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # Without the fallback, which would print that it tries a damaged model again in the same way.
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's exceptions have no common base class
         name = "the model" if isinstance(model, bytes) else model
         raise BundleError(f"ONNX Runtime cannot open {name}: {one_line(error)}.") from error
