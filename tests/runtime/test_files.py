@@ -46,6 +46,12 @@ def test_a_path_that_cannot_be_is_told(path):
     assert len(str(told.value)) < 400
 
 
+@pytest.mark.parametrize("folder", [None, 3, b"export", ["export"]])
+def test_what_is_no_path_is_told(folder):
+    with pytest.raises(BundleError, match="the folder of a bundle must be a path, got"):
+        Bundle.load(folder)
+
+
 def test_a_bundle_is_found_near_what_was_given(export, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(export(True, "after_little")[2], run / "export")

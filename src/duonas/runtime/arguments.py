@@ -1,9 +1,10 @@
-"""Check the arguments that a program on a device gives: numbers, numbers of threads, and images."""
+"""Check the arguments that a program on a device gives: numbers, numbers of threads, paths, and images."""
 
 from __future__ import annotations
 
 import math
 import numbers
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,18 @@ def number(value: Any, what: str) -> float:
     if math.isnan(found):
         raise BundleError(f"{what} must be a number or infinite, got NaN.")
     return found
+
+
+def folder_path(value: Any) -> Path:
+    """Return the path of a bundle's folder.
+
+    Raises:
+        BundleError: it is no path.
+    """
+    try:
+        return Path(value)
+    except TypeError as error:
+        raise BundleError(f"the folder of a bundle must be a path, got {_short(value)}.") from error
 
 
 def thread_count(value: Any) -> int:

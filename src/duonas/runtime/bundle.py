@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
 
-from .arguments import checked_images, number
+from .arguments import checked_images, folder_path, number
 from .choose import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
@@ -61,7 +60,7 @@ class Bundle:
             BundleError: a file is missing or damaged, the checksums in the policy differ from the files', the graph is
                 not one of a routed pair, or an argument is not what it must be.
         """
-        folder = Path(folder)
+        folder = folder_path(folder)
         policy = load_policy(folder / POLICY)
         session = open_session(check_model(folder, policy.onnx), threads, spinning=spinning)
         return cls(session, policy)
