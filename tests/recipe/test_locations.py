@@ -27,7 +27,7 @@ class Mine(Source):
         root: Annotated[str, Location()] = "here"
         shade: str = "grey"
 
-    def read(self, progress=None):
+    def list(self):
         raise NotImplementedError
 """
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from duonas.cli.tables import KINDS, count
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json
+from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
 from duonas.routing.constraints import Held
 from duonas.rundir.run import Run
@@ -39,13 +39,24 @@ def explain(folder: Path | str) -> list[str | Table]:
         DuonasError: the folder is not a run, or its threshold is not chosen yet.
     """
     run, policy = _read(Path(folder))
-    parts = [_router(policy), decision(folder), _turned(policy), _chosen(policy), _constraints(policy), _measured(run)]
+    with reading(run.policy):
+        return _explained(run, policy)
+
+
+def _explained(run: Run, policy: dict[str, Any]) -> list[str | Table]:
+    said = [_router(policy), _decided(policy), _turned(policy), _chosen(policy)]
+    parts = [*said, _constraints(policy), _measured(run)]
     return [*(part for part in parts if part), _nearby(policy), _how_to_change(run, policy)]
 
 
 def decision(folder: Path | str) -> str:
     """Explain the effect of tau on an image and on a hundred images, and their costs."""
-    _, policy = _read(Path(folder))
+    run, policy = _read(Path(folder))
+    with reading(run.policy):
+        return _decided(policy)
+
+
+def _decided(policy: dict[str, Any]) -> str:
     row = _row_of(policy)
     return " ".join([*_rule(policy, row), *_price(policy, row), _right(policy, row)])
 
@@ -54,14 +65,9 @@ def _read(folder: Path) -> tuple[Run, dict[str, Any]]:
     run = Run(folder)
     if "route" not in run.stages or run.stages["route"].get("stale"):
         raise DuonasError(f"{folder} has no threshold yet: resume it first with `duonas run {folder}`.")
-    path = run.pair / "policy.json"
-    policy = read_json(path)
-    try:
+    policy = read_object(run.policy)
+    with reading(run.policy):
         return run, {**policy, "tau": float(policy["tau"]), "table": [_numbers(row) for row in policy["table"]]}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DuonasError(
-            f"{path} is damaged or of another version of duonas: {type(error).__name__} {error}."
-        ) from error
 
 
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
@@ -194,11 +200,13 @@ def _constraints(policy: dict[str, Any]) -> str:
 def _measured(run: Run) -> str:
     if "measure" not in run.stages:
         return f"Accuracy on the test split has not been measured with this tau yet: duonas report {run.folder}."
-    routed = read_json(run.measure)["routed"]
-    return (
-        f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
-        f"image, and {routed['little_share']:.0%} of the images stay little."
-    )
+    measured = read_object(run.measure)
+    with reading(run.measure):
+        routed = measured["routed"]
+        return (
+            f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
+            f"image, and {routed['little_share']:.0%} of the images stay little."
+        )
 
 
 def _nearby(policy: dict[str, Any]) -> Table:

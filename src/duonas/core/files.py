@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError
+
+_SURROGATES = re.compile("[\ud800-\udfff]")  # what Python makes of bytes that are not UTF-8
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
@@ -117,8 +120,16 @@ def expand(path: str | Path, key: str) -> Path:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write ``text`` to ``path`` atomically."""
-    return write_atomic(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    """Write ``text`` to ``path`` atomically.
+
+    Raises:
+        DuonasError: it holds characters that UTF-8 does not have, such as those of file names in another encoding.
+    """
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DuonasError(f"cannot write {path}: {error.object[error.start : error.end]!r} is not UTF-8.") from error
+    return write_bytes(path, data)
 
 
 def write_bytes(path: Path, data: bytes) -> Path:
@@ -128,7 +139,13 @@ def write_bytes(path: Path, data: bytes) -> Path:
 
 def write_json(path: Path, value: Any) -> Path:
     """Write ``value`` to ``path`` as indented JSON, atomically; infinite numbers as ``"inf"`` and ``"-inf"``."""
-    return write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n")
+    return write_text(path, _dumps(_finite(value), indent=2) + "\n")
+
+
+def _dumps(value: Any, indent: int | None = None) -> str:
+    """JSON as text that UTF-8 can hold: file names in another encoding are escaped."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return text if text.isascii() or not _SURROGATES.search(text) else json.dumps(value, indent=indent)
 
 
 def _finite(value: Any) -> Any:
@@ -154,6 +171,30 @@ def read_json(path: Path) -> Any:
         raise DuonasError(f"{path} is damaged: {error}.") from error
     except RecursionError as error:
         raise DuonasError(f"{path} is damaged: it is too deeply nested.") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Read a JSON object from ``path``.
+
+    Raises:
+        DuonasError: the file is missing or damaged.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise DuonasError(f"{path} is damaged: it is not a JSON object.")
+    return value
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """In this context, an error that comes of a wrong or missing value in ``path`` is a ``DuonasError``."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, StopIteration) as error:
+        what = " ".join(f"{type(error).__name__} {error}".split())
+        raise DuonasError(
+            f"{path} is damaged or of another version of duonas: {what[:200].removesuffix('.')}."
+        ) from error
 
 
 def append_json_line(path: Path, entry: dict[str, Any]) -> None:
@@ -208,7 +249,7 @@ def drop_broken_end(path: Path) -> None:
 
 
 def _json_line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    return _dumps(entry) + "\n"
 
 
 def checksum(path: Path) -> str:

@@ -159,7 +159,7 @@ class PairFacts:
             )
         except KeyError as error:
             raise DuonasError(f"it lacks {error.args[0]!r}.") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise DuonasError(f"it is damaged: {error}.") from error
 
 

@@ -6,13 +6,12 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json, write_bytes, write_json
+from duonas.core.files import read_json, reading, write_bytes, write_json
 from duonas.core.pair import Role
 from duonas.pair.build import build
 from duonas.pair.facts import ROLES, PairFacts
@@ -88,7 +87,8 @@ class Pair(nn.Module):
         value = read_json(path)
         try:
             facts = PairFacts.from_json(value)
-            check_sources(value.get("sources", {}))
+            with reading(path):
+                check_sources(value.get("sources", {}))
         except DuonasError as error:
             raise DuonasError(f"{path} cannot be used: {error}") from error
         networks = {role: _loaded(folder / f"{role}.safetensors", facts.blocks[role]) for role in ROLES}
@@ -97,7 +97,11 @@ class Pair(nn.Module):
 
 def _loaded(path: Path, blocks: tuple[BlockSpec, ...]) -> nn.Sequential:
     try:
+        if sum(block.params for block in blocks) > path.stat().st_size:  # before memory for them is asked for
+            raise ValueError("it is too small")
         return build(blocks, load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(":.")
+    except DuonasError:
+        raise
+    except Exception as error:  # pair.json may describe any blocks, and the user's own builders may fail in any way
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(":.")
         raise DuonasError(f"{path} does not have the weights that pair.json describes: {reason}.") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json
+from duonas.core.files import read_object
 from duonas.core.plugin import RunParts
 
 STAGES_FILE = "stages.json"
@@ -35,8 +35,8 @@ def run_parts(folder: Path, allowed: Callable[[str], bool] = lambda name: False)
         DuonasError: ``stages.json`` is damaged.
     """
     path = folder / STAGES_FILE
-    stored = read_json(path) if os.path.exists(path) else {}
-    sources, began = (_texts(stored.get(key, {}) if isinstance(stored, dict) else None) for key in (SOURCES, BEGAN_IN))
+    stored = read_object(path) if os.path.exists(path) else {}
+    sources, began = (_texts(stored.get(key, {})) for key in (SOURCES, BEGAN_IN))
     if sources is None or began is None:
         raise DuonasError(f"{path} is damaged: it does not say how the run began; start a new run with --out.")
     folders = [Path(began["path"])] if "path" in began else []

@@ -121,7 +121,7 @@ class Policy:
             )
         except KeyError as error:
             raise DuonasError(f"the policy lacks {error.args[0]!r}.") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
             raise DuonasError(f"the policy is damaged: {error}.") from error
 
     def save(self, path: Path) -> Path:

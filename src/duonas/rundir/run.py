@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json, write_json, write_text
+from duonas.core.files import read_object, write_json, write_text
 from duonas.core.plugin import blamed, is_plugin, parts_of_run
 from duonas.core.processes import is_main_process
 from duonas.recipe.began import run_parts
@@ -131,8 +131,7 @@ class Run(RunPaths):
     @property
     def environment(self) -> dict[str, Any]:
         """Versions and hardware when the run was made; ``resumed_with`` lists later ones that differ."""
-        found: dict[str, Any] = read_json(self.environment_file)
-        return found
+        return read_object(self.environment_file)
 
     @property
     def stages(self) -> Records:
@@ -213,7 +212,7 @@ class Run(RunPaths):
             DuonasError: the run began with other images, so what was trained on could now be tested on.
         """
         if self.splits.exists():
-            known = read_json(self.splits)
+            known = read_object(self.splits)
             changed = [name for name in hashes if known.get(name) != hashes[name]]
             if changed:
                 raise DuonasError(
@@ -297,6 +296,8 @@ class Run(RunPaths):
             return
         known = self.environment
         later = known.get("resumed_with", [])
+        if not isinstance(later, list):
+            raise DuonasError(f"{self.environment_file} is damaged: resumed_with is not a list.")
         if now not in [{key: value for key, value in known.items() if key != "resumed_with"}, *later]:
             write_json(self.environment_file, known | {"resumed_with": [*later, now]})
 

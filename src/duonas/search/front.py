@@ -115,8 +115,10 @@ class Front:
         """
         try:
             points = tuple(map(FrontPoint.from_json, value["points"]))
-            return cls(**value | {"objectives": tuple(value["objectives"]), "points": points})
-        except (TypeError, KeyError, ValueError) as error:
+            front = cls(**value | {"objectives": tuple(value["objectives"]), "points": points})
+            points[front.chosen]
+            return front
+        except (TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
             raise DuonasError(f"not a front: {error}.") from error
 
     def save(self, path: Path) -> Path:
