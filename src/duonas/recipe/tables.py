@@ -101,8 +101,8 @@ def named_parts(options: type, table: Mapping[str, Any]) -> Iterator[tuple[str, 
         given = table.get(each.name, _default(each))
         listed = given if isinstance(given, list | tuple) else [given]
         every = names(mark.kind) if mark.every else []
-        for name in dict.fromkeys((*every, *listed)):
-            if isinstance(name, str) and name not in mark.beside:
+        for name in dict.fromkeys(name for name in (*every, *listed) if isinstance(name, str)):
+            if name not in mark.beside:
                 yield each.name, mark.kind, name
 
 
