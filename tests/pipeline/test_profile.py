@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ import duonas
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.costs.analytic import analytic
+from duonas.data.splits import load_splits
 from duonas.spaces.mobilenet import MobileNet
 
 
@@ -89,3 +91,38 @@ def test_after_an_impossible_constraint_the_same_folder_takes_the_corrected_reci
     assert not (tmp_path / "run" / "recipe.toml").exists()
     with pytest.raises(DuonasError, match="peak_macs = 10 cannot be met"):
         duonas.run(duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("route", "refusal"),
+    [
+        (
+            {"floor": 0.9999},
+            r"\[route\] floor = 0.9999 \(an accuracy floor\) can never be guaranteed with 0.95 confidence",
+        ),
+        ({"floor": 0.95, "floor_on": "worst_class"}, r"of them of class .* at least 118 calib images of every class"),
+        ({"budget": 10, "budget_in_search": False}, r"expected_macs = 10 cannot be met"),
+        ({"floor": 0.5}, None),
+    ],
+)
+def test_a_target_that_no_pair_could_meet_is_refused_before_any_training(route, refusal, tmp_path):
+    recipe = duonas.load_recipe("quickstart")
+    recipe = replace(recipe, route=replace(recipe.route, share=None, **route))
+    found = duonas.profile(recipe).refusal
+    if refusal is None:
+        assert found is None
+        return
+    assert re.search(refusal, found)
+    with pytest.raises(DuonasError, match=re.escape(found)):
+        duonas.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_highest_floor_that_it_names_is_possible_and_no_higher_one():
+    recipe = duonas.load_recipe("quickstart")
+    promise = duonas.profile(recipe).promise
+    calib = load_splits(recipe.data, recipe.seed).calib
+    assert promise.images == -(-len(calib) // 2) and promise.floor == pytest.approx(0.05 ** (1 / promise.images))
+    for floor, refused in ((promise.floor, False), (promise.floor + 1e-6, True)):
+        route = replace(recipe.route, share=None, floor=floor)
+        assert (duonas.profile(replace(recipe, route=route)).refusal is not None) is refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,13 @@ import torch
 from PIL import Image
 
 import duonas
+from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.progress import Silent
 from duonas.pair.pair import Pair
 from duonas.pipeline import context, stages
+from duonas.routing.policy import Policy
 from duonas.rundir.run import Run
 from duonas.runtime import Bundle
 
@@ -43,8 +46,8 @@ def whole(tmp_path_factory):
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "tensorboard" not in path.parts)
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files if p.name not in NOT_COMPARED}
+    files = (path for path in sorted(Path(folder).rglob("*")) if path.is_file() and "tensorboard" not in path.parts)
+    return {str(p.relative_to(Path(folder))): p.read_bytes() for p in files if p.name not in NOT_COMPARED}
 
 
 def test_a_run_leaves_what_the_design_says(whole):
@@ -413,6 +416,94 @@ def test_a_target_that_cannot_be_met_changes_nothing(copy):
         with pytest.raises(DuonasError, match=message):
             duonas.rechoose(copy, **target)
     assert before == {path: path.read_bytes() for path in before}
+
+
+class Warned(Silent):
+    """Remembers warnings."""
+
+    def __init__(self):
+        self.said = []
+
+    def warn(self, sentence):
+        self.said.append(sentence)
+
+
+def test_a_floor_that_the_pair_does_not_reach_names_the_commands_that_go_on(whole, tmp_path):
+    """The highest floor that right answers to all images would hold: known before training, missed after it."""
+    highest = duonas.profile(duonas.load_recipe("quickstart", QUICK)).promise.floor
+    recipe = duonas.load_recipe("quickstart", QUICK)
+    recipe = replace(recipe, route=replace(recipe.route, share=None, floor=highest - 1e-6))
+    folder = tmp_path / "run"
+    with pytest.raises(DuonasError, match=r"The pair is trained and kept: choose another threshold") as refused:
+        duonas.run(recipe, folder, supernet=whole)
+    named = re.search(
+        rf"`duonas route {folder} --floor ([\d.]+)`, then go on with `duonas run {folder}`", str(refused.value)
+    )
+    duonas.rechoose(folder, floor=float(named[1]))
+    assert read_json(folder / "pair" / "policy.json")["choice"] == {"floor": float(named[1])}
+    duonas.run(duonas.load_recipe(folder), folder, until="export")
+
+
+OWN_METRIC = """
+from duonas.search.metric import PairMetric
+
+class Load(PairMetric):
+    varies = True
+
+    def value(self, pair, little_share=1.0):
+        return pair.parts["macs"].expected(little_share) ** 0.5
+"""
+
+
+DEAR = """
+from duonas.search.metric import ArchMetric
+
+class Dear(ArchMetric):
+    dear = True
+
+    def value(self, arch):
+        return float(len(arch.labels))
+"""
+
+
+def test_a_search_that_finds_nothing_says_how_to_search_the_same_supernet_again(whole, tmp_path):
+    own = tmp_path / "mine.py"
+    own.write_text(DEAR)
+    recipe = duonas.load_recipe("quickstart", [*QUICK, "search.evaluations=2"])
+    recipe = replace(recipe, search=replace(recipe.search, constraints={f"{own}:Dear": 1.0}))
+    folder = tmp_path / "run"
+    with pytest.raises(DuonasError, match="no evaluated pair meets all constraints") as refused:
+        duonas.run(recipe, folder, supernet=whole)
+    assert f"`duonas run {folder / 'recipe.toml'} --set search.KEY=VALUE --supernet {folder} --out" in str(
+        refused.value
+    )
+
+
+def test_a_threshold_keeps_what_the_search_was_constrained_by_or_the_run_says_that_it_does_not(whole, tmp_path):
+    own = tmp_path / "mine.py"
+    own.write_text(OWN_METRIC)
+    cost = PairCost(**read_json(whole / "pair" / "policy.json")["costs"])
+    limit = float(cost.expected(0.8))
+    recipe = duonas.load_recipe("quickstart", QUICK)
+    constraints = {"expected_macs": limit, f"{own}:Load": limit**0.5, "peak_macs": 1e9}
+    recipe = replace(
+        recipe, route=replace(recipe.route, share=None), search=replace(recipe.search, constraints=constraints)
+    )
+    folder, watch = tmp_path / "run", Warned()
+    duonas.run(recipe, folder, until="export", supernet=whole, progress=watch)
+    policy = Policy.load(folder / "pair" / "policy.json")
+    assert {each.name for each in policy.constraints} == constraints.keys() and all(
+        each.kept for each in policy.constraints
+    )
+    row = next(row for row in policy.table if row.tau == policy.tau)
+    figures = {each.name: each.figure for each in policy.constraints}
+    assert figures["expected_macs"] == row.expected_macs <= limit
+    assert figures[f"{own}:Load"] == pytest.approx(row.expected_macs**0.5)
+    assert not any("the search kept" in said for said in watch.said)
+    duonas.rechoose(folder, share=0.0, progress=watch)
+    (said,) = [said for said in watch.said if "the search kept" in said]
+    assert "expected_macs to at most" in said and "mine.py:Load" in said and "% above it" in said and "peak" not in said
+    assert [each.kept for each in Policy.load(folder / "pair" / "policy.json").constraints] == [False, False, True]
 
 
 def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):

@@ -116,6 +116,7 @@ def fabricate(
         },
         "little_temperature": temperature["little"],
         "big_temperature": temperature["big"], "tau": shown["tau"], "choice": {"floor": 0.9}, "table": [],
+        "confidence": 0.95,
         "images": 1250,
         "costs": vars(cost),
         "splits": {name: f"{rng.integers(1 << 62):016x}" * 4 for name in ("train", "val", "calib", "test")},

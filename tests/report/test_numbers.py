@@ -18,6 +18,7 @@ from duonas.report.figures.tradeoff import as_line, tradeoff
 from duonas.report.files import RunFiles, read_run
 from duonas.report.formatting import THIN
 from duonas.report.scale import thin
+from duonas.routing.constraints import Held
 from duonas.routing.threshold import sweep
 
 from .fabricate import NAMES, fabricate
@@ -83,6 +84,33 @@ def test_the_difference_to_big_is_an_interval_in_the_possible_and_never_of_width
     said = "accuracy of the routed pair minus that of big lies between"
     expected = f"{sentence.format(said)} (exact 95 % interval of paired answers)."
     assert summary.certainty(outputs).replace(THIN, " ") == expected
+
+
+MISSED = Held("expected_latency_ms", 0.12, "min", 0.209)
+KEPT = Held("peak_macs", 4e6, "min", 3e6)
+
+
+@pytest.mark.parametrize(
+    ("floor_on", "sentence"),
+    [
+        (
+            "accuracy",
+            "The threshold guarantees an accuracy of 90.00 % for new images like these, with 95 % confidence",
+        ),
+        ("balanced", "The threshold guarantees a balanced accuracy of 90.00 % for new images"),
+        ("worst_class", "The threshold guarantees an accuracy of 90.00 % in every class for new images"),
+    ],
+)
+def test_what_is_promised_and_what_the_search_was_constrained_by_is_said(floor_on: str, sentence: str) -> None:
+    constraints = [MISSED.to_json(), KEPT.to_json()]
+    policy = {"choice": {"floor": 0.9}, "floor_on": floor_on, "confidence": 0.95, "images": 1250}
+    said = summary.promise(policy | {"constraints": constraints}).replace(THIN, " ")
+    assert said.startswith(sentence) and "by 1 250 calib images. The search kept expected_latency_ms" in said
+    assert "74.2% above it." in said and "3,000,000 on calib." in said
+    assert summary.promise(policy | {"choice": {"share": 0.5}}).startswith("Nothing is guaranteed for new images")
+    warned = summary.unkept(policy | {"constraints": constraints})
+    assert warned.startswith("The search kept expected_latency_ms to at most") and "peak_macs" not in warned
+    assert summary.unkept(policy) == ""
 
 
 def test_classes_are_compared_only_where_they_differ() -> None:

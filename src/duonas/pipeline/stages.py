@@ -77,9 +77,15 @@ def search(context: Context, progress: Progress) -> list[Path]:
     """Search pairs on the val split."""
     run = context.run
     fitting = context.supernet, context.splits.train, context.splits.val
-    result = search_pairs(
-        context.problem, context.evaluator, context.search_options, context.recipe.seed, progress, fitting
-    )
+    try:
+        result = search_pairs(
+            context.problem, context.evaluator, context.search_options, context.recipe.seed, progress, fitting
+        )
+    except DuonasError as error:
+        raise DuonasError(
+            f"{error} The supernet is trained and kept: search it again with other keys of [search], by `duonas run "
+            f"{run.recipe_file} --set search.KEY=VALUE --supernet {run.folder} --out OTHER`."
+        ) from error
     result.save(run.folder)
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
     return [run.trials, run.archs, run.front]

@@ -44,6 +44,8 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "class_balance": (lambda run: tables.class_balance(run.outputs, run.class_names), (OUTPUTS,)),
     "classes": (per_class, (OUTPUTS, POLICY)),
     "calibration": (calibrations, (OUTPUTS, POLICY)),
+    "promise": (lambda run: summary.promise(run[POLICY]), (POLICY,)),
+    "unkept": (lambda run: summary.unkept(run[POLICY]), (POLICY,)),
     "warning": (lambda run: sample_size_warning(run[POLICY]["images"]), (POLICY,)),
     "sensitivity": (sensitivity, (OUTPUTS, PAIR)),
     "examples": (lambda run: examples.groups(run, run["examples.json"]), ("examples.json",)),

@@ -10,8 +10,20 @@ from typing import Any
 from duonas.core.cost import PairCost
 from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
-from duonas.report.formatting import THIN, count, fixed, milliseconds, number, percent, plural, points_apart, whole
+from duonas.report.formatting import (
+    THIN,
+    count,
+    fixed,
+    milliseconds,
+    number,
+    percent,
+    plural,
+    points_apart,
+    tick_percent,
+    whole,
+)
 from duonas.routing.bounds import Interval, paired_difference
+from duonas.routing.constraints import Held
 
 SITES = {"after_little": "after little", "stem": "at the stem", "input": "at the input"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
@@ -79,6 +91,36 @@ def guessing(outputs: Outputs, class_names: tuple[str, ...]) -> str:
         f"{percent(found['balanced_accuracy'])}, that of the constant answer {percent(constant['balanced_accuracy'])}; "
         f"it gets {percent(worst['accuracy'])} of the images of {worst['class']} right."
     )
+
+
+def promise(policy: dict[str, Any]) -> str:
+    """What is promised for new images, and what the pair takes of all that the search was constrained by."""
+    kind = {
+        "accuracy": "an accuracy of {}", "balanced": "a balanced accuracy of {}",
+        "worst_class": "an accuracy of {} in every class",
+    }[policy.get("floor_on", "accuracy")]  # fmt: skip
+    if "floor" in policy["choice"]:
+        sure = f"{tick_percent(policy['confidence'])}{THIN}%"
+        said = (
+            f"The threshold guarantees {kind.format(percent(policy['choice']['floor'], 2))} for new images like these, "
+            f"with {sure} confidence, by {plural(policy['images'], 'calib image')}."
+        )
+    else:
+        said = "Nothing is guaranteed for new images, since the threshold was not chosen by a floor."
+    return " ".join([said, *(_sentence(each) for each in _constraints(policy))])
+
+
+def unkept(policy: dict[str, Any]) -> str:
+    """Which constraints of the search the deployed pair does not keep; empty if it keeps all."""
+    return " ".join(_sentence(each) for each in _constraints(policy) if not each.kept)
+
+
+def _constraints(policy: dict[str, Any]) -> list[Held]:
+    return [Held.from_json(each) for each in policy.get("constraints", ())]
+
+
+def _sentence(held: Held) -> str:
+    return f"{held.sentence[0].upper()}{held.sentence[1:]}."
 
 
 @dataclass(frozen=True)
