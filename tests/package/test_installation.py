@@ -42,7 +42,7 @@ def test_a_device_gets_numpy_and_onnx_runtime():
 
 
 def test_all_other_packages_are_those_of_the_extra():
-    full = requirements(PROJECT["optional-dependencies"]["full"])
+    full = requirements(PROJECT["optional-dependencies"]["full"]) - requirements(PROJECT["dependencies"])
     homes = packages_distributions()
     assert {each.lower().replace("_", "-") for name in FULL for each in homes[name]} == full
     assert "duonas[full]" in PROJECT["optional-dependencies"]["test"]
