@@ -74,6 +74,35 @@ class TestBigParams(Contract):
     called = "big_params"
 
 
+class TestBalanced(Contract):
+    called = "balanced_accuracy"
+
+
+class TestWorstClass(Contract):
+    called = "worst_class_accuracy"
+
+
+def test_the_balanced_accuracy_of_a_pair_is_that_of_its_worse_network(pairs, evaluator, search):
+    objectives = ("accuracy", "balanced_accuracy", "worst_class_accuracy")
+    options = replace(OPTIONS, objectives=objectives, constraints={"balanced_accuracy": 0.2})
+    result = search(pairs, evaluator, options, ROUTERS, 0)
+    known = {row["arch"]: row for row in result.archs}
+    for row in result.trials:
+        members = [known[row[role]] for role in ("little", "big")]
+        for name in ("balanced_accuracy", "worst_class_accuracy"):
+            assert row[name] == min(each[name] for each in members)
+        assert row["worst_class_accuracy"] <= row["balanced_accuracy"]
+    assert all(point.figures["balanced_accuracy"] >= 0.2 for point in result.front.points)
+
+
+def test_a_share_above_one_is_refused():
+    with pytest.raises(DuonasError, match=r"constraint balanced_accuracy = 80 must be at most 1, or a share such as"):
+        parse({"search": {"constraints": {"balanced_accuracy": 80}}})
+    assert parse({"search": {"constraints": {"balanced_accuracy": "80%"}}}).search.constraints == {
+        "balanced_accuracy": 0.8
+    }
+
+
 def test_every_shipped_metric_has_a_name_of_its_own():
     assert {"accuracy", "expected_macs", "peak_latency_ms", "params", "weight_bytes", "little_energy_mj"} <= set(
         metrics()

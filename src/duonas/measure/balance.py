@@ -7,29 +7,12 @@ from typing import Any
 import numpy as np
 from scipy.stats import binomtest
 
+from duonas.core.recall import recalls
 from duonas.measure.accuracy import Outputs
 from duonas.pair.facts import ROLES
 
 ALL = (*ROLES, "routed")
 SIGNIFICANT = 0.05  # p-value from which on a pair is called no better than the majority class
-
-
-def recalls(right: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Return the recall (K,) of each class: the fraction of its images that are right; NaN for a class without images.
-
-    Args:
-        right: (N,) bool.
-        labels: (N,) int64.
-        classes: number K of classes.
-    """
-    images = np.bincount(labels, minlength=classes)
-    found = np.bincount(labels, weights=right, minlength=classes)
-    return np.divide(found, images, out=np.full(classes, np.nan), where=images > 0)
-
-
-def balanced_accuracy(right: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """Return the mean recall of the classes that have images, in [0, 1]; see ``recalls``."""
-    return float(np.nanmean(recalls(right, labels, classes)))
 
 
 def balance(outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, dict[str, Any]]:

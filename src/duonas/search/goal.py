@@ -13,6 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.search.metric import ACCURACY, Metric, find_metric
 
 EXPECTED = "expected_macs"
+FRACTION = "fraction"  # the unit of shares
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,11 @@ class Goal:
                 raise DuonasError(f"[search] names the objective {name!r} twice.")
         if ACCURACY not in self.objectives:
             raise DuonasError("[search] objectives must include 'accuracy'.")
-        for name in self.constraints:
-            find_metric(name, "constraint")
+        for name, limit in self.constraints.items():
+            if find_metric(name, "constraint").unit == FRACTION and not limit <= 1:
+                raise DuonasError(
+                    f"[search] constraint {name} = {limit:g} must be at most 1, or a share such as '80%'."
+                )
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
