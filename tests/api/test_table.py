@@ -32,6 +32,12 @@ def test_a_large_table_is_shown_in_part():
     assert repr(Table([])) == "[0 rows, 0 columns]"
 
 
+def test_in_a_notebook_it_is_still_text(monkeypatch, capsys):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert repr(Table([{"arch": "a", "macs": 3}])) == "arch  macs\na     3\n[1 row, 2 columns]"
+    assert capsys.readouterr().out == ""
+
+
 def test_what_is_shown_is_escaped():
     table = Table([{"<b>": "[red]<script>"}])
     assert "<script>" not in table._repr_html_() and "&lt;b&gt;" in table._repr_html_()
@@ -44,7 +50,7 @@ def test_any_rows_make_a_table_for_pyarrow(rows):
     found = pyarrow.table(table) if table.columns else None
     assert table.columns == (tuple(found.column_names) if found else ())
     assert found is None or found.num_rows == len(rows)
-    assert "rows" in repr(table) and "rows" in table._repr_html_()
+    assert " row" in repr(table) and " row" in table._repr_html_()
 
 
 def test_a_column_of_mixed_types_becomes_text():

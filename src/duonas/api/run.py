@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from html import escape
-from io import StringIO
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from duonas.api.plot import Plot
 from duonas.api.progress import watching
 from duonas.api.table import Row, Table
+from duonas.api.text import as_text
 from duonas.cli.explain import explain
 from duonas.cli.tables import count
 from duonas.core.errors import DuonasError, nearest
@@ -127,11 +125,7 @@ class Run(PathLike[str]):
 
     def explain(self) -> str:
         """The threshold in plain words: what it does, how it was chosen, what it promises and how to change it."""
-        text = StringIO()
-        console = Console(file=text, width=WIDTH, color_system=None, markup=False)
-        for number, part in enumerate(explain(self.folder)):
-            console.print(*([""] if number else []), part, sep="\n", highlight=False)
-        return text.getvalue()
+        return as_text(*explain(self.folder), width=WIDTH)
 
     def plot(self, what: str | None = None) -> Plot:
         """A picture that notebooks show, and that ``.save("plot.svg")`` writes.

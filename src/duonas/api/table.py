@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from io import StringIO
 from typing import TYPE_CHECKING, Any, overload
 
 import pyarrow
-from rich.console import Console
 from rich.table import Table as Grid
 
+from duonas.api.text import as_text
 from duonas.core.errors import DuonasError, nearest
 
 if TYPE_CHECKING:
@@ -76,14 +75,11 @@ class Table(Sequence[Row]):
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        text = StringIO()
         grid = Grid(*self.columns[:COLUMNS], box=None, pad_edge=False)
         for row in self._rows[:ROWS]:
             grid.add_row(*(_shown(row[name]) for name in self.columns[:COLUMNS]))
-        console = Console(file=text, width=COLUMNS * (LONGEST + 2), color_system=None, markup=False)
-        if self.columns:
-            console.print(grid, highlight=False)
-        return "\n".join(line.rstrip() for line in [*text.getvalue().splitlines(), self._size()])
+        rows = [as_text(grid, width=COLUMNS * (LONGEST + 2))] if self.columns else []
+        return "\n".join([*rows, self._size()])
 
     def _repr_html_(self) -> str:
         shown = self.columns[:COLUMNS]
@@ -93,7 +89,7 @@ class Table(Sequence[Row]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._size())}</p>"
 
     def _size(self) -> str:
-        size = f"{len(self):,} rows, {len(self.columns)} columns"
+        size = f"{_plural(len(self), 'row')}, {_plural(len(self.columns), 'column')}"
         hidden = self.columns[COLUMNS:]
         more = f"; also {', '.join(hidden[:3])}{', ...' if len(hidden) > 3 else ''}" if hidden else ""
         return f"[{size}{more}]"
@@ -102,6 +98,10 @@ class Table(Sequence[Row]):
 def _shown(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _column(values: list[Any]) -> pyarrow.Array:
