@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duonas.core.cost import PairCost
+from duonas.core.cost import PairCost, written
 
 macs = st.integers(0, 10**9)
 
@@ -19,3 +20,14 @@ def test_expected_cost_is_the_mean_of_what_ran(stem, router, little, big, stays)
     assert cost.expected(0.0) == cost.peak and cost.expected(1.0) == cost.least
     assert cost.expected(np.mean(stays)) <= cost.peak
     assert cost.ada_edanas(0.0) == stem + big
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("peak_macs", 43200, "43,200"), ("weight_bytes", 15568, "15,568 bytes"), ("latency_ms", 0.25, "0.25 ms"),
+        ("expected_energy_mj", 1 / 3, "0.333333 mJ"),
+    ],
+)  # fmt: skip
+def test_a_figure_is_written_with_its_unit(name, value, text):
+    assert written(name, value) == text

@@ -103,4 +103,5 @@ class PairCost:
 def written(name: str, value: float) -> str:
     """Format a figure with the unit that its name ends in: ms and mJ with six digits, counts as whole numbers."""
     unit = {"ms": " ms", "mj": " mJ"}.get(name.rpartition("_")[2])
-    return f"{value:,.0f}" if unit is None else f"{value:.6g}{unit}"
+    whole = f"{value:,.0f} bytes" if name.endswith("_bytes") else f"{value:,.0f}"
+    return whole if unit is None else f"{value:.6g}{unit}"
