@@ -22,7 +22,7 @@ from PIL import Image
 import duonas
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json
+from duonas.core.files import checksum, read_json, write_json
 from duonas.core.progress import Silent
 from duonas.pair.pair import Pair
 from duonas.pipeline import context, stages
@@ -504,6 +504,19 @@ def test_a_threshold_keeps_what_the_search_was_constrained_by_or_the_run_says_th
     (said,) = [said for said in watch.said if "the search kept" in said]
     assert "expected_macs to at most" in said and "mine.py:Load" in said and "% above it" in said and "peak" not in said
     assert [each.kept for each in Policy.load(folder / "pair" / "policy.json").constraints] == [False, False, True]
+
+
+def test_a_file_that_the_run_does_not_know_is_not_run_when_tau_is_chosen_again(copy, tmp_path):
+    """As in a run that somebody shared, whose policy and checksums were edited."""
+    strange, path, ran = tmp_path / "strange.py", copy / "pair" / "policy.json", tmp_path / "ran"
+    strange.write_text(f"open({str(ran)!r}, 'w').close()\n")
+    policy, stages_file = read_json(path), copy / "stages.json"
+    policy["router"]["kind"] = f"{strange}:Strange"
+    records = stages_file.read_text().replace(checksum(path), checksum(write_json(path, policy)))
+    stages_file.write_text(records)
+    with pytest.raises(DuonasError, match=r"strange\.py"):
+        duonas.rechoose(copy, share=0.3)
+    assert not ran.exists()
 
 
 def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
