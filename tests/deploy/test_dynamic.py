@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import numpy_helper
+from onnxruntime.quantization import quantize_dynamic
 
 import duonas
 from duonas.core.registry import names
@@ -120,6 +121,8 @@ def test_every_value_has_a_type_and_a_shape(exported, name):
         known = {each.name: each.type.tensor_type for each in (*graph.value_info, *graph.output)}
         assert made <= known.keys()
         assert all(kind.elem_type and kind.HasField("shape") for kind in known.values())
+        sides = {side.dim_param for kind in known.values() for side in kind.shape.dim if not side.HasField("dim_value")}
+        assert sides <= {"N", "hard_rows", "easy_rows"}
 
 
 def test_no_feature_is_transposed(exported):
@@ -258,6 +261,18 @@ def test_no_image_at_all(exported, sessions, floats):
     """N = 0 needs no case of its own."""
     logits, score, is_little = route(sessions["dynamic.onnx"], floats[:0])
     assert logits.shape == (0, 5) and score.shape == is_little.shape == (0,)
+
+
+def test_dynamic_quantisation_reaches_big_and_leaves_the_file_working(exported, floats, tmp_path):
+    """As it comes it passes the branches by, where big's weights are."""
+    path = tmp_path / "quantised.onnx"
+    quantize_dynamic(exported[2] / "dynamic.onnx", path, extra_options={"EnableSubgraph": True})
+    kinds = [node.op_type for graph in graphs(onnx.load(path).graph) for node in graph.node]
+    assert not {"Conv", "Gemm", "MatMul"} & set(kinds)
+    logits, _, is_little = route(open_model(path), floats[:200])
+    expected = route(open_model(exported[2] / "dynamic.onnx"), floats[:200])
+    assert (is_little == expected[2]).mean() > 0.9
+    assert (logits.argmax(1) == expected[0].argmax(1)).mean() > 0.9
 
 
 @pytest.mark.parametrize("function", names("score"))

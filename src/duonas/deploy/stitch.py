@@ -119,7 +119,8 @@ class _Rows(NamedTuple):
 def _fill(graph: _Graph, rows: _Rows, features: str, logits: str) -> str:
     """Add a tower that overwrites ``logits`` at its rows, if any, and return the name of the result."""
     kind, filled = rows.kind, f"{rows.role}_filled"
-    graph.node("NonZero", [rows.mask], kind)  # (1, M)
+    graph.node("NonZero", [rows.mask], kind)
+    graph.values.append(helper.make_tensor_value_info(kind, TensorProto.INT64, [1, f"{kind}_rows"]))
     graph.node("Size", [kind], f"{kind}_count")
     graph.node("Greater", [f"{kind}_count", "zero"], f"any_{kind}")
     branches = {"then_branch": _some(rows, features, logits), "else_branch": _none(rows, logits)}
@@ -134,7 +135,7 @@ def _some(rows: _Rows, features: str, logits: str) -> onnx.GraphProto:
     graph.node("Squeeze", [kind, f"{kind}_row_axis"], f"{kind}_rows")
     entry = f"{kind}_features"
     graph.node("Gather", [features, f"{kind}_rows"], entry, axis=0)
-    answers = graph.add(rows.tower, rows.role, entry)
+    answers = graph.add(rows.tower, rows.role, entry, f"{kind}_rows")
     graph.node("Transpose", [kind], f"{kind}_indices", perm=[1, 0])
     graph.node("ScatterND", [logits, f"{kind}_indices", answers], f"{kind}_scattered")
     return graph.proto(f"{kind}_rows", [], [_leaving(rows.tower, f"{kind}_scattered")])
@@ -147,15 +148,22 @@ def _none(rows: _Rows, logits: str) -> onnx.GraphProto:
 
 
 class _Graph:
-    """Nodes and initializers under construction."""
+    """Nodes, initializers and values of known shapes under construction."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
+        self.values: list[onnx.ValueInfoProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
-    def add(self, part: onnx.ModelProto, prefix: str, entry: str) -> str:
-        """Add a part with input ``entry``, and return the name of its output."""
+    def add(self, part: onnx.ModelProto, prefix: str, entry: str, rows: str = "N") -> str:
+        """Add a part with input ``entry`` and a number ``rows`` of rows, and return the name of its output."""
         graph = add_prefix(part, f"{prefix}/").graph
+        made = {name for node in graph.node for name in node.output}
+        for value in [each for each in graph.value_info if each.name in made]:
+            for side in value.type.tensor_type.shape.dim:
+                if not side.HasField("dim_value"):
+                    side.dim_param = rows
+            self.values.append(value)
         for node in graph.node:
             _replace(node.input, graph.input[0].name, entry)
             del node.metadata_props[:]  # stack traces of the exporter, with paths of the exporting machine
@@ -181,7 +189,7 @@ class _Graph:
         self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
     ) -> onnx.GraphProto:
         """Return the finished graph."""
-        return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers)
+        return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers, value_info=self.values)
 
 
 def _model(graph: onnx.GraphProto, like: onnx.ModelProto, metadata: Mapping[str, str], doc: str) -> onnx.ModelProto:
