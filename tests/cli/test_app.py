@@ -227,6 +227,16 @@ def test_a_mistake_found_at_work_is_one_line_too(pipeline):
     assert result.stderr == "duonas: the image [bold]a.png cannot be read: truncated.\n"
 
 
+def test_a_list_of_mistakes_has_a_line_for_each(pipeline):
+    pipeline.fails = DuonasError(
+        "the data cannot be used as they are:\n- class 'a' is\n  empty\n- [b].png cannot be read"
+    )
+    result = call("run", "quickstart")
+    assert result.exit_code == 2
+    lines = ["the data cannot be used as they are:", "- class 'a' is empty", "- [b].png cannot be read"]
+    assert result.stderr == "duonas: " + "\n".join(lines) + "\n"
+
+
 def test_a_bundle_that_does_not_fit_is_one_line_too(pipeline):
     from duonas.runtime import BundleError
 

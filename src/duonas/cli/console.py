@@ -129,11 +129,12 @@ class Bars:
 
 
 def complain(sentence: str, style: str = "") -> None:
-    """Write one line on stderr, with the name of the program."""
+    r"""Write one line on stderr, with the name of the program; what follows ``"\n- "`` is a line of its own."""
     from rich.console import Console
     from rich.text import Text
 
-    text = Text(f"duonas: {' '.join(sentence.split())}", style=style)
+    items = [" ".join(item.split()) for item in sentence.split("\n- ")]
+    text = Text("duonas: " + "\n- ".join(items), style=style)
     Console(stderr=True).print(text, soft_wrap=True, highlight=False)
 
 
