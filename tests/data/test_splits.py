@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
 from duonas.recipe.schema import options_for
+from listings import known
 
 NAMES = ("train", "val", "calib", "test")
 fractions = st.floats(0.01, 0.45)
@@ -37,7 +39,7 @@ def listing_of(counts: list[int], own: dict[str, int] | None = None) -> Listing:
 
 
 def indices_of(listing: Listing, options: DataOptions, seed: int = 0) -> dict[str, np.ndarray]:
-    found, problems = split_indices(listing, np.full(len(listing), True), options, stream(seed, "splits"))
+    found, problems = split_indices(listing, known(listing), options, stream(seed, "splits"))
     assert not problems
     return found
 
@@ -67,6 +69,33 @@ def test_splits_are_disjoint_complete_stratified_and_hold_every_class(
             want = {"test": count * test, "val": rest * val, "calib": rest * calib}
             want["train"] = rest * (1 - calib - (0 if "val" in own else val))
             assert abs(got - want[name]) <= 3  # rounding, and the one image that every split gets
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), max_size=60), st.booleans(), st.integers(0))
+def test_equal_images_of_a_class_are_drawn_together(rows: list[tuple[int, int]], own: bool, seed: int) -> None:
+    """``rows`` are labels and pixels; images 0 to 39 differ from all others."""
+    listing = listing_of([20, 20])
+    labels = np.concatenate([listing.labels, np.array([label for label, _ in rows], np.int64)])
+    splits = np.full(len(labels), "", "<U5")
+    splits[30:40] = "test" if own else ""
+    listing = replace(listing, names=[str(row) for row in range(len(labels))], labels=labels, splits=splits)
+    pixels = np.array([*(f"single {row}" for row in range(40)), *(f"{pixels}" for _, pixels in rows)], object)
+    found, _ = split_indices(
+        listing, known(listing, pixels=pixels), options_for("data", val=0.2, calib=0.2), stream(seed, "splits")
+    )
+    assert sorted(np.concatenate(list(found.values())).tolist()) == list(range(len(labels)))
+    keys = np.array([f"{label} {each}" for label, each in zip(labels, pixels, strict=True)])
+    if own:  # those of an own split are not moved
+        keys[30:40] = "own"
+    assert all(sum(key in keys[chosen] for chosen in found.values()) == 1 for key in set(keys))
+
+
+def test_a_class_with_too_few_different_images_is_split_all_the_same() -> None:
+    listing = listing_of([20, 20])
+    pixels = np.where(listing.labels == 1, "same", np.arange(40).astype(str)).astype(object)
+    found, problems = split_indices(listing, known(listing, pixels=pixels), options_for("data"), stream(0, "splits"))
+    assert not problems and all(set(listing.labels[chosen]) == {0, 1} for chosen in found.values())
 
 
 @settings(max_examples=20, deadline=None)

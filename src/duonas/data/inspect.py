@@ -80,7 +80,7 @@ def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -
     preparation = prepare_for(listing, options)
     pixels, facts = _decode(listing, preparation, options, progress)
     labels = torch.from_numpy(np.ascontiguousarray(listing.labels, np.int64))
-    indices, small = split_indices(listing, facts.broken == "", options, stream(seed, "splits", options.name))
+    indices, small = split_indices(listing, facts, options, stream(seed, "splits", options.name))
     left_out = _decided((*listing.problems, *_of_facts(listing, facts)), options)
     problems = (*left_out, *white_problems(listing, facts, preparation, options), *small)
     return Inspected(listing, facts, indices, problems, preparation), Images(pixels, labels)
