@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 
 from duonas.api.progress import watching
+from duonas.core.files import as_path
 from duonas.core.progress import StageProgress
 from duonas.pipeline.compare import compare as compare_all
 from duonas.recipe.study import Study
@@ -27,4 +28,4 @@ def compare(study: Study, folder: str | PathLike[str], progress: StageProgress |
     Raises:
         DuonasError: two variants have the same folder, or a run fails.
     """
-    return compare_all(study, Path(folder), watching(progress))
+    return compare_all(study, as_path(folder, "the folder of a study"), watching(progress))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from duonas.api.progress import watching
+from duonas.core.files import as_path
 from duonas.core.progress import StageProgress
 from duonas.ranking.rank import rank as rank_archs
 from duonas.ranking.table import RankTable
@@ -40,4 +41,6 @@ def rank(
         DuonasError: the folder is not a run with a trained supernet, or an option is wrong.
     """
     shown = watching(progress)
-    return rank_archs(Path(run), archs, table=table, split=split, role=role, seed=seed, progress=shown)
+    return rank_archs(
+        as_path(run, "a run's folder"), archs, table=table, split=split, role=role, seed=seed, progress=shown
+    )

@@ -16,7 +16,7 @@ from duonas.api.text import as_text
 from duonas.cli.explain import explain
 from duonas.cli.tables import count
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.files import read_json
+from duonas.core.files import as_path, read_json
 from duonas.core.parquet import read_table
 from duonas.core.progress import StageProgress
 from duonas.recipe.schema import Recipe
@@ -49,7 +49,7 @@ class Run(PathLike[str]):
     """
 
     def __init__(self, folder: str | PathLike[str]) -> None:
-        self._files = RunFolder(Path(folder))
+        self._files = RunFolder(as_path(folder, "a run's folder"))
 
     @property
     def folder(self) -> Path:
@@ -231,8 +231,16 @@ def run(
     """
     from duonas.pipeline import stages
 
-    shown, reused = watching(progress), None if supernet is None else Path(supernet)
-    stages.run(recipe, Path(folder), until=until, supernet=reused, progress=shown, family=family, splits=splits)
+    shown, reused = watching(progress), None if supernet is None else as_path(supernet, "supernet")
+    stages.run(
+        recipe,
+        as_path(folder, "a run's folder"),
+        until=until,
+        supernet=reused,
+        progress=shown,
+        family=family,
+        splits=splits,
+    )
     return Run(folder)
 
 
@@ -255,7 +263,7 @@ def rechoose(
     """
     from duonas.pipeline.rechoose import rechoose as choose
 
-    choose(Path(folder), progress=watching(progress), **target)
+    choose(as_path(folder, "a run's folder"), progress=watching(progress), **target)
     return Run(folder)
 
 

@@ -119,6 +119,21 @@ def expand(path: str | Path, key: str) -> Path:
         raise DuonasError(f"{key} = {str(path)!r}: the user {Path(path).parts[0][1:]!r} does not exist.") from error
 
 
+def as_path(value: Any, what: str) -> Path:
+    """``value`` as a path.
+
+    Args:
+        value: a text or a path.
+        what: what it is, such as ``a run's folder``, for the message.
+
+    Raises:
+        DuonasError: it is something else, or empty.
+    """
+    if isinstance(value, str | os.PathLike) and isinstance(text := os.fspath(value), str) and text:
+        return Path(text)
+    raise DuonasError(f"{what} must be a path, got {value!r:.80}.")
+
+
 def write_text(path: Path, text: str) -> Path:
     """Write ``text`` to ``path`` atomically.
 

@@ -21,6 +21,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.runtime.prepare import Preparation, to_rgb, white_of
@@ -69,7 +70,13 @@ def decode_all(
         progress: called with the number of images decoded.
     """
     size = preparation.image_size
-    pixels, facts = np.empty((len(images), 3, size, size), np.uint8), list[ImageFact]()
+    try:
+        pixels, facts = np.empty((len(images), 3, size, size), np.uint8), list[ImageFact]()
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than there are addresses
+        raise DuonasError(
+            f"{len(images):,} images of {size} x {size} pixels do not fit into memory ({3 * size**2 * len(images):.2g} "
+            "bytes): set a smaller [data] image_size, or store = 'disk'."
+        ) from error
     progress(0, len(images))
     for chunk, about in decode_in_order(images, preparation):
         pixels[len(facts) : len(facts) + len(chunk)] = chunk

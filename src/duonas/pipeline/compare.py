@@ -10,7 +10,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json, write_json
+from duonas.core.files import as_path, read_json, write_json
 from duonas.core.processes import process_count
 from duonas.core.progress import Silent, StageProgress
 from duonas.data.report import report_data
@@ -54,9 +54,11 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
     Raises:
         DuonasError: two variants have the same folder, or a run fails.
     """
+    if not isinstance(study, Study):
+        raise DuonasError(f"expected a study, got {study!r:.80}: load one with duonas.load_study.")
     if process_count() > 1:
         raise DuonasError("a study runs in one process: start `duonas compare` without torchrun.")
-    folder, watch = Path(folder), progress or Silent()
+    folder, watch = as_path(folder, "the folder of a study"), progress or Silent()
     names = {variant.name: slug(variant.name) for variant in study.variants}
     if unnamed := [name for name, made in names.items() if not made.strip(".")]:
         raise DuonasError(f"variant {unnamed[0]!r} needs a letter or digit in its name, for the name of its folder.")

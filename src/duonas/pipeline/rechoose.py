@@ -38,7 +38,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     watch = progress or Silent()
     current = Run(folder).recipe
     recipe = rechosen(current, **target)
-    with Run.open(Path(folder), current) as run, cpu_threads(recipe.threads):
+    with Run.open(folder, current) as run, cpu_threads(recipe.threads):
         _need_pair(run)
         context = Context(recipe, run, progress=watch)
         routed = run.is_done("route") and run.calib.is_file()

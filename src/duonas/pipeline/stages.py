@@ -14,7 +14,7 @@ import torch
 from duonas.baselines.baseline import find_baseline, measure_baseline
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.files import write_json
+from duonas.core.files import as_path, write_json
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
@@ -250,9 +250,9 @@ def run(
     """
     check_recipe(recipe)
     if until not in STAGES:
-        raise DuonasError(f"no stage {until!r}: {nearest(until, STAGES)}.")
+        raise DuonasError(f"no stage {until!r}: {nearest(str(until), STAGES)}.")
     watch = progress or Silent()
-    with Run.open(Path(folder), recipe) as opened, cpu_threads(recipe.threads):
+    with Run.open(folder, recipe) as opened, cpu_threads(recipe.threads):
         context = Context(recipe, opened, family, splits, watch)
         stages = _wanted(until, opened, supernet)
         needs_images = any(name in SEEING and _is_open(name, opened) for name in stages) or not gone(recipe)
@@ -260,7 +260,7 @@ def run(
             if needs_images:
                 check(context)
             if supernet is not None and opened.writes and not opened.is_done("train"):
-                adopt(context, Path(supernet))
+                adopt(context, as_path(supernet, "supernet"))
         except DuonasError:
             opened.forget_if_new()
             raise

@@ -77,7 +77,7 @@ def rank(
     which = _which(archs)
     benchmark = table.read() if table else None
     recipe, watch = Run(folder).recipe, progress or Silent()
-    with Run.open(Path(folder), recipe) as run, cpu_threads(recipe.threads):
+    with Run.open(folder, recipe) as run, cpu_threads(recipe.threads):
         if not run.is_done("train"):
             raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
         reported = run.is_done("report")

@@ -14,6 +14,7 @@ from typing import Any
 import tomli_w
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.files import as_path
 from duonas.core.plugin import check_plugin, is_plugin, parts_of_run
 from duonas.recipe.began import STAGES_FILE, run_parts
 from duonas.recipe.errors import Mistake
@@ -42,7 +43,7 @@ def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False
         DuonasError: there is no such recipe, or a key or value in it or in an override is wrong; or the run does not
             know a part of the user's own as it is now.
     """
-    path, overrides = find(recipe), list(overrides)
+    path, overrides = find(recipe), _texts(overrides)
     tables = read_tables(path, "recipe")
     if not tables:
         raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
@@ -214,7 +215,8 @@ def find(recipe: str | Path) -> Path:
     Raises:
         DuonasError: there is no such recipe.
     """
-    name, path = str(recipe), Path(recipe)
+    path = as_path(recipe, "a recipe")
+    name = str(recipe)
     try:
         file, folder = path.is_file(), path.is_dir()
     except (OSError, ValueError):  # too long for a file name
@@ -239,6 +241,13 @@ def default_folder(recipe: str | Path) -> Path:
     """Return the default folder of a recipe's run: the folder itself for a run, else ``runs/NAME``."""
     path = find(recipe)
     return Path(recipe) if Path(recipe).is_dir() and path.parent == Path(recipe) else Path("runs") / path.stem
+
+
+def _texts(overrides: Iterable[str]) -> list[str]:
+    found = [] if isinstance(overrides, str) else list(overrides)
+    if isinstance(overrides, str) or not all(isinstance(text, str) for text in found):
+        raise DuonasError(f"overrides must be a list of texts such as ['train.epochs=10'], got {overrides!r:.80}.")
+    return found
 
 
 def _culprit(mistake: Mistake, overrides: Sequence[str]) -> str | None:

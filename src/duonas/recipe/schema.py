@@ -118,15 +118,16 @@ def checked(tables: Mapping[str, Any]) -> Recipe:
 
 
 def check_recipe(recipe: object) -> None:
-    """Refuse what is not a recipe, such as a recipe's name.
+    """Refuse what is not a recipe, such as a recipe's name, or a wrong one.
 
     Raises:
-        DuonasError: the message says how to load one.
+        DuonasError: the message says how to load one, or what is wrong with it.
     """
     if not isinstance(recipe, Recipe):
         raise DuonasError(
             f"expected a recipe, got {recipe!r:.80}: load one with duonas.load_recipe({str(recipe)[:80]!r})."
         )
+    parse(to_tables(recipe))  # it may have been changed since it was built
 
 
 def options_for(table: str, **keys: Any) -> Any:
@@ -162,6 +163,11 @@ def rechosen(recipe: Recipe, **target: float | str) -> Recipe:
     Raises:
         DuonasError: there is not exactly one target, or a value is wrong.
     """
+    for name, value in target.items():
+        if name not in (*TARGETS, "watts", "confidence", "floor_on"):
+            raise DuonasError(f"there is no target {name!r}: {nearest(name, TARGETS)}.")
+        if value is None:
+            raise DuonasError(f"{name} must be a number, got None.")
     if not any(name in TARGETS for name in target):
         raise DuonasError(f"no target for the threshold was given: choose one of {', '.join(TARGETS)}.")
     target = in_base_units(target, type(recipe.route), "route")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.files import as_path
 from duonas.recipe.read import Change, assemble, changed, find, overridden, read_tables
 from duonas.recipe.schema import Recipe, parse
 
@@ -55,7 +56,7 @@ def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
     Raises:
         DuonasError: the file cannot be read, or a variant's recipe is wrong.
     """
-    path = Path(path)
+    path = as_path(path, "a study")
     tables = read_tables(path, "study")
     for key in tables:
         if key not in KEYS:

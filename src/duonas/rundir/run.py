@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_object, write_json, write_text
+from duonas.core.files import as_path, read_object, write_json, write_text
 from duonas.core.plugin import blamed, is_plugin, parts_of_run
 from duonas.core.processes import is_main_process
 from duonas.recipe.began import run_parts
@@ -41,7 +41,7 @@ class Run(RunPaths):
     """
 
     def __init__(self, folder: Path | str, recipe: Recipe | None = None) -> None:
-        super().__init__(Path(folder))
+        super().__init__(as_path(folder, "a run's folder"))
         if recipe is None and not self.recipe_file.is_file():
             raise DuonasError(f"{self.folder} is not a run: it holds no recipe.toml.")
         self._recipe = recipe
@@ -65,8 +65,8 @@ class Run(RunPaths):
             DuonasError: the folder holds something else or another recipe's run, its recipe or one of the own parts was
                 edited since, or another process is writing to it.
         """
-        folder = Path(folder)
-        with parts_of_run(run_parts(Path(folder), allowed=lambda name: True)):
+        folder = as_path(folder, "a run's folder")
+        with parts_of_run(run_parts(folder, allowed=lambda name: True)):
             run = cls(folder, parse(to_tables(recipe)))  # a recipe built in Python is checked here
         try:
             if is_main_process():
