@@ -25,6 +25,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.runtime.prepare import Preparation, to_rgb, white_of
+from duonas.runtime.resize import Box, columns_first
 
 Stored = Path | bytes | np.ndarray
 CHUNK = 64  # images in a task: few enough tasks to cost nothing, and little memory in images that wait
@@ -256,10 +257,20 @@ def _orientation(image: Image.Image) -> int:
 
 def _fit(image: Image.Image, preparation: Preparation, into: np.ndarray) -> None:
     """Resize to the square ``into`` (3, H, H), which is black."""
-    size = preparation.size(*image.size)
-    fitted = image.resize(size, Image.Resampling.BILINEAR, box=preparation.box(*image.size))
-    left, upper = ((preparation.image_size - side) // 2 for side in size)
+    size, box = preparation.size(*image.size), preparation.box(*image.size)
+    fitted = _resized(image, size, box)
+    left, upper = preparation.place(size)
     into[:, upper : upper + size[1], left : left + size[0]] = np.asarray(fitted).transpose(2, 0, 1)
+
+
+def _resized(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image:
+    """Resize one side after the other, in the order that a device has."""
+    (width, height), (left, upper, right, lower) = image.size, box
+    if columns_first(size, box):
+        image = image.resize((width, size[1]), Image.Resampling.BILINEAR, (0, upper, width, lower))
+        return image.resize(size, Image.Resampling.BILINEAR, (left, 0, right, size[1]))
+    image = image.resize((size[0], height), Image.Resampling.BILINEAR, (left, 0, right, height))
+    return image.resize(size, Image.Resampling.BILINEAR, (0, upper, size[0], lower))
 
 
 def _mode(array: np.ndarray) -> str:

@@ -13,6 +13,8 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, PairSpace, Role
 from duonas.core.protocols import CostModel
 from duonas.core.space import SearchSpace
+from duonas.runtime.policy import read_preparation
+from duonas.runtime.prepare import Preparation, Resize
 
 VERSION = 1
 ROLES: tuple[Role, Role] = ("little", "big")
@@ -25,14 +27,23 @@ class Preprocessing:
     Args:
         image_size: side H of the square images, in pixels.
         range: the least and the largest value of a pixel.
+        resize: how other shapes become squares: ``crop``, ``squash`` or ``pad``; see ``Preparation``.
+        white: the value that is white in images of more than 8 bits; ``None``: the largest of their type.
         mean: subtracted per channel; ``None`` if the networks normalise images themselves, as those of a search do.
         std: divisor per channel; ``None`` if the networks normalise images themselves.
     """
 
     image_size: int
     range: tuple[float, float] = (0.0, 1.0)
+    resize: Resize = "crop"
+    white: float | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+
+    @property
+    def preparation(self) -> Preparation:
+        """What makes a square of 8-bit RGB of an image."""
+        return Preparation(self.image_size, self.resize, self.white)
 
 
 @dataclass(frozen=True)
@@ -170,4 +181,5 @@ def _described(space: SearchSpace, arch: Arch) -> dict[str, Any]:
 def _preprocessing(value: Mapping[str, Any]) -> Preprocessing:
     least, largest = value["range"]
     mean, std = (None if value[name] is None else tuple(map(float, value[name])) for name in ("mean", "std"))
-    return Preprocessing(int(value["image_size"]), (float(least), float(largest)), mean, std)
+    made = read_preparation(value)
+    return Preprocessing(made.image_size, (float(least), float(largest)), made.resize, made.white, mean, std)

@@ -39,7 +39,9 @@ def take_pair(context: Context, chosen: PairArch) -> Pair:
     facts = PairFacts.of(
         final_coupling(context), chosen, context.problem.prices.model, context.splits.class_names, mode
     )
-    return Pair.join(networks["little"], networks["big"], facts)
+    made = context.splits.inspected.preparation
+    seen = replace(facts.preprocessing, resize=made.resize, white=made.white)
+    return Pair.join(networks["little"], networks["big"], replace(facts, preprocessing=seen))
 
 
 def final_coupling(context: Context) -> PairSpace:

@@ -17,7 +17,8 @@ from duonas.routing.floor import Rungs
 from duonas.routing.options import FloorOn
 from duonas.routing.router import Router, read_router, write_router
 from duonas.routing.threshold import Curve
-from duonas.runtime.policy import VERSION, Row, read_floor_on, read_number, read_table
+from duonas.runtime.policy import VERSION, Row, read_floor_on, read_number, read_preparation, read_table
+from duonas.runtime.prepare import Preparation
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Policy:
         table: trade-offs by ascending little share, with a row for tau.
         costs: costs of the pair's parts in MACs.
         num_classes: number K of classes.
-        image_size: side of the square images, in pixels.
+        preparation: what makes a square of 8-bit RGB of an image.
         times: latencies of the pair in ms, if it was timed.
         confidence: confidence of the bounds in the table.
         floor_on: what the floors in the table guarantee: ``accuracy``, ``balanced`` or ``worst_class``.
@@ -50,7 +51,7 @@ class Policy:
     table: tuple[Row, ...]
     costs: PairCost
     num_classes: int
-    image_size: int
+    preparation: Preparation
     times: PairCost | None = None
     confidence: float = 0.95
     floor_on: FloorOn = "accuracy"
@@ -85,7 +86,7 @@ class Policy:
             "splits": dict(self.splits),
             "onnx": dict(self.onnx),
             "num_classes": self.num_classes,
-            "image_size": self.image_size,
+            **asdict(self.preparation),
             "class_names": list(self.class_names),
         }
 
@@ -112,7 +113,7 @@ class Policy:
                 constraints=tuple(map(Held.from_json, value.get("constraints", ()))),
                 images=int(value["images"]),
                 num_classes=int(value["num_classes"]),
-                image_size=int(value["image_size"]),
+                preparation=read_preparation(value),
                 little_temperature=float(value["little_temperature"]),
                 big_temperature=float(value["big_temperature"]),
                 class_names=tuple(map(str, value["class_names"])),

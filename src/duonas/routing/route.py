@@ -131,7 +131,7 @@ def fit(
         costs=facts.cost.routed_by(router.macs, before=router.before),
         images=len(judged),
         num_classes=facts.num_classes,
-        image_size=facts.preprocessing.image_size,
+        preparation=facts.preprocessing.preparation,
         little_temperature=fit_temperature(held.little, held.labels),
         big_temperature=fit_temperature(held.big, held.labels),
         class_names=facts.class_names,

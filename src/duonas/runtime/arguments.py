@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from .choose import BundleError
+from .prepare import Preparation
 
+DIRECT = ("RGB", "RGBA", "L", "LA", "1", "I;16", "I;16B", "I;16L", "I", "F")  # modes whose arrays are the image
 ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
 
 
@@ -61,6 +63,26 @@ def thread_count(value: Any) -> int:
             f"threads must be a whole number of at least 0 (0: ONNX Runtime's default), got {_short(value)}."
         )
     return int(value)
+
+
+def prepared_image(image: Any, preparation: Preparation, place: int) -> np.ndarray:
+    """Return one image as (3, H, W) uint8.
+
+    Args:
+        image: an array, or an image of Pillow.
+        preparation: what is done to it.
+        place: its number in the list, for messages.
+
+    Raises:
+        BundleError: it is not an image.
+    """
+    mode = getattr(image, "mode", "RGB")
+    if mode not in DIRECT:
+        raise BundleError(f"image {place} has the mode {mode!r} of Pillow: give it as image.convert('RGB').")
+    try:
+        return preparation(np.asarray(image))
+    except ValueError as error:
+        raise BundleError(f"image {place} cannot be prepared: {error}.") from error
 
 
 def checked_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from .arguments import checked_images, folder_path, number
+from .arguments import checked_images, folder_path, number, prepared_image
 from .choose import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
@@ -133,6 +133,25 @@ class Bundle:
             BundleError: no threshold does; the message gives the highest accuracy that can be guaranteed.
         """
         return self._use(self._policy.at_floor(number(accuracy, "a floor")))
+
+    def prepare(self, images: Any) -> np.ndarray:
+        """Make of images what the networks were trained on: resized, cropped or padded, and scaled to 8 bits.
+
+        Args:
+            images: one image or a list of images, each upright: an array (H, W), (H, W, 3) or (H, W, 4), grey or RGB,
+                of uint8, larger integers or floats; or an image of Pillow.
+
+        Returns:
+            (N, 3, H, W) uint8 for ``predict``, bit for bit what training saw of these images.
+
+        Raises:
+            BundleError: one of them is not an image; or the policy does not say how images are prepared.
+        """
+        if self._policy.preparation is None:
+            raise BundleError("this bundle does not say how images are prepared: export it again.")
+        given = images if isinstance(images, list | tuple) else [images]
+        prepared = [prepared_image(image, self._policy.preparation, number) for number, image in enumerate(given)]
+        return np.stack(prepared) if prepared else np.empty((0, *self._shape), np.uint8)
 
     def predict(self, images: Any) -> Prediction:
         """Classify images (N, 3, H, W), float32 in [0, 1] or uint8.

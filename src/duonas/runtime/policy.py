@@ -6,19 +6,21 @@ import json
 import math
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from reprlib import repr as short
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from .choose import FLOORS, BundleError, at_budget, at_floor, at_share
 from .files import MOST_POLICY, read
+from .prepare import Preparation, Resize
 
 VERSION = 2
+MOST_SIZE = 1 << 16  # pixels of a side
 
 
 class Row(NamedTuple):
@@ -66,6 +68,7 @@ class DevicePolicy:
         class_names: (K,), or empty.
         onnx: SHA-256 of each file by its name.
         floor_on: what the floors in the table guarantee, a key of ``choose.FLOORS``.
+        preparation: what makes a square of 8-bit RGB of an image; ``None`` where the policy does not say it.
     """
 
     tau: float
@@ -74,6 +77,7 @@ class DevicePolicy:
     class_names: tuple[str, ...]
     onnx: dict[str, str]
     floor_on: str = "accuracy"
+    preparation: Preparation | None = None
 
     def at_budget(self, expected_macs: float) -> Row:
         """Return the most accurate row of at most ``expected_macs`` per image; of equals the cheapest."""
@@ -217,6 +221,7 @@ def _parsed(value: dict[str, Any]) -> DevicePolicy:
         class_names=_class_names(value["class_names"], classes),
         onnx=_checksums(value["onnx"]),
         floor_on=read_floor_on(value),
+        preparation=read_preparation(value) if "image_size" in value else None,
     )
 
 
@@ -230,6 +235,24 @@ def read_floor_on(policy: dict[str, Any]) -> str:
     if not isinstance(found, str) or found not in FLOORS:
         raise ValueError(f"floor_on must be one of {', '.join(FLOORS)}, got {short(found)}")
     return found
+
+
+def read_preparation(value: Mapping[str, Any]) -> Preparation:
+    """Read how images become squares from the keys ``image_size``, ``resize`` and ``white``.
+
+    Raises:
+        KeyError, TypeError, ValueError: a value is missing, of the wrong type or out of its range.
+    """
+    size, resize, white = value["image_size"], value.get("resize", "crop"), value.get("white")
+    if isinstance(size, bool) or not isinstance(size, int):
+        raise TypeError(f"image_size must be an integer, got {short(size)}")
+    if not 0 < size <= MOST_SIZE:
+        raise ValueError(f"image_size must be from 1 to {MOST_SIZE}, got {short(size)}")
+    if resize not in get_args(Resize):
+        raise ValueError(f"resize must be one of {', '.join(get_args(Resize))}, got {short(resize)}")
+    if white is not None and not 0 < read_number(white) < math.inf:
+        raise ValueError(f"white must be above 0, got {short(white)}")
+    return Preparation(size, resize, None if white is None else float(white))
 
 
 def _class_names(names: Any, classes: int) -> tuple[str, ...]:

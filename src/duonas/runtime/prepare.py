@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
+from .resize import Box, resize_bilinear
+
 Resize = Literal["crop", "squash", "pad"]
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,25 @@ class Preparation:
     image_size: int
     resize: Resize = "crop"
     white: float | None = None
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Prepare one image, as ``to_rgb`` takes it; the result (3, H, H) uint8 is bit for bit what training saw.
+
+        Raises:
+            ValueError: it is not an image.
+        """
+        pixels = to_rgb(image, self.white)
+        height, width, _ = pixels.shape
+        size = self.size(width, height)
+        left, upper = self.place(size)
+        square = np.zeros((3, self.image_size, self.image_size), np.uint8)
+        fitted = resize_bilinear(pixels, size, self.box(width, height))
+        square[:, upper : upper + size[1], left : left + size[0]] = fitted.transpose(2, 0, 1)
+        return square
+
+    def place(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Left and upper edge of an image of this width and height in the square."""
+        return (self.image_size - size[0]) // 2, (self.image_size - size[1]) // 2
 
     def box(self, width: int, height: int) -> Box:
         """The part of an image that is kept: left, upper, right and lower edge in pixels."""

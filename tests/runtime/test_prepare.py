@@ -1,0 +1,91 @@
+"""What a device does to an image is what training did to it, to the bit."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from duonas.data.decode import decode_all
+from duonas.runtime import Bundle, BundleError
+from duonas.runtime.prepare import Preparation, to_rgb
+from duonas.runtime.resize import resize_bilinear
+
+side = st.integers(1, 90)
+
+
+def noise(seed: int, *shape: int, top: int = 256, dtype: type = np.uint8) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, top, shape).astype(dtype)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@settings(max_examples=40, deadline=None)
+@given(side, side, side, st.booleans(), st.integers(0, 99))
+@example(640, 7, 32, False, 0)
+def test_it_is_pillows_resize(length: int, other: int, new: int, turned: bool, seed: int) -> None:
+    pixels = noise(seed, *((length, other) if turned else (other, length)), 3)
+    size = (other, new) if turned else (new, other)
+    expected = Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR)
+    box = (0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))
+    assert np.array_equal(resize_bilinear(pixels, size, box), np.asarray(expected))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    side, side, side, st.sampled_from(["crop", "squash", "pad"]), st.sampled_from([0, 2, 3, 4, 16]), st.integers(0, 99)
+)
+@example(333, 500, 64, "crop", 3, 0)
+def test_a_device_sees_what_training_saw(width: int, height: int, size: int, resize: str, kind: int, seed: int) -> None:
+    shape = (height, width, kind) if kind in (2, 3, 4) else (height, width)
+    pixels = noise(seed, *shape, top=4096, dtype=np.uint16) if kind == 16 else noise(seed, *shape)
+    preparation = Preparation(size, resize, 4095.0 if kind == 16 else None)  # type: ignore[arg-type]
+    trained, facts = decode_all([png(pixels)], preparation)
+    assert facts.broken[0] == ""
+    assert np.array_equal(preparation(pixels), trained[0].numpy())
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        (np.zeros((3, 32, 32), np.uint8), r"shape \(3, 32, 32\) is not an image: expected \(H, W\)"),
+        (np.zeros((0, 4, 3), np.uint8), "is not an image"),
+        (np.zeros(5, np.uint8), "is not an image"),
+        (np.full((4, 4), -1.0), "negative values, down to -1"),
+        (np.full((4, 4), np.inf), "not finite"),
+        (np.full((4, 4), "a"), "values of type <U1 are not an image"),
+        (np.full((4, 4), 1j), "values of type complex128 are not an image"),
+    ],
+)
+def test_what_is_no_image_is_explained(image: np.ndarray, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        to_rgb(image)
+
+
+def test_a_bundle_prepares_images_of_any_size(exported) -> None:
+    bundle = Bundle.load(exported[2], threads=1)
+    photos = [noise(1, 40, 30, 3), noise(2, 12, 12), Image.fromarray(noise(3, 9, 20, 3))]
+    prepared = bundle.prepare(photos)
+    assert prepared.dtype == np.uint8 and prepared.shape == (3, *bundle.image_shape)
+    trained = decode_all([png(np.asarray(photo)) for photo in photos], Preparation(12))[0]
+    assert np.array_equal(prepared, trained.numpy())
+    assert np.array_equal(bundle.prepare(photos[0]), prepared[:1])
+    assert len(bundle.predict(prepared).labels) == 3
+    assert bundle.prepare([]).shape == (0, 3, 12, 12)
+
+
+def test_images_that_a_bundle_cannot_prepare_are_numbered(exported) -> None:
+    bundle = Bundle.load(exported[2], threads=1)
+    fine = noise(1, 4, 4)
+    with pytest.raises(BundleError, match=r"image 1 has the mode 'P' of Pillow: give it as image\.convert\('RGB'\)"):
+        bundle.prepare([fine, Image.fromarray(fine).convert("P")])
+    with pytest.raises(BundleError, match=r"image 2 cannot be prepared: an array of shape \(3, 9, 9\) is not an image"):
+        bundle.prepare([fine, fine, np.zeros((3, 9, 9), np.uint8)])
