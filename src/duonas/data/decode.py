@@ -94,7 +94,7 @@ def decode_in_order(images: Sequence[Stored], preparation: Preparation) -> Itera
         stop = min(start + CHUNK, len(images))
         pixels, facts = np.zeros((stop - start, 3, size, size), np.uint8), []
         for i in range(start, stop):
-            facts.append(_decode(images[i], preparation, pixels[i - start]))
+            facts.append(_decode(images, i, preparation, pixels[i - start]))
         return pixels, facts
 
     starts = iter(range(0, len(images), CHUNK))
@@ -142,10 +142,12 @@ def formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _decode(stored: Stored, preparation: Preparation, into: np.ndarray) -> ImageFact:
-    """Decode one image to (3, H, H) uint8."""
+def _decode(images: Sequence[Stored], i: int, preparation: Preparation, into: np.ndarray) -> ImageFact:
+    """Decode image ``i`` to (3, H, H) uint8."""
     fact = ImageFact()
+    stored: Stored = b""
     try:
+        stored = images[i]  # of a user's own data set, this may fail in any way
         if isinstance(stored, np.ndarray):
             fact = fact._replace(encoded=_digest_of_array(stored), mode=_mode(stored), peak=_peak(stored))
             image = Image.fromarray(to_rgb(stored, preparation.white))

@@ -28,7 +28,7 @@ def prepare_for(listing: Listing, options: DataOptions) -> Preparation:
     size, white = options.image_size, options.white
     if size is None or white is None:
         rows = np.unique(np.linspace(0, len(listing) - 1, min(LOOKED_AT, len(listing))).astype(int))
-        seen = [look(listing.images[int(row)]) for row in rows]
+        seen = [_look(listing, row) for row in rows.tolist()]
         size = size or _own_side(seen)
         white = white or _own_white(seen)
     return Preparation(size, options.resize, white)
@@ -57,6 +57,13 @@ def white_problems(
         )
         return [Problem("dark", message, _names(listing, deep), error=True)]
     return []
+
+
+def _look(listing: Listing, row: int) -> ImageFact:
+    try:
+        return look(listing.images[row])
+    except Exception:  # of a user's own data set; the pass over all images says why
+        return ImageFact()
 
 
 def _names(listing: Listing, rows: np.ndarray) -> tuple[str, ...]:

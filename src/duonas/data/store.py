@@ -107,7 +107,10 @@ def remembered(pixels: Pixels, key: str, find: Callable[[], dict[str, Any]]) -> 
 
 def _stamp(listing: Listing, i: int) -> str:
     """What identifies an image as it is now, without decoding it."""
-    image = listing.images[i]
+    try:
+        image = listing.images[i]
+    except Exception:  # of a user's own data set; decoding says why
+        return f"{i}/missing"
     if not isinstance(image, Path):
         head = f"{image.dtype.str}{image.shape}".encode() if isinstance(image, np.ndarray) else b""
         return hashlib.sha256(head + (image.tobytes() if isinstance(image, np.ndarray) else image)).hexdigest()

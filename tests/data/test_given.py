@@ -1,0 +1,127 @@
+"""Arrays and PyTorch data sets as a data source of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import TensorDataset
+
+from duonas.core.errors import DuonasError
+from duonas.data.decode import decode_all
+from duonas.data.given import from_arrays, from_dataset
+from duonas.data.inspect import inspect_data
+from duonas.data.sources.digits import Digits
+from duonas.data.splits import load_splits
+from duonas.recipe.schema import options_for
+from duonas.runtime.prepare import Preparation
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (12, 9, 9, 3), dtype=np.uint8)
+LABELS = [0, 1] * 6
+
+
+def pixels_of(listing) -> np.ndarray:
+    """(N, H, W, 3) uint8."""
+    pixels, facts = decode_all(listing.images, Preparation(9))
+    assert set(facts.broken) == {""}
+    return pixels.permute(0, 2, 3, 1).numpy()
+
+
+class Photos:
+    """A data set of Pillow images, as torchvision has them."""
+
+    classes = ("cat", "dog")
+    targets = LABELS
+
+    def __len__(self) -> int:
+        return len(PIXELS)
+
+    def __getitem__(self, i):
+        return Image.fromarray(PIXELS[i]), LABELS[i]
+
+
+@pytest.mark.parametrize(
+    "images", [PIXELS, PIXELS.transpose(0, 3, 1, 2), list(PIXELS), torch.from_numpy(PIXELS), (PIXELS / 255).astype("f")]
+)
+def test_arrays_of_any_layout(images) -> None:
+    assert np.array_equal(pixels_of(from_arrays(images, LABELS)), PIXELS)
+
+
+def test_grey_arrays_and_arrays_of_several_sizes() -> None:
+    grey = pixels_of(from_arrays(PIXELS[..., 0], LABELS))
+    assert np.array_equal(grey, np.repeat(PIXELS[..., :1], 3, axis=3))
+    listing = from_arrays(
+        [np.zeros((4, 5), np.uint8), np.zeros((6, 7, 3), np.uint8)], [0, 1], ["a", "b"], ["train", "test"]
+    )
+    facts = decode_all(listing.images, Preparation(4))[1]
+    assert facts.width.tolist() == [5, 7] and listing.splits.tolist() == ["train", "test"]
+
+
+def test_data_sets_of_images_and_of_tensors() -> None:
+    listing = from_dataset(Photos())
+    assert np.array_equal(pixels_of(listing), PIXELS)
+    assert listing.class_names == ("cat", "dog") and listing.labels.tolist() == LABELS and set(listing.splits) == {""}
+    tensors = TensorDataset(torch.from_numpy(PIXELS).permute(0, 3, 1, 2) / 255, torch.tensor(LABELS))
+    assert np.array_equal(pixels_of(from_dataset(tensors)), PIXELS)
+    both = from_dataset({"train": Photos(), "test": tensors})
+    assert both.splits.tolist() == ["train"] * 12 + ["test"] * 12 and both.class_names == ("cat", "dog")
+    assert len(set(both.names)) == 24
+
+
+def test_an_own_source_of_a_few_lines(tmp_path: Path) -> None:
+    source = tmp_path / "photos.py"
+    source.write_text(
+        "import numpy as np\n"
+        "from duonas.data.given import from_arrays\n"
+        "from duonas.data.source import Source\n"
+        "class Photos(Source):\n"
+        "    def list(self):\n"
+        "        return from_arrays(np.arange(20 * 36, dtype=np.uint16).reshape(20, 6, 6), np.arange(20) % 2)\n"
+    )
+    options = options_for("data", name=f"{source}:Photos")
+    splits = load_splits(options, 0)
+    assert splits.image_size == 6 and splits.class_names == ("0", "1")
+    assert inspect_data(options, 0)[0].preparation.white == 1023  # 719 takes 10 bits
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((PIXELS, [0, 1]), "12 images and 2 labels"),
+        ((PIXELS, [0, 2] * 6, ["a", "b"]), "image 1 has the label 2; expected 0 to 1"),
+        ((PIXELS, [0, -1] * 6), "image 1 has the label -1"),
+        ((PIXELS, [0.5] * 12), r"labels must be integers \(N,\), got float64"),
+        ((PIXELS, np.eye(12, dtype=int)), r"labels must be integers \(N,\), got int64 \(12, 12\)"),
+        ((PIXELS, LABELS, None, ["trian"] * 12), "no split 'trian'; expected one of train, val, test"),
+    ],
+)
+def test_what_does_not_fit_is_explained(arguments, message: str) -> None:
+    with pytest.raises(DuonasError, match=message):
+        from_arrays(*arguments)
+
+
+class Failing(Photos):
+    """A data set one of whose images cannot be had."""
+
+    def __getitem__(self, i):
+        if i == 3:
+            raise KeyError("photo 3")
+        return super().__getitem__(i)
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+def test_a_data_set_that_fails_at_one_image_has_one_broken_image(tmp_path: Path, monkeypatch, store: str) -> None:
+    monkeypatch.setattr(Digits, "list", lambda self: from_dataset(Failing()))
+    options = options_for("data", store=store, cache=str(tmp_path / "cache"), on_error="skip")
+    (problem,) = inspect_data(options, 0)[0].problems
+    assert problem.names == ("image 3 ('photo 3')",)
+
+
+def test_normalised_tensors_are_refused_image_by_image() -> None:
+    tensors = TensorDataset(torch.full((4, 3, 5, 5), -1.5), torch.tensor([0, 1, 0, 1]))
+    facts = decode_all(from_dataset(tensors).images, Preparation(4))[1]
+    assert set(facts.broken) == {"it has negative values, down to -1.5"}
