@@ -115,7 +115,9 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=[*PYTHON, *NODE], default=[*PYTHON, *NODE])
     given = parser.parse_args()
     work = given.work.resolve()
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # A probe sees no other environment, and none of what it runs may install anything.
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    clean["PIP_NO_INDEX"] = "1"
     for bundle in given.bundles:
         folder = work / "cases" / bundle.name
         case, reference = prepare(bundle, folder)

@@ -52,13 +52,12 @@ def openvino_default(model):
 def mnn(model):
     import MNN
 
+    # Not the command mnnconvert: it installs a package that reports its use, into whatever environment pip belongs to.
+    import _tools
+
     converted = model.parent / "model.mnn"
-    command = [Path(sys.executable).parent / "mnnconvert", "-f", "ONNX", "--modelFile", model, "--MNNModel", converted]
-    done = subprocess.run(
-        [*command, "--bizCode", "duonas", "--keepInputFormat=1"], capture_output=True, text=True, check=False
-    )
-    if not converted.exists():
-        raise RuntimeError((done.stdout + done.stderr)[-600:])
+    command = ["mnnconvert", "-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(converted)]
+    _tools.mnnconvert([*command, "--bizCode", "duonas", "--keepInputFormat=1"])
     module = MNN.nn.load_module_from_file(str(converted), ["images", "tau"], list(NAMES))
 
     def variable(values, kind=MNN.expr.NCHW):
