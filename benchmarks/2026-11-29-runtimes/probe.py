@@ -50,10 +50,9 @@ def openvino_default(model):
 
 
 def mnn(model):
-    import MNN
-
     # Not the command mnnconvert: it installs a package that reports its use, into whatever environment pip belongs to.
     import _tools
+    import MNN
 
     converted = model.parent / "model.mnn"
     command = ["mnnconvert", "-f", "ONNX", "--modelFile", str(model), "--MNNModel", str(converted)]
