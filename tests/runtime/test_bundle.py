@@ -41,6 +41,13 @@ def test_bytes_and_floats_give_the_same(bundle, exported, images):
     assert bundle.class_names == ("a", "b", "<c>", "d", "é") and bundle.image_shape == (3, 12, 12)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_no_images_give_no_predictions(bundle, dtype):
+    found = bundle.predict(np.empty((0, *bundle.image_shape), dtype))
+    assert [each.shape for each in found] == [(0,), (0, 5), (0,), (0,)]
+    assert len(bundle.predict(bundle.prepare([])).labels) == 0
+
+
 def test_tau_can_be_turned_while_it_runs(bundle, images):
     shares = []
     for tau in (float("-inf"), 0.1, 0.4, 0.8, float("inf")):
@@ -106,7 +113,7 @@ def test_a_latency_takes_the_best_row_that_is_quick_enough(bundle, copy):
         timed.set_latency(0.1)
 
 
-@pytest.mark.parametrize("shape", [(2, 3, 10, 10), (2, 12, 12, 3), (3, 12, 12), (2, 1, 12, 12), (0, 3, 12, 12)])
+@pytest.mark.parametrize("shape", [(2, 3, 10, 10), (2, 12, 12, 3), (3, 12, 12), (2, 1, 12, 12), (0, 12, 12, 3)])
 def test_wrong_shapes_are_told_the_right_one(bundle, shape):
     with pytest.raises(BundleError, match=r"shape \(N, 3, 12, 12\)"):
         bundle.predict(np.zeros(shape, np.float32))

@@ -89,7 +89,7 @@ def checked_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
     """Return images (N, 3, H, W) as contiguous float32 in [0, 1].
 
     Args:
-        images: float32 in [0, 1] or uint8.
+        images: float32 in [0, 1] or uint8; N may be 0.
         shape: (3, H, W).
 
     Raises:
@@ -108,14 +108,14 @@ def checked_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
         return images.astype(np.float32) / np.float32(255)
     if images.dtype != np.float32:
         raise BundleError(f"images must be float32 in [0, 1] or uint8, got {images.dtype}.")
-    least, most = float(images.min()), float(images.max())
+    least, most = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
     if not (least >= -ROUNDING and most <= 1 + ROUNDING):  # true for NaN too
         raise BundleError(f"float32 images must lie in [0, 1], got {least:g} to {most:g}; pass 0 to 255 as uint8.")
     return np.ascontiguousarray(images)
 
 
 def _check_shape(given: tuple[int, ...], shape: tuple[int, int, int]) -> None:
-    if len(given) == 4 and given[1:] == shape and given[0] > 0:
+    if len(given) == 4 and given[1:] == shape:
         return
     channels, *sides = shape
     hint = ""
@@ -126,7 +126,7 @@ def _check_shape(given: tuple[int, ...], shape: tuple[int, int, int]) -> None:
     elif given == (*sides, channels):
         hint = ": the channels come first and there is a leading axis, as by images.transpose(2, 0, 1)[None]"
     expected = ", ".join(map(str, shape))
-    raise BundleError(f"images must have the shape (N, {expected}) with N of at least 1, got {given}{hint}.")
+    raise BundleError(f"images must have the shape (N, {expected}), got {given}{hint}.")
 
 
 def _short(value: Any) -> str:

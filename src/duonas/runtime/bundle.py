@@ -154,7 +154,7 @@ class Bundle:
         return np.stack(prepared) if prepared else np.empty((0, *self._shape), np.uint8)
 
     def predict(self, images: Any) -> Prediction:
-        """Classify images (N, 3, H, W), float32 in [0, 1] or uint8.
+        """Classify images (N, 3, H, W), float32 in [0, 1] or uint8; no images give no predictions.
 
         Raises:
             BundleError: shape, type or range are wrong; the message says what is expected.
