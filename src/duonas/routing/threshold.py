@@ -14,6 +14,7 @@ from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.routing.bounds import clopper_pearson
 from duonas.runtime import choose
+from duonas.runtime.errors import BundleError, TargetError
 
 LARGEST = float(np.finfo(np.float32).max)
 ENOUGH = 100  # images to choose tau on: the little share then has a standard error of at most 5 points
@@ -201,9 +202,9 @@ def as_unreachable() -> Iterator[None]:
     """Raise the errors of ``runtime.choose`` as ``DuonasError``, and a target that cannot be met as ``Unreachable``."""
     try:
         yield
-    except choose.TargetError as error:
+    except TargetError as error:
         raise Unreachable(str(error), error.possible) from None
-    except choose.BundleError as error:
+    except BundleError as error:
         raise DuonasError(str(error)) from None
 
 

@@ -4,7 +4,7 @@ The folder can be copied to a device; therefore its imports are relative.
 """
 
 from .bundle import Bundle, Prediction
-from .choose import BundleError
+from .errors import BundleError
 from .policy import Row
 
 __all__ = ["Bundle", "BundleError", "Prediction", "Row"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .choose import BundleError
+from .errors import BundleError
 from .prepare import Preparation
 
 DIRECT = ("RGB", "RGBA", "L", "LA", "1", "I;16", "I;16B", "I;16L", "I", "F")  # modes whose arrays are the image

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 
 from .arguments import checked_images, folder_path, number, prepared_image
-from .choose import BundleError, one_line
+from .errors import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
 from .policy import DevicePolicy, Row, load_policy

@@ -7,34 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from .errors import BundleError, TargetError
+
 FLOORS = {
     "accuracy": "an accuracy floor",
     "balanced": "a floor on the balanced accuracy",
     "worst_class": "a floor on the accuracy of the worst class",
 }
-
-
-class BundleError(Exception):
-    """A bundle, an input or a target that cannot be used; the message is one sentence for the user."""
-
-
-class TargetError(BundleError):
-    """A target that no threshold meets.
-
-    Args:
-        message: one sentence for the user.
-        possible: the nearest value of the target that can be met, as text.
-    """
-
-    def __init__(self, message: str, possible: str) -> None:
-        super().__init__(message)
-        self.possible = possible
-
-
-def one_line(error: Exception) -> str:
-    """Return the message of an error of another library, on one line and without its end if that is far."""
-    text = " ".join(str(error).split()).rstrip(".")
-    return text if len(text) <= 300 else f"{text[:300]} ..."
 
 
 def at_budget(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 
-from .choose import BundleError
+from .errors import BundleError
 
 MODEL = "dynamic.onnx"
 POLICY = "policy.json"

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnxruntime
 
-from .choose import BundleError
+from .errors import BundleError
 
 Described = dict[str, tuple[str, tuple[Any, ...]]]  # type and shape by name
 

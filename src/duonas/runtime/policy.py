@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from .choose import FLOORS, BundleError, at_budget, at_floor, at_share
+from .choose import FLOORS, at_budget, at_floor, at_share
+from .errors import BundleError
 from .files import MOST_POLICY, read
 from .prepare import Preparation, Resize
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnxruntime
 
 from .arguments import thread_count
-from .choose import BundleError, one_line
+from .errors import BundleError, one_line
 
 ERRORS_ONLY = 3  # log severity
 
