@@ -80,6 +80,18 @@ def test_a_budget_takes_the_best_row_it_can_pay(bundle, exported):
     assert bundle.tau == pytest.approx(row.tau)
 
 
+def test_a_target_may_have_a_unit(bundle, copy):
+    table = json.loads((copy / "policy.json").read_text())["table"]
+    edit(copy, table=[row | {"expected_ms": 0.5 + 2 * (1 - row["little_share"])} for row in table])
+    timed = Bundle.load(copy)
+    assert timed.set_latency("1000us") == timed.set_latency("1ms") == timed.set_latency(1.0)
+    assert bundle.set_budget("5k") == bundle.set_budget("5e3") == bundle.set_budget(5000)
+    assert bundle.set_share("25%") == bundle.set_share(0.25)
+    assert bundle.set_floor("20%") == bundle.set_floor(0.2)
+    with pytest.raises(BundleError, match=r"a latency must be a time such as 2ms .*, got '5M'"):
+        timed.set_latency("5M")
+
+
 def test_a_share_takes_the_nearest_row(bundle, images):
     row = bundle.set_share(0.25)
     assert row.little_share == pytest.approx(0.25, abs=0.02)

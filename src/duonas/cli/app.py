@@ -389,8 +389,9 @@ def _print_measured(console: Console, path: Path) -> None:
 
 def _figures(options: type, given: Mapping[str, str | None]) -> dict[str, float]:
     """Read the given texts of command-line options as figures of the recipe's keys of the same names."""
-    from duonas.core.units import FIGURE, Quantity, parse
+    from duonas.core.units import parse
     from duonas.recipe.tables import quantity_at
+    from duonas.runtime.units import FIGURE, Quantity
 
     quantities = {name: quantity_at(options, name) for name in given}
     found = {name: each if isinstance(each, Quantity) else FIGURE for name, each in quantities.items()}

@@ -12,6 +12,7 @@ import typer
 
 from duonas.core.errors import DuonasError
 from duonas.core.plugin import blamed
+from duonas.runtime.errors import BundleError
 
 STOPPED = 130  # exit code after Ctrl-C
 WRONG = 2
@@ -27,19 +28,17 @@ def one_line_errors(stopped: str = "stopped") -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # torchrun and batch systems send SIGTERM
     try:
         yield
-    except DuonasError as error:
+    except (DuonasError, BundleError) as error:
         _end(str(error), WRONG)
     except KeyboardInterrupt:
         _end(stopped, STOPPED)
     except OSError as error:
         _end(blamed(error) or _sentence(error), WRONG)
     except (Exception, SystemExit) as error:
-        from duonas.runtime import BundleError
-
-        said = str(error) if isinstance(error, BundleError) else blamed(error)
-        if said is None:
+        where = blamed(error)
+        if where is None:
             raise
-        _end(said, WRONG)
+        _end(where, WRONG)
     finally:
         signal.signal(signal.SIGTERM, before)
 

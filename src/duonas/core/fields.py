@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from duonas.core.units import MACS, MILLIJOULES, MILLISECONDS, SECONDS, SHARE, WATTS
+from duonas.runtime.units import MACS, MILLIJOULES, MILLISECONDS, SECONDS, SHARE, WATTS
 
 Fraction = Annotated[float, Ge(0), Le(1), SHARE]
 OpenFraction = Annotated[float, Gt(0), Lt(1), SHARE]

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 
 from duonas.core.registry import names
-from duonas.core.units import SHARE, ByName, Quantity
+from duonas.core.units import ByName
 from duonas.recipe.tables import inner_tables, part_mark
+from duonas.runtime.units import SHARE, Quantity
 
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
 BOUNDS = {Ge: ("ge", "at least"), Gt: ("gt", "above"), Le: ("le", "at most"), Lt: ("lt", "below")}

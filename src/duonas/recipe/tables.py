@@ -19,8 +19,9 @@ from pydantic import TypeAdapter, ValidationError
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Location, PartOf
 from duonas.core.registry import KINDS, NoOptions, find, names
-from duonas.core.units import ByName, Quantity, parse, quantity_of
+from duonas.core.units import ByName, parse, quantity_of
 from duonas.recipe.errors import Mistake, describe
+from duonas.runtime.units import Quantity
 
 _Mark = TypeVar("_Mark")
 Parts = Iterable[tuple[str, str, str]]  # kind, name, and the key that names it

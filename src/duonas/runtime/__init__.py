@@ -1,10 +1,25 @@
 """The runtime for devices, which needs only numpy and ONNX Runtime: no torch and no other module of duonas.
 
-The folder can be copied to a device; therefore its imports are relative.
+The folder can be copied to a device; therefore its imports are relative. Its names are looked up at first use, so that
+the parts that the rest of duonas builds on, such as units, do not load ONNX Runtime.
 """
 
-from .bundle import Bundle, Prediction
-from .errors import BundleError
-from .policy import Row
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .bundle import Bundle, Prediction
+    from .errors import BundleError
+    from .policy import Row
+
+_HOMES = {"Bundle": "bundle", "BundleError": "errors", "Prediction": "bundle", "Row": "policy"}
 
 __all__ = ["Bundle", "BundleError", "Prediction", "Row"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .errors import BundleError
 from .prepare import Preparation
+from .units import Quantity, parse
 
 DIRECT = ("RGB", "RGBA", "L", "LA", "1", "I;16", "I;16B", "I;16L", "I", "F")  # modes whose arrays are the image
 ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
@@ -37,6 +38,20 @@ def number(value: Any, what: str) -> float:
     if math.isnan(found):
         raise BundleError(f"{what} must be a number or infinite, got NaN.")
     return found
+
+
+def figure(value: Any, quantity: Quantity, what: str) -> float:
+    """Return a number, or a text with a unit such as ``"2ms"``, as a float in the quantity's base unit.
+
+    Raises:
+        BundleError: it is neither; the message names the possible units.
+    """
+    if not isinstance(value, str):
+        return number(value, what)
+    try:
+        return parse(value, quantity, what)
+    except ValueError as error:
+        raise BundleError(str(error)) from None
 
 
 def folder_path(value: Any) -> Path:

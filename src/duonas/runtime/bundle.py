@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from .arguments import checked_images, folder_path, number, prepared_image
+from .arguments import checked_images, figure, folder_path, number, prepared_image
 from .errors import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
 from .policy import DevicePolicy, Row, load_policy
 from .session import open_session
+from .units import MACS, MILLISECONDS, SHARE
 
 
 class Prediction(NamedTuple):
@@ -98,8 +99,11 @@ class Bundle:
         with np.errstate(over="ignore"):  # beyond float32 is infinite
             self._tau = np.array(number(value, "tau"), np.float32)
 
-    def set_budget(self, expected_macs: float) -> Row:
+    def set_budget(self, expected_macs: float | str) -> Row:
         """Set tau to the most accurate threshold with at most ``expected_macs`` per image on average.
+
+        Args:
+            expected_macs: a number, or a text such as ``"5M"``.
 
         Returns:
             The threshold and its figures on the calib split.
@@ -107,12 +111,15 @@ class Bundle:
         Raises:
             BundleError: the budget is below the lowest cost of the pair, which the message gives.
         """
-        return self._use(self._policy.at_budget(number(expected_macs, "a budget")))
+        return self._use(self._policy.at_budget(figure(expected_macs, MACS, "a budget")))
 
-    def set_latency(self, expected_ms: float) -> Row:
+    def set_latency(self, expected_ms: float | str) -> Row:
         """Set tau to the most accurate threshold with at most ``expected_ms`` per image on average.
 
         Latencies are those of the machine that the pair was timed on, one image at a time.
+
+        Args:
+            expected_ms: a number in ms, or a text such as ``"2ms"``.
 
         Returns:
             The threshold and its figures on the calib split.
@@ -120,19 +127,35 @@ class Bundle:
         Raises:
             BundleError: the pair was not timed, or the latency is below the lowest possible.
         """
-        return self._use(self._policy.at_latency(number(expected_ms, "a latency")))
+        return self._use(self._policy.at_latency(figure(expected_ms, MILLISECONDS, "a latency")))
 
-    def set_share(self, little_share: float) -> Row:
-        """Set tau to the threshold that keeps nearest to this fraction of the images little."""
-        return self._use(self._policy.at_share(number(little_share, "a little share")))
+    def set_share(self, little_share: float | str) -> Row:
+        """Set tau to the threshold that keeps nearest to a fraction of the images little.
 
-    def set_floor(self, accuracy: float) -> Row:
+        Args:
+            little_share: a number in [0, 1], or a text such as ``"70%"``.
+
+        Returns:
+            The threshold and its figures on the calib split.
+
+        Raises:
+            BundleError: it is not a share.
+        """
+        return self._use(self._policy.at_share(figure(little_share, SHARE, "a little share")))
+
+    def set_floor(self, accuracy: float | str) -> Row:
         """Set tau to the cheapest threshold that guarantees ``accuracy`` with the policy's confidence.
+
+        Args:
+            accuracy: a number in [0, 1], or a text such as ``"90%"``.
+
+        Returns:
+            The threshold and its figures on the calib split.
 
         Raises:
             BundleError: no threshold does; the message gives the highest accuracy that can be guaranteed.
         """
-        return self._use(self._policy.at_floor(number(accuracy, "a floor")))
+        return self._use(self._policy.at_floor(figure(accuracy, SHARE, "a floor")))
 
     def prepare(self, images: Any) -> np.ndarray:
         """Make of images what the networks were trained on: resized, cropped or padded, and scaled to 8 bits.
