@@ -19,6 +19,7 @@ from duonas.recipe.schema import options_for
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
+from duonas.runtime.prepare import Preparation
 
 COST = PairCost(stem=1e5, router=0, little=4e5, big=2e6)
 TARGETS = {
@@ -42,7 +43,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
     repeats = parser.parse_args().repeats
-    policy = Policy(router=Confidence(), tau=0.0, choice={}, table=(), costs=COST, num_classes=10, image_size=32)
+    policy = Policy(
+        router=Confidence(), tau=0.0, choice={}, table=(), costs=COST, num_classes=10, preparation=Preparation(32)
+    )
     for count in (50_000, 1_000_000):
         images = judged(count)
         for name, options in TARGETS.items():

@@ -28,11 +28,12 @@ from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import sweep
 from duonas.rundir.run import Run
+from duonas.runtime.prepare import Preparation
 
 TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
 UNDECIDED = Policy(
     Confidence("margin", 1.2), float("inf"), {}, (), PairCost(stem=50_000, router=0, little=100_000, big=1_000_000),
-    num_classes=10, image_size=8, images=2000,
+    num_classes=10, preparation=Preparation(8), images=2000,
 )  # fmt: skip
 
 

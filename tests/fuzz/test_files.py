@@ -27,6 +27,7 @@ from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import sweep
 from duonas.rundir.run import Run
 from duonas.rundir.stages import STAGES
+from duonas.runtime.prepare import Preparation
 from duonas.search.front import Front, FrontPoint
 from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.family import build_space
@@ -39,7 +40,7 @@ FIGURES = {"accuracy": 0.9, "expected_macs": 120_000.0, "little_share": 0.5}
 def policy():
     rng, undecided = stream(0, "fuzz"), Policy(
         Confidence("margin", 1.2), float("inf"), {}, (), PairCost(stem=50, router=0, little=100, big=1000),
-        num_classes=10, image_size=8, images=200,
+        num_classes=10, preparation=Preparation(8), images=200,
     )  # fmt: skip
     score = rng.random(200).astype(np.float32)
     right = rng.random(200) < 0.8
