@@ -1,4 +1,4 @@
-"""The recall of each class, and its mean: the balanced accuracy."""
+"""The recall of each class, whose mean over the classes that have images is the balanced accuracy."""
 
 from __future__ import annotations
 
@@ -17,8 +17,3 @@ def recalls(right: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     found = np.bincount(labels, weights=right, minlength=classes)
     recall: np.ndarray = np.divide(found, images, out=np.full(classes, np.nan), where=images > 0)
     return recall
-
-
-def balanced_accuracy(right: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """Return the mean recall of the classes that have images, in [0, 1]; see ``recalls``."""
-    return float(np.nanmean(recalls(right, labels, classes)))

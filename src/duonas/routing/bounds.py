@@ -120,15 +120,6 @@ def lower_bound(kind: FloorOn, correct: np.ndarray, count: np.ndarray, confidenc
     return LOWER_BOUNDS[kind](correct, count, confidence)
 
 
-def estimate(kind: FloorOn, correct: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Return the accuracies (T,) themselves; classes without images are left out. See ``lower_bound``."""
-    correct, count = np.asarray(correct), np.asarray(count)
-    if kind == "accuracy":
-        return np.asarray(correct.sum(axis=-1) / count.sum())
-    by_class = correct[..., count > 0] / count[count > 0]
-    return np.asarray(by_class.mean(axis=-1) if kind == "balanced" else by_class.min(axis=-1))
-
-
 def paired_difference(only_first: int, only_second: int, count: int, confidence: float = 0.95) -> Interval:
     """Return the two-sided interval of the difference between two accuracies on the same images.
 

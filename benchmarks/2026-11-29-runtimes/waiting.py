@@ -1,6 +1,6 @@
 """Time a bundle with ONNX Runtime: does spinning pay, and does a transposition of the features?
 
-    python time.py BUNDLE [--rounds 5] [--calls 300] [--seconds 2]
+    python waiting.py BUNDLE [--rounds 5] [--calls 300] [--seconds 2]
 
 BUNDLE is an export folder. Every setting takes its turn in every round, so that a drift of the machine affects all of
 them, and medians over the rounds are printed. On a quiet machine two processes must not run beside it.
