@@ -28,7 +28,7 @@ from duonas.layers.init import initialise
 from duonas.pipeline.context import Context
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.ranking.archs import chosen_archs
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.supernet.options import WeightsOptions
 from duonas.supernet.pair import PairSupernet
 from duonas.training.fabric import one_process
@@ -61,11 +61,11 @@ def main() -> None:
     torch.set_num_threads(1)
     known = parquet.read_table(arguments.out).to_pylist() if arguments.out.exists() else []
     done = {row["arch"]: row["accuracy"] for row in known}
-    recipe = Run(arguments.run).recipe
+    recipe = RunFolder(arguments.run).recipe
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "run")
         shutil.copytree(arguments.run, folder, ignore=shutil.ignore_patterns("ranking", "tensorboard"))
-        with Run.open(folder, recipe) as run:
+        with RunFolder.open(folder, recipe) as run:
             context = Context(recipe, run)
             space = replace(recipe.space, weights=WeightsOptions())
             shared = Context(replace(recipe, space=space), run).fresh_supernet()

@@ -29,7 +29,7 @@ from duonas.routing.routed import observe
 from duonas.routing.router import make_router
 from duonas.routing.routers.learned import LearnedOptions
 from duonas.routing.threshold import keeps_little, sweep
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 SCORES = ("max_softmax", "margin", "entropy", "logit_margin", "energy", "best")
 ROUTERS = {
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--signals", action="store_true", help="training signals of the learned router instead")
     arguments = parser.parse_args()
     for path in arguments.runs:
-        run = Run(path)
+        run = RunFolder(path)
         context = Context(run.recipe, run)
         view = View(context)
         for name, options in (SIGNALS if arguments.signals else ROUTERS).items():

@@ -25,7 +25,7 @@ from duonas.data.listing import Problem
 from duonas.data.report import report_data
 from duonas.pipeline.profile import Feasibility, Profile, Spread
 from duonas.recipe.read import load, shipped
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.search.metric import metrics
 
 BY_CLASS = {"balanced_accuracy": 0.765, "worst_class": {"class": "rare", "images": 4, "accuracy": 0.25}}
@@ -57,7 +57,7 @@ class Pipeline(ModuleType):
         self.calls.append({"recipe": recipe, "folder": folder, "until": until, "supernet": supernet})
         if self.fails:
             raise self.fails
-        with Run.open(folder, recipe) as run:
+        with RunFolder.open(folder, recipe) as run:
             progress.warn("little is known.")
             progress.skip("train", "done before")
             with progress.stage("search") as report:
@@ -145,7 +145,7 @@ def test_a_trained_supernet_can_be_taken_from_another_run(pipeline):
 
 
 def test_a_runs_folder_goes_on_in_itself(pipeline, tmp_path):
-    Run.open(tmp_path / "deep" / "mine", load("quickstart", ["seed=9"])).close()
+    RunFolder.open(tmp_path / "deep" / "mine", load("quickstart", ["seed=9"])).close()
     assert call("run", "deep/mine").exit_code == 0
     assert pipeline.calls[0]["folder"] == Path("deep/mine") and pipeline.calls[0]["recipe"].seed == 9
 

@@ -27,7 +27,7 @@ from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import sweep
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.runtime.prepare import Preparation
 
 TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
@@ -63,7 +63,7 @@ def decided(limit=1.0, **target):
 
 def write(folder, limit=1.0, **target):
     """A run that has come as far as its export."""
-    with Run.open(folder, rechosen(load("quickstart"), **target) if target else load("quickstart")) as run:
+    with RunFolder.open(folder, rechosen(load("quickstart"), **target) if target else load("quickstart")) as run:
         run.finish("route", [decided(limit, **target).save(run.pair / "policy.json")])
     return folder
 
@@ -154,7 +154,7 @@ def test_every_position_and_an_unknown_router_are_explained(tmp_path):
 
 
 def test_a_run_without_a_threshold_has_nothing_to_explain(tmp_path):
-    Run.open(tmp_path / "run", load("quickstart")).close()
+    RunFolder.open(tmp_path / "run", load("quickstart")).close()
     with pytest.raises(DuonasError, match="has no threshold yet"):
         explain(tmp_path / "run")
     folder = write(tmp_path / "other")

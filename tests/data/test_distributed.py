@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from duonas.core.tensors import load_tensors
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 HERE = Path(__file__).parent
 RECIPE = ["train.epochs=1", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001",
@@ -92,7 +92,7 @@ def test_own_subnets_go_on_to_the_same_bits(found):
 
 def test_with_own_subnets_each_process_sees_whole_batches(found):
     """Of a size that could not be split over the two."""
-    run = Run(found / "own_run")
+    run = RunFolder(found / "own_run")
     assert run.supernet.exists() and run.read_log("train")[-1]["step"] == 7
 
 
@@ -138,7 +138,7 @@ def test_a_killed_process_stops_the_run_with_one_sentence(killed):
 def test_a_killed_run_goes_on_to_the_same_bits(killed, found):
     resumed, whole = (run / "supernet.safetensors" for run in (killed[0], found / "undisturbed"))
     assert resumed.read_bytes() == whole.read_bytes()
-    steps = [line["step"] for line in Run(killed[0]).read_log("train")]
+    steps = [line["step"] for line in RunFolder(killed[0]).read_log("train")]
     assert steps == list(range(1, len(steps) + 1)) and len(steps) > 4  # one of the two wrote, and nothing twice
 
 

@@ -20,7 +20,7 @@ from duonas.core.errors import DuonasError
 from duonas.pipeline.profile import profile  # noqa: F401  (imported before it is replaced)
 from duonas.recipe.read import load
 from duonas.recipe.schema import Recipe, to_tables
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 EXAMPLES = 60 * int(os.environ.get("DUONAS_FUZZ", "1"))
 COMMANDS = [*(name for name, *_ in UP_TO), "profile", "route", "explain", "compare", "rank", "list", "data", "nothing"]
@@ -46,7 +46,7 @@ def home(tmp_path_factory):
     """A folder with a recipe and a run, in which nothing is trained or profiled."""
     folder = tmp_path_factory.mktemp("home")
     stages = ModuleType("duonas.pipeline.stages")
-    stages.run = lambda recipe, out, **_: Run.open(out, recipe).close()
+    stages.run = lambda recipe, out, **_: RunFolder.open(out, recipe).close()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setitem(sys.modules, "duonas.pipeline.stages", stages)
@@ -55,7 +55,7 @@ def home(tmp_path_factory):
             patch.setattr(name, lambda *_: [])
         patch.setattr("duonas.pipeline.profile.profile", lambda recipe: Stub())
         Path("mine.toml").write_text("[train]\nepochs = 2\n")
-        Run.open("run", load("quickstart")).close()
+        RunFolder.open("run", load("quickstart")).close()
         yield folder
 
 

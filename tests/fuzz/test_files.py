@@ -25,7 +25,7 @@ from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide
 from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import sweep
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
 from duonas.runtime.prepare import Preparation
 from duonas.search.front import Front, FrontPoint
@@ -58,7 +58,7 @@ def run(tmp_path_factory):
     chosen = pairs.sample(stream(0, "fuzz"))
     little, big = (build(pairs.blocks(subnet)) for subnet in pairs.subnets(chosen))
     point = FrontPoint(chosen, {"little": {}, "big": {}}, 0.5, 0.5, 0.9, "confidence", "after_little", {})
-    with Run.open(folder, RECIPE) as opened:
+    with RunFolder.open(folder, RECIPE) as opened:
         opened.hold_splits({"train": "1", "val": "2"})
         front = Front(("accuracy",), {}, (point,), 0, 1, 1, 0.5, {"accuracy": 0.0})
         opened.finish("search", [front.save(opened.front)])
@@ -70,16 +70,16 @@ def run(tmp_path_factory):
 
 
 def read_stages(folder):
-    read = Run(folder)
+    read = RunFolder(folder)
     return [read.recipe, read.stages, *map(read.is_done, STAGES)]
 
 
 def go_on(folder):
-    Run.open(folder, RECIPE).close()
+    RunFolder.open(folder, RECIPE).close()
 
 
 def hold(folder):
-    Run(folder).hold_splits({"train": "1", "val": "2"})
+    RunFolder(folder).hold_splits({"train": "1", "val": "2"})
 
 
 READERS = {
@@ -121,6 +121,6 @@ def test_a_recipe_that_is_no_recipe_is_one_sentence(run, data):
     try:
         (run / "recipe.toml").write_bytes(data)
         with pytest.raises(DuonasError):
-            Run.open(run, Run(run).recipe)
+            RunFolder.open(run, RunFolder(run).recipe)
     finally:
         (run / "recipe.toml").write_bytes(whole)

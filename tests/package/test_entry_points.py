@@ -6,7 +6,7 @@ import pytest
 
 import duonas
 from duonas import DuonasError
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 RECIPE = duonas.Recipe()
 
@@ -46,7 +46,7 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_argument_is_one_sentence(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    Run.open("run", RECIPE).close()
+    RunFolder.open("run", RECIPE).close()
     call, message = CALLS[name]
     with pytest.raises(DuonasError) as caught:
         call()

@@ -40,7 +40,7 @@ def command(*args: str) -> str:
         command("rank", "no-such-run"),
         "import duonas.cli.explain",
         command("run", "quickstart", "--set", "trian.epochs=3"),
-        "import duonas.rundir.run, duonas.cli.console, duonas.cli.parts",
+        "import duonas.rundir.folder, duonas.cli.console, duonas.cli.parts",
     ],
 )
 def test_no_torch_before_there_is_work(code):

@@ -13,7 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.progress import Silent
 from duonas.pipeline.compare import compare, run_folder, slug
 from duonas.recipe.study import load_study
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 comparing = import_module("duonas.pipeline.compare")  # the attribute of that name is the function
 
@@ -81,7 +81,7 @@ def test_the_images_that_the_runs_share_are_described_once_and_stored_in_each(do
 
 def test_both_variants_have_the_pair_that_was_given_and_one_supernet(done):
     _, folder, _ = done
-    apart, plain = (Run(run_folder(folder, name, 0)) for name in ("Trained apart", "plain"))
+    apart, plain = (RunFolder(run_folder(folder, name, 0)) for name in ("Trained apart", "plain"))
     assert apart.supernet.read_bytes() == plain.supernet.read_bytes()
     pairs = [json.loads((run.pair / "pair.json").read_text())["pair"] for run in (apart, plain)]
     assert pairs[0] == pairs[1]

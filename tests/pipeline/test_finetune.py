@@ -16,7 +16,7 @@ from duonas.pipeline.context import Context
 from duonas.report.summary import origin, stored_params
 from duonas.routing.policy import Policy
 from duonas.routing.routed import RoutedPair
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 QUICK = ["data.test=0.6", "train.epochs=2", "train.batch_size=64", "train.checkpoint_seconds=0.000001",
          "train.accelerator=cpu", "search.evaluations=6", "search.population=3", "search.recalibration_images=64",
@@ -93,7 +93,7 @@ def test_params_are_counted_as_they_are_stored(base, measured):
 def test_costs_are_what_ran(measured):
     """Law 6 in every mode, on the networks that were saved: independent ones compute two stems."""
     for mode, folder in measured.items():
-        run = Run(folder)
+        run = RunFolder(folder)
         net, policy = Pair.load(run.pair), Policy.load(run.policy)
         cost, cascade = net.facts.cost, RoutedPair(net, policy.router)
         images = torch.from_numpy(Context(run.recipe, run).splits.test.pixels[:40].numpy() / 255).float()
@@ -130,11 +130,11 @@ def test_onnx_decides_as_pytorch_in_every_mode(measured):
 
 
 def test_apart_means_as_many_steps_for_each_network(base, measured):
-    steps = {stage: [entry["step"] for entry in Run(measured["independent"]).read_log(stage)][-1]
+    steps = {stage: [entry["step"] for entry in RunFolder(measured["independent"]).read_log(stage)][-1]
              for stage in ("finetune/little", "finetune/big")}  # fmt: skip
-    assert set(steps.values()) == {Run(base).read_log("train")[-1]["step"]}
-    entry = Run(measured["independent"]).read_log("finetune/little")[0]
-    assert "distillation" not in entry and "distillation" in Run(measured["joint"]).read_log("finetune")[0]
+    assert set(steps.values()) == {RunFolder(base).read_log("train")[-1]["step"]}
+    entry = RunFolder(measured["independent"]).read_log("finetune/little")[0]
+    assert "distillation" not in entry and "distillation" in RunFolder(measured["joint"]).read_log("finetune")[0]
 
 
 class _Interrupted(Silent):
@@ -166,7 +166,7 @@ class _Interrupt:
 @pytest.mark.parametrize(("mode", "at"), [("joint", 5), ("independent", 3), ("independent", 20)])
 def test_killed_while_finetuning_is_never_killed(base, measured, tmp_path, mode, at):
     """Law 8, in either network of a pair that is trained apart."""
-    recipe = Run(measured[mode]).recipe
+    recipe = RunFolder(measured[mode]).recipe
     with pytest.raises(KeyboardInterrupt):
         duonas.run(recipe, tmp_path / "run", supernet=base, progress=_Interrupted(at))
     assert "finetune" not in read_json(tmp_path / "run" / "stages.json")["stages"]
@@ -174,7 +174,9 @@ def test_killed_while_finetuning_is_never_killed(base, measured, tmp_path, mode,
     for name in ("pair/pair.json", "pair/little.safetensors", "pair/big.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (measured[mode] / name).read_bytes()
     for stage in ("finetune", "finetune/little", "finetune/big"):
-        steps = [[e["step"] for e in Run(folder).read_log(stage)] for folder in (tmp_path / "run", measured[mode])]
+        steps = [
+            [e["step"] for e in RunFolder(folder).read_log(stage)] for folder in (tmp_path / "run", measured[mode])
+        ]
         assert steps[0] == sorted(set(steps[0])) and set(steps[0]) >= set(steps[1][-1:])
 
 
@@ -185,7 +187,7 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
         recipe = duonas.load_recipe("quickstart", [*overrides, f"finetune.mode={mode}", "finetune.epochs=1"])
         first = tmp_path / "joint"
         folder = duonas.run(recipe, tmp_path / mode, until="route", supernet=first if first.exists() else None)
-        net, shared = Pair.load(Run(folder).pair), pair(folder)["shared"]
+        net, shared = Pair.load(RunFolder(folder).pair), pair(folder)["shared"]
         assert pair(folder)["coupling"] == ("partial" if mode == "joint" else "independent")
         assert (len(net.stem) if net.stem else 0) == shared and bool(shared) is (mode == "joint")
         assert count_macs(net, image) == net.facts.cost.peak

@@ -27,7 +27,7 @@ from duonas.core.progress import Silent
 from duonas.pair.pair import Pair
 from duonas.pipeline import context, stages
 from duonas.routing.policy import Policy
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.runtime import Bundle
 
 QUICK = ["train.epochs=3", "train.batch_size=32", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
@@ -219,7 +219,7 @@ def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
 
 def test_a_run_that_has_not_begun_to_train_has_no_supernet_to_take(tmp_path):
     recipe = duonas.load_recipe("quickstart", QUICK)
-    Run.open(tmp_path / "begun", recipe).close()
+    RunFolder.open(tmp_path / "begun", recipe).close()
     with pytest.raises(DuonasError, match="has no trained supernet yet: finish `duonas train"):
         duonas.run(recipe, tmp_path / "other", supernet=tmp_path / "begun")
 
@@ -520,7 +520,7 @@ def test_a_file_that_the_run_does_not_know_is_not_run_when_tau_is_chosen_again(c
 
 
 def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
-    stages.Run.open(tmp_path / "run", duonas.load_recipe("quickstart")).close()
+    stages.RunFolder.open(tmp_path / "run", duonas.load_recipe("quickstart")).close()
     with pytest.raises(DuonasError, match="has no finished pair yet: resume it first with `duonas run"):
         duonas.rechoose(tmp_path / "run", floor=0.5)
     with pytest.raises(DuonasError, match="is not a run"):

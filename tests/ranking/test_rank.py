@@ -22,7 +22,7 @@ from duonas.core.progress import Silent
 from duonas.core.tensors import save_tensors
 from duonas.pipeline.context import Context
 from duonas.ranking.archs import chosen_archs
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.search.evaluate import Evaluator
 
 CELLS = ["space.name=nasbench201", "space.preset=nasbench201-small", "space.channels=4", "train.rule=uniform",
@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
     """A run whose supernet is trained, and a table of all its cells; not to be changed."""
     folder = tmp_path_factory.mktemp("ranked") / "run"
     duonas.run(duonas.load_recipe("quickstart", CELLS), folder, until="train")
-    run = Run(folder)
+    run = RunFolder(folder)
     space = Context(run.recipe, run).space
     convolutions = {space.text(arch): sum(choice > 2 for _, choice in arch.choices) for arch in space.archs()}
     made = {"arch": list(convolutions), "test_acc": [50.0 + 7 * n for n in convolutions.values()]}
@@ -68,7 +68,7 @@ def rows(folder):
 def test_each_arch_is_its_recalibrated_subnet_and_the_numbers_hang_together(run, table):
     found = duonas.rank(run, 30, table=duonas.RankTable(table, "test_acc"))
     assert found == read_json(run / "ranking" / "ranking.json")
-    written, opened = rows(run), Run(run)
+    written, opened = rows(run), RunFolder(run)
     context = Context(opened.recipe, opened)
     for row in written[:3]:
         network = context.evaluator.network(Subnet(context.space.arch(cell=row["cell"])))
@@ -124,7 +124,7 @@ def test_the_runs_threads_are_the_rankings(trained, tmp_path, monkeypatch):
 def untrained(folder, *overrides):
     """A run that counts as trained."""
     recipe = duonas.load_recipe("quickstart", ["search.recalibration_images=32", *overrides])
-    with Run.open(folder, recipe) as run:
+    with RunFolder.open(folder, recipe) as run:
         save_tensors(run.supernet, Context(recipe, run).fresh_supernet().state_dict(), {})
         run.finish("train", [run.supernet])
     return folder
@@ -148,7 +148,7 @@ def test_each_role_is_ranked_by_itself_and_keeps_what_it_knows(tmp_path, asked, 
     assert (bigs["role"], littles["role"], littles["branches_off_after"]) == ("big", "little", split)
     written = parquet.read_table(folder / "ranking" / "little" / "archs.parquet").to_pylist()
     assert [row["arch"] for row in written] == [row["arch"] for row in rows(folder)]
-    context = Context(Run(folder).recipe, Run(folder))
+    context = Context(RunFolder(folder).recipe, RunFolder(folder))
     network = context.evaluator.network(Subnet(chosen_archs(context.space, 3, 0)[0], "little", split))
     right = context.evaluator.logits(network).argmax(1) == context.splits.val.labels.numpy()
     assert written[0]["accuracy"] == right.mean()

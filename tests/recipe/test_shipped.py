@@ -10,7 +10,7 @@ from duonas.core.files import read_json
 from duonas.core.progress import Silent
 from duonas.core.rng import stream
 from duonas.recipe.read import shipped
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 
 class TwoSteps(Silent):
@@ -49,7 +49,7 @@ def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_pa
     recipe = duonas.load_recipe(name, overrides)
     with pytest.raises(KeyboardInterrupt):
         duonas.run(recipe, tmp_path / "run", progress=TwoSteps())
-    lines = Run(tmp_path / "run").read_log("train")
+    lines = RunFolder(tmp_path / "run").read_log("train")
     assert len(lines) == 2 and lines[1]["step"] >= 2 and all(np.isfinite(line["loss"]) for line in lines)
     assert read_json(tmp_path / "run" / "stages.json")["stages"] == {}
 

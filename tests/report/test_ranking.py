@@ -20,7 +20,7 @@ from duonas.core.files import read_json, write_json, write_text
 from duonas.report.figures.cells import edges_of, reaching
 from duonas.report.figures.ranking import Ranked, scatter
 from duonas.report.html import write_report
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 from .browser import Browser
 from .fabricate import BIG, LITTLE, fabricate, topology
@@ -196,13 +196,13 @@ def test_a_ranked_run_shows_it_in_its_report_at_once(tmp_path: Path) -> None:
     assert not (folder / "report.html").exists()  # a run that was not measured has none
     measured = fabricate(tmp_path / "other", images=200) / "measure.json"
     shutil.copyfile(measured, folder / "measure.json")
-    with Run.open(folder, recipe) as run:
+    with RunFolder.open(folder, recipe) as run:
         run.finish("report", [write_text(run.report, "old")])
     duonas.rank(folder, 5)
     assert (
         "5 of the 15\u202f625 archs, evaluated with the weights of the supernet" in (folder / "report.html").read_text()
     )
-    assert Run(folder).is_done("report")
+    assert RunFolder(folder).is_done("report")
 
 
 def test_what_each_of_two_towers_prefers_is_drawn_on_a_cell_of_its_own(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from duonas.recipe.schema import Recipe
 from duonas.report.figures.search import front as front_figure
 from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import read_run
-from duonas.rundir.run import Run as RunFolder
+from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
 
 if TYPE_CHECKING:

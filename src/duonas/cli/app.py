@@ -204,14 +204,14 @@ def route(
         from duonas.cli.explain import decision
         from duonas.recipe.schema import rechosen
         from duonas.routing.options import RouteOptions
-        from duonas.rundir.run import Run
+        from duonas.rundir.folder import RunFolder
 
         given = {
             "floor": floor, "budget": budget, "share": share, "latency": latency, "energy": energy, "watts": watts,
             "confidence": confidence,
         }  # fmt: skip
         target: dict[str, Any] = {**_figures(RouteOptions, given), **({"floor_on": floor_on} if floor_on else {})}
-        rechosen(Run(run).recipe, **target)  # fails before torch is loaded
+        rechosen(RunFolder(run).recipe, **target)  # fails before torch is loaded
         from duonas.cli.console import watch
         from duonas.pipeline.rechoose import rechoose
 
@@ -301,9 +301,9 @@ def rank(
     with one_line_errors(GOES_ON):
         from duonas.cli.console import watch
         from duonas.cli.tables import best_predictor, ranking_tables
-        from duonas.rundir.run import Run
+        from duonas.rundir.folder import RunFolder
 
-        Run(run)  # fails before torch is loaded
+        RunFolder(run)  # fails before torch is loaded
         from duonas.core.errors import DuonasError
         from duonas.ranking.predictors import USUAL
         from duonas.ranking.rank import rank as rank_archs

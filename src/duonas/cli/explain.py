@@ -13,7 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
 from duonas.routing.constraints import Held
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 NEARBY = 0.05  # step in little share between the thresholds that are shown around tau
 ROUND = 2  # thresholds shown on either side of tau
@@ -43,7 +43,7 @@ def explain(folder: Path | str) -> list[str | Table]:
         return _explained(run, policy)
 
 
-def _explained(run: Run, policy: dict[str, Any]) -> list[str | Table]:
+def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
     said = [_router(policy), _decided(policy), _turned(policy), _chosen(policy)]
     parts = [*said, _constraints(policy), _measured(run)]
     return [*(part for part in parts if part), _nearby(policy), _how_to_change(run, policy)]
@@ -61,8 +61,8 @@ def _decided(policy: dict[str, Any]) -> str:
     return " ".join([*_rule(policy, row), *_price(policy, row), _right(policy, row)])
 
 
-def _read(folder: Path) -> tuple[Run, dict[str, Any]]:
-    run = Run(folder)
+def _read(folder: Path) -> tuple[RunFolder, dict[str, Any]]:
+    run = RunFolder(folder)
     if "route" not in run.stages or run.stages["route"].get("stale"):
         raise DuonasError(f"{folder} has no threshold yet: resume it first with `duonas run {folder}`.")
     policy = read_object(run.policy)
@@ -197,7 +197,7 @@ def _constraints(policy: dict[str, Any]) -> str:
     return said and f"{said[0].upper()}{said[1:]}."
 
 
-def _measured(run: Run) -> str:
+def _measured(run: RunFolder) -> str:
     if "measure" not in run.stages:
         return f"Accuracy on the test split has not been measured with this tau yet: duonas report {run.folder}."
     measured = read_object(run.measure)
@@ -226,7 +226,7 @@ def _nearby(policy: dict[str, Any]) -> Table:
     return table
 
 
-def _how_to_change(run: Run, policy: dict[str, Any]) -> str:
+def _how_to_change(run: RunFolder, policy: dict[str, Any]) -> str:
     row = _row_of(policy)
     floor = int(1000 * policy["table"][0]["holds"]) / 1000
     lines = [

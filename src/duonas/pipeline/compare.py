@@ -22,7 +22,7 @@ from duonas.recipe.locations import first_difference
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
 from duonas.report.comparison import write_comparison
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "little": lambda measured: measured["little"]["accuracy"],
@@ -101,8 +101,8 @@ class _Shared:
 
 def _run(study: Study, variant: Variant, seed: int, folder: Path, images: _Shared, watch: StageProgress) -> None:
     recipe, run = variant.recipe(seed), run_folder(folder, variant.name, seed)
-    done = (run / "recipe.toml").is_file() and Run(run).is_done("measure")
-    if done and first_difference(Run(run).recipe, recipe) is None:
+    done = (run / "recipe.toml").is_file() and RunFolder(run).is_done("measure")
+    if done and first_difference(RunFolder(run).recipe, recipe) is None:
         return
     supernet = None if variant.supernet is None else run_folder(folder, variant.supernet, seed)
     stages.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe, watch))

@@ -26,7 +26,7 @@ from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
 from duonas.recipe.schema import Recipe
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.search.evaluate import Evaluator
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
@@ -51,7 +51,7 @@ class Context:
     def __init__(
         self,
         recipe: Recipe,
-        run: Run,
+        run: RunFolder,
         family: type[Family] | None = None,
         splits: Splits | None = None,
         progress: StageProgress | None = None,

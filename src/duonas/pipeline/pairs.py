@@ -16,7 +16,7 @@ from duonas.pipeline.context import Context
 from duonas.recipe.schema import Recipe
 from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.search.front import Front
 from duonas.training.checkpoint import load_tensors
 
@@ -52,7 +52,7 @@ def final_coupling(context: Context) -> PairSpace:
     return context.pairs if mode == "none" else context.pairs.parted()
 
 
-def chosen_router(recipe: Recipe, run: Run) -> Router:
+def chosen_router(recipe: Recipe, run: RunFolder) -> Router:
     """Return the router that the search chose, or else the recipe's, not fitted yet.
 
     A learned router after little starts from the gate that was trained with the pair, if there is one.

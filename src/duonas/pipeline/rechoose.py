@@ -17,7 +17,7 @@ from duonas.pipeline.context import Context, cpu_threads
 from duonas.recipe.schema import rechosen
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide, needs_times
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 
 def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **target: float | str) -> Path:
@@ -36,9 +36,9 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
         DuonasError: the folder is not a run with a pair, or there is not exactly one target that can be met.
     """
     watch = progress or Silent()
-    current = Run(folder).recipe
+    current = RunFolder(folder).recipe
     recipe = rechosen(current, **target)
-    with Run.open(folder, current) as run, cpu_threads(recipe.threads):
+    with RunFolder.open(folder, current) as run, cpu_threads(recipe.threads):
         _need_pair(run)
         context = Context(recipe, run, progress=watch)
         routed = run.is_done("route") and run.calib.is_file()
@@ -61,12 +61,12 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     return Path(folder)
 
 
-def _changed(run: Run) -> tuple[Path, ...]:
+def _changed(run: RunFolder) -> tuple[Path, ...]:
     """Return all that choosing a threshold changes: all of it, or none where something cannot be written."""
     return run.recipe_file, run.stages_file, run.policy, run.calib, run.export
 
 
-def _need_pair(run: Run) -> None:
+def _need_pair(run: RunFolder) -> None:
     for stage in ("pair", "finetune"):
         if stages.is_asked_for(stage, run.recipe) and not run.is_done(stage):
             raise DuonasError(f"{run.folder} has no finished pair yet: resume it first with `duonas run {run.folder}`.")

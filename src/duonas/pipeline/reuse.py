@@ -12,7 +12,7 @@ from duonas.core.plugin import is_plugin
 from duonas.pipeline.context import Context
 from duonas.recipe.locations import identity
 from duonas.recipe.schema import Recipe, plugin_hashes, to_tables
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 
 def adopt(context: Context, other: Path) -> None:
@@ -24,32 +24,32 @@ def adopt(context: Context, other: Path) -> None:
         DuonasError: it was trained by another recipe, on other images, or with a part of the user's own that was edited
             since, or its training is not finished.
     """
-    theirs = Run(other).recipe
+    theirs = RunFolder(other).recipe
     tables = ("space", "pair", "train", "data", "seed")  # the most telling difference first
     others = [table for table in tables if _as_trained(theirs, table) != _as_trained(context.recipe, table)]
     if others:
         named = " and ".join(name if name == "seed" else f"[{name}]" for name in others)
         raise DuonasError(f"{other} was trained with another {named}, so its supernet does not fit this recipe.")
-    Run(other).check_sources(plugin_hashes(context.recipe, ("space", "train", "data")))
-    if not Run(other).is_done("train"):
+    RunFolder(other).check_sources(plugin_hashes(context.recipe, ("space", "train", "data")))
+    if not RunFolder(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
-    if read_object(Run(other).splits) != context.splits.hashes:
+    if read_object(RunFolder(other).splits) != context.splits.hashes:
         data = to_tables(context.recipe)["data"]
         raise DuonasError(f"{other} was trained on other images than those of {data.get('path', data['name'])}.")
     trained = {
-        Run(other).supernet: context.run.supernet,
-        Run(other).gate: context.run.gate,
-        Run(other).beta: context.run.beta,
+        RunFolder(other).supernet: context.run.supernet,
+        RunFolder(other).gate: context.run.gate,
+        RunFolder(other).beta: context.run.beta,
     }
     taken = {source: target for source, target in trained.items() if source.exists()}
     for source, target in taken.items():
         write_bytes(target, source.read_bytes())
-    if Run(other).logits.exists():
-        for answer in Run(other).logits.glob("*.safetensors"):
+    if RunFolder(other).logits.exists():
+        for answer in RunFolder(other).logits.glob("*.safetensors"):
             write_bytes(context.run.logits / answer.name, answer.read_bytes())
     own = [name for name in context.recipe.baselines.networks if is_plugin(name)]  # may have been edited since
     if not own and replace(theirs.baselines, networks=()) == replace(context.recipe.baselines, networks=()):
-        known = Run(other).baseline_weights
+        known = RunFolder(other).baseline_weights
         for state in known.rglob("*.safetensors"):
             write_bytes(context.run.baseline_weights / state.relative_to(known), state.read_bytes())
     context.run.finish("train", list(taken.values()), seconds=0.0)

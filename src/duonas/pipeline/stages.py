@@ -44,7 +44,7 @@ from duonas.routing.route import CalibrationSet, decide, needs_times
 from duonas.routing.route import fit as fit_policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import Unreachable
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
 from duonas.search.front import Front
 from duonas.search.search import search as search_pairs
@@ -63,7 +63,7 @@ def train(context: Context, progress: Progress) -> list[Path]:
     return [path, *_save_learned(run, rule)] if run.writes else [path]
 
 
-def _save_learned(run: Run, rule: TrainRule) -> list[Path]:
+def _save_learned(run: RunFolder, rule: TrainRule) -> list[Path]:
     """Save the rule's own weights that later stages or the report read."""
     paths, gate, findings = [], find_gate(rule.weights), rule.findings()
     if gate is not None:
@@ -169,7 +169,7 @@ def time_pair(context: Context, chosen: Pair, policy: Policy, progress: Progress
         return time_routes(bundle, before=policy.costs.before, options=recipe.measure, progress=progress)
 
 
-def save_policy(run: Run, policy: Policy, calibration: CalibrationSet) -> list[Path]:
+def save_policy(run: RunFolder, policy: Policy, calibration: CalibrationSet) -> list[Path]:
     """Write the policy, and the scores that its tau was chosen on."""
     return [calibration.save(run.calib), policy.save(run.policy)]
 
@@ -252,7 +252,7 @@ def run(
     if until not in STAGES:
         raise DuonasError(f"no stage {until!r}: {nearest(str(until), STAGES)}.")
     watch = progress or Silent()
-    with Run.open(folder, recipe) as opened, cpu_threads(recipe.threads):
+    with RunFolder.open(folder, recipe) as opened, cpu_threads(recipe.threads):
         context = Context(recipe, opened, family, splits, watch)
         stages = _wanted(until, opened, supernet)
         needs_images = any(name in SEEING and _is_open(name, opened) for name in stages) or not gone(recipe)
@@ -274,14 +274,14 @@ def run(
     return Path(folder)
 
 
-def _wanted(until: str, run: Run, supernet: Path | str | None) -> tuple[str, ...]:
+def _wanted(until: str, run: RunFolder, supernet: Path | str | None) -> tuple[str, ...]:
     """Return the stages of this process; further processes of torchrun only train."""
     if not run.writes:
         return ("train",) if supernet is None else ()
     return STAGES[: STAGES.index(until) + 1]
 
 
-def _is_open(stage: str, run: Run) -> bool:
+def _is_open(stage: str, run: RunFolder) -> bool:
     return is_asked_for(stage, run.recipe) and not run.is_done(stage)
 
 

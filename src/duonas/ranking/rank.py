@@ -27,7 +27,7 @@ from duonas.ranking.predictors import USUAL, predicted
 from duonas.ranking.rank_correlation import rank_correlations, regrets
 from duonas.ranking.table import PARAMS, Benchmark, RankTable
 from duonas.report.html import write_report
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 from duonas.training.fabric import check_accelerator
 
 SPLITS = ("val", "test")
@@ -76,8 +76,8 @@ def rank(
     _check_choice("role", role, ROLES)
     which = _which(archs)
     benchmark = table.read() if table else None
-    recipe, watch = Run(folder).recipe, progress or Silent()
-    with Run.open(folder, recipe) as run, cpu_threads(recipe.threads):
+    recipe, watch = RunFolder(folder).recipe, progress or Silent()
+    with RunFolder.open(folder, recipe) as run, cpu_threads(recipe.threads):
         if not run.is_done("train"):
             raise DuonasError(f"{folder} has no trained supernet yet: finish `duonas train {folder}` first.")
         reported = run.is_done("report")

@@ -69,7 +69,7 @@ class StageRecords:
     def finish(
         self, stage: str, files: Iterable[Path | str], seconds: float | None, figures: Mapping[str, Any]
     ) -> None:
-        """Record ``stage`` as done; see ``Run.finish``."""
+        """Record ``stage`` as done; see ``RunFolder.finish``."""
         if seconds is None:
             seconds = time.monotonic() - self._started.get(stage, time.monotonic())
         sums = {name: checksum(self._paths.folder / name) for name in map(self._relative, files)}

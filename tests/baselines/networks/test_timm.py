@@ -15,7 +15,7 @@ from duonas.costs.count import count_macs
 from duonas.pipeline import stages
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import parse
-from duonas.rundir.run import Run
+from duonas.rundir.folder import RunFolder
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -100,7 +100,7 @@ def stage(folder, kill_at=None):
         if done == kill_at:
             raise Killed
 
-    with Run.open(folder, RECIPE) as run:
+    with RunFolder.open(folder, RECIPE) as run:
         context = Context(RECIPE, run)
         stages.baselines(context, told)
     return context

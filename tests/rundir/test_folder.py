@@ -20,7 +20,7 @@ from duonas.core.registry import find
 from duonas.recipe.read import dumps, load
 from duonas.recipe.schema import Recipe, options_for
 from duonas.rundir.environment import describe_environment
-from duonas.rundir.run import Run, sources_of
+from duonas.rundir.folder import RunFolder, sources_of
 from duonas.rundir.stages import STAGES
 
 RECIPE = Recipe(seed=3)
@@ -28,7 +28,7 @@ RECIPE = Recipe(seed=3)
 
 @pytest.fixture
 def run(tmp_path):
-    with Run.open(tmp_path / "run", RECIPE) as opened:
+    with RunFolder.open(tmp_path / "run", RECIPE) as opened:
         yield opened
 
 
@@ -46,7 +46,7 @@ def do(run, stage, name, content="content"):
 
 def test_a_new_run_holds_recipe_and_environment(run):
     assert run.recipe == RECIPE
-    assert Run(run.folder).recipe == RECIPE
+    assert RunFolder(run.folder).recipe == RECIPE
     assert {
         "python",
         "torch",
@@ -79,7 +79,7 @@ def test_seconds_can_be_given(run):
 def test_it_is_gone_on_with(run):
     do(run, "train", "supernet.safetensors")
     run.close()
-    with Run.open(run.folder, RECIPE) as again:
+    with RunFolder.open(run.folder, RECIPE) as again:
         assert again.is_done("train") and not again.is_done("search")
 
 
@@ -138,9 +138,9 @@ def test_another_recipes_folder_is_refused(run, other, message):
     run.close()
     before = sorted(path.name for path in run.folder.iterdir())
     with pytest.raises(DuonasError, match=message):
-        Run.open(run.folder, other)
+        RunFolder.open(run.folder, other)
     assert sorted(path.name for path in run.folder.iterdir()) == before
-    Run.open(run.folder, RECIPE).close()  # the lock was let go of
+    RunFolder.open(run.folder, RECIPE).close()  # the lock was let go of
 
 
 def test_an_edited_recipe_is_refused(run):
@@ -148,42 +148,43 @@ def test_an_edited_recipe_is_refused(run):
     path = run.folder / "recipe.toml"
     path.write_text(path.read_text().replace("epochs = 30", "epochs = 31"))
     with pytest.raises(DuonasError, match=r"recipe\.toml was edited after its run began"):
-        Run.open(run.folder, Run(run.folder).recipe)
+        RunFolder.open(run.folder, RunFolder(run.folder).recipe)
 
 
 def test_a_folder_that_holds_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("")
     with pytest.raises(DuonasError, match=r"is not empty and not a run \(it holds thesis\.txt\)"):
-        Run.open(tmp_path, RECIPE)
+        RunFolder.open(tmp_path, RECIPE)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(DuonasError, match="is a file"):
-        Run.open(tmp_path / "run", RECIPE)
+        RunFolder.open(tmp_path / "run", RECIPE)
 
 
 def test_what_a_killed_start_leaves_is_no_obstacle(tmp_path):
     (tmp_path / ".lock").write_text("1")
     (tmp_path / ".recipe.toml.abc.part").write_text("seed =")
-    with Run.open(tmp_path, RECIPE) as run:
+    with RunFolder.open(tmp_path, RECIPE) as run:
         assert run.recipe == RECIPE
 
 
 def test_a_folder_that_is_no_run_cannot_be_read(tmp_path):
     with pytest.raises(DuonasError, match=r"is not a run: it holds no recipe\.toml"):
-        Run(tmp_path)
+        RunFolder(tmp_path)
 
 
 def test_a_recipe_made_in_python_is_checked_before_anything_is_written(tmp_path):
     with pytest.raises(DuonasError, match=r"\[train\] epochs must be above 0, got 0"):
-        Run.open(tmp_path / "run", Recipe(train=options_for("train", epochs=0)))
+        RunFolder.open(tmp_path / "run", Recipe(train=options_for("train", epochs=0)))
     assert not (tmp_path / "run").exists()
 
 
 def test_two_processes_cannot_write_to_one_run(run):
-    script = "import sys; from duonas.rundir.run import Run; Run.open(sys.argv[1], Run(sys.argv[1]).recipe)"
+    opens = "RunFolder.open(sys.argv[1], RunFolder(sys.argv[1]).recipe)"
+    script = f"import sys; from duonas.rundir.folder import RunFolder; {opens}"
     found = subprocess.run([sys.executable, "-c", script, run.folder], capture_output=True, text=True, check=False)
     assert f"another process (number {os.getpid()}) is writing to" in found.stderr
     assert run.recipe == RECIPE
@@ -202,7 +203,7 @@ def test_a_resumed_stage_drops_what_the_killed_one_had_logged_past_it(run):
     for step in (10, 20, 30):
         run.log("train", step=step)
     run.close()
-    with Run.open(run.folder, RECIPE) as again:
+    with RunFolder.open(run.folder, RECIPE) as again:
         again.log("train", step=20)
         again.log("train", step=25)
         assert [entry["step"] for entry in again.read_log()] == [10, 20, 25]
@@ -214,7 +215,7 @@ def test_a_broken_last_line_is_ignored_and_cut_off(run):
     with run.log_file.open("a") as file:
         file.write('{"stage": "train", "st')
     assert [entry["step"] for entry in run.read_log()] == [1]
-    with Run.open(run.folder, RECIPE) as again:
+    with RunFolder.open(run.folder, RECIPE) as again:
         again.log("train", step=2)
         assert [entry["step"] for entry in again.read_log()] == [1, 2]
 
@@ -255,9 +256,9 @@ def test_a_full_disk_is_one_sentence(run, monkeypatch):
 def test_another_environment_is_noted_on_resume(run, monkeypatch):
     run.close()
     first = run.environment
-    monkeypatch.setattr("duonas.rundir.run.describe_environment", lambda: describe_environment() | {"torch": "9.9"})
+    monkeypatch.setattr("duonas.rundir.folder.describe_environment", lambda: describe_environment() | {"torch": "9.9"})
     for _ in range(2):
-        Run.open(run.folder, RECIPE).close()
+        RunFolder.open(run.folder, RECIPE).close()
     now = read_json(run.folder / "environment.json")
     assert [entry["torch"] for entry in now.pop("resumed_with")] == ["9.9"]
     assert now == first
@@ -273,7 +274,7 @@ def test_only_the_first_process_writes(tmp_path, monkeypatch, variables, main):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert is_main_process() is main
-    with Run.open(tmp_path / "run", RECIPE) as run:
+    with RunFolder.open(tmp_path / "run", RECIPE) as run:
         assert run.writes is main and run.recipe == RECIPE
         run.start("train")
         run.log("train", loss=1.0)
@@ -304,7 +305,7 @@ def test_a_changed_recipe_leaves_what_comes_before_it_done(run):
     do(run, "route", "pair/policy.json", "another tau")
     assert not run.is_done("export")
     run.close()
-    with Run.open(run.folder, OTHER) as again:
+    with RunFolder.open(run.folder, OTHER) as again:
         assert again.is_done("route")
 
 
@@ -324,23 +325,23 @@ def test_killed_while_the_recipe_changes_the_run_goes_on_with_the_one_that_it_ha
         patch.setattr(Path, "replace", killed)
         run.change(OTHER, "route")
     run.close()
-    now = Run(run.folder).recipe
+    now = RunFolder(run.folder).recipe
     assert now == (OTHER if at == 3 else RECIPE)
-    with Run.open(run.folder, now) as again:
+    with RunFolder.open(run.folder, now) as again:
         assert again.is_done("pair") and again.is_done("route") is (at == 1)
         again.change(OTHER, "route")
         assert again.recipe == OTHER
-    with Run.open(run.folder, OTHER):
+    with RunFolder.open(run.folder, OTHER):
         pass
     run.folder.joinpath("recipe.toml").write_text(dumps(Recipe(seed=4)))
     with pytest.raises(DuonasError, match="was edited"):
-        Run.open(run.folder, Recipe(seed=4))
+        RunFolder.open(run.folder, Recipe(seed=4))
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 5000])
 def test_a_name_that_is_too_long_for_a_folder_is_one_sentence(tmp_path, name):
     with pytest.raises(DuonasError, match="File name too long"):
-        Run.open(tmp_path / name, RECIPE)
+        RunFolder.open(tmp_path / name, RECIPE)
 
 
 def test_a_folder_that_is_removed_while_its_run_goes_on_is_one_sentence(run):
@@ -369,20 +370,20 @@ def test_an_own_part_that_was_edited_is_refused(run, tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(OWN)
     recipe = Recipe(seed=3, route={"router": f"{file}:Mine"})
-    with Run.open(tmp_path / "own", recipe) as own:
+    with RunFolder.open(tmp_path / "own", recipe) as own:
         do(own, "train", "supernet.safetensors")
     stored = read_json(own.stages_file)
     assert list(stored["sources"]) == [f"{file}:Mine"]
-    Run.open(own.folder, recipe).close()
+    RunFolder.open(own.folder, recipe).close()
     own.stages_file.write_text(json.dumps(stored | {"sources": {}}))
     with pytest.raises(DuonasError, match=r"mine\.py:Mine is not loaded, since .* did not begin with it"):
-        Run.open(own.folder, recipe)
+        RunFolder.open(own.folder, recipe)
     own.stages_file.write_text(json.dumps(stored))
     file.write_text(OWN + "# edited")
     with pytest.raises(DuonasError, match=r"mine\.py:Mine was edited after .* began"):
-        Run.open(own.folder, recipe)
+        RunFolder.open(own.folder, recipe)
     with pytest.raises(DuonasError, match="was edited"):
-        Run(own.folder).check_sources(sources_of(recipe))
+        RunFolder(own.folder).check_sources(sources_of(recipe))
     with pytest.raises(DuonasError, match=r"^\S*mine\.py:Mine was edited"):
         load(own.folder)
     assert load(own.folder, new=True) == recipe  # a new run may take the edited file
@@ -399,7 +400,7 @@ def elsewhere(tmp_path, monkeypatch):
     (home / "mine.py").write_text(OWN)
     monkeypatch.chdir(home)
     recipe = Recipe(data={"name": "folder", "path": "photos"}, route={"router": "mine.py:Mine"})
-    with Run.open("runs/one", recipe) as run:
+    with RunFolder.open("runs/one", recipe) as run:
         run.hold_splits({"train": "1"})
         do(run, "train", "supernet.safetensors")
     (tmp_path / "away").mkdir()
@@ -410,7 +411,7 @@ def elsewhere(tmp_path, monkeypatch):
 def gone_on_with(folder, path):
     recipe = load(folder)
     assert recipe.data.path == str(path)
-    with Run.open(folder, recipe) as run:
+    with RunFolder.open(folder, recipe) as run:
         assert run.is_done("train") and find("router", "mine.py:Mine").name == "mine.py:Mine"
         run.check_images(recipe)
     assert read_json(folder / "stages.json")["began_in"]["from_run"] == "../.."
@@ -436,11 +437,11 @@ def test_images_that_were_moved_are_noted_where_they_are(elsewhere, monkeypatch)
     shutil.move(home / "photos", moved)
     with (
         pytest.raises(DuonasError, match=r"are not in photos any more: .* duonas run \S*one --set data\.path=FOLDER"),
-        Run.open(elsewhere, load(elsewhere)) as run,
+        RunFolder.open(elsewhere, load(elsewhere)) as run,
     ):
         run.check_images(run.recipe)
     recipe = load(elsewhere, ["data.path=pictures"])
-    with Run.open(elsewhere, recipe) as run:
+    with RunFolder.open(elsewhere, recipe) as run:
         with pytest.raises(DuonasError, match=r"its train split is another one"):
             run.hold_splits({"train": "2"})
         run.hold_splits({"train": "1"})
@@ -448,19 +449,19 @@ def test_images_that_were_moved_are_noted_where_they_are(elsewhere, monkeypatch)
         assert run.is_done("train")
     monkeypatch.chdir(home)  # it is noted for any working directory
     assert load(elsewhere).data.path == str(home.parent / "away" / "pictures")
-    Run.open(elsewhere, load(elsewhere)).close()
+    RunFolder.open(elsewhere, load(elsewhere)).close()
 
 
 def test_a_device_table_that_was_edited_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("block,latency_ms\n")
-    Run.open("run", Recipe(search={"device": {"path": "a.csv"}})).close()
+    RunFolder.open("run", Recipe(search={"device": {"path": "a.csv"}})).close()
     Path("a.csv").rename("b.csv")
     moved = Recipe(search={"device": {"path": "b.csv"}})
-    Run.open("run", moved).close()
+    RunFolder.open("run", moved).close()
     Path("b.csv").write_text("block,energy_mj\n")
     with pytest.raises(DuonasError, match=r"the file of search\.device\.path was edited after run began"):
-        Run.open("run", moved)
+        RunFolder.open("run", moved)
 
 
 def test_an_own_part_cannot_end_the_program(tmp_path, monkeypatch):
@@ -469,8 +470,8 @@ def test_an_own_part_cannot_end_the_program(tmp_path, monkeypatch):
     end = load_plugin("ends.py:end", "[data] name")
     with (
         pytest.raises(DuonasError, match=r"^ends\.py, line 5: SystemExit: 0; a part must not end the program"),
-        Run.open("run", RECIPE),
+        RunFolder.open("run", RECIPE),
     ):
         end()
-    with pytest.raises(SystemExit), Run.open("run", RECIPE):
+    with pytest.raises(SystemExit), RunFolder.open("run", RECIPE):
         sys.exit(3)  # the program's own

@@ -26,8 +26,8 @@ from duonas.rundir.paths import RunPaths
 from duonas.rundir.stages import Records, StageRecords
 
 
-class Run(RunPaths):
-    """A run's folder. ``Run(folder)`` reads it; ``Run.open(folder, recipe)`` makes it or goes on with it.
+class RunFolder(RunPaths):
+    """A run's folder: ``RunFolder(folder)`` reads it, ``RunFolder.open(folder, recipe)`` begins or resumes the run.
 
     A stage is done when ``stages.json`` lists it and all the files that it wrote are there with the checksums they had.
     A file that is missing has its stage done again; one that was changed is refused.
@@ -52,7 +52,7 @@ class Run(RunPaths):
         self._log = RunLog(self.log_file, self.tensorboard)
 
     @classmethod
-    def open(cls, folder: Path | str, recipe: Recipe) -> Run:
+    def open(cls, folder: Path | str, recipe: Recipe) -> RunFolder:
         """Make the run or go on with it, and lock it until ``close``, so that no other process writes to it.
 
         Under ``torchrun`` only rank 0 writes: in the others ``writes`` is false and every writing method does nothing.
@@ -99,7 +99,7 @@ class Run(RunPaths):
         self._note_environment()
         self._log.repair()
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> RunFolder:
         return self
 
     def __exit__(
