@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from duonas.installation import explain
+from duonas.core.extras import explain
 
 if TYPE_CHECKING:
     from duonas.api.compare import compare

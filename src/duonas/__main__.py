@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from duonas import __version__
-from duonas.installation import INSTALL_FULL, explain
+from duonas.core.extras import INSTALL_FULL, explain
 
 RUNTIME_HELP = f"""\
 Usage: duonas [--help] [--version]

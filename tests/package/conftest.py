@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import duonas
-from duonas.installation import FULL
+from duonas.core.extras import FULL
 
 WITHOUT_FULL = """
 import sys

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import duonas
-from duonas.installation import FULL
+from duonas.core.extras import FULL
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
