@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from duonas.data.describe import describe
-from duonas.data.describe import listed as names_listed
 from duonas.data.listing import Problem, Skipped
 from duonas.data.report import report_data
 from listings import broken, inspected, known, listed
@@ -73,8 +72,6 @@ def test_more_names_are_given_on_demand():
     assert "cat/0, cat/1, cat/2 and 6 more." in describe(report) and "cat/8" not in describe(report)
     assert "more" not in describe(report, names=100).partition("nearly")[2].partition(".")[0]
     assert "cat/7, cat/8." in describe(report, names=100)
-    assert names_listed(("a", "b", "c", "d"), 3) == "a, b, c and 1 more"
-    assert names_listed(("a", "b", "c"), 3) == "a, b, c" and names_listed(()) == ""
 
 
 def test_long_class_names_are_cut_and_odd_ones_are_text():

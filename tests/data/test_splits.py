@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
-from duonas.data.indices import split_indices
 from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
+from duonas.data.stratify import split_indices
 from duonas.recipe.schema import options_for
 from listings import known
 

@@ -12,6 +12,7 @@ from rich.table import Table as Grid
 
 from duonas.api.text import as_text
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.text import plural
 
 if TYPE_CHECKING:
     import pandas
@@ -89,7 +90,7 @@ class Table(Sequence[Row]):
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{escape(self._size())}</p>"
 
     def _size(self) -> str:
-        size = f"{_plural(len(self), 'row')}, {_plural(len(self.columns), 'column')}"
+        size = f"{plural(len(self), 'row')}, {plural(len(self.columns), 'column')}"
         hidden = self.columns[COLUMNS:]
         more = f"; also {', '.join(hidden[:3])}{', ...' if len(hidden) > 3 else ''}" if hidden else ""
         return f"[{size}{more}]"
@@ -98,10 +99,6 @@ class Table(Sequence[Row]):
 def _shown(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _column(values: list[Any]) -> pyarrow.Array:

@@ -127,6 +127,7 @@ def data(
     with one_line_errors():
         from duonas.cli.console import watch
         from duonas.core.files import write_json
+        from duonas.core.text import plural
         from duonas.recipe.read import load
 
         loaded = load(recipe, override or ())
@@ -139,8 +140,7 @@ def data(
         if json is not None:
             write_json(json, found.to_json())
         if found.errors:
-            number = len(found.errors)
-            raise DuonasError(f"a run would stop: the data has {number} {'error' if number == 1 else 'errors'}.")
+            raise DuonasError(f"a run would stop: the data has {plural(len(found.errors), 'error')}.")
 
 
 @app.command()
@@ -304,7 +304,6 @@ def rank(
         from duonas.rundir.folder import RunFolder
 
         RunFolder(run)  # fails before torch is loaded
-        from duonas.core.errors import DuonasError
         from duonas.ranking.predictors import USUAL
         from duonas.ranking.rank import rank as rank_archs
         from duonas.ranking.table import RankTable
@@ -374,7 +373,6 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
 
 def _print_measured(console: Console, path: Path) -> None:
     from duonas.cli.tables import guessing, summary_table
-    from duonas.core.errors import DuonasError
     from duonas.core.files import read_json
 
     measured = read_json(path)

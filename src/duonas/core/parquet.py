@@ -31,6 +31,20 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pyarrow.Tabl
         raise _unreadable(path, error) from error
 
 
+def read_field(path: Path, column: str, field: str) -> list[Any]:
+    """Read one field of a column of structs, without reading the others; ``None`` where there is no struct.
+
+    Raises:
+        DuonasError: the file is missing or not Parquet.
+    """
+    try:
+        with parquet.ParquetFile(path) as file:
+            cells = file.read(columns=[f"{column}.{field}"])[column].to_pylist()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    return [cell[field] if cell else None for cell in cells]
+
+
 def read_schema(path: Path) -> pyarrow.Schema:
     """The names and types of the columns in ``path``, and its metadata.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from duonas.core.text import plural
 from duonas.data.counts import Part, certifies
 from duonas.data.duplicates import Copies
 from duonas.data.facts import ImageFacts
@@ -54,8 +55,8 @@ def _leaks(copies: tuple[Copies, ...]) -> Iterator[Problem]:
     if others:
         yield Problem(
             "leak",
-            f"{_images(len(others))} {'is' if len(others) == 1 else 'are'} in two of train, val and calib, so the "
-            "search and the threshold take the networks for more accurate than they are",
+            f"{plural(len(others), 'image')} {'is' if len(others) == 1 else 'are'} in two of train, val and calib, so "
+            "the search and the threshold take the networks for more accurate than they are",
             tuple(map(str, others)),
         )
 
@@ -66,7 +67,7 @@ def _copies(copies: tuple[Copies, ...]) -> Iterator[Problem]:
     if torn:
         yield Problem(
             "two classes",
-            f"{_images(len(torn))} {'has' if len(torn) == 1 else 'have'} two labels",
+            f"{plural(len(torn), 'image')} {'has' if len(torn) == 1 else 'have'} two labels",
             tuple(map(str, torn)),
         )
     plain = [each for each in copies if len(set(each.classes)) == 1 and len(set(each.splits)) == 1]
@@ -87,7 +88,7 @@ def _flat(listing: Listing, facts: ImageFacts) -> Iterator[Problem]:
         if rows.any():
             number = int(rows.sum())
             names = tuple(listing.names[row] for row in np.flatnonzero(rows).tolist())
-            yield Problem(kind, f"{_images(number)} {'is' if number == 1 else 'are'} {what}", names)
+            yield Problem(kind, f"{plural(number, 'image')} {'is' if number == 1 else 'are'} {what}", names)
 
 
 def _formats(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
@@ -113,12 +114,12 @@ def _few(name: str, part: Part) -> Iterator[Problem]:
         half = -(-part.images // 2)
         yield Problem(
             "few images",
-            f"the threshold is chosen on half of the calib split, only {_images(half)}: the share of images that stays "
-            f"little has a standard error of up to {50 / max(half, 1) ** 0.5:.0f} points, and no accuracy floor above "
-            f"{proof['highest_floor']:.1%} can be guaranteed; raise [data] calib, or add images",
+            f"the threshold is chosen on half of the calib split, only {plural(half, 'image')}: the share of images "
+            f"that stays little has a standard error of up to {50 / max(half, 1) ** 0.5:.0f} points, and no accuracy "
+            f"floor above {proof['highest_floor']:.1%} can be guaranteed; raise [data] calib, or add images",
         )
     elif name in ("val", "test") and part.images < FEW:
-        yield Problem("few images", f"the {name} split has only {_images(part.images)}: {margin}")
+        yield Problem("few images", f"the {name} split has only {plural(part.images, 'image')}: {margin}")
 
 
 def _imbalance(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
@@ -127,11 +128,7 @@ def _imbalance(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
         largest, smallest = class_names[part.majority], class_names[part.counts.index(least)]
         yield Problem(
             "imbalance",
-            f"classes are of very different sizes: {largest!r} has {_images(max(part.counts))} to train on and "
+            f"classes are of very different sizes: {largest!r} has {plural(max(part.counts), 'image')} to train on and "
             f"{smallest!r} {least:,}; always answering {largest!r} is right on {part.majority_share:.1%}, so compare "
             "balanced accuracies, and see [train] class_weights",
         )
-
-
-def _images(number: int) -> str:
-    return f"{number:,} {'image' if number == 1 else 'images'}"

@@ -24,10 +24,10 @@ from torch import Tensor
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.data.facts import ImageFact, ImageFacts
+from duonas.data.listing import Stored
 from duonas.runtime.prepare import Preparation, to_rgb, white_of
 from duonas.runtime.resize import Box, columns_first
 
-Stored = Path | bytes | np.ndarray
 CHUNK = 64  # images in a task: few enough tasks to cost nothing, and little memory in images that wait
 MAX_THREADS = 8
 # Formats are named, since Pillow would also open videos, and start programs for PostScript.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from duonas.core.text import listed, plural
 from duonas.data.counts import Group, Part, certifies
 from duonas.data.listing import Problem, Skipped
 
@@ -64,10 +65,10 @@ def skipped(files: Sequence[Skipped], names: int = 3) -> Iterator[str]:
     """Files that are not used, by reason, the most frequent first."""
     if not files:
         return
-    yield f"skipped: {len(files):,} {'file' if len(files) == 1 else 'files'}"
+    yield f"skipped: {plural(len(files), 'file')}"
     for reason, number in Counter(each.reason for each in files).most_common():
         of_reason = tuple(each.name for each in files if each.reason == reason)
-        yield f"  {number:,} {readable(reason)}: {listed(of_reason, names)}"
+        yield f"  {number:,} {readable(reason)}: {listed(tuple(map(readable, of_reason)), names)}"
 
 
 def problems(found: Iterable[Problem], names: int = 3) -> Iterator[str]:
@@ -79,13 +80,7 @@ def problems(found: Iterable[Problem], names: int = 3) -> Iterator[str]:
 def sentence(problem: Problem, shown: int = 3) -> str:
     """A problem with the first names that it concerns, without a full stop."""
     text = readable(problem.message).rstrip(". ")
-    return f"{text}: {listed(problem.names, shown)}" if problem.names else text
-
-
-def listed(names: tuple[str, ...], shown: int = 3) -> str:
-    """The first names, and how many more there are."""
-    first, more = names[:shown], len(names) - shown
-    return ", ".join(map(readable, first)) + (f" and {more:,} more" if more > 0 else "")
+    return f"{text}: {listed(tuple(map(readable, problem.names)), shown)}" if problem.names else text
 
 
 def readable(text: str) -> str:

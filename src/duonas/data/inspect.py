@@ -13,15 +13,17 @@ from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.core.registry import adapted, find
 from duonas.core.rng import stream
+from duonas.core.text import plural
 from duonas.data.decode import decode_all
+from duonas.data.describe import sentence
 from duonas.data.facts import ImageFacts
 from duonas.data.images import Images
-from duonas.data.indices import split_indices
 from duonas.data.listing import Listing, Problem
 from duonas.data.ondisk import Pixels
 from duonas.data.options import DataOptions
 from duonas.data.preparation import prepare_for, white_problems
 from duonas.data.store import stored_images
+from duonas.data.stratify import split_indices
 from duonas.runtime.prepare import Preparation
 
 NAMED = 20  # images named in an error; the report of the data has all
@@ -54,7 +56,7 @@ class Inspected:
         errors = [problem for problem in self.problems if problem.error]
         if not errors:
             return
-        lines = [f"{problem.message}{_named(problem.names)}" for problem in errors]
+        lines = [sentence(problem, NAMED) for problem in errors]
         if len(lines) == 1:
             raise DuonasError(f"{lines[0]}.")
         more = [f"and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else []
@@ -99,10 +101,10 @@ def _of_facts(listing: Listing, facts: ImageFacts) -> list[Problem]:
     problems, names = [], np.array(listing.names, object)
     if (broken := facts.broken != "").any():
         named = tuple(f"{name} ({why})" for name, why in zip(names[broken], facts.broken[broken], strict=True))
-        message = f"{_counted(len(named), 'image cannot', 'images cannot')} be read"
+        message = f"{plural(len(named), 'image')} cannot be read"
         problems.append(Problem("broken", message, named, error=True))
     for note, count in Counter(facts.note[facts.note != ""]).items():
-        message = f"of {_counted(count, 'image', 'images')} is read only {note}"
+        message = f"of {plural(count, 'image')} is read only {note}"
         problems.append(Problem("partly read", message, tuple(names[facts.note == note])))
     return problems
 
@@ -112,16 +114,6 @@ def _decided(problems: Sequence[Problem], options: DataOptions) -> list[Problem]
     if options.on_error == "stop":
         return list(problems)
     return [replace(problem, error=False) for problem in problems]
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
-
-
-def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMED])
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return f": {shown}{more}" if names else ""
 
 
 def _check_fractions(options: DataOptions) -> None:

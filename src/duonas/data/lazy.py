@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
-Stored = Any  # a path, encoded bytes or an array
+from duonas.data.listing import Stored
+
 KEPT = 4  # row groups in memory: images are read in order, by a few threads
 
 

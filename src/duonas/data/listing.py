@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+Stored = Path | bytes | np.ndarray  # an image that is not decoded yet: a file, the bytes of one, or an array
 OWN_SPLITS = ("train", "val", "test")  # splits that a data set can come with; calib is always split off
 
 
@@ -57,7 +58,7 @@ class Listing:
     """
 
     names: Sequence[str]
-    images: Sequence[Path | bytes | np.ndarray]
+    images: Sequence[Stored]
     labels: np.ndarray
     splits: np.ndarray
     class_names: tuple[str, ...]

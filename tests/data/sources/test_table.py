@@ -228,8 +228,8 @@ def test_a_class_without_training_images_gets_the_nearest_name(tmp_path: Path) -
 
 @given(st.lists(st.integers(-20, 20), min_size=2, max_size=12).filter(lambda drawn: len(set(drawn)) > 1), st.booleans())
 def test_numbers_are_classes_in_their_order(drawn: list[int], floats: bool) -> None:
-    from duonas.data.rows import Rows
-    from duonas.data.table import _classes
+    from duonas.data.sources._rows import Rows
+    from duonas.data.sources._tables import _classes
 
     values = [float(label) for label in drawn] if floats else drawn
     names, numbers = _classes(Path(), [Rows([], [], [], [])], values, np.full(len(values), ""))

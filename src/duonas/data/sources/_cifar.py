@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from duonas.core.parquet import column_names, read_table
 from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
 from duonas.data.source import Source
+from duonas.data.sources._rows import class_names
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
@@ -104,13 +104,8 @@ def _column(shard: Path, names: list[str], wanted: tuple[str, ...]) -> str:
 
 def _class_names(train: pa.Table) -> tuple[str, ...]:
     """Return the class names from the shards' metadata; the labels themselves if it has none."""
-    metadata = train.schema.metadata or {}
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        found = next(features[label]["names"] for label in LABEL_COLUMNS if label in features)
-        return tuple(str(name) for name in found)
-    except (ValueError, KeyError, TypeError, StopIteration):
-        return tuple(str(label) for label in range(1 + pc.max(train["label"]).as_py()))
+    found = (class_names(train.schema, label) for label in LABEL_COLUMNS)
+    return next(filter(None, found), tuple(map(str, range(1 + pc.max(train["label"]).as_py()))))
 
 
 def _labels(table: pa.Table, classes: int) -> np.ndarray:

@@ -9,10 +9,10 @@ from typing import Annotated
 from duonas.core.errors import DuonasError
 from duonas.core.fields import Location
 from duonas.core.files import expand
-from duonas.data.layout import list_classes
 from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
 from duonas.data.source import Source
+from duonas.data.sources._layout import list_classes
 
 
 class Folder(Source):

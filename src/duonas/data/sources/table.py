@@ -10,9 +10,9 @@ from duonas.core.fields import Location
 from duonas.core.files import expand
 from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
-from duonas.data.rows import Columns
 from duonas.data.source import Source
-from duonas.data.table import list_table
+from duonas.data.sources._rows import Columns
+from duonas.data.sources._tables import list_table
 
 
 class Table(Source):

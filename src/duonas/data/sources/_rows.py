@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.parquet import column_names, read_schema, read_table
-from duonas.data.lazy import ParquetColumn, Stored
+from duonas.core.parquet import column_names, read_field, read_schema, read_table
+from duonas.data.lazy import ParquetColumn
+from duonas.data.listing import Stored
 
 TEXT, LINES, PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson"), (".parquet",)
 SUFFIXES = (*TEXT, *LINES, *PARQUET)
@@ -158,7 +158,7 @@ def _parquet(path: Path, columns: Columns, folder: Path) -> Rows:
     table = read_table(path, columns=[label, *([split] if split else [])])
     images: Sequence[Stored]
     if image in encoded:
-        paths = _paths(path, schema.field(image).type, image)
+        paths = read_field(path, image, "path") if _has_paths(schema.field(image).type) else [None] * len(table)
         images = ParquetColumn(path, image, folder)
         rows = (f"row {row} of {path}" for row in range(len(paths)))
         names = [f"{where} ({row})" if where else row for where, row in zip(paths, rows, strict=True)]
@@ -175,7 +175,7 @@ def _parquet(path: Path, columns: Columns, folder: Path) -> Rows:
         images=images,
         labels=[_blank(value) for value in table[label].to_pylist()],
         splits=table[split].to_pylist() if split else [None] * len(names),
-        class_names=_class_names(schema, label),
+        class_names=class_names(schema, label),
     )
 
 
@@ -185,21 +185,16 @@ def _is_encoded(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _paths(path: Path, kind: pa.DataType, image: str) -> list[str | None]:
-    """The path of each image where the table has them."""
-    if not pa.types.is_struct(kind) or "path" not in {field.name for field in kind}:
-        return [None] * int(parquet.read_metadata(path).num_rows)
-    with parquet.ParquetFile(path) as file:
-        cells = file.read(columns=[f"{image}.path"])[image].to_pylist()
-    return [cell["path"] if cell else None for cell in cells]
+def _has_paths(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_struct(kind)) and "path" in {field.name for field in kind}
 
 
-def _class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
-    """The names of the classes in the metadata of Hugging Face."""
+def class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
+    """The names of the classes of a column of labels in the metadata of Hugging Face; ``None`` without."""
     try:
         features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
         return tuple(str(name) for name in features[label]["names"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from duonas.core.text import plural
 from duonas.data.facts import ImageFacts
 from duonas.data.listing import Listing, Problem
 from duonas.data.options import DataOptions
@@ -72,6 +73,5 @@ def _sizes(count: int, options: DataOptions, drawn: Sequence[str]) -> list[int]:
 def _too_small(name: str, count: int, drawn: Sequence[str]) -> Problem:
     order = [split for split in ("train", "val", "calib", "test") if split in drawn]
     splits = f"{', '.join(order[:-1])} and {order[-1]}"
-    images = "image" if count == 1 else "images"
-    message = f"class {name!r} has {count} {images}; {splits} need one each, so at least {len(drawn)}"
+    message = f"class {name!r} has {plural(count, 'image')}; {splits} need one each, so at least {len(drawn)}"
     return Problem("too small class", message, error=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.text import plural
 from duonas.data.listing import Listing, Problem, Skipped
-from duonas.data.walk import OURS, Found, find_images, is_utf8, shown
+from duonas.data.sources._walk import OURS, Found, find_images, is_utf8, shown
 
 SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -88,7 +89,8 @@ def _members(root: Path, found: Found, problems: list[Problem]) -> list[Member]:
     else:
         members = _in_classes(inside)
     if loose:
-        message = f"{_images(len(loose))} in no class folder, so without a label, {_are(loose)} not used"
+        are = "is" if len(loose) == 1 else "are"
+        message = f"{plural(len(loose), 'image')} in no class folder, so without a label, {are} not used"
         problems.append(Problem("no class", message, tuple(shown(root / path) for path in loose)))
         found.skipped += [Skipped(shown(root / path), "in no class folder") for path in loose]
     return members
@@ -198,11 +200,3 @@ def _check_spellings(root: Path, members: Iterable[Member], problems: list[Probl
         if len(folders) > 1:
             message = f"{len(folders)} folders are called {name!r}, in other code points: they are taken for one class"
             problems.append(Problem("same name", message, tuple(shown(root / folder) for folder in sorted(folders))))
-
-
-def _images(count: int) -> str:
-    return f"{count:,} image{'' if count == 1 else 's'}"
-
-
-def _are(names: Sequence[object]) -> str:
-    return "is" if len(names) == 1 else "are"

@@ -11,8 +11,8 @@ from PIL import Image
 from torch.utils.data import TensorDataset
 
 from duonas.core.errors import DuonasError
+from duonas.data.adapters import from_arrays, from_dataset
 from duonas.data.decode import decode_all
-from duonas.data.given import from_arrays, from_dataset
 from duonas.data.inspect import inspect_data
 from duonas.data.sources.digits import Digits
 from duonas.data.splits import load_splits
@@ -76,7 +76,7 @@ def test_an_own_source_of_a_few_lines(tmp_path: Path) -> None:
     source = tmp_path / "photos.py"
     source.write_text(
         "import numpy as np\n"
-        "from duonas.data.given import from_arrays\n"
+        "from duonas.data.adapters import from_arrays\n"
         "from duonas.data.source import Source\n"
         "class Photos(Source):\n"
         "    def list(self):\n"

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from duonas.core.errors import DuonasError
-from duonas.data.lazy import Joined, Stored
-from duonas.data.listing import OWN_SPLITS, Listing
+from duonas.data.lazy import Joined
+from duonas.data.listing import OWN_SPLITS, Listing, Stored
 
 COUNTS_OF_CHANNELS = (1, 3, 4)
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from duonas.core.errors import DuonasError
-from duonas.data.layout import list_classes, split_name
 from duonas.data.listing import Listing
+from duonas.data.sources._layout import list_classes, split_name
 
 EMPTY = None
 

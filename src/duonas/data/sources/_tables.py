@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.data.layout import SPLIT_NAMES, split_name
+from duonas.core.text import plural
 from duonas.data.lazy import Chosen, Joined
 from duonas.data.listing import Listing, Problem, Skipped
-from duonas.data.rows import LINES, NO_SPLIT, PARQUET, SUFFIXES, TEXT, Columns, Rows, read_rows
-from duonas.data.walk import find_images, shown
+from duonas.data.sources._layout import SPLIT_NAMES, split_name
+from duonas.data.sources._rows import LINES, NO_SPLIT, PARQUET, SUFFIXES, TEXT, Columns, Rows, read_rows
+from duonas.data.sources._walk import find_images, shown
 
 METADATA = "metadata"  # Hugging Face's ImageFolder has a table of this name beside the images
 
@@ -142,7 +143,7 @@ def _check_labels(
     for row in np.flatnonzero(found < 0).tolist():
         wrong[_text(labels[row])].append(names[row])
     for label, rows in wrong.items():
-        images = f"{len(rows):,} image{'' if len(rows) == 1 else 's'}"
+        images = plural(len(rows), "image")
         if label is None:
             problems.append(Problem("unlabelled", f"{images} without a label", tuple(rows), error=True))
         else:

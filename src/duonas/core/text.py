@@ -1,0 +1,16 @@
+"""Parts of messages: numbers of things, and lists of names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def plural(number: int, noun: str) -> str:
+    """Write a number of things, such as ``1 image`` or ``1,234 images``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Write the first ``most`` names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
