@@ -22,6 +22,7 @@ from duonas.core.tensors import save_tensors
 from duonas.data import distributed as processes
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches
+from duonas.data.distributed import Process
 from duonas.data.images import Images
 from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import MobileNet
@@ -65,7 +66,7 @@ def batches(shared: bool = True) -> Batches:
     images = Images(pixels, torch.from_numpy(rng.integers(0, 4, 64)))
     augment = Augment.from_options(options_for("data", crop_padding=1, flip=True, mixup=0.2, cutmix=1.0))
     rank, world = (processes.rank(), processes.world_size()) if shared else (0, 1)
-    return Batches(images, 16, num_classes=4, seed=0, augment=augment, rank=rank, world=world)
+    return Batches(images, 16, num_classes=4, seed=0, augment=augment, process=Process(rank, world))
 
 
 def train_once(folder: Path, coupling: str, norm: str) -> PairSupernet:

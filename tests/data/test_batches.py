@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from duonas.core.errors import DuonasError
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches, recalibration_batches
+from duonas.data.distributed import Process
 from duonas.data.images import Images
 from duonas.recipe.schema import options_for
 
@@ -63,7 +64,7 @@ def test_balanced_batches_resume_and_are_shared_like_others(step: int, labels: l
     assert len(whole) == len(labels) // 6
     whole.batch(0)
     alone = whole.batch(step)
-    resumed = [Batches(images, 6, rank=rank, world=world, **arguments).batch(step) for rank in range(world)]
+    resumed = [Batches(images, 6, process=Process(rank, world), **arguments).batch(step) for rank in range(world)]
     for rank, (pixels, targets) in enumerate(resumed):
         assert torch.equal(pixels, alone[0][rank::world]) and torch.equal(targets, alone[1][rank::world])
 
@@ -124,7 +125,8 @@ def test_processes_share_every_batch_and_vary_it_as_one_would(augment: Augment) 
     """Mixed with whom, cropped where, turned by what: nothing depends on how many processes there are."""
     one = batches(40, 8, augment=augment)
     two = [
-        Batches(numbered(40), 8, num_classes=CLASSES, seed=0, augment=augment, rank=rank, world=2) for rank in (0, 1)
+        Batches(numbered(40), 8, num_classes=CLASSES, seed=0, augment=augment, process=Process(rank, 2))
+        for rank in (0, 1)
     ]
     for step in (0, 3, 7):
         images, targets = one.batch(step)
@@ -135,10 +137,10 @@ def test_processes_share_every_batch_and_vary_it_as_one_would(augment: Augment) 
 
 def test_a_batch_that_cannot_be_split_evenly_is_refused() -> None:
     """Parts of different sizes would weigh some images more than others."""
-    arguments = {"num_classes": CLASSES, "seed": 0, "augment": Augment(), "rank": 0}
+    arguments = {"num_classes": CLASSES, "seed": 0, "augment": Augment(), "process": Process(0, 3)}
     with pytest.raises(DuonasError, match=r"batch_size = 8 cannot be split evenly over 3 processes: .* is 6"):
-        Batches(numbered(40), 8, world=3, **arguments)
+        Batches(numbered(40), 8, **arguments)
     with pytest.raises(DuonasError, match="2 images cannot be split over 3 processes"):
-        Batches(numbered(2), 9, world=3, **arguments)
-    assert Batches(numbered(20), 9, world=3, **arguments).batch_size == 9
-    assert Batches(numbered(8), 9, world=3, **arguments).batch_size == 6
+        Batches(numbered(2), 9, **arguments)
+    assert Batches(numbered(20), 9, **arguments).batch_size == 9
+    assert Batches(numbered(8), 9, **arguments).batch_size == 6

@@ -19,6 +19,7 @@ from duonas.core.errors import DuonasError
 from duonas.data import decode, inspect, store
 from duonas.data.augment import Augment
 from duonas.data.batches import Batches, evaluation_batches
+from duonas.data.distributed import Process
 from duonas.data.facts import ImageFact
 from duonas.data.images import Images, read, take
 from duonas.data.ondisk import OnDisk
@@ -84,7 +85,7 @@ def test_the_splits_are_those_in_memory(options: DataOptions) -> None:
 @pytest.mark.parametrize("world", [1, 2])
 def test_the_batches_are_those_in_memory(options: DataOptions, augment: Augment, world: int) -> None:
     disk, memory = (
-        Batches(splits.train, 12, num_classes=2, seed=3, augment=augment, rank=world - 1, world=world)
+        Batches(splits.train, 12, num_classes=2, seed=3, augment=augment, process=Process(world - 1, world))
         for splits in (load_splits(options, 0), in_memory(options))
     )
     for step in (*range(2 * len(memory)), 4, 5, 0):  # in order, and as after a restart
@@ -104,7 +105,7 @@ def test_of_several_processes_each_reads_what_it_needs(options: DataOptions, mon
     lengths = noted(monkeypatch)
     train = load_splits(options, 0).train
     lengths.clear()
-    Batches(train, 12, num_classes=2, seed=0, augment=FLIP, rank=0, world=4).batch(0)
+    Batches(train, 12, num_classes=2, seed=0, augment=FLIP, process=Process(0, 4)).batch(0)
     assert lengths[0] == 3
 
 

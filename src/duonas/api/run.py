@@ -16,7 +16,7 @@ from duonas.api.text import as_text
 from duonas.cli.explain import explain
 from duonas.cli.tables import count
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.files import as_path, read_json
+from duonas.core.files import as_path, read_json, reading
 from duonas.core.parquet import read_table
 from duonas.core.progress import StageProgress
 from duonas.recipe.schema import Recipe
@@ -81,10 +81,8 @@ class Run(PathLike[str]):
         """
         path = self._needed(self._files.front, "search")
         found = read_json(path)
-        try:
+        with reading(path):
             return Table(_point(point, number == found["chosen"]) for number, point in enumerate(found["points"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DuonasError(f"{path} is damaged or of another version of duonas: {error}.") from error
 
     @property
     def archs(self) -> Table:
@@ -194,10 +192,8 @@ class Run(PathLike[str]):
 
     def _with_values(self, path: Path, values: Mapping[str, str]) -> Table:
         """The table of a Parquet file with a column for each axis, see ``_spread``."""
-        try:
+        with reading(path):
             return Table(_spread(row, values) for row in self._rows(path))
-        except (ValueError, TypeError, AttributeError) as error:
-            raise DuonasError(f"{path} is damaged or of another version of duonas: {error}.") from error
 
     def _rows(self, path: Path) -> list[Row]:
         rows: list[Row] = read_table(self._needed(path, "search")).to_pylist()

@@ -13,11 +13,12 @@ from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.data.augment import Augment
 from duonas.data.balance import balanced_order
-from duonas.data.distributed import own_rows
+from duonas.data.distributed import Process, own_rows
 from duonas.data.images import Images, to_float
 from duonas.data.ondisk import OnDisk, Pixels, read
 from duonas.data.prefetch import Prefetch
 
+ALONE = Process()
 EVALUATION_BATCH = 250  # images a forward pass, where no recipe says how many
 
 
@@ -34,8 +35,7 @@ class Batches:
         num_classes: length of the soft targets of mixup and cutmix.
         seed: random seed for the order and the augmentation.
         augment: the augmentation.
-        rank: number of this process, from 0; each process takes its own rows of every batch.
-        world: how many processes share a batch.
+        process: this one of the processes that share a batch; each takes its own rows of it.
         balanced: whether every class is drawn equally often, so that an epoch, which is as long, has images of rare
             classes several times and leaves out images of common ones.
 
@@ -51,10 +51,10 @@ class Batches:
         num_classes: int,
         seed: int,
         augment: Augment,
-        rank: int = 0,
-        world: int = 1,
+        process: Process = ALONE,
         balanced: bool = False,
     ) -> None:
+        world = process.world
         if len(images) == 0:
             raise DuonasError("there are no images to make batches of.")
         if len(images) < world:
@@ -70,7 +70,7 @@ class Batches:
         self.num_classes = num_classes
         self.seed = seed
         self.augment = augment
-        self.rank, self.world = rank, world
+        self.process = process
         self._balanced = images.labels.cpu().numpy() if balanced else None
         self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
         self._made = Prefetch(self._make) if isinstance(images.pixels, OnDisk) else self._make
@@ -93,7 +93,7 @@ class Batches:
         if epoch != self._order[0]:
             self._order = (epoch, self._shuffled(epoch))
         batch = self.images.subset(self._order[1][place * self.batch_size : (place + 1) * self.batch_size])
-        rows = own_rows(np.arange(self.batch_size), self.rank, self.world)
+        rows = own_rows(np.arange(self.batch_size), *self.process)
         return self.augment(batch.pixels, batch.labels, self.num_classes, stream(self.seed, "augment", step), rows)
 
     def _shuffled(self, epoch: int) -> np.ndarray:

@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
 
 from duonas.core.errors import DuonasError
+
+
+class Process(NamedTuple):
+    """One of the processes that share a batch; by default the only one.
+
+    Args:
+        rank: its number, from 0.
+        world: how many there are.
+    """
+
+    rank: int = 0
+    world: int = 1
 
 
 def world_size() -> int:

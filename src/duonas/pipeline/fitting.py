@@ -12,6 +12,7 @@ from duonas.core.protocols import Progress, TrainRule
 from duonas.data.augment import Augment
 from duonas.data.balance import balanced_weights
 from duonas.data.batches import Batches
+from duonas.data.distributed import Process
 from duonas.pipeline.context import Context
 from duonas.training.loop import Training, train
 from duonas.training.options import TrainOptions
@@ -55,7 +56,7 @@ def fit(context: Context, work: Fitting, progress: Progress) -> Path:
     batches = Batches(
         splits.train.to(work.fabric.device), options.batch_size, num_classes=splits.num_classes,
         seed=recipe.seed, augment=Augment.from_options(recipe.data),
-        rank=0 if whole else work.fabric.global_rank, world=1 if whole else work.fabric.world_size,
+        process=Process() if whole else Process(work.fabric.global_rank, work.fabric.world_size),
         balanced=options.sampling == "balanced",
     )  # fmt: skip
     return train(work.network, batches, work.rule, options, training)
