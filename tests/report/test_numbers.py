@@ -18,7 +18,7 @@ from duonas.report.figures.tradeoff import as_line, tradeoff
 from duonas.report.files import RunFiles, read_run
 from duonas.report.formatting import THIN
 from duonas.report.scale import thin
-from duonas.routing.constraints import Held
+from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.threshold import sweep
 
 from .fabricate import NAMES, fabricate
@@ -86,8 +86,8 @@ def test_the_difference_to_big_is_an_interval_in_the_possible_and_never_of_width
     assert summary.certainty(outputs).replace(THIN, " ") == expected
 
 
-MISSED = Held("expected_latency_ms", 0.12, "min", 0.209)
-KEPT = Held("peak_macs", 4e6, "min", 3e6)
+MISSED = ConstraintCheck("expected_latency_ms", 0.12, "min", 0.209)
+KEPT = ConstraintCheck("peak_macs", 4e6, "min", 3e6)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,10 @@ KEPT = Held("peak_macs", 4e6, "min", 3e6)
             "accuracy",
             "The threshold guarantees an accuracy of 90.00 % for new images like these, with 95 % confidence",
         ),
-        ("balanced", "The threshold guarantees a balanced accuracy of 90.00 % for new images"),
+        (
+            "balanced",
+            "The threshold guarantees a balanced accuracy, the mean of the classes', of 90.00 % for new images",
+        ),
         ("worst_class", "The threshold guarantees an accuracy of 90.00 % in every class for new images"),
     ],
 )

@@ -9,34 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duonas.routing.constraints import Constraint, Held, allowed
+from duonas.routing.constraints import Constraint, ConstraintCheck, allowed
 
 
 @given(st.integers(1, 5000), st.data())
 def test_a_figure_is_that_of_the_share_of_so_many_images(images, data):
     kept = data.draw(st.integers(0, images))
     each = Constraint("expected_macs", 1.0, "min", np.arange(images + 1.0))
-    assert each.at(np.array([kept / images])) == kept and each.held(kept / images).figure == kept
+    assert each.at(np.array([kept / images])) == kept and each.check(kept / images).figure == kept
 
 
 @pytest.mark.parametrize(
-    ("held", "sentence"),
+    ("check", "sentence"),
     [
-        (Held("expected_latency_ms", 0.12, "min", 0.209),
+        (ConstraintCheck("expected_latency_ms", 0.12, "min", 0.209),
          "the search kept expected_latency_ms to at most 0.12 ms, but the deployed pair has 0.209 ms on calib, "
          "74.2% above it"),
-        (Held("peak_macs", 4e6, "min", 3e6),
+        (ConstraintCheck("peak_macs", 4e6, "min", 3e6),
          "the search kept peak_macs to at most 4,000,000, and the deployed pair has 3,000,000 on calib"),
-        (Held("mine.py:Up", 10.0, "max", 8.0),
+        (ConstraintCheck("mine.py:Up", 10.0, "max", 8.0),
          "the search kept mine.py:Up to at least 10, but the deployed pair has 8 on calib, 20.0% below it"),
-        (Held("mine.py:Up", 10.0, "max", None),
+        (ConstraintCheck("mine.py:Up", 10.0, "max", None),
          "the search kept mine.py:Up to at least 10; that of the deployed pair is not known"),
     ],
 )  # fmt: skip
-def test_it_says_by_how_much(held, sentence):
-    assert held.sentence == sentence
-    assert Held.from_json(json.loads(json.dumps(held.to_json()))) == held
-    assert held.kept is (held.figure == 3e6)
+def test_it_says_by_how_much(check, sentence):
+    assert check.sentence == sentence
+    assert ConstraintCheck.from_json(json.loads(json.dumps(check.to_json()))) == check
+    assert check.kept is (check.figure == 3e6)
 
 
 def test_a_target_counts_instead_of_a_constraint_on_the_same_quantity():

@@ -8,20 +8,16 @@ from typing import Any
 
 from rich.table import Table
 
-from duonas.cli.tables import KINDS, count
+from duonas.cli.tables import count
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
-from duonas.routing.constraints import Held
+from duonas.routing.constraints import ConstraintCheck
+from duonas.routing.options import FLOOR_NAMES, GUARANTEES
 from duonas.rundir.folder import RunFolder
 
 NEARBY = 0.05  # step in little share between the thresholds that are shown around tau
 ROUND = 2  # thresholds shown on either side of tau
-GUARANTEES = {
-    "accuracy": "an accuracy of {floor:.4g}",
-    "balanced": "a balanced accuracy, the mean of the classes', of {floor:.4g}",
-    "worst_class": "an accuracy of {floor:.4g} in every class",
-}
 PLACES = {
     "input": "It reads the image and decides before either network runs.",
     "stem": "It reads the features of the shared stem and decides before the rest of either network runs.",
@@ -170,8 +166,9 @@ def _away(table: list[dict[str, float]], row: dict[str, float], share: float) ->
 
 def _chosen(policy: dict[str, Any]) -> str:
     choice, confidence = policy["choice"], policy["confidence"]
+    promised = GUARANTEES[policy.get("floor_on", "accuracy")].format("{floor:.4g}")
     targets = {
-        "floor": f"Tau is the cheapest threshold that guarantees {GUARANTEES[policy.get('floor_on', 'accuracy')]}.",
+        "floor": f"Tau is the cheapest threshold that guarantees {promised}.",
         "budget": "Tau is the most accurate threshold that costs at most {budget:,.0f} MACs per image on average.",
         "share": "Tau is the threshold whose little share is nearest to {share:.4g}.",
         "latency": "Tau is the most accurate threshold that takes at most {latency:.4g} ms per image on average.",
@@ -193,7 +190,7 @@ def _chosen(policy: dict[str, Any]) -> str:
 
 def _constraints(policy: dict[str, Any]) -> str:
     """Say what the pair takes of everything that the search was constrained by."""
-    said = "; ".join(Held.from_json(each).sentence for each in policy.get("constraints", ()))
+    said = "; ".join(ConstraintCheck.from_json(each).sentence for each in policy.get("constraints", ()))
     return said and f"{said[0].upper()}{said[1:]}."
 
 
@@ -232,7 +229,7 @@ def _how_to_change(run: RunFolder, policy: dict[str, Any]) -> str:
     lines = [
         (
             f"--floor {floor:g}",
-            f"{KINDS[policy.get('floor_on', 'accuracy')]}; the highest floor that can be guaranteed",
+            f"{FLOOR_NAMES[policy.get('floor_on', 'accuracy')]}; the highest floor that can be guaranteed",
         ),
         (f"--budget {_above(row['expected_macs'])}", "MACs per image, on average"),
         (f"--share {row['little_share']:.2f}", "of the images stay little"),

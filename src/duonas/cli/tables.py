@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from duonas.routing.options import FLOOR_NAMES
+
 if TYPE_CHECKING:
     from duonas.pipeline.profile import Profile
 
-KINDS = {"accuracy": "accuracy", "balanced": "balanced accuracy", "worst_class": "accuracy of the worst class"}
 UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name
 
 
@@ -31,7 +32,7 @@ def profile_tables(profile: Profile) -> list[Table]:
         found = profile.promise
         highest = int(1e4 * found.floor) / 1e4  # rounded down, so that this floor is possible
         sizes.add_row(
-            f"highest {KINDS[found.floor_on]} that calib can guarantee",
+            f"highest {FLOOR_NAMES[found.floor_on]} that calib can guarantee",
             f"{highest:.2%}, with {found.confidence:.4g} confidence on {found.images:,} images",
         )
     spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)

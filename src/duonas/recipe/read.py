@@ -16,9 +16,9 @@ import tomli_w
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path
 from duonas.core.plugin import check_plugin, is_plugin, parts_of_run
-from duonas.recipe.began import STAGES_FILE, run_parts
 from duonas.recipe.errors import Mistake
 from duonas.recipe.locations import rebased
+from duonas.recipe.origin import STAGES_FILE, run_parts
 from duonas.recipe.schema import TABLES, Recipe, checked, joining, to_tables
 from duonas.recipe.tables import inner_tables, known_keys, spelled_out
 from duonas.routing.options import TARGETS
@@ -34,7 +34,6 @@ def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False
         overrides: ``"table.key=value"``, the value as in TOML (text needs no quotes); an empty one removes the key. A
             target of the threshold, such as ``route.floor``, replaces the file's; another part, such as ``train.rule``,
             also removes the keys of the file's part.
-
         new: whether a run's recipe is read for a new run, so that the user's own parts may have been edited since.
 
     Relative paths are relative to the current directory; those of a run's recipe to the folder where the run began.

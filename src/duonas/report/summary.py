@@ -23,7 +23,8 @@ from duonas.report.formatting import (
     whole,
 )
 from duonas.routing.bounds import Interval, paired_difference
-from duonas.routing.constraints import Held
+from duonas.routing.constraints import ConstraintCheck
+from duonas.routing.options import GUARANTEES
 
 SITES = {"after_little": "after little", "stem": "at the stem", "input": "at the input"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
@@ -95,14 +96,12 @@ def guessing(outputs: Outputs, class_names: tuple[str, ...]) -> str:
 
 def promise(policy: dict[str, Any]) -> str:
     """What is promised for new images, and what the pair takes of all that the search was constrained by."""
-    kind = {
-        "accuracy": "an accuracy of {}", "balanced": "a balanced accuracy of {}",
-        "worst_class": "an accuracy of {} in every class",
-    }[policy.get("floor_on", "accuracy")]  # fmt: skip
     if "floor" in policy["choice"]:
+        floor = percent(policy["choice"]["floor"], 2)
+        promised = GUARANTEES[policy.get("floor_on", "accuracy")].format(floor)
         sure = f"{tick_percent(policy['confidence'])}{THIN}%"
         said = (
-            f"The threshold guarantees {kind.format(percent(policy['choice']['floor'], 2))} for new images like these, "
+            f"The threshold guarantees {promised} for new images like these, "
             f"with {sure} confidence, by {plural(policy['images'], 'calib image')}."
         )
     else:
@@ -115,12 +114,12 @@ def unkept(policy: dict[str, Any]) -> str:
     return " ".join(_sentence(each) for each in _constraints(policy) if not each.kept)
 
 
-def _constraints(policy: dict[str, Any]) -> list[Held]:
-    return [Held.from_json(each) for each in policy.get("constraints", ())]
+def _constraints(policy: dict[str, Any]) -> list[ConstraintCheck]:
+    return [ConstraintCheck.from_json(each) for each in policy.get("constraints", ())]
 
 
-def _sentence(held: Held) -> str:
-    return f"{held.sentence[0].upper()}{held.sentence[1:]}."
+def _sentence(check: ConstraintCheck) -> str:
+    return f"{check.sentence[0].upper()}{check.sentence[1:]}."
 
 
 @dataclass(frozen=True)

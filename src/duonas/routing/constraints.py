@@ -16,7 +16,7 @@ SAME = {"budget": "expected_macs", "latency": "expected_latency_ms", "energy": "
 
 
 @dataclass(frozen=True)
-class Held:
+class ConstraintCheck:
     """What a routed pair takes of a constrained metric at its threshold, on the images that tau was chosen on.
 
     Args:
@@ -55,7 +55,7 @@ class Held:
         return asdict(self) | {"kept": self.kept}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Held:
+    def from_json(cls, value: Mapping[str, Any]) -> ConstraintCheck:
         """Read a value that ``to_json`` returned.
 
         Raises:
@@ -100,10 +100,10 @@ class Constraint:
         found = self.at(little_share)
         return np.asarray(found <= self.limit if self.direction == "min" else found >= self.limit)
 
-    def held(self, little_share: float) -> Held:
+    def check(self, little_share: float) -> ConstraintCheck:
         """Return what the pair takes at one little share."""
         figure = float(self.at(np.array([little_share]))[0])
-        return Held(self.name, self.limit, self.direction, None if np.isnan(figure) else figure)
+        return ConstraintCheck(self.name, self.limit, self.direction, None if np.isnan(figure) else figure)
 
     def about(self) -> Mapping[str, Any]:
         """Return all but the figures, as JSON."""

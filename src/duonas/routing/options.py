@@ -8,6 +8,13 @@ from typing import Annotated, Literal
 from duonas.core.fields import Fraction, Macs, Millijoules, Milliseconds, OpenFraction, PartOf, Watts
 
 FloorOn = Literal["accuracy", "balanced", "worst_class"]
+# What a floor is on, and what it guarantees, in words.
+FLOOR_NAMES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "worst_class": "accuracy of the worst class"}
+GUARANTEES = {
+    "accuracy": "an accuracy of {}",
+    "balanced": "a balanced accuracy, the mean of the classes', of {}",
+    "worst_class": "an accuracy of {} in every class",
+}
 TARGETS = ("floor", "budget", "share", "latency", "energy")  # a recipe has at most one of them
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.routing.constraints import Held
+from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.floor import Rungs
 from duonas.routing.options import FloorOn
 from duonas.routing.router import Router, read_router, write_router
@@ -55,7 +55,7 @@ class Policy:
     times: PairCost | None = None
     confidence: float = 0.95
     floor_on: FloorOn = "accuracy"
-    constraints: tuple[Held, ...] = ()
+    constraints: tuple[ConstraintCheck, ...] = ()
     images: int = 0
     little_temperature: float = 1.0
     big_temperature: float = 1.0
@@ -110,7 +110,7 @@ class Policy:
                 times=PairCost(**value["times_ms"]) if "times_ms" in value else None,
                 confidence=float(value["confidence"]),
                 floor_on=cast(FloorOn, read_floor_on(value)),
-                constraints=tuple(map(Held.from_json, value.get("constraints", ()))),
+                constraints=tuple(map(ConstraintCheck.from_json, value.get("constraints", ()))),
                 images=int(value["images"]),
                 num_classes=int(value["num_classes"]),
                 preparation=read_preparation(value),

@@ -171,7 +171,7 @@ def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, t
         times=times,
         confidence=options.confidence,
         floor_on=options.floor_on,
-        constraints=tuple(each.held(share) for each in calibration.constraints),
+        constraints=tuple(each.check(share) for each in calibration.constraints),
         onnx={},
     )
 

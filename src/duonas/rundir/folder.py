@@ -14,8 +14,8 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import as_path, read_object, write_json, write_text
 from duonas.core.plugin import blamed, is_plugin, parts_of_run
 from duonas.core.processes import is_main_process
-from duonas.recipe.began import run_parts
 from duonas.recipe.locations import absolute, file_hashes, first_difference, gone, same_places
+from duonas.recipe.origin import run_parts
 from duonas.recipe.read import dumps, load
 from duonas.recipe.schema import Recipe, parse, plugin_hashes, to_tables
 from duonas.rundir.environment import describe_environment

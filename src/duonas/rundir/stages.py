@@ -9,7 +9,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, read_json, write_json
-from duonas.recipe.began import BEGAN_IN, SOURCES, began_in
+from duonas.recipe.origin import BEGAN_IN, SOURCES, began_in
 from duonas.rundir.paths import RunPaths
 
 STAGES = ("train", "search", "pair", "finetune", "route", "export", "measure", "baselines", "report")
