@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -29,7 +31,7 @@ MODES = ("joint", "scratch", "independent")
 def base(tmp_path_factory):
     """A run up to its pair, straight from the supernet."""
     folder = tmp_path_factory.mktemp("finetune") / "base"
-    return duonas.run(duonas.load_recipe("quickstart", QUICK), folder, until="pair")
+    return Path(duonas.run(duonas.load_recipe("quickstart", QUICK), folder, until="pair"))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def measured(base):
     def run(mode):
         recipe = duonas.load_recipe("quickstart", [*QUICK, f"finetune.mode={mode}", "finetune.epochs=2"])
         until = "route" if mode == "scratch" else "measure"
-        return duonas.run(recipe, base.parent / mode, until=until, supernet=base)
+        return Path(duonas.run(recipe, base.parent / mode, until=until, supernet=base))
 
     return {mode: run(mode) for mode in MODES}
 

@@ -375,7 +375,7 @@ def test_another_target_leaves_the_search_as_it_was():
         rechosen(searched, confidence=0.9)
     with pytest.raises(DuonasError, match="got budget and share"):
         rechosen(searched, share=0.5, budget=3e5)
-    with pytest.raises(DuonasError, match="no key 'flor'"):
+    with pytest.raises(DuonasError, match="no target 'flor'"):
         rechosen(searched, share=0.5, flor=0.5)
 
 
