@@ -84,7 +84,7 @@ class NestedPairs(PairSpace):
     @cached_property
     def _smallest(self) -> tuple[PairArch, ...]:
         space = self.space
-        if space.bottomed:
+        if space.has_smallest:
             found = [PairArch(space.smallest(), big) for big in space.neighbours(space.smallest())]
         else:
             rng = stream(0, "smallest pairs")

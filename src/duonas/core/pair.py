@@ -124,7 +124,7 @@ class PairSpace(ABC):
     def smallest(self) -> Iterator[PairArch]:
         """Pairs that include, for any cost that grows with the archs, the cheapest pair.
 
-        Where no arch is contained in all others (see ``SearchSpace.bottomed``) they are only some cheap pairs.
+        Where no arch is contained in all others (see ``SearchSpace.has_smallest``) they are only some cheap pairs.
         """
 
     @abstractmethod

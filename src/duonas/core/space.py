@@ -270,11 +270,11 @@ class SearchSpace(ABC):
         return extend({}, list(self.axes))
 
     def smallest(self) -> Arch:
-        """The arch that all others contain, if there is one (see ``bottomed``); else the first value on some axes."""
+        """The arch that all others contain, if there is one (see ``has_smallest``); else the first value on some axes."""
         return self.build({name: axis.bottom or 0 for name, axis in self.axes.items()})
 
     @cached_property
-    def bottomed(self) -> bool:
+    def has_smallest(self) -> bool:
         """Whether every arch contains ``smallest()``, so that no arch costs less."""
         for name, index in self.smallest().choices:
             axis = self.axes[name]

@@ -131,7 +131,7 @@ class Problem:
         That holds for peak memory, measured quantities and metrics of the user's own, and for every metric where no
         arch is contained in all others.
         """
-        if not self.pairs.space.bottomed and self.prices.model.networks is None:
+        if not self.pairs.space.has_smallest and self.prices.model.networks is None:
             return True
         metric = self.goal.metrics[name]
         measured = metric.quantity not in (None, "macs") and self.prices.model.networks is None

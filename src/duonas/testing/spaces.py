@@ -58,7 +58,7 @@ class SpaceContract(ABC):
         space = self.space()
         for arch in self.archs():
             assert space.contains(arch, arch)
-            assert space.contains(arch, space.smallest()) or not space.bottomed
+            assert space.contains(arch, space.smallest()) or not space.has_smallest
             assert space.contains(arch, space.reduced(arch))
             assert space.contains(space.largest(), arch) or not space.ordered
             assert space.contains(arch, space.sample_within(arch, stream(3, arch.id)))

@@ -74,7 +74,7 @@ def spaces(draw):
 @given(spaces())
 def test_a_space_knows_whether_an_arch_is_in_all_others(space):
     archs = list(space.archs())
-    assert space.bottomed == all(space.contains(arch, space.smallest()) for arch in archs)
+    assert space.has_smallest == all(space.contains(arch, space.smallest()) for arch in archs)
     for arch in archs:
         for within in (space.reduced(arch), space.sample_within(arch, stream(0)), space.cut(archs[-1], arch)):
             assert space.contains(arch, space.validate(within))
@@ -131,7 +131,7 @@ def test_a_constraint_that_only_the_cheapest_pair_meets_is_not_refused(coupling)
 def test_the_smallest_value_need_not_come_first():
     axes = [Axis(f"edge{i}", ("conv", "skip", "wide"), weightless=("skip",)) for i in (1, 2)]
     space = Listed(axes, {"edge1": (3, 1, 5), "edge2": (3, 1, 5)})
-    assert space.bottomed and set(space.values(space.smallest()).values()) == {"skip"}
+    assert space.has_smallest and set(space.values(space.smallest()).values()) == {"skip"}
     pairs = NestedPairs(space)
     assert len(list(pairs.smallest())) == 4 and all(map(pairs.contains, pairs.smallest()))
 
@@ -139,7 +139,7 @@ def test_the_smallest_value_need_not_come_first():
 def test_convolutions_alone_contain_nothing_and_are_told_so():
     axes = {"operation": ["nor_conv_1x1", "nor_conv_3x3"]}
     space = NasBench201.space(NasBench201.Options(channels=2, cells=1, axes=axes), 8, 4)
-    assert not space.bottomed
+    assert not space.has_smallest
     with pytest.raises(DuonasError, match="or choose another \\[pair\\] coupling"):
         Problem(Goal(("accuracy",), {}), Prices(NestedPairs(space))).check()
     assert Problem(Goal(("accuracy",), {}), Prices(SiblingPairs(space))).check().starts
