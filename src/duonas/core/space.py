@@ -270,7 +270,7 @@ class SearchSpace(ABC):
         return extend({}, list(self.axes))
 
     def smallest(self) -> Arch:
-        """The arch that all others contain, if there is one (see ``has_smallest``); else the first value on some axes."""
+        """The arch that all others contain, where ``has_smallest``; else one with the first value on some axes."""
         return self.build({name: axis.bottom or 0 for name, axis in self.axes.items()})
 
     @cached_property
