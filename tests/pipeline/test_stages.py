@@ -404,7 +404,7 @@ def test_a_latency_is_chosen_by_the_time_of_the_exported_files(copy):
 
 def test_a_recipe_that_asks_for_a_latency_times_files_for_the_occasion(whole, tmp_path):
     recipe = duonas.load_recipe("quickstart", [*QUICK, "route.energy=5000", "route.watts=2.5"])
-    folder = duonas.run(recipe, tmp_path / "run", until="route", supernet=whole)
+    folder = duonas.run(recipe, tmp_path / "run", until="route", supernet=whole).folder
     policy = read_json(folder / "pair" / "policy.json")
     assert policy["choice"] == {"energy": 5000.0, "watts": 2.5} and policy["times_ms"]["little"] > 0
     assert not (folder / "export").exists() and not list(folder.glob(".*.part"))
