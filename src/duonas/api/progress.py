@@ -12,7 +12,7 @@ from duonas.core.progress import Silent, StageProgress
 SECONDS_IN_NOTEBOOKS = 5.0  # between two lines of a stage
 
 
-class Warnings(Silent):
+class WarningsOnly(Silent):
     """Shows warnings on stderr, and no progress."""
 
     def warn(self, sentence: str) -> None:
@@ -35,7 +35,7 @@ def watching(progress: StageProgress | bool | None) -> StageProgress:
     if progress is None or progress is True:
         return _shown(Console(stderr=True), always=progress is True)
     if progress is False:
-        return Warnings()
+        return WarningsOnly()
     if not all(callable(getattr(progress, name, None)) for name in ("stage", "skip", "note", "warn")):
         raise DuonasError(f"progress must be True, False, None or a StageProgress, got {progress!r:.80}.")
     return progress
@@ -44,4 +44,4 @@ def watching(progress: StageProgress | bool | None) -> StageProgress:
 def _shown(console: Console, *, always: bool) -> StageProgress:
     if console.is_jupyter:  # plain lines, since bars would need ipywidgets
         return Lines(print, every=SECONDS_IN_NOTEBOOKS)
-    return watch(console) if always or console.is_terminal else Warnings()
+    return watch(console) if always or console.is_terminal else WarningsOnly()

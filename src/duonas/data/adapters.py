@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from duonas.core.errors import DuonasError
-from duonas.data.lazy import Joined
+from duonas.data.lazy import Concatenated
 from duonas.data.listing import OWN_SPLITS, Listing, Stored
 
 COUNTS_OF_CHANNELS = (1, 3, 4)
@@ -59,7 +59,7 @@ def from_dataset(dataset: Any, class_names: Sequence[str] | None = None) -> List
         splits += [split] * len(part)
     if class_names is None:
         class_names = getattr(next(iter(parts.values()), None), "classes", None)
-    images = Joined([DatasetImages(part) for part in parts.values()])
+    images = Concatenated([DatasetImages(part) for part in parts.values()])
     return _listing(names, images, _labels(labels), class_names, splits)
 
 

@@ -18,7 +18,7 @@ from duonas.data.listing import Stored
 KEPT = 4  # row groups in memory: images are read in order, by a few threads
 
 
-class Chosen(Sequence[Stored]):
+class Subset(Sequence[Stored]):
     """Some images of a sequence, by their rows."""
 
     def __init__(self, images: Sequence[Stored], rows: Sequence[int]) -> None:
@@ -31,7 +31,7 @@ class Chosen(Sequence[Stored]):
         return self._images[self._rows[i]]
 
 
-class Joined(Sequence[Stored]):
+class Concatenated(Sequence[Stored]):
     """The images of several sequences, one after the other."""
 
     def __init__(self, sequences: Sequence[Sequence[Stored]]) -> None:

@@ -24,7 +24,7 @@ from duonas.core.parquet import read_table, write_rows
 from duonas.core.protocols import Progress, silent
 from duonas.data.decode import decode_in_order
 from duonas.data.facts import ImageFact, ImageFacts
-from duonas.data.lazy import Chosen
+from duonas.data.lazy import Subset
 from duonas.data.listing import Listing
 from duonas.data.ondisk import OnDisk, Pixels
 from duonas.runtime.prepare import Preparation
@@ -173,7 +173,7 @@ def _add(
     broken: dict[str, ImageFact] = {}
     with _Writer(folder, 3 * preparation.image_size**2, known) as writer:
         number = 0
-        for chunk, facts in decode_in_order(Chosen(listing.images, missing), preparation):
+        for chunk, facts in decode_in_order(Subset(listing.images, missing), preparation):
             for pixels, fact in zip(chunk, facts, strict=True):
                 each = stamps[missing[number]]
                 number += 1

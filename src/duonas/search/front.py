@@ -116,7 +116,7 @@ class Front:
         try:
             points = tuple(map(FrontPoint.from_json, value["points"]))
             front = cls(**value | {"objectives": tuple(value["objectives"]), "points": points})
-            points[front.chosen]
+            points[front.chosen]  # fails if there is no such point
             return front
         except (TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
             raise DuonasError(f"not a front: {error}.") from error

@@ -13,7 +13,7 @@ import numpy as np
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.text import plural
-from duonas.data.lazy import Chosen, Joined
+from duonas.data.lazy import Concatenated, Subset
 from duonas.data.listing import Listing, Problem, Skipped
 from duonas.data.sources._layout import SPLIT_NAMES, split_name
 from duonas.data.sources._rows import LINES, NO_SPLIT, PARQUET, SUFFIXES, TEXT, Columns, Rows, read_rows
@@ -47,7 +47,7 @@ def list_table(path: Path, columns: Columns, images: Path | None = None) -> List
     root = path if path.is_dir() else path.parent
     return Listing(
         names=[names[row] for row in rows],
-        images=Chosen(Joined([table.images for table in tables]), rows.tolist()),
+        images=Subset(Concatenated([table.images for table in tables]), rows.tolist()),
         labels=found[rows],
         splits=splits[rows],
         class_names=class_names,
