@@ -39,9 +39,17 @@ MEASURED = {
         "little_share": 0.7,
         **BY_CLASS,
     },
-    "majority": {"class": "[common]", "accuracy": 0.61, "balanced_accuracy": 0.5, "p_value": 0.001, "better": True},
-    "random": {"accuracy": 0.85},
-    "oracle": {"accuracy": 0.97},
+    "majority": {
+        "class": "[common]",
+        "accuracy": 0.61,
+        "balanced_accuracy": 0.5,
+        "p_value": 0.001,
+        "better": True,
+        "images": 2000,
+        "imbalance": 2.5,
+    },
+    "random": {"accuracy": 0.85, "expected_macs": 1_300_000},
+    "oracle": {"accuracy": 0.97, "expected_macs": 1_234_567},
 }
 
 
@@ -100,7 +108,19 @@ def test_run_goes_to_runs_by_name_and_ends_with_the_summary(pipeline):
     ]
     assert result.stderr == "duonas: little is known.\n"
     assert "train: done before" in result.stdout and "search: done in" in result.stdout
-    for expected in ("80.00%", "95.00%", "94.00%", "1.3M", "400k", "0.123 ms", "70.0%", "97.00%", "76.50%", "25.00%"):
+    for expected in (
+        "80.00%",
+        "95.00%",
+        "94.00%",
+        "1.3M",
+        "400k",
+        "0.123 ms",
+        "70.0%",
+        "97.00%",
+        "1.235M",
+        "76.50%",
+        "25.00%",
+    ):
         assert expected in result.stdout
     assert "always [common]" in result.stdout and "guessing" not in result.stdout
     assert result.stdout.rstrip().endswith("report: runs/quickstart/report.html")
@@ -110,7 +130,15 @@ def test_a_pair_that_is_no_better_than_guessing_is_called_that(pipeline, monkeyp
     monkeypatch.setitem(MEASURED, "majority", MEASURED["majority"] | {"accuracy": 0.95, "better": False})
     said = " ".join(call("run", "quickstart").stdout.split())
     assert "no better than guessing: always answering '[common]' is right on 95.0%" in said
+    said_of = " ".join(call("run", "quickstart", "--set", "train.sampling=balanced", "-o", "other").stdout.split())
+    assert "no better than guessing" in said_of and "class_weights" not in said_of
     assert "of the images of 'rare' it gets 25.0% right" in said and "class_weights = 'balanced'" in said
+
+
+def test_what_a_network_alone_does_better_is_said(pipeline, monkeypatch):
+    monkeypatch.setitem(MEASURED, "routed", MEASURED["routed"] | {"expected_macs": 3_100_000})
+    said = " ".join(call("run", "quickstart").stdout.split())
+    assert "Big alone is 1.0 points more accurate, at fewer MACs (3M against 3.1M): use big alone." in said
 
 
 def test_a_measurement_of_another_version_is_told_in_one_sentence(pipeline, monkeypatch):

@@ -86,6 +86,8 @@ def test_it_says_what_tau_does_and_what_is_promised(tmp_path):
         assert expected in said
     (marked,) = [line for line in said.splitlines() if line.startswith("->")]
     assert f"{row.tau:.4g}" in marked and f"{row.holds:.1%}" in marked
+    (alone,) = [line.split() for line in said.splitlines() if line.strip().startswith("big alone")]
+    assert alone[3] == f"{policy.table[0].accuracy:.1%}" and alone[-1] == "1.05M"
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,9 @@ def test_it_says_what_tau_does_and_what_is_promised(tmp_path):
 def test_it_says_how_tau_was_chosen(tmp_path, target, expected):
     said = explain(write(tmp_path / "run", **target))
     assert expected in said
-    assert ("0.5 ms, 2.5 ms" in said) is ("latency" in target or "energy" in target)
+    assert ("0.5 ms if it stays little, 2.5 ms if it goes to big, and" in said) is (
+        "latency" in target or "energy" in target
+    )
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,13 @@ def test_imbalance_is_what_guessing_would_be_right_on(dogs, warned):
     assert [each.kind for each in found] == ["imbalance"] * warned
     if warned:
         assert f"always answering 'cat' is right on {1000 / (1000 + dogs):.1%}" in found[0].message
+        assert found[0].message.endswith(", and see [train] class_weights")
+
+
+def test_what_is_set_already_is_not_advised():
+    listing = listed({"cat": 1000, "dog": 50})
+    (found,) = report_data(inspected(listing), balanced=True).warnings[:1]
+    assert found.kind == "imbalance" and "class_weights" not in found.message
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,10 @@ def test_the_worst_class_of_each_role_by_name():
 def test_always_answering_the_common_class_is_no_better_than_itself():
     labels = np.arange(400) % 100 == 0
     found = majority(outputs(np.zeros(400, int), labels.astype(int)), ("common", "rare"))
-    assert found == {"class": "common", "accuracy": 0.99, "balanced_accuracy": 0.5, "p_value": 1.0, "better": False}
+    assert found == {
+        "class": "common", "accuracy": 0.99, "balanced_accuracy": 0.5, "p_value": 1.0, "better": False, "images": 400,
+        "imbalance": 99.0,
+    }  # fmt: skip
 
 
 def test_what_finds_the_rare_class_is_better_and_what_pays_as_much_for_it_is_not():

@@ -68,8 +68,9 @@ def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
     assert found["ratio_to_two_calls"]["batch_1"] == pytest.approx(routed / calls)
     assert found["ratio_to_ideal"]["batch_64"] == pytest.approx((4.2 if hard else 1.1) / batch)
     assert found["router_us"] == pytest.approx(40)
-    assert found["big"]["latency_ms"] == pytest.approx({"p50": 4.0, "p95": 4.0, "p99": 4.0})
+    assert found["big"]["latency_ms"] == pytest.approx({"p50": 4.0, "p95": 4.0, "p99": 4.0, "mean": 4.0})
     assert found["little"]["images_per_s"] == pytest.approx(64 / 0.9e-3)
+    assert found["routed"]["latency_ms"]["mean"] == pytest.approx(routed)
     assert found["routed"]["latency_ms"]["p99"] == pytest.approx(4.2 if hard else 1.1)
 
 

@@ -183,7 +183,8 @@ def _write_measure(folder: Path, outputs: Outputs, position: str, cost: PairCost
         return {"accuracy": accuracy[role], "macs": int(cost.stem + rest), "params": sum(b.params for b in blocks)}
 
     def timed(role: str, speed: float) -> dict[str, Any]:
-        return {"latency_ms": dict(zip(("p50", "p95", "p99"), times[role], strict=True)), "images_per_s": speed}
+        ranks = dict(zip(("p50", "p95", "p99"), times[role], strict=True))
+        return {"latency_ms": ranks | {"mean": ranks["p50"]}, "images_per_s": speed}
 
     write_json(folder / "measure.json", {
         "little": alone("little", cost.little, little) | timed("little", 6100.0),

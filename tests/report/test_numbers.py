@@ -31,6 +31,7 @@ def files(ten: Path) -> RunFiles:
 
 def measured(accuracy: float, macs: float, share: float = 0.71) -> dict[str, dict[str, float]]:
     return {
+        "little": {"accuracy": 0.8, "macs": 30},
         "routed": {"accuracy": accuracy, "expected_macs": macs, "little_share": share},
         "big": {"accuracy": 0.9, "macs": 100},
     }
@@ -45,6 +46,12 @@ def measured(accuracy: float, macs: float, share: float = 0.71) -> dict[str, dic
             0.912,
             108,
             "Sends 71 % of the images to little and is 1.2 points more accurate than big but costs 108 % of its MACs.",
+        ),
+        (
+            0.897,
+            108,
+            "Sends 71 % of the images to little and is 0.3 points less accurate than big but costs 108 % of its MACs. "
+            "Big alone is 0.3 points more accurate, at fewer MACs (100 against 108): use big alone.",
         ),
     ],
 )
@@ -160,18 +167,32 @@ def test_classes_count_equally_in_the_balanced_accuracy(files: RunFiles) -> None
         assert answers[2].replace(THIN, " ") == f"{100 * np.mean([row[role] for row in rows]):.1f} %"
         assert answers[3].startswith(f"{worst['class']}: {100 * worst[role]:.1f}")
     assert [cell.replace(THIN, " ") for cell in table.rows[-1][1:3]] == ["10.0 %", "10.0 %"]
-    assert summary.guessing(files.outputs, files.class_names) == ""
+    assert summary.guessing(files.outputs, files.class_names, None) == ""
 
 
-def test_a_pair_that_is_no_better_than_guessing_is_called_that() -> None:
+@pytest.mark.parametrize(("keys", "advised"), [("", True), ('class_weights = "balanced"', False)])
+def test_a_pair_that_is_no_better_than_guessing_is_called_that(keys: str, advised: bool) -> None:
     labels = (np.arange(200) % 100 == 0).astype(int)
     constant = np.tile(np.array([5.0, 0.0], np.float32), (200, 1))
     outputs = Outputs(constant, constant, np.ones(200), np.ones(200, bool), labels)
-    assert summary.guessing(outputs, ("common", "rare")).replace(THIN, " ") == (
-        "No better than guessing: always answering common is right on 99.0 % of the test images, this pair on 99.0 %. "
-        "Its balanced accuracy is 50.0 %, that of the constant answer 50.0 %; it gets 0.0 % of the images of rare "
-        "right."
+    said = summary.guessing(outputs, ("common", "rare"), f"[train]\n{keys}")
+    assert said.startswith(
+        "This pair is no better than guessing: always answering 'common' is right on 99.0% of the 200"
     )
+    assert ("class_weights" in said) is advised
+
+
+@pytest.mark.parametrize(
+    ("auroc", "words"),
+    [
+        (0.8, "scores little's right answers above"),
+        (0.4, "worse than chance here: scores little's wrong answers above"),
+        (None, "undefined, since little is always right or always wrong"),
+    ],
+)
+def test_the_router_is_called_worse_than_chance_where_it_is(files: RunFiles, auroc: float | None, words: str) -> None:
+    (tile,) = (each for each in summary.tiles(files.measure | {"auroc": auroc}) if each.name == "Router's AUROC")
+    assert tile.note.startswith(words)
 
 
 def test_examples_are_grouped_failures_first(files: RunFiles) -> None:

@@ -14,7 +14,6 @@ from duonas.api.progress import watching
 from duonas.api.table import Row, Table
 from duonas.api.text import as_text
 from duonas.cli.explain import explain
-from duonas.cli.tables import count
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path, read_json, reading
 from duonas.core.parquet import read_table
@@ -25,6 +24,7 @@ from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import read_run
 from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
+from duonas.runtime.units import written_count as count
 
 if TYPE_CHECKING:
     from duonas.data.splits import Splits

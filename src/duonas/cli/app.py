@@ -366,21 +366,25 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
         stages.run(recipe, folder, until=until, supernet=supernet, progress=progress)
         if is_main_process():
             if until in ("measure", "report"):
-                _print_measured(console, folder / "measure.json")
+                _print_measured(console, folder / "measure.json", balanced=recipe.train.balanced)
             made = f"report: {folder / 'report.html'}" if until == "report" else f"run: {folder}"
             console.print(made, markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_measured(console: Console, path: Path) -> None:
-    from duonas.cli.tables import guessing, summary_table
+def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:
+    from duonas.cli.tables import summary_table
     from duonas.core.files import read_json
+    from duonas.measure.verdict import guessing, verdict
 
     measured = read_json(path)
     try:
-        table, warning = summary_table(measured), guessing(measured)
+        table, said = summary_table(measured), verdict(measured)
+        warning = guessing(measured["majority"], measured["routed"], balanced=balanced)
     except KeyError as error:
         raise DuonasError(f"{path} lacks {error.args[0]!r}; was it written by another version?") from error
     console.print("", table, "", sep="\n")
+    if said:
+        console.print(said, "", sep="\n", markup=False, highlight=False)
     if warning:
         console.print(warning, "", sep="\n", style="yellow", markup=False, highlight=False)
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from rich.table import Table
 
-from duonas.cli.tables import count
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
+from duonas.measure.verdict import verdict
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.options import FLOOR_NAMES, GUARANTEES
 from duonas.rundir.folder import RunFolder
+from duonas.runtime.units import written_count as count
 
 NEARBY = 0.05  # step in little share between the thresholds that are shown around tau
 ROUND = 2  # thresholds shown on either side of tau
@@ -123,8 +124,8 @@ def _price(policy: dict[str, Any], row: dict[str, float]) -> Iterator[str]:
     if "times_ms" in policy:
         little, big = _ways(policy["times_ms"])
         yield (
-            f"On the machine where the pair was timed, one image at a time, the latencies are {little:.3g} ms, "
-            f"{big:.3g} ms, and {row['expected_ms']:.3g} ms on average."
+            f"On the machine where the pair was timed, one image at a time, that takes {little:.3g} ms if it stays "
+            f"little, {big:.3g} ms if it goes to big, and {row['expected_ms']:.3g} ms on average at this tau."
         )
 
 
@@ -202,8 +203,8 @@ def _measured(run: RunFolder) -> str:
         routed = measured["routed"]
         return (
             f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
-            f"image, and {routed['little_share']:.0%} of the images stay little."
-        )
+            f"image, and {routed['little_share']:.0%} of the images stay little. {verdict(measured)}"
+        ).rstrip()
 
 
 def _nearby(policy: dict[str, Any]) -> Table:
@@ -214,6 +215,8 @@ def _nearby(policy: dict[str, Any]) -> Table:
     table.add_column()
     for heading in ("tau", "stay little", "accuracy", "guaranteed", "MACs", *(["ms"] if timed else [])):
         table.add_column(heading, justify="right")
+    if rows[0]["tau"] == float("inf"):  # all images go to big, but little and the router may run, too
+        table.add_row(*_big_alone(policy, rows[0], timed))
     for each in rows:
         if each in (rows[0], *near, rows[-1]):
             time = [f"{each['expected_ms']:.3g}"] if timed else []
@@ -221,6 +224,14 @@ def _nearby(policy: dict[str, Any]) -> Table:
             table.add_row("->" if each is row else "", _shown(each["tau"]), f"{each['little_share']:.1%}",
                           f"{each['accuracy']:.1%}", holds, count(each["expected_macs"]), *time)  # fmt: skip
     return table
+
+
+def _big_alone(policy: dict[str, Any], row: dict[str, float], timed: bool) -> Iterator[str]:
+    """The cells of big without router and little; ``row`` is the threshold at which every image goes to big."""
+    yield from ("", "big alone", "-", f"{row['accuracy']:.1%}", f"{row['holds']:.1%}" if row["holds"] else "-")
+    yield count(policy["costs"]["stem"] + policy["costs"]["big"])
+    if timed:
+        yield f"{policy['times_ms']['stem'] + policy['times_ms']['big']:.3g}"
 
 
 def _how_to_change(run: RunFolder, policy: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from duonas.routing.options import FLOOR_NAMES
+from duonas.runtime.units import written_count as count
 
 if TYPE_CHECKING:
     from duonas.pipeline.profile import Profile
@@ -52,7 +53,7 @@ def profile_tables(profile: Profile) -> list[Table]:
 
 def summary_table(measured: dict[str, Any]) -> Table:
     """Return accuracy, MACs and latency of little, big and routed from ``measure.json``."""
-    table = Table("on the test split", box=None, header_style="bold", pad_edge=False)
+    table = Table("on the test split", box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     for heading in ("accuracy", "balanced", "worst class", "MACs", "latency p50", "stay little"):
         table.add_column(heading, justify="right")
     for role in ("little", "big", "routed"):
@@ -63,7 +64,8 @@ def summary_table(measured: dict[str, Any]) -> Table:
         latency = f"{figures['latency_ms']['p50']:.3f} ms"
         table.add_row(role, f"{figures['accuracy']:.2%}", *by_class, count(macs), latency, share)
     for role in ("random", "oracle"):
-        table.add_row(f"[dim]{role} router[/dim]", f"[dim]{measured[role]['accuracy']:.2%}[/dim]")
+        reached, macs = f"{measured[role]['accuracy']:.2%}", count(measured[role]["expected_macs"])
+        table.add_row(*(f"[dim]{cell}[/dim]" for cell in (f"{role} router", reached, "", "", macs)))
     constant = measured["majority"]
     cells = (
         f"always {escape(constant['class'])}",
@@ -72,20 +74,6 @@ def summary_table(measured: dict[str, Any]) -> Table:
     )
     table.add_row(*(f"[dim]{cell}[/dim]" for cell in cells))
     return table
-
-
-def guessing(measured: dict[str, Any]) -> str:
-    """Return a warning if the pair is no better than the majority class; empty if it is."""
-    constant, routed = measured["majority"], measured["routed"]
-    if constant["better"]:
-        return ""
-    worst = routed["worst_class"]
-    return (
-        f"This pair is no better than guessing: always answering {constant['class']!r} is right on "
-        f"{constant['accuracy']:.1%} of the test images, the pair on {routed['accuracy']:.1%}; of the images of "
-        f"{worst['class']!r} it gets {worst['accuracy']:.1%} right. If classes are of unequal size, try "
-        "[train] class_weights = 'balanced'."
-    )
 
 
 def comparison_table(found: dict[str, Any]) -> Table:
@@ -156,11 +144,3 @@ def amount(name: str, value: float) -> str:
     """Format a figure with its unit, which is the suffix of its name."""
     unit = name.rpartition("_")[2]
     return (f"{value / 1024:,.1f}" if unit == "bytes" else count(value)) + UNITS.get(unit, "")
-
-
-def count(value: float) -> str:
-    """Format a count as ``12.34M``, ``56.7k`` or ``89``."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.4g}{letter}"
-    return f"{value:.4g}"

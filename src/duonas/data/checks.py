@@ -20,7 +20,12 @@ TELLING = 5  # images of a class that are enough to say that its format is anoth
 
 
 def find_problems(
-    listing: Listing, facts: ImageFacts, splits: Mapping[str, Part], copies: tuple[Copies, ...]
+    listing: Listing,
+    facts: ImageFacts,
+    splits: Mapping[str, Part],
+    copies: tuple[Copies, ...],
+    *,
+    balanced: bool = False,
 ) -> Iterator[Problem]:
     """Yield what is doubtful in a data set whose images can be read.
 
@@ -29,12 +34,13 @@ def find_problems(
         facts: facts of these.
         splits: counts of each split by name.
         copies: groups of equal images.
+        balanced: whether the training makes up for rare classes.
     """
     yield from _leaks(copies)
     yield from _copies(copies)
     yield from _flat(listing, facts)
     yield from _formats(listing.class_names, splits["train"])
-    yield from _imbalance(listing.class_names, splits["train"])
+    yield from _imbalance(listing.class_names, splits["train"], balanced=balanced)
     for name, part in splits.items():
         yield from _few(name, part)
 
@@ -122,13 +128,14 @@ def _few(name: str, part: Part) -> Iterator[Problem]:
         yield Problem("few images", f"the {name} split has only {plural(part.images, 'image')}: {margin}")
 
 
-def _imbalance(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
+def _imbalance(class_names: Sequence[str], part: Part, *, balanced: bool) -> Iterator[Problem]:
     least = min((count for count in part.counts if count), default=0)
     if least and max(part.counts) >= IMBALANCE * least:
         largest, smallest = class_names[part.majority], class_names[part.counts.index(least)]
+        advice = "" if balanced else ", and see [train] class_weights"
         yield Problem(
             "imbalance",
             f"classes are of very different sizes: {largest!r} has {plural(max(part.counts), 'image')} to train on and "
             f"{smallest!r} {least:,}; always answering {largest!r} is right on {part.majority_share:.1%}, so compare "
-            "balanced accuracies, and see [train] class_weights",
+            f"balanced accuracies{advice}",
         )

@@ -90,8 +90,13 @@ class DataReport:
         return describe(self)
 
 
-def report_data(inspected: Inspected) -> DataReport:
-    """Return the report of a data set that was inspected."""
+def report_data(inspected: Inspected, *, balanced: bool = False) -> DataReport:
+    """Return the report of a data set that was inspected.
+
+    Args:
+        inspected: the data set.
+        balanced: whether the training makes up for rare classes.
+    """
     inspected = _within_root(inspected)
     listing, facts, splits = inspected.listing, inspected.facts, inspected.indices
     split_of = np.full(len(listing), "", "<U5")
@@ -100,7 +105,7 @@ def report_data(inspected: Inspected) -> DataReport:
     there = np.flatnonzero(facts.broken == "")
     whole, copies = count(listing, facts, there), find_copies(listing, facts, split_of)
     parts = {name: count(listing, facts, rows, name) for name, rows in splits.items()}
-    problems = (*inspected.problems, *find_problems(listing, facts, parts, copies))
+    problems = (*inspected.problems, *find_problems(listing, facts, parts, copies, balanced=balanced))
     return DataReport(
         class_names=listing.class_names,
         preparation=inspected.preparation,

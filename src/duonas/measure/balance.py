@@ -49,7 +49,8 @@ def majority(outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, Any]:
         class_names: (K,), or empty.
 
     Returns:
-        ``class``, its ``accuracy`` and ``balanced_accuracy`` as a constant answer, ``p_value`` and ``better``.
+        ``class``, its ``accuracy`` and ``balanced_accuracy`` as a constant answer, ``p_value`` and ``better``; also the
+        number of ``images``, and the ``imbalance``: the size of the largest class divided by that of the smallest.
     """
     counts = np.bincount(outputs.labels)
     most = int(counts.argmax())
@@ -62,6 +63,8 @@ def majority(outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, Any]:
         "balanced_accuracy": 1 / int((counts > 0).sum()),
         "p_value": p_value,
         "better": p_value < SIGNIFICANT,
+        "images": len(outputs.labels),
+        "imbalance": float(counts.max() / counts[counts > 0].min()),
     }
 
 

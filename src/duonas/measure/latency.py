@@ -109,9 +109,10 @@ def latency(
         progress: called before the first block and after each.
 
     Returns:
-        For each role ``latency_ms`` (p50, p95, p99 at batch 1) and ``images_per_s`` (at batch 64); the ratios of the
-        routed time to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``); and
-        ``router_us``, the time of the score for one image in microseconds.
+        For each role ``latency_ms`` (p50, p95, p99 and mean at batch 1; for the mean the time of each image is replaced
+        by the median of those that stay little or of those that go to big) and ``images_per_s`` (at batch 64); the
+        ratios of the routed time to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``,
+        ``batch_64``); and ``router_us``, the time of the score for one image in microseconds.
     """
     timer = Timer(open_sessions(bundle, options), pixels, is_little, tau)
     order, images = stream(0, "latency"), options.latency_images
@@ -121,7 +122,10 @@ def latency(
     batched = timer.times(options.throughput_batches, BATCH, order, lambda done: progress(images + done, total))
     hard = ~is_little[timer.rows(0, images)]
     speed: dict[str, Any] = {
-        role: {"latency_ms": _percentiles(single[role]), "images_per_s": BATCH * 1e3 / _median(batched[role])}
+        role: {
+            "latency_ms": _percentiles(single[role]) | {"mean": _typical(single[role], hard)},
+            "images_per_s": BATCH * 1e3 / _median(batched[role]),
+        }
         for role in ROLES
     }
     routed, batch = _typical(single["routed"], hard), _median(batched["routed"])

@@ -97,7 +97,7 @@ def compare(bundle: Bundle, outputs: Outputs, pixels: Pixels) -> dict[str, Any]:
 
 def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
     cost = policy.costs
-    accuracy, share = accuracies(outputs), outputs.little_share
+    accuracy, share, decided = accuracies(outputs), outputs.little_share, routing(outputs)
     calibrated = {
         "little": calibration(outputs.little_logits, outputs.labels, policy.little_temperature),
         "big": calibration(outputs.big_logits, outputs.labels, policy.big_temperature),
@@ -120,12 +120,15 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "big": alone["big"] | by_class["big"] | speed["big"],
         "routed": routed | by_class["routed"] | speed["routed"],
         "majority": majority(outputs, policy.class_names),
-        "random": {"accuracy": accuracy["random"]},
-        "oracle": {"accuracy": accuracy["oracle"]},
+        "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
+        "oracle": {
+            "accuracy": accuracy["oracle"],
+            "expected_macs": round(cost.expected(decided["oracle_little_share"])),
+        },
         "ece": calibrated["little"]["ece"],
         "auroc": auroc(outputs.score, outputs.little_right),
         "calibration": calibrated,
-        "routing": routing(outputs),
+        "routing": decided,
         "outcomes": outcomes(outputs),
         "difficulty": by_difficulty(outputs),
         "classes": per_class(outputs, policy.class_names, policy.little_temperature),

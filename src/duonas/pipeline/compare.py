@@ -95,7 +95,7 @@ class _Shared:
         if self._splits is None or key != self._key:
             first, self._key, self._splits = self._splits is None, key, read_splits(recipe, watch)
             if first:
-                show(report_data(self._splits.inspected), watch)
+                show(report_data(self._splits.inspected, balanced=recipe.train.balanced), watch)
         return self._splits
 
 

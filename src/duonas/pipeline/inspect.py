@@ -24,7 +24,7 @@ def inspect(recipe: Recipe, *, progress: StageProgress | None = None) -> DataRep
     check_recipe(recipe)
     with lazy_stage(progress or Silent(), "data") as report:
         inspected, _ = inspect_data(recipe.data, recipe.seed, report)
-    return report_data(inspected)
+    return report_data(inspected, balanced=recipe.train.balanced)
 
 
 def show(found: DataReport, watch: StageProgress) -> None:

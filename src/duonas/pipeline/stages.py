@@ -265,7 +265,7 @@ def run(
             opened.forget_if_new()
             raise
         if needs_images and opened.writes and not opened.data.exists():
-            found = report_data(context.splits.inspected)
+            found = report_data(context.splits.inspected, balanced=recipe.train.balanced)
             write_json(opened.data, found.to_json())
             if splits is None:  # else the caller has shown them
                 show(found, watch)

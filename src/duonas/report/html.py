@@ -34,7 +34,7 @@ Build = Callable[[RunFiles], Any]
 PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "summary": (lambda run: summary.summary(run.measure), ()),
     "certainty": (lambda run: summary.certainty(run.outputs), (OUTPUTS,)),
-    "guessing": (lambda run: summary.guessing(run.outputs, run.class_names), (OUTPUTS,)),
+    "guessing": (lambda run: summary.guessing(run.outputs, run.class_names, run[RECIPE]), (OUTPUTS,)),
     "tradeoff": (tradeoff, (OUTPUTS, PAIR)),
     "baselines": (lambda run: tables.baselines(run["baselines.json"]), ("baselines.json",)),
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),

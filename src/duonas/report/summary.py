@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duonas.core.cost import PairCost
+from duonas.measure import verdict
 from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
 from duonas.report.formatting import (
@@ -40,7 +41,7 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def headline(measured: dict[str, Any]) -> str:
-    """The result in one sentence."""
+    """The result in one sentence, and what one of the networks alone does better."""
     routed, big = measured["routed"], measured["big"]
     gap = routed["accuracy"] - big["accuracy"]
     ratio = routed["expected_macs"] / big["macs"]
@@ -48,7 +49,8 @@ def headline(measured: dict[str, Any]) -> str:
     quality = "as accurate as big" if abs(gap) < EQUAL else more
     price = f"at {percent(ratio, 0)} of its MACs" if ratio < 1 else f"but costs {percent(ratio, 0)} of its MACs"
     share = routed["little_share"]
-    return f"Sends {_part(share)} of the images to little and is {quality} {price}."
+    said = f"Sends {_part(share)} of the images to little and is {quality} {price}."
+    return f"{said} {verdict.verdict(measured)}".rstrip()
 
 
 def _part(share: float) -> str:
@@ -80,18 +82,18 @@ def _outward(apart: Interval) -> tuple[str, str]:
     return lower, upper
 
 
-def guessing(outputs: Outputs, class_names: tuple[str, ...]) -> str:
-    """A warning if the pair is no better than always answering the most frequent class; empty if it is."""
-    constant, found = majority(outputs, class_names), balance(outputs, class_names)["routed"]
-    if constant["better"]:
-        return ""
-    worst = found["worst_class"]
-    return (
-        f"No better than guessing: always answering {constant['class']} is right on {percent(constant['accuracy'])} of "
-        f"the test images, this pair on {percent(float(outputs.routed_right.mean()))}. Its balanced accuracy is "
-        f"{percent(found['balanced_accuracy'])}, that of the constant answer {percent(constant['balanced_accuracy'])}; "
-        f"it gets {percent(worst['accuracy'])} of the images of {worst['class']} right."
-    )
+def guessing(outputs: Outputs, class_names: tuple[str, ...], recipe: str | None) -> str:
+    """A warning if the pair is not provably better than always answering the most frequent class; else empty.
+
+    Args:
+        outputs: predictions of the pair.
+        class_names: (K,), or empty.
+        recipe: the text of a TOML file, or ``None`` if it is not known.
+    """
+    train = tomllib.loads(recipe)["train"] if recipe else {}
+    routed = balance(outputs, class_names)["routed"] | {"accuracy": float(outputs.routed_right.mean())}
+    balanced = "balanced" in (train.get("class_weights"), train.get("sampling"))
+    return verdict.guessing(majority(outputs, class_names), routed, balanced=balanced)
 
 
 def promise(policy: dict[str, Any]) -> str:
@@ -150,7 +152,7 @@ def tiles(measured: dict[str, Any]) -> list[Tile]:
         f"{percent(slower, 0)} of big's, at batch 64; {milliseconds(routed['latency_ms']['p50'])} at batch 1 (p50)"
     )
     router = f"{measured['router']} {SITES[measured['position']]}, τ = {number(float(measured['tau']))}"
-    ranks = f"scores little's right answers above its wrong ones; ECE {percent(measured['ece'])}"
+    ranks = f"{_ranks(auroc)}; ECE {percent(measured['ece'])}"
     omitted = "little's" if measured["position"] == "after_little" else "the router's"
     return [
         Tile("Accuracy", percent(routed["accuracy"]), alone, routed["accuracy"]),
@@ -165,6 +167,15 @@ def tiles(measured: dict[str, Any]) -> list[Tile]:
             counted,
         ),
     ]
+
+
+def _ranks(auroc: float | None) -> str:
+    """What an AUROC says of the router."""
+    if auroc is None:
+        return "undefined, since little is always right or always wrong here"
+    if auroc < 0.5:
+        return "worse than chance here: scores little's wrong answers above its right ones"
+    return "scores little's right answers above its wrong ones"
 
 
 def routing(measured: dict[str, Any]) -> str:

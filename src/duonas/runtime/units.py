@@ -70,6 +70,14 @@ SHARE = Quantity("a share", "", {"": "1", "%": "0.01"}, "0.9 or 90%")
 FIGURE = Quantity("a number", "", {"": "1"} | _PREFIXES | {"%": "0.01"}, "5e6, 5M or 90%")
 
 
+def written_count(value: float) -> str:
+    """Write a count as ``12.34M``, ``56.7k`` or ``89``."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * (1 - 5e-5):  # as it is rounded
+            return f"{value / size:.4g}{letter}"
+    return f"{value:.4g}"
+
+
 def parse(text: str, quantity: Quantity, name: str) -> float:
     """Read a figure such as ``"0.2 ms"`` as a number of the quantity's base unit, correctly rounded.
 

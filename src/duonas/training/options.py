@@ -62,6 +62,11 @@ class TrainOptions:
     timeout_seconds: Seconds = 600.0
     """Seconds that one of several processes waits for the others before it gives up."""
 
+    @property
+    def balanced(self) -> bool:
+        """Whether the training makes up for rare classes, by weights or by sampling."""
+        return "balanced" in (self.class_weights, self.sampling)
+
 
 @dataclass(frozen=True)
 class LossOptions:

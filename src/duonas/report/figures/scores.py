@@ -39,6 +39,8 @@ def histogram(run: RunFiles) -> Figure:
     sent_right = int((~outputs.is_little & outputs.little_right).sum())
     auroc = run.measure["auroc"]  # undefined where little is always right or always wrong
     ranks = f"; a right answer scores above a wrong one {percent(auroc)} of the time (AUROC)"
+    if auroc is not None and auroc < 0.5:
+        ranks += ", which is worse than chance"
     caption = (
         f"Below τ = {number(run.tau)} big runs: {whole(sent_right)} images are sent to big although little is "
         f"right, and {whole(little_wrong)} are left to little although it is wrong{'' if auroc is None else ranks}."
