@@ -127,6 +127,22 @@ def test_a_damaged_front_is_one_sentence(unfinished):
             _ = unfinished.front
 
 
+@pytest.mark.parametrize("text", ["{}", "[]", "null", '{"little": {"accuracy": "x"}}'])
+def test_a_damaged_measurement_is_shown_as_such_and_not_drawn(run, tmp_path, text):
+    run = duonas.Run(shutil.copytree(run.folder, tmp_path / "run"))
+    (run / "measure.json").write_text(text)
+    assert "measure.json is damaged or of another version of duonas" in repr(run)
+    with pytest.raises(DuonasError, match="is damaged or of another version of duonas"):
+        run.plot()
+
+
+def test_a_bundle_that_does_not_open_is_the_error_of_all_results(run, tmp_path):
+    run = duonas.Run(shutil.copytree(run.folder, tmp_path / "run"))
+    (run / "export" / "policy.json").write_text("{")
+    with pytest.raises(DuonasError, match=r"policy\.json is damaged"):
+        _ = run.bundle
+
+
 def test_a_damaged_table_is_one_sentence(unfinished):
     for values in ("{", "[1]", "3"):
         write_rows(unfinished / "archs.parquet", [{"arch": "a", "values": values}])

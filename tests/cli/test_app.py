@@ -382,6 +382,7 @@ def test_a_path_that_the_system_refuses_is_one_line(pipeline):
     for arguments, message in (
         (["run", "x" * 5000], "there is no recipe 'xxx"),
         (["run", "quickstart", "--out", "y" * 300], "File name too long"),
+        (["run", "quickstart", "--out", "~nouser/x"], "--out = '~nouser/x': the user 'nouser' does not exist"),
         (["run", "quickstart", "--set", f"train.epochs={'z' * 5000}"], "must be a whole number"),
     ):
         result = call(*arguments)

@@ -63,6 +63,12 @@ def test_what_is_no_such_figure_is_told_the_units(text, quantity):
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(("text", "quantity"), [("2m s", MILLISECONDS), ("5 M A C s", MACS), ("9 0%", SHARE)])
+def test_a_space_stands_between_number_and_unit_only(text, quantity):
+    with pytest.raises(ValueError, match="must be"):
+        parse(text, quantity, "it")
+
+
 def test_a_number_without_end_is_refused():
     with pytest.raises(ValueError, match="--budget must be a finite number, got '1e999'"):
         parse("1e999", MACS, "--budget")

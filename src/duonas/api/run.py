@@ -105,10 +105,13 @@ class Run(PathLike[str]):
     @property
     def bundle(self) -> Bundle:
         """The exported pair, ready to classify images; opened anew at each access."""
-        from duonas.runtime import Bundle
+        from duonas.runtime import Bundle, BundleError
 
         self._needed(self._files.export / "dynamic.onnx", "export")
-        return Bundle.load(self._files.export)
+        try:
+            return Bundle.load(self._files.export)
+        except BundleError as error:
+            raise DuonasError(str(error)) from error
 
     @property
     def data(self) -> dict[str, Any]:
@@ -138,10 +141,11 @@ class Run(PathLike[str]):
         if what is not None and what not in PLOTS:
             raise DuonasError(f"there is no plot {what!r}: {nearest(str(what), PLOTS)}.")
         if what == "tradeoff" or (what is None and self._files.measure.is_file()):
-            self._needed(self._files.measure, "measure")
-            return Plot(tradeoff(read_run(self.folder)))
-        points = read_json(self._needed(self._files.front, "search"))
-        return Plot(front_figure(points, self._rows(self._files.trials)))
+            with reading(self._needed(self._files.measure, "measure")):
+                return Plot(tradeoff(read_run(self.folder)))
+        front = self._needed(self._files.front, "search")
+        with reading(front):
+            return Plot(front_figure(read_json(front), self._rows(self._files.trials)))
 
     def rechoose(self, *, progress: StageProgress | bool | None = None, **target: float | str) -> Run:
         """Choose another threshold, as in ``run.rechoose(floor="90%")``; see ``duonas.rechoose``."""
@@ -177,9 +181,15 @@ class Run(PathLike[str]):
             f"{recipe.data.name} images, {recipe.space.name} space, {recipe.pair.coupling} pairs",
             f"finished: {', '.join(done) or 'nothing yet'}",
         ]
-        if "measure" in done:
-            lines += [_line(role, self.measure[role]) for role in ("little", "big", "routed")]
-        return lines
+        return [*lines, *self._figures()] if "measure" in done else lines
+
+    def _figures(self) -> list[str]:
+        """A line for each network and the pair; of a damaged file that, since a repr must not fail."""
+        try:
+            with reading(self._files.measure):
+                return [_line(role, self.measure[role]) for role in ("little", "big", "routed")]
+        except DuonasError as error:
+            return [str(error)]
 
     def _needed(self, path: Path, stage: str) -> Path:
         """``path``, if it exists; ``stage`` writes it."""

@@ -10,6 +10,7 @@ import typer
 
 from duonas.cli.errors import one_line_errors
 from duonas.core.errors import DuonasError
+from duonas.core.files import expand
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +35,8 @@ app = typer.Typer(
 def _folder(text: str) -> Path:
     if not text:
         raise typer.BadParameter("it must be the name of a folder, not empty.")
-    return Path(text)
+    with one_line_errors():
+        return expand(text, "--out")
 
 
 RecipeArgument = Annotated[

@@ -68,7 +68,8 @@ class Bundle:
 
     def __repr__(self) -> str:
         known = f"image_shape={self.image_shape}, classes={self._policy.num_classes}, tau={self.tau:.4g}"
-        row = next((row for row in self.table if np.float32(row.tau) == self._tau), None)
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            row = next((row for row in self.table if np.float32(row.tau) == self._tau), None)
         if row is None:  # a tau of the user's own
             return f"Bundle({known})"
         share, accuracy = f"{row.little_share:.1%}", f"{row.accuracy:.1%}"

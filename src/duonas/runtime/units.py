@@ -90,7 +90,7 @@ def parse(text: str, quantity: Quantity, name: str) -> float:
         ValueError: it is not a number of this quantity; the message names the possible units.
     """
     found = NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
-    factor = quantity.factor("".join(found[2].split())) if found else None
+    factor = quantity.factor(found[2].strip().replace(" MACs", "MACs")) if found else None
     if found is None or factor is None:
         shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
         raise ValueError(f"{name} must be {quantity.described}, got {shown!r}.")
