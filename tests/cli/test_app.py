@@ -224,7 +224,10 @@ def test_data_ends_as_a_run_would_where_there_are_errors(inspected):
     lost = Problem("broken", "12 images cannot be read", names, error=True)
     inspected["report"] = replace(inspected["report"], problems=(lost,))
     result = call("data", "quickstart")
-    assert result.exit_code == 2 and result.stderr == "duonas: a run would stop: the data has 1 error.\n"
+    assert result.exit_code == 2
+    assert result.stderr == "duonas: a run would stop: the data has 1 error. This must be put right first.\n"
+    inspected["report"] = replace(inspected["report"], can_skip=True)
+    assert "leave the files out with --set data.on_error=skip" in call("data", "quickstart").stderr
     assert "error: 12 images cannot be read: cat/[b]0.png (truncated)" in result.stdout
     assert "and 2 more." in result.stdout and "cat/[b]11.png" not in result.stdout
     assert "cat/[b]11.png" in call("data", "quickstart", "--names", "100").stdout
@@ -257,11 +260,11 @@ def test_a_mistake_found_at_work_is_one_line_too(pipeline):
 
 def test_a_list_of_mistakes_has_a_line_for_each(pipeline):
     pipeline.fails = DuonasError(
-        "the data cannot be used as they are:\n- class 'a' is\n  empty\n- [b].png cannot be read"
+        "the data cannot be used as they are:\n- class 'a' is\n  empty\n- [b].png cannot be read\n\nFix\nthem."
     )
     result = call("run", "quickstart")
     assert result.exit_code == 2
-    lines = ["the data cannot be used as they are:", "- class 'a' is empty", "- [b].png cannot be read"]
+    lines = ["the data cannot be used as they are:", "- class 'a' is empty", "- [b].png cannot be read", "Fix them."]
     assert result.stderr == "duonas: " + "\n".join(lines) + "\n"
 
 

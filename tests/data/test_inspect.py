@@ -7,11 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from duonas.core.errors import DuonasError
+from duonas.data.decode import decode_all
+from duonas.data.facts import ImageFact, ImageFacts
+from duonas.data.images import Images
 from duonas.data.inspect import Inspected, inspect_data
+from duonas.data.listing import Listing
 from duonas.data.ondisk import read
+from duonas.data.report import report_data
+from duonas.data.small_classes import without_small_classes
 from duonas.data.splits import load_splits
 from duonas.recipe.schema import options_for
 
@@ -43,6 +50,89 @@ def test_all_that_is_broken_is_said_at_once(make_folder: Folder, tmp_path: Path,
     assert "2 images cannot be read" in said
     assert "cat/001.png (not an image file that Pillow knows)" in said and "dog/000.png (the file is empty)" in said
     assert "class 'eel' has 2 images; train, val, calib and test need one each, so at least 4" in said
+
+
+def test_an_error_says_what_can_be_done(make_folder: Folder, tmp_path: Path) -> None:
+    advice = "Fix them, or leave the files out with --set data.on_error=skip; `duonas data` shows all"
+    folder = make_folder({**COUNTS, "eel": 2})
+    for change in (lambda: folder, lambda: spoiled(folder)):
+        change()
+        with pytest.raises(DuonasError) as stopped:
+            load_splits(options_for("data", **options(folder)), 0)
+        assert advice in str(stopped.value).splitlines()[-1]
+    bright = options_for("data", **options(deep(tmp_path / "bright", 255, np.float32)))
+    with pytest.raises(DuonasError) as stopped:
+        load_splits(bright, 0)
+    assert "skip" not in str(stopped.value)  # it would not help
+
+
+@pytest.mark.parametrize("store", ["memory", "disk"])
+def test_a_class_that_is_too_small_can_be_left_out(make_folder: Folder, tmp_path: Path, store: str) -> None:
+    folder = spoiled(make_folder({"bee": 3, **COUNTS, "eel": 20}))
+    for number in range(17):  # three are left
+        (folder / "eel" / f"{number:03}.png").write_bytes(b"text")
+    keys = options(folder, store=store, cache=str(tmp_path / "cache"), on_error="skip", image_size=4)
+    inspected, images = inspect_data(options_for("data", **keys), 0)
+    inspected.check()
+    assert kinds(inspected) == [("broken", False), ("class left out", False), ("class left out", False)]
+    bee, eel = inspected.problems[1:]
+    assert bee.message.startswith("class 'bee' has 3 images and is left out") and len(bee.names) == 3
+    assert eel.message.startswith("class 'eel' has 3 images and is left out") and len(eel.names) == 20
+    assert inspected.listing.class_names == ("cat", "dog")
+    assert inspected.listing.labels.tolist() == images.labels.tolist() == [0] * 8 + [1] * 9
+    rows = np.flatnonzero(inspected.facts.broken == "")
+    expected = decode_all([inspected.listing.images[row] for row in rows], inspected.preparation)[0]
+    assert np.array_equal(read(images.pixels[rows]), expected)
+    splits = load_splits(options_for("data", **keys), 0)
+    assert splits.num_classes == 2 and set(splits.train.labels.tolist()) == {0, 1}
+
+
+def test_a_split_of_left_out_classes_alone_is_gone_with_them(tmp_path: Path) -> None:
+    labels = np.repeat([0, 1, 2, 3], [10, 10, 3, 2])
+    own = np.array([""] * 23 + ["", "test"])
+    listing = Listing([f"{i}" for i in range(25)], [b""] * 25, labels, own, ("a", "b", "c", "d"))
+    facts = ImageFacts.of(ImageFact(pixels=str(i)) for i in range(25))
+    images = Images(torch.arange(25)[:, None].repeat(1, 3)[..., None, None], torch.from_numpy(labels))
+    listing, facts, images, problems = without_small_classes(listing, facts, images)
+    assert [each.message[:9] for each in problems] == ["class 'd'", "class 'c'"]  # c needs a test image only then
+    assert "train, val, calib and test" in problems[1].message and listing.class_names == ("a", "b")
+    assert len(facts) == len(images) == len(listing) == len(listing.images) == 20
+
+
+@pytest.mark.parametrize("counts", [{"cat": 9, "eel": 2}, {"cat": 1, "eel": 2}])
+def test_two_classes_must_remain(make_folder: Folder, counts: dict[str, int]) -> None:
+    given = options_for("data", **options(make_folder(counts), on_error="skip"))
+    with pytest.raises(DuonasError, match=r"(?s)class 'eel' has 2 images; .*would be left; at least two are needed"):
+        load_splits(given, 0)
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_nothing_that_can_be_read_is_one_error(make_folder: Folder, on_error: str) -> None:
+    folder = make_folder(COUNTS)
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"text")
+    inspected, _ = inspect_data(options_for("data", **options(folder, on_error=on_error)), 0)
+    report = report_data(inspected)
+    assert [(each.kind, each.error) for each in report.problems] == [("broken", True)]
+    assert "highest floor" not in str(report) and "17 images cannot be read" in str(report)
+
+
+@pytest.mark.parametrize("found", [0, 2])
+def test_a_table_whose_images_are_elsewhere_is_one_error(tmp_path: Path, found: int) -> None:
+    names = [f"{number}.png" for number in range(40)]
+    for name in names[:found]:
+        noise = np.random.default_rng(int(name[0])).integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / name)
+    rows = "".join(f"{name},{'cat' if number % 2 else 'dog'}\n" for number, name in enumerate(names))
+    (tmp_path / "labels.csv").write_text(f"file_name,label\n{rows}")
+    inspected, _ = inspect_data(options_for("data", name="table", path=str(tmp_path / "labels.csv")), 0)
+    report = report_data(inspected)
+    (error,) = report.problems
+    assert error.error and error.message == (
+        f"{40 - found} of 40 images do not exist; the first was looked for at {tmp_path / names[found]}: set [data] "
+        "images to the folder that the paths are relative to"
+    )
+    assert error.names == tuple(names[found:] if found else ())
 
 
 @pytest.mark.parametrize("store", ["memory", "disk"])

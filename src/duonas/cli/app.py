@@ -133,7 +133,7 @@ def data(
         from duonas.recipe.read import load
 
         loaded = load(recipe, override or ())
-        from duonas.data.describe import describe
+        from duonas.data.describe import advice, describe
         from duonas.pipeline.inspect import inspect
 
         console = _console()
@@ -142,7 +142,8 @@ def data(
         if json is not None:
             write_json(json, found.to_json())
         if found.errors:
-            raise DuonasError(f"a run would stop: the data has {plural(len(found.errors), 'error')}.")
+            errors = plural(len(found.errors), "error")
+            raise DuonasError(f"a run would stop: the data has {errors}. {advice(can_skip=found.can_skip)}.")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,12 +130,12 @@ class Bars:
 
 
 def complain(sentence: str, style: str = "") -> None:
-    r"""Write one line on stderr, with the name of the program; what follows ``"\n- "`` is a line of its own."""
+    r"""Write one line on stderr, with the name of the program; items and paragraphs in it begin lines."""
     from rich.console import Console
     from rich.text import Text
 
-    items = [" ".join(item.split()) for item in sentence.split("\n- ")]
-    text = Text("duonas: " + "\n- ".join(items), style=style)
+    lines = [" ".join(line.split()) for line in re.split(r"\n(?=- )|\n\n", sentence)]
+    text = Text("duonas: " + "\n".join(lines), style=style)
     Console(stderr=True).print(text, soft_wrap=True, highlight=False)
 
 

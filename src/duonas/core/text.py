@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def plural(number: int, noun: str) -> str:
-    """Write a number of things, such as ``1 image`` or ``1,234 images``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def plural(number: int, noun: str, several: str = "") -> str:
+    """Write a number of things, such as ``1 image`` or ``1,234 images``; ``several`` is a plural without an s alone."""
+    return f"{number:,} {noun if number == 1 else several or f'{noun}s'}"
 
 
 def listed(names: Sequence[str], most: int) -> str:

@@ -16,6 +16,7 @@ FLAT = 2.0  # standard deviation of the pixels, of 255 levels, below which an im
 CLIPPED = 0.98  # fraction of the values that are 0 or 255
 FEW = 100  # images of a split: an accuracy is then known to within 10 points
 IMBALANCE = 10.0  # largest class to smallest class
+MANY_BROKEN = 0.5  # fraction of the images that cannot be read
 TELLING = 5  # images of a class that are enough to say that its format is another
 
 
@@ -40,6 +41,8 @@ def find_problems(
     yield from _copies(copies)
     yield from _flat(listing, facts)
     yield from _formats(listing.class_names, splits["train"])
+    if (facts.broken != "").mean() > MANY_BROKEN:
+        return  # the sizes of what is left follow from that
     yield from _imbalance(listing.class_names, splits["train"], balanced=balanced)
     for name, part in splits.items():
         yield from _few(name, part)

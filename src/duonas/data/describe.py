@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST = 24  # classes that are all listed; of more, the largest and the smallest
 HOW = {"crop": "the centre square", "squash": "squashed to a square", "pad": "padded to a square"}
 WIDTH = 40  # letters of a class name
+SKIP = "--set data.on_error=skip"
 
 
 def describe(report: DataReport, names: int = 3) -> str:
@@ -25,14 +26,15 @@ def describe(report: DataReport, names: int = 3) -> str:
         report: a report.
         names: number of files to name of each problem and of each reason to skip files.
     """
-    parts = ["\n".join(counts(report)), "\n".join([*formats(report), *skipped(report.skipped, names)])]
-    if report.problems:
-        parts.append("\n".join(problems(report.problems, names)))
-    return "\n\n".join(parts)
+    about = [*formats(report), *skipped(report.skipped, names)]
+    parts = ["\n".join(lines) for lines in (counts(report), about, problems(report.problems, names))]
+    return "\n\n".join(filter(None, parts))
 
 
 def counts(report: DataReport) -> Iterator[str]:
-    """Number of images of each class in each split, and what each split can tell."""
+    """Number of images of each class in each split, and what each split can tell; nothing without images."""
+    if not report.whole.images:
+        return
     columns = report.splits
     rows = [["class", *columns]]
     for at in _shown(report.whole.counts):
@@ -75,6 +77,11 @@ def problems(found: Iterable[Problem], names: int = 3) -> Iterator[str]:
     """A line for each problem."""
     for each in found:
         yield f"{'error' if each.error else 'warning'}: {sentence(each, names)}."
+
+
+def advice(*, can_skip: bool) -> str:
+    """What to do about errors, as the begin of a sentence."""
+    return f"Fix them, or leave the files out with {SKIP}" if can_skip else "This must be put right first"
 
 
 def sentence(problem: Problem, shown: int = 3) -> str:

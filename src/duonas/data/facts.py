@@ -61,6 +61,10 @@ class ImageFacts:
         }
         return cls(**columns)
 
+    def at(self, rows: np.ndarray) -> ImageFacts:
+        """The facts of the images at ``rows`` (M,)."""
+        return ImageFacts(**{name: getattr(self, name)[rows] for name in ImageFact._fields})
+
     def __len__(self) -> int:
         return len(self.width)
 

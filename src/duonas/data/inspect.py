@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,17 +18,21 @@ from duonas.core.registry import adapted, find
 from duonas.core.rng import stream
 from duonas.core.text import plural
 from duonas.data.decode import decode_all
-from duonas.data.describe import sentence
+from duonas.data.describe import advice, sentence
 from duonas.data.facts import ImageFacts
 from duonas.data.images import Images
 from duonas.data.listing import Listing, Problem
 from duonas.data.ondisk import Pixels
 from duonas.data.options import DataOptions
 from duonas.data.preparation import prepare_for, white_problems
+from duonas.data.small_classes import small_classes, without_small_classes
+from duonas.data.source import Source
 from duonas.data.store import stored_images
 from duonas.data.stratify import split_indices
 from duonas.runtime.prepare import Preparation
 
+NEARLY_ALL = 0.9  # of the files: if so many are missing, they are in another folder
+NO_FILE = os.strerror(errno.ENOENT)
 NAMED = 20  # images named in an error; the report of the data has all
 
 
@@ -39,6 +46,7 @@ class Inspected:
         indices: rows of the listing (M,) int64 by split: train, val, calib and test; without broken images.
         problems: those of the listing, broken images, and classes that are too small.
         preparation: how each image became a square.
+        can_skip: whether some of the errors concern what ``on_error = "skip"`` would leave out.
     """
 
     listing: Listing
@@ -46,6 +54,7 @@ class Inspected:
     indices: Mapping[str, np.ndarray]
     problems: tuple[Problem, ...]
     preparation: Preparation
+    can_skip: bool = False
 
     def check(self) -> None:
         """Refuse data with errors.
@@ -56,12 +65,13 @@ class Inspected:
         errors = [problem for problem in self.problems if problem.error]
         if not errors:
             return
-        lines = [sentence(problem, NAMED) for problem in errors]
+        lines = [f"error: {sentence(problem, NAMED)}" for problem in errors]
+        hint = f"\n\n{advice(can_skip=self.can_skip)}; `duonas data` shows all that is known of the data."
         if len(lines) == 1:
-            raise DuonasError(f"{lines[0]}.")
+            raise DuonasError(f"{lines[0]}.{hint}")
         more = [f"and {len(lines) - NAMED:,} more"] if len(lines) > NAMED else []
         listed = "\n".join(f"- {line}" for line in (*lines[:NAMED], *more))
-        raise DuonasError(f"the data cannot be used as they are:\n{listed}")
+        raise DuonasError(f"the data cannot be used as they are:\n{listed}{hint}")
 
 
 def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -> tuple[Inspected, Images]:
@@ -81,11 +91,18 @@ def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -
         raise DuonasError(_too_few_classes(listing))
     preparation = prepare_for(listing, options)
     pixels, facts = _decode(listing, preparation, options, progress)
-    labels = torch.from_numpy(np.ascontiguousarray(listing.labels, np.int64))
-    indices, small = split_indices(listing, facts, options, stream(seed, "splits", options.name))
-    left_out = _decided((*listing.problems, *_of_facts(listing, facts)), options)
-    problems = (*left_out, *white_problems(listing, facts, preparation, options), *small)
-    return Inspected(listing, facts, indices, problems, preparation), Images(pixels, labels)
+    images = Images(pixels, torch.from_numpy(np.ascontiguousarray(listing.labels, np.int64)))
+    problems = [*listing.problems, *_of_facts(listing, facts, source)]
+    nothing, small = bool((facts.broken != "").all()), list[Problem]()
+    if options.on_error == "skip" and not nothing:
+        problems = [replace(problem, error=False) for problem in problems]
+        listing, facts, images, small = without_small_classes(listing, facts, images)
+    elif not nothing:
+        small = small_classes(listing, np.ones(len(listing), bool))
+    indices = split_indices(listing, facts, options, stream(seed, "splits", options.name))
+    can_skip = options.on_error == "stop" and not nothing and any(each.error for each in (*problems, *small))
+    problems += [*white_problems(listing, facts, preparation, options), *small]
+    return Inspected(listing, facts, indices, tuple(problems), preparation, can_skip), images
 
 
 def _decode(
@@ -96,10 +113,14 @@ def _decode(
     return decode_all(listing.images, preparation, progress)
 
 
-def _of_facts(listing: Listing, facts: ImageFacts) -> list[Problem]:
+def _of_facts(listing: Listing, facts: ImageFacts, source: type[Source]) -> list[Problem]:
     """Broken images, and images of which something is lost."""
     problems, names = [], np.array(listing.names, object)
-    if (broken := facts.broken != "").any():
+    broken, missing = facts.broken != "", facts.broken == NO_FILE
+    if missing.mean() >= NEARLY_ALL:
+        problems.append(_missing(listing, missing, source))
+        broken &= ~missing
+    if broken.any():
         named = tuple(f"{name} ({why})" for name, why in zip(names[broken], facts.broken[broken], strict=True))
         message = f"{plural(len(named), 'image')} cannot be read"
         problems.append(Problem("broken", message, named, error=True))
@@ -109,11 +130,15 @@ def _of_facts(listing: Listing, facts: ImageFacts) -> list[Problem]:
     return problems
 
 
-def _decided(problems: Sequence[Problem], options: DataOptions) -> list[Problem]:
-    """Errors that concern what can be left out are warnings with ``on_error = "skip"``."""
-    if options.on_error == "stop":
-        return list(problems)
-    return [replace(problem, error=False) for problem in problems]
+def _missing(listing: Listing, missing: np.ndarray, source: type[Source]) -> Problem:
+    """Nearly all files are missing: they are somewhere else, which is one mistake."""
+    rows = np.flatnonzero(missing).tolist()
+    first = listing.images[rows[0]]
+    where = f"; the first was looked for at {first.absolute()}" if isinstance(first, Path) else ""
+    hint = f": set {source.base_key} to the folder that the paths are relative to" if source.base_key else ""
+    names = () if len(rows) == len(listing) else tuple(listing.names[row] for row in rows)
+    many = f"{len(rows):,} of {plural(len(listing), 'image')} do not exist"
+    return Problem("missing", f"{many}{where}{hint}", names, error=True)
 
 
 def _check_fractions(options: DataOptions) -> None:

@@ -29,7 +29,8 @@ class DataOptions:
     test: OpenFraction = 0.2
     """Share of all images, where the data set has no test split of its own."""
     on_error: Literal["stop", "skip"] = "stop"
-    """What to do about images that cannot be used: stop before any training, or leave them out and list them."""
+    """What to do about images that cannot be used, and classes with too few: stop before any training, or leave them
+    out and list them."""
     store: Annotated[Literal["memory", "disk"], Location(path=False)] = "memory"
     """Where to keep decoded images: in the memory of the training device, which is fastest; or in a file on disk, read
     a batch at a time, for more images than fit into memory."""

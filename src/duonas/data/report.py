@@ -34,6 +34,7 @@ class DataReport:
         copies: images that occur more than once.
         enlarged: fraction of the images that are smaller than what the networks see.
         problems: errors, which stop a run, then warnings.
+        can_skip: whether some of the errors concern what ``on_error = "skip"`` would leave out.
         root: the folder of the data, which the names of files are relative to; ``None`` if there is none.
     """
 
@@ -45,6 +46,7 @@ class DataReport:
     copies: tuple[Copies, ...]
     enlarged: float
     problems: tuple[Problem, ...]
+    can_skip: bool = False
     root: Path | None = None
 
     @property
@@ -115,6 +117,7 @@ def report_data(inspected: Inspected, *, balanced: bool = False) -> DataReport:
         copies=copies,
         enlarged=_enlarged(facts.width[there], facts.height[there], inspected.preparation),
         problems=tuple(sorted(problems, key=lambda problem: not problem.error)),
+        can_skip=inspected.can_skip,
         root=listing.root,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from duonas.core.registry import Part
 from duonas.data.listing import Listing
@@ -15,9 +15,13 @@ class Source(Part, ABC):
 
     Args:
         options: the ``[data]`` table, an ``Options`` of this class.
+
+    Attributes:
+        base_key: the key that names the folder that paths of images are relative to, for messages; empty without one.
     """
 
     Options = DataOptions
+    base_key: ClassVar[str] = ""
 
     def __init__(self, options: Any) -> None:
         self.options = options

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from duonas.core.text import plural
 from duonas.data.facts import ImageFacts
-from duonas.data.listing import Listing, Problem
+from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
 
 
 def split_indices(
     listing: Listing, facts: ImageFacts, options: DataOptions, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], tuple[Problem, ...]]:
-    """Rows of the listing for each split, in random order, and the classes with too few images.
+) -> dict[str, np.ndarray]:
+    """Rows of the listing for each split, in random order.
 
     A val or test split that the data set comes with is used as it is; calib, and the others where they are missing, are
     drawn from all other images, class by class. Equal images of a class are drawn together, so that copies do not leak
@@ -28,15 +27,10 @@ def split_indices(
         rng: the random order.
     """
     usable = facts.broken == ""
-    own = [name for name in ("val", "test") if (listing.splits[usable] == name).any()]
-    drawn = [name for name in ("test", "val", "calib", "train") if name not in own]
-    pool = usable & ~np.isin(listing.splits, own)
+    drawn, pool = splits_to_draw(listing, usable), drawn_from(listing, usable)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in drawn}
-    problems = []
-    for label, name in enumerate(listing.class_names):
+    for label in range(len(listing.class_names)):
         rows = np.flatnonzero(pool & (listing.labels == label))
-        if len(rows) < len(drawn):
-            problems.append(_too_small(name, len(rows), drawn))
         first = _first_equal(facts.pixels, rows)
         if len(set(first.tolist())) < len(drawn):
             first = rows
@@ -45,9 +39,24 @@ def split_indices(
         for part, chosen in zip(parts.values(), np.split(members, np.cumsum(sizes)), strict=True):
             part += [chosen, rows[(first != rows) & np.isin(first, chosen)]]
     joined = {name: rng.permutation(np.concatenate(part)) for name, part in parts.items()}
-    for name in own:
+    for name in _own(listing, usable):
         joined[name] = rng.permutation(np.flatnonzero(usable & (listing.splits == name)))
-    return {name: joined[name] for name in ("train", "val", "calib", "test")}, tuple(problems)
+    return {name: joined[name] for name in ("train", "val", "calib", "test")}
+
+
+def splits_to_draw(listing: Listing, usable: np.ndarray) -> list[str]:
+    """The splits that the usable images (N,) of a data set do not come with."""
+    own = _own(listing, usable)
+    return [name for name in ("test", "val", "calib", "train") if name not in own]
+
+
+def drawn_from(listing: Listing, usable: np.ndarray) -> np.ndarray:
+    """The images (N,) bool that these splits are drawn from."""
+    return usable & ~np.isin(listing.splits, _own(listing, usable))
+
+
+def _own(listing: Listing, usable: np.ndarray) -> list[str]:
+    return [name for name in ("val", "test") if (listing.splits[usable] == name).any()]
 
 
 def _first_equal(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -68,10 +77,3 @@ def _sizes(count: int, options: DataOptions, drawn: Sequence[str]) -> list[int]:
         if name == "test":
             base = rest  # val and calib are shares of what is left
     return sizes
-
-
-def _too_small(name: str, count: int, drawn: Sequence[str]) -> Problem:
-    order = [split for split in ("train", "val", "calib", "test") if split in drawn]
-    splits = f"{', '.join(order[:-1])} and {order[-1]}"
-    message = f"class {name!r} has {plural(count, 'image')}; {splits} need one each, so at least {len(drawn)}"
-    return Problem("too small class", message, error=True)

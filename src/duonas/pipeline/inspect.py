@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from duonas.core.progress import Silent, StageProgress, lazy_stage
-from duonas.data.describe import counts, formats, sentence, skipped
+from duonas.data.describe import counts, formats, problems, skipped
 from duonas.data.inspect import inspect_data
 from duonas.data.report import DataReport, report_data
 from duonas.recipe.schema import Recipe, check_recipe
@@ -30,5 +30,5 @@ def inspect(recipe: Recipe, *, progress: StageProgress | None = None) -> DataRep
 def show(found: DataReport, watch: StageProgress) -> None:
     """Show a data report before a run: counts, sizes and skipped files, and a warning for each problem."""
     watch.note("\n".join([*counts(found), *formats(found), *skipped(found.skipped)]))
-    for problem in found.problems:
-        watch.warn(f"{sentence(problem)}.")
+    for line in problems(found.problems):
+        watch.warn(line)

@@ -10,7 +10,7 @@ from duonas.data.describe import HOW
 from duonas.report.formatting import NOTHING, THIN, percent, plural, points_apart, shorten, whole
 from duonas.report.tables import Table
 
-LOUD = ("leak", "two classes")  # kinds of problems that make the measurement doubtful
+LOUD = ("leak", "two classes", "class left out")  # kinds of problems that change what was measured
 NAMES = 10  # files that are named of each problem; data.json has all
 OPEN = 24  # classes whose table is shown at once
 LETTERS = 60

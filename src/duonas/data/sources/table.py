@@ -22,6 +22,8 @@ class Table(Source):
     a column ``split``. Paths are relative to the table. Classes are the sorted labels.
     """
 
+    base_key = "[data] images"
+
     @dataclass(frozen=True)
     class Options(DataOptions):
         """Keys of ``[data]``."""
