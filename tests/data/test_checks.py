@@ -82,7 +82,7 @@ def test_black_and_white_files_are_not_called_saturated(listing, facts):
 
 def test_a_class_that_its_file_format_gives_away(listing, facts):
     (found,) = problems(listing, replace(facts, mode=np.repeat(["RGB", "L"], 800)))
-    assert found.kind == "format" and found.names == ("cat (RGB)", "dog (L)")
+    assert found.kind == "format" and found.names == ("cat (RGB, 8 bits)", "dog (grey, 8 bits)")
     assert problems(listing, replace(facts, mode=np.tile(["RGB", "L"], 800))) == ()
 
 

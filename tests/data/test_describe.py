@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from duonas.data.describe import describe
 from duonas.data.listing import Problem, Skipped
 from duonas.data.report import report_data
+from duonas.report.data import data
+from duonas.runtime.prepare import Preparation
 from listings import broken, inspected, known, listed
 
 NO_IMAGE = "not an image format that is read"
@@ -31,7 +34,7 @@ def test_the_whole_report():
         "came with the data     no     no     no     no",
         "",
         "sizes: 64 x 48 (2,400)",
-        "modes: L (1,600), RGB (800)",
+        "modes: grey, 8 bits (1,600), RGB, 8 bits (800)",
         "the networks see: 64 x 64 RGB (the centre square); 100% are smaller and are enlarged",
         "skipped: 6 files",
         "  5 not an image format that is read: a.psd, 0.txt, 1.txt and 2 more",
@@ -41,6 +44,29 @@ def test_the_whole_report():
         "warning: 1 image is in two of train, val and calib, so the search and the threshold take the networks for "
         "more accurate than they are: cat/0 (train) = cat/1 (val).",
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "small", "line"),
+    [
+        ((64, 64), 0, "the networks see: 64 x 64 RGB; values 0 to 4095 are scaled to 8 bits"),
+        ((64, 64), 1, "the networks see: 64 x 64 RGB; fewer than 1% are smaller and are enlarged; values 0 to"),
+        ((80, 64), 0, "the networks see: 64 x 64 RGB (the centre square); values 0 to"),
+    ],
+)
+def test_what_becomes_of_the_images_is_said_where_something_does(size, small, line):
+    listing = listed({"cat": 400, "dog": 400})
+    width, height = (np.full(800, side, np.int32) for side in size)
+    width[:small] = height[:small] = 32
+    facts = known(listing, width=width, height=height, mode=np.full(800, "I;16", object))
+    found = inspected(listing, facts)
+    found = replace(found, preparation=Preparation(64, white=4095.0))
+    text, loaded = str(report_data(found)), report_data(found).to_json()
+    assert f"\n{line}" in text and "modes: grey, 16 bits (800)\n" in text
+    assert loaded["scales"] == {"I;16": 4095.0} and loaded["all"]["modes"] == {"I;16": 800}
+    assert ("0 to 4095 are scaled to 8 bits." in data(loaded).intro) and ("centre" in data(loaded).intro) == (
+        size[0] > 64
+    )
 
 
 def test_a_split_that_came_with_the_data_is_marked():

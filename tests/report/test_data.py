@@ -32,8 +32,8 @@ def found() -> dict:
 def test_the_section_says_what_the_report_says(found: dict) -> None:
     section = data(found)
     assert plain(section.intro) == (
-        "1 500 images in 3 classes, 64 × 48 pixels, stored as RGB (1 500). The networks see 96 × 96 pixels (the centre "
-        "square). 100.0 % of the images are smaller than that."
+        "1 500 images in 3 classes, 64 × 48 pixels, stored as RGB, 8 bits (1 500). The networks see 96 × 96 pixels "
+        "(the centre square). 100.0 % of the images are smaller than that."
     )
     assert [list(map(plain, row)) for row in section.splits.rows] == [
         ["train", "375", "75 to 225", "60.0 %", "–", "split off"],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from duonas.data.decode import decode_all
+from duonas.data.listing import Listing
+from duonas.data.modes import kinds_of
+from duonas.data.preparation import prepare_for
+from duonas.recipe.schema import options_for
 from duonas.runtime import Bundle, BundleError
 from duonas.runtime.prepare import Preparation, to_rgb
 from duonas.runtime.resize import resize_bilinear
@@ -80,6 +86,82 @@ def test_a_bundle_prepares_images_of_any_size(exported) -> None:
     assert np.array_equal(bundle.prepare(photos[0]), prepared[:1])
     assert len(bundle.predict(prepared).labels) == 3
     assert bundle.prepare([]).shape == (0, 3, 12, 12)
+
+
+TWELVE = Preparation(4, white=4095.0, kinds=("integers",))
+
+
+@pytest.mark.parametrize(
+    ("preparation", "image", "why"),
+    [
+        (
+            Preparation(4, kinds=("8 bits",)),
+            np.full((4, 4), 4000, np.uint16),
+            "type uint16, from 4000 to 4000, but .* 8 bits",
+        ),
+        (
+            Preparation(4, kinds=("8 bits",)),
+            np.full((4, 4), 200),
+            "type int64, from 200 to 200, but .*: give it as uint8",
+        ),
+        (Preparation(4, kinds=("8 bits",)), np.full((4, 4), 300.0), "from 300 to 300, expected 0 to 1 "),
+        (Preparation(4, kinds=("floats",)), np.full((4, 4), 9, np.uint16), "training images had only floats"),
+        (Preparation(4), np.full((4, 4), 1.1), r"from 1\.1 to 1\.1, expected 0 to 1 "),
+        (Preparation(4), np.full((4, 4), -0.1), r"from -0\.1 to"),
+        (TWELVE, np.full((4, 4), 4096, np.uint16), "from 4096 to 4096, expected 0 to 4095 "),
+        (TWELVE, np.full((4, 4), 4095.0), "expected 0 to 1 "),
+        (Preparation(4, white=255.0, kinds=("floats",)), np.full((4, 4), 256.0), "expected 0 to 255 "),
+        (TWELVE, np.full((4, 4), np.nan), "not finite"),
+    ],
+)
+def test_values_in_another_scale_are_refused(preparation: Preparation, image: np.ndarray, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        preparation(image)
+
+
+@pytest.mark.parametrize(
+    ("preparation", "image", "seen"),
+    [
+        (Preparation(4, kinds=("8 bits",)), np.full((4, 4), 1.0005, np.float32), 255),
+        (Preparation(4, kinds=("8 bits",)), np.full((4, 4), -0.0005), 0),
+        (TWELVE, np.full((4, 4), 0.2), 51),  # floats are from 0 to 1 where training had none
+        (TWELVE, np.full((4, 4), 4095, np.int32), 255),
+        (TWELVE, np.full((4, 4), 7, np.uint8), 7),
+        (Preparation(4, white=255.0, kinds=("floats",)), np.full((4, 4), 51.0), 51),
+        (Preparation(4, white=255.0, kinds=("floats",)), np.ones((4, 4), bool), 255),
+    ],
+)
+def test_values_in_the_scale_of_training_are_taken(preparation: Preparation, image: np.ndarray, seen: int) -> None:
+    assert (preparation(image) == seen).all()
+
+
+@pytest.mark.parametrize("top", [(1000, np.uint16), (1, np.float32), (200, np.uint8)])
+def test_a_device_takes_what_training_took(top: tuple[float, type]) -> None:
+    image = (np.arange(16).reshape(4, 4) * (top[0] / 15)).astype(top[1])
+    listing = Listing(list("abcdefgh"), [image] * 8, np.arange(8) % 2, np.full(8, ""), ("x", "y"))
+    own = prepare_for(listing, options_for("data"))
+    pixels, facts = decode_all(listing.images, own)
+    assert np.array_equal(replace(own, kinds=kinds_of(facts.mode))(image), pixels[0].numpy())
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("photo.jpg", r"image 1 is a path, 'photo\.jpg': open it first, as by PIL\.Image\.open"),
+        (Path("photo.jpg"), "image 1 is a path, .*photo"),
+        (b"\xff\xd8", "image 1 is encoded, 2 bytes: open it first"),
+        (None, "image 1 cannot be prepared: values of type object"),
+    ],
+)
+def test_what_has_to_be_opened_first_is_said(exported, image: object, why: str) -> None:
+    with pytest.raises(BundleError, match=why):
+        Bundle.load(exported[2], threads=1).prepare([noise(1, 4, 4), image])
+
+
+def test_a_file_that_breaks_off_is_said(exported) -> None:
+    half = Image.open(io.BytesIO(png(noise(1, 64, 64, 3))[:3000]))
+    with pytest.raises(BundleError, match=r"image 0 cannot be prepared: .*truncated"):
+        Bundle.load(exported[2], threads=1).prepare(half)
 
 
 def test_images_that_a_bundle_cannot_prepare_are_numbered(exported) -> None:

@@ -11,6 +11,7 @@ from duonas.data.counts import Part, certifies
 from duonas.data.duplicates import Copies
 from duonas.data.facts import ImageFacts
 from duonas.data.listing import Listing, Problem
+from duonas.data.modes import words
 
 FLAT = 2.0  # standard deviation of the pixels, of 255 levels, below which an image is near-constant
 CLIPPED = 0.98  # fraction of the values that are 0 or 255
@@ -106,7 +107,7 @@ def _formats(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
     for at, group in enumerate(part.classes):
         others = {mode for other, each in enumerate(part.classes) if other != at for mode in each.modes}
         if group.images >= TELLING and others and others.isdisjoint(group.modes):
-            names.append(f"{class_names[at]} ({', '.join(group.modes)})")
+            names.append(f"{class_names[at]} ({', '.join(map(words, group.modes))})")
     if names:
         yield Problem(
             "format",

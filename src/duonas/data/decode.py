@@ -122,9 +122,8 @@ def look(stored: Stored) -> ImageFact:
                 sixteen = _is_of_16_bits(image)
                 if _orientation(image) >= 5:
                     width, height = height, width
-                return ImageFact(
-                    width, height, image.mode, peak=_peak(_deep(image, sixteen)) if _is_deep(image) else 0.0
-                )
+                peak = _peak(_deep(image, sixteen)) if _is_deep(image) else 0.0
+                return ImageFact(width, height, _stored_mode(image, sixteen), peak=peak)
     except Exception:  # the pass over all images says why
         return ImageFact()
 
@@ -190,7 +189,8 @@ def _open(data: bytes, preparation: Preparation, fact: ImageFact) -> tuple[Image
     """Decode an encoded image to RGB, upright but not resized."""
     with Image.open(io.BytesIO(data), formats=formats()) as image:
         _check_bands(image)
-        sixteen, mode = _is_of_16_bits(image), image.mode  # known only before the image is loaded
+        sixteen = _is_of_16_bits(image)  # known only before the image is loaded
+        mode = _stored_mode(image, sixteen)
         note = _loss(image, sixteen)
         turn = TURNED.get(_orientation(image))
         if _is_deep(image):
@@ -199,7 +199,7 @@ def _open(data: bytes, preparation: Preparation, fact: ImageFact) -> tuple[Image
             rgb = Image.fromarray(to_rgb(deep, preparation.white))
         else:
             rgb = _rgb(image)
-            if "16 bits" in note:
+            if sixteen:
                 fact = fact._replace(peak=257.0 * max(high for _, high in rgb.getextrema()))  # type: ignore[misc]
     return (rgb if turn is None else rgb.transpose(turn)), fact._replace(mode=mode, note=note)
 
@@ -218,6 +218,11 @@ def _is_deep(image: Image.Image) -> bool:
 def _is_of_16_bits(image: Image.Image) -> bool:
     """Whether the file, which is not loaded yet, holds 16 bits a value."""
     return ";16" in str(getattr(image, "tile", ""))
+
+
+def _stored_mode(image: Image.Image, sixteen: bool) -> str:
+    """Pillow's mode; with ``";16"`` where it reads only the upper 8 of 16 bits."""
+    return f"{image.mode};16" if sixteen and not _is_deep(image) else image.mode
 
 
 def _deep(image: Image.Image, sixteen: bool) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from duonas.core.text import listed, plural
 from duonas.data.counts import Group, Part, certifies
 from duonas.data.listing import Problem, Skipped
+from duonas.data.modes import scaled, words
 
 if TYPE_CHECKING:
     from duonas.data.report import DataReport
@@ -58,9 +59,12 @@ def formats(report: DataReport) -> Iterator[str]:
     total, side = report.whole.total, report.preparation.image_size
     yield f"sizes: {_sizes(total)}" if total.images else "sizes: no image can be read"
     if total.images:
-        yield f"modes: {_counted(total.modes)}"
-        small = f"; {report.enlarged:.0%} are smaller and are enlarged" if report.enlarged else ""
-        yield f"the networks see: {side} x {side} RGB ({HOW[report.preparation.resize]}){small}"
+        yield f"modes: {_counted({words(mode): number for mode, number in total.modes.items()})}"
+        how = "" if report.squares else f" ({HOW[report.preparation.resize]})"
+        few = "fewer than 1%" if report.enlarged < 0.01 else f"{report.enlarged:.0%}"
+        small = f"{few} are smaller and are enlarged" if report.enlarged else ""
+        made = "; ".join(filter(None, (small, scaled(report.scales, total.modes))))
+        yield f"the networks see: {side} x {side} RGB{how}{made and '; '}{made}"
 
 
 def skipped(files: Sequence[Skipped], names: int = 3) -> Iterator[str]:

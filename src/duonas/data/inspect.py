@@ -22,6 +22,7 @@ from duonas.data.describe import advice, sentence
 from duonas.data.facts import ImageFacts
 from duonas.data.images import Images
 from duonas.data.listing import Listing, Problem
+from duonas.data.modes import kinds_of
 from duonas.data.ondisk import Pixels
 from duonas.data.options import DataOptions
 from duonas.data.preparation import prepare_for, white_problems
@@ -102,6 +103,7 @@ def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -
     indices = split_indices(listing, facts, options, stream(seed, "splits", options.name))
     can_skip = options.on_error == "stop" and not nothing and any(each.error for each in (*problems, *small))
     problems += [*white_problems(listing, facts, preparation, options), *small]
+    preparation = replace(preparation, kinds=kinds_of(set(facts.mode[facts.broken == ""])))
     return Inspected(listing, facts, indices, tuple(problems), preparation, can_skip), images
 
 

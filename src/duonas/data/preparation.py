@@ -9,14 +9,14 @@ import numpy as np
 from duonas.data.decode import look
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.data.listing import Listing, Problem
+from duonas.data.modes import kinds_of, white_of_mode
 from duonas.data.options import DataOptions
-from duonas.runtime.prepare import Preparation, white_of
+from duonas.runtime.prepare import Preparation
 
 DEFAULT_SIDE, LARGEST_OWN_SIDE = 32, 64
 LOOKED_AT = 64  # images that the defaults follow from
 WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 DARK = 1 / 8  # of white: where all images stay below it, white is probably wrong
-FLOATS = ("F", "float16", "float32", "float64")
 
 
 def prepare_for(listing: Listing, options: DataOptions) -> Preparation:
@@ -41,7 +41,7 @@ def white_problems(
     deep = np.flatnonzero(facts.peak > 0)
     if not len(deep):
         return []
-    whites = np.array([_white(facts.mode[row], facts.note[row], preparation) for row in deep])
+    whites = np.array([white_of_mode(facts.mode[row], preparation) for row in deep])
     peaks = facts.peak[deep]
     above = deep[peaks > whites]
     if len(above):
@@ -70,19 +70,6 @@ def _names(listing: Listing, rows: np.ndarray) -> tuple[str, ...]:
     return tuple(listing.names[row] for row in rows)
 
 
-def _white(mode: str, note: str, preparation: Preparation) -> float:
-    """The value that was white in an image; colour of 16 bits is read by its upper 8."""
-    if mode.startswith("I;16"):
-        kind = "uint16"
-    elif mode in ("I", "F"):
-        kind = {"I": "int32", "F": "float32"}[mode]
-    else:
-        kind = mode.split()[-1] if " " in mode else ""
-    if not kind:
-        return 65535.0
-    return preparation.white or white_of(np.dtype(kind))
-
-
 def _own_side(seen: Sequence[ImageFact]) -> int:
     sides = {side for fact in seen for side in (fact.width, fact.height) if side}
     (side,) = sides if len(sides) == 1 else (DEFAULT_SIDE,)
@@ -91,7 +78,6 @@ def _own_side(seen: Sequence[ImageFact]) -> int:
 
 def _own_white(seen: Sequence[ImageFact]) -> float | None:
     peaks = [fact.peak for fact in seen if fact.peak]
-    floats = any(fact.mode.split()[-1:] and fact.mode.split()[-1] in FLOATS for fact in seen)
-    if floats or not peaks:  # floats are from 0 to 1
+    if "floats" in kinds_of(fact.mode for fact in seen) or not peaks:  # floats are from 0 to 1
         return None
     return next((float(white) for white in WHITES if white >= max(peaks)), None)

@@ -16,6 +16,7 @@ from duonas.data.describe import describe, readable
 from duonas.data.duplicates import Copies, find_copies
 from duonas.data.inspect import Inspected
 from duonas.data.listing import Problem, Skipped
+from duonas.data.modes import scales
 from duonas.runtime.prepare import Preparation
 
 VERSION = 1  # of data.json
@@ -32,6 +33,8 @@ class DataReport:
         splits: train, val, calib and test by name, without broken images.
         skipped: files that are not used.
         copies: images that occur more than once.
+        squares: whether all images are squares.
+        scales: the value that is white in images of each mode of more than 8 bits.
         enlarged: fraction of the images that are smaller than what the networks see.
         problems: errors, which stop a run, then warnings.
         can_skip: whether some of the errors concern what ``on_error = "skip"`` would leave out.
@@ -44,6 +47,8 @@ class DataReport:
     splits: Mapping[str, Part]
     skipped: tuple[Skipped, ...]
     copies: tuple[Copies, ...]
+    squares: bool
+    scales: Mapping[str, float]
     enlarged: float
     problems: tuple[Problem, ...]
     can_skip: bool = False
@@ -72,6 +77,8 @@ class DataReport:
             "resize": self.preparation.resize,
             "class_names": self.class_names,
             "enlarged": self.enlarged,
+            "squares": self.squares,
+            "scales": dict(self.scales),
             "all": self._part_json(self.whole),
             "splits": splits,
             "problems": list(map(asdict, self.problems)),
@@ -115,6 +122,8 @@ def report_data(inspected: Inspected, *, balanced: bool = False) -> DataReport:
         splits=parts,
         skipped=listing.skipped,
         copies=copies,
+        squares=bool((facts.width[there] == facts.height[there]).all()),
+        scales=scales(whole.total.modes, inspected.preparation),
         enlarged=_enlarged(facts.width[there], facts.height[there], inspected.preparation),
         problems=tuple(sorted(problems, key=lambda problem: not problem.error)),
         can_skip=inspected.can_skip,

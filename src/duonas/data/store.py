@@ -30,7 +30,7 @@ from duonas.data.ondisk import OnDisk, Pixels
 from duonas.runtime.prepare import Preparation
 
 DEFAULT_CACHE = "~/.cache/duonas"
-VERSION = 2  # of decoding; a cache of another version is not used
+VERSION = 3  # of decoding; a cache of another version is not used
 PIXELS = "pixels.u8"  # (M, 3, H, H), of which row 0 is black: images that cannot be read
 COMMIT = 64 << 20  # bytes of pixels after which the index is written
 SCHEMA = pyarrow.schema(

@@ -14,7 +14,7 @@ from duonas.core.pair import PairArch, PairSpace, Role
 from duonas.core.protocols import CostModel
 from duonas.core.space import SearchSpace
 from duonas.runtime.policy import read_preparation
-from duonas.runtime.prepare import Preparation, Resize
+from duonas.runtime.prepare import Kind, Preparation, Resize
 
 VERSION = 1
 ROLES: tuple[Role, Role] = ("little", "big")
@@ -29,6 +29,7 @@ class Preprocessing:
         range: the least and the largest value of a pixel.
         resize: how other shapes become squares: ``crop``, ``squash`` or ``pad``; see ``Preparation``.
         white: the value that is white in images of more than 8 bits; ``None``: the largest of their type.
+        kinds: the kinds of values that the images had; empty where that is not known.
         mean: subtracted per channel; ``None`` if the networks normalise images themselves, as those of a search do.
         std: divisor per channel; ``None`` if the networks normalise images themselves.
     """
@@ -37,13 +38,14 @@ class Preprocessing:
     range: tuple[float, float] = (0.0, 1.0)
     resize: Resize = "crop"
     white: float | None = None
+    kinds: tuple[Kind, ...] = ()
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
 
     @property
     def preparation(self) -> Preparation:
         """What makes a square of 8-bit RGB of an image."""
-        return Preparation(self.image_size, self.resize, self.white)
+        return Preparation(self.image_size, self.resize, self.white, self.kinds)
 
 
 @dataclass(frozen=True)
@@ -182,4 +184,6 @@ def _preprocessing(value: Mapping[str, Any]) -> Preprocessing:
     least, largest = value["range"]
     mean, std = (None if value[name] is None else tuple(map(float, value[name])) for name in ("mean", "std"))
     made = read_preparation(value)
-    return Preprocessing(made.image_size, (float(least), float(largest)), made.resize, made.white, mean, std)
+    return Preprocessing(
+        made.image_size, (float(least), float(largest)), made.resize, made.white, made.kinds, mean, std
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duonas.data.describe import HOW
+from duonas.data.modes import scaled, words
 from duonas.report.formatting import NOTHING, THIN, percent, plural, points_apart, shorten, whole
 from duonas.report.tables import Table
 
@@ -61,12 +62,14 @@ def intro(found: dict[str, Any]) -> str:
     sizes = f"{_size(every['smallest'])} to {_size(every['largest'])} pixels"
     if every["different_sizes"] == 1:
         sizes = f"{_size(every['smallest'])} pixels"
-    modes = ", ".join(f"{name} ({whole(number)})" for name, number in every["modes"].items())
+    modes = ", ".join(f"{words(mode)} ({whole(number)})" for mode, number in every["modes"].items())
     small = f" {percent(found['enlarged'])} of the images are smaller than that." if found["enlarged"] else ""
+    how = "" if found.get("squares") else f" ({HOW[found['resize']]})"
+    values = scaled(found.get("scales", {}), every["modes"])
     where = f" of {shorten(found['root'], LETTERS)}" if found["root"] else ""
     return (
         f"{plural(every['images'], 'image')}{where} in {classes} classes, {sizes}, stored as {modes}. "
-        f"The networks see {_size([side, side])} pixels ({HOW[found['resize']]}).{small}"
+        f"The networks see {_size([side, side])} pixels{how}.{small}{values and f' {_sentence(values)}'}"
     )
 
 

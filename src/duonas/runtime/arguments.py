@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .errors import BundleError
-from .prepare import Preparation
+from .errors import BundleError, one_line
+from .prepare import ROUNDING, Preparation
 from .units import Quantity, parse
 
 DIRECT = ("RGB", "RGBA", "L", "LA", "1", "I;16", "I;16B", "I;16L", "I", "F")  # modes whose arrays are the image
-ROUNDING = 1e-3  # tolerance of [0, 1] for rounding errors of resized images
 
 
 def number(value: Any, what: str) -> float:
@@ -91,13 +91,26 @@ def prepared_image(image: Any, preparation: Preparation, place: int) -> np.ndarr
     Raises:
         BundleError: it is not an image.
     """
+    if isinstance(image, str | os.PathLike):
+        raise BundleError(
+            f"image {place} is a path, {_short(image)}: open it first, as by PIL.Image.open(path), and give the image."
+        )
+    if isinstance(image, bytes | bytearray | memoryview):
+        raise BundleError(
+            f"image {place} is encoded, {len(image):,} bytes: open it first, as by PIL.Image.open(io.BytesIO(data))."
+        )
     mode = getattr(image, "mode", "RGB")
     if mode not in DIRECT:
         raise BundleError(f"image {place} has the mode {mode!r} of Pillow: give it as image.convert('RGB').")
     try:
         return preparation(np.asarray(image))
-    except ValueError as error:
-        raise BundleError(f"image {place} cannot be prepared: {error}.") from error
+    except (
+        ValueError,
+        TypeError,
+        OSError,
+        SyntaxError,
+    ) as error:  # OSError, SyntaxError: of a file that Pillow reads only now
+        raise BundleError(f"image {place} cannot be prepared: {one_line(error)}.") from error
 
 
 def checked_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:

@@ -163,13 +163,14 @@ class Bundle:
 
         Args:
             images: one image or a list of images, each upright: an array (H, W), (H, W, 3) or (H, W, 4), grey or RGB,
-                of uint8, larger integers or floats; or an image of Pillow.
+                of uint8, of floats from 0 to 1, or in the scale of the training images; or an image of Pillow.
 
         Returns:
             (N, 3, H, W) uint8 for ``predict``, bit for bit what training saw of these images.
 
         Raises:
-            BundleError: one of them is not an image; or the policy does not say how images are prepared.
+            BundleError: one of them is not an image, such as a path, or its values are in another scale than those of
+                the training images; or the policy does not say how images are prepared.
         """
         if self._policy.preparation is None:
             raise BundleError("this bundle does not say how images are prepared: export it again.")

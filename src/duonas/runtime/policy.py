@@ -18,7 +18,7 @@ import numpy as np
 from .choose import FLOORS, at_budget, at_floor, at_share
 from .errors import BundleError
 from .files import MOST_POLICY, read
-from .prepare import Preparation, Resize
+from .prepare import KINDS, Preparation, Resize
 
 VERSION = 2
 MOST_SIZE = 1 << 16  # pixels of a side
@@ -239,7 +239,7 @@ def read_floor_on(policy: dict[str, Any]) -> str:
 
 
 def read_preparation(value: Mapping[str, Any]) -> Preparation:
-    """Read how images become squares from the keys ``image_size``, ``resize`` and ``white``.
+    """Read how images become squares from the keys ``image_size``, ``resize``, ``white`` and ``kinds``.
 
     Raises:
         KeyError, TypeError, ValueError: a value is missing, of the wrong type or out of its range.
@@ -253,7 +253,10 @@ def read_preparation(value: Mapping[str, Any]) -> Preparation:
         raise ValueError(f"resize must be one of {', '.join(get_args(Resize))}, got {short(resize)}")
     if white is not None and not 0 < read_number(white) < math.inf:
         raise ValueError(f"white must be above 0, got {short(white)}")
-    return Preparation(size, resize, None if white is None else float(white))
+    kinds = value.get("kinds", [])
+    if not isinstance(kinds, list | tuple) or any(kind not in KINDS for kind in kinds):
+        raise ValueError(f"kinds must be some of {', '.join(KINDS)}, got {short(kinds)}")
+    return Preparation(size, resize, None if white is None else float(white), tuple(kinds))
 
 
 def _class_names(names: Any, classes: int) -> tuple[str, ...]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from .resize import Box, resize_bilinear
 
 Resize = Literal["crop", "squash", "pad"]
+Kind = Literal["8 bits", "integers", "floats"]  # of the values of images
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ROUNDING = 1e-3  # tolerance of the range of floats, as a fraction of white, for rounding errors
 
 
 @dataclass(frozen=True)
@@ -21,19 +24,22 @@ class Preparation:
         resize: ``"crop"``: the short side is resized and the centre cropped; ``"squash"``: both sides are resized,
             which changes the proportions; ``"pad"``: the long side is resized and the rest is black.
         white: the value that is white in images of more than 8 bits; ``None``: the largest of their type, 1 for floats.
+        kinds: the kinds of values that the training images had; empty where that is not known.
     """
 
     image_size: int
     resize: Resize = "crop"
     white: float | None = None
+    kinds: tuple[Kind, ...] = ()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Prepare one image, as ``to_rgb`` takes it; the result (3, H, H) uint8 is bit for bit what training saw.
 
         Raises:
-            ValueError: it is not an image.
+            ValueError: it is not an image, or has values in another scale than the training images.
         """
-        pixels = to_rgb(image, self.white)
+        white = self.white_of(image.dtype)
+        pixels = to_rgb(self._in_range(image, white), white)
         height, width, _ = pixels.shape
         size = self.size(width, height)
         left, upper = self.place(size)
@@ -41,6 +47,34 @@ class Preparation:
         fitted = resize_bilinear(pixels, size, self.box(width, height))
         square[:, upper : upper + size[1], left : left + size[0]] = fitted.transpose(2, 0, 1)
         return square
+
+    def white_of(self, dtype: np.dtype) -> float:
+        """The value that is white in images of a type; 1 for floats where there were none in training.
+
+        Raises:
+            ValueError: the type is not one of images.
+        """
+        kind = kind_of(dtype)
+        foreign = kind == "floats" and bool(self.kinds) and "floats" not in self.kinds
+        return white_of(dtype) if self.white is None or kind == "8 bits" or foreign else self.white
+
+    def _in_range(self, image: np.ndarray, white: float) -> np.ndarray:
+        """The image, of which floats are at most white, if its values are in the scale of the training images."""
+        kind = kind_of(image.dtype)
+        if kind == "8 bits" or not image.size or not np.isfinite(image).all():  # what is not finite is refused later
+            return image
+        least, most = float(image.min()), float(image.max())
+        if kind == "integers" and self.kinds and "integers" not in self.kinds:
+            raise ValueError(
+                f"it has values of type {image.dtype}, from {least:g} to {most:g}, but training images had only "
+                f"{' and '.join(self.kinds)}: give it as uint8 from 0 to 255"
+            )
+        allowed = ROUNDING * white if kind == "floats" else 0.0
+        if least < -allowed or most > white + allowed:
+            raise ValueError(
+                f"it has values of type {image.dtype} from {least:g} to {most:g}, expected 0 to {white:.10g} (white)"
+            )
+        return image.clip(0, white) if kind == "floats" else image
 
     def place(self, size: tuple[int, int]) -> tuple[int, int]:
         """Left and upper edge of an image of this width and height in the square."""
@@ -82,6 +116,18 @@ def to_rgb(image: np.ndarray, white: float | None = None) -> np.ndarray:
         opaque = alpha.astype(np.uint32)
         colours = ((colours * opaque + 255 * (255 - opaque) + 127) // 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(colours, (*colours.shape[:2], 3)))
+
+
+def kind_of(dtype: np.dtype) -> Kind:
+    """The kind of the values of images of a type.
+
+    Raises:
+        ValueError: the type is not one of images.
+    """
+    white_of(dtype)
+    if dtype.kind == "f":
+        return "floats"
+    return "8 bits" if dtype.itemsize == 1 else "integers"
 
 
 def white_of(dtype: np.dtype) -> float:
