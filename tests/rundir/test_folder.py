@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json
+from duonas.core.files import read_json, write_json
 from duonas.core.plugin import load_plugin
 from duonas.core.processes import is_main_process
 from duonas.core.registry import find
@@ -475,3 +475,17 @@ def test_an_own_part_cannot_end_the_program(tmp_path, monkeypatch):
         end()
     with pytest.raises(SystemExit), RunFolder.open("run", RECIPE):
         sys.exit(3)  # the program's own
+
+
+def test_a_class_with_another_name_is_refused(tmp_path):
+    hashes = {"train": "1", "test": "2"}
+    with RunFolder.open(tmp_path / "run", Recipe()) as run:
+        run.hold_splits(hashes, ["a", "b"])
+        run.hold_splits(hashes, ["a", "b"])
+        assert run.split_hashes() == hashes
+        with pytest.raises(DuonasError, match=r"names of the classes changed since .* \('a' is gone and 'aa' is new\)"):
+            run.hold_splits(hashes, ["aa", "b"])
+        with pytest.raises(DuonasError, match=r"another order"):
+            run.hold_splits(hashes, ["b", "a"])
+        write_json(run.splits, hashes)  # of an earlier version
+        run.hold_splits(hashes, ["aa", "b"])

@@ -73,7 +73,7 @@ class Context:
         if self._splits is None:
             self.run.check_images(self.recipe)
         splits = self._splits or read_splits(self.recipe, self._progress)
-        self.run.hold_splits(splits.hashes)
+        self.run.hold_splits(splits.hashes, splits.class_names)
         self.run.relocate(self.recipe)
         return splits
 

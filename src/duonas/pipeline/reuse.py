@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_object, write_bytes
+from duonas.core.files import write_bytes
 from duonas.core.plugin import is_plugin
 from duonas.pipeline.context import Context
 from duonas.recipe.locations import identity
@@ -33,7 +33,7 @@ def adopt(context: Context, other: Path) -> None:
     RunFolder(other).check_sources(plugin_hashes(context.recipe, ("space", "train", "data")))
     if not RunFolder(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
-    if read_object(RunFolder(other).splits) != context.splits.hashes:
+    if RunFolder(other).split_hashes() != context.splits.hashes:
         data = to_tables(context.recipe)["data"]
         raise DuonasError(f"{other} was trained on other images than those of {data.get('path', data['name'])}.")
     trained = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import as_path, read_object, write_json, write_text
 from duonas.core.plugin import blamed, is_plugin, parts_of_run
 from duonas.core.processes import is_main_process
+from duonas.core.text import listed
 from duonas.recipe.locations import absolute, file_hashes, first_difference, gone, same_places
 from duonas.recipe.origin import run_parts
 from duonas.recipe.read import dumps, load
@@ -24,6 +25,8 @@ from duonas.rundir.lock import lock_run
 from duonas.rundir.log import RunLog
 from duonas.rundir.paths import RunPaths
 from duonas.rundir.stages import Records, StageRecords
+
+CLASSES = "class_names"  # beside the hashes in splits.json
 
 
 class RunFolder(RunPaths):
@@ -205,14 +208,16 @@ class RunFolder(RunPaths):
         if self.writes:
             self._log.truncate(stage, step)
 
-    def hold_splits(self, hashes: Mapping[str, str]) -> None:
-        """Store the splits' hashes where the run is new, and compare them where it is not.
+    def hold_splits(self, hashes: Mapping[str, str], class_names: Sequence[str] = ()) -> None:
+        """Store the splits' hashes and the names of the classes where the run is new; compare them where it is not.
 
         Raises:
-            DuonasError: the run began with other images, so what was trained on could now be tested on.
+            DuonasError: the run began with other images, so what was trained on could now be tested on, or a class had
+                another name.
         """
         if self.splits.exists():
             known = read_object(self.splits)
+            self._check_class_names(known.get(CLASSES, []), class_names)
             changed = [name for name in hashes if known.get(name) != hashes[name]]
             if changed:
                 raise DuonasError(
@@ -220,7 +225,29 @@ class RunFolder(RunPaths):
                     "images back, or start a new run with --out."
                 )
         elif self.writes:
-            write_json(self.splits, dict(hashes))
+            write_json(self.splits, dict(hashes) | {CLASSES: list(class_names)})
+
+    def split_hashes(self) -> dict[str, Any]:
+        """The splits' hashes by name; as ``hold_splits`` stored them.
+
+        Raises:
+            DuonasError: the file that holds them is damaged.
+        """
+        known = read_object(self.splits)
+        known.pop(CLASSES, None)
+        return known
+
+    def _check_class_names(self, before: Any, now: Sequence[str]) -> None:
+        """Refuse other names than the run began with; a run of an earlier version noted none."""
+        if not isinstance(before, list) or not before or not now or before == list(now):
+            return
+        lost = listed([repr(name) for name in before if name not in now], 3)
+        new = listed([repr(name) for name in now if name not in before], 3)
+        what = " and ".join(filter(None, [lost and f"{lost} is gone", new and f"{new} is new"])) or "another order"
+        raise DuonasError(
+            f"the names of the classes changed since {self.folder} began ({what}): undo that, or start a "
+            "new run with --out."
+        )
 
     def check_images(self, recipe: Recipe) -> None:
         """Say how to go on where the images that the run began with are not there any more.
