@@ -9,13 +9,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from duonas.core.errors import DuonasError
 from duonas.data.listing import Listing
-from duonas.data.sources._layout import list_classes, split_name
+from duonas.data.sources._layout import list_classes
 
 EMPTY = None
 
@@ -66,15 +64,74 @@ def test_split_folders_by_their_usual_names(tmp_path: Path, train: str, val: str
     assert not listing.problems and not listing.skipped
 
 
-@given(st.sampled_from(["train", "training", "val", "valid", "validation", "dev", "test", "testing"]), st.data())
-def test_names_of_splits_are_known_in_any_case(name: str, data: st.DataObject) -> None:
-    upper = data.draw(st.lists(st.booleans(), min_size=len(name), max_size=len(name)))
-    written = "".join(letter.upper() if up else letter for letter, up in zip(name, upper, strict=True))
-    assert (
-        split_name(written)
-        == split_name(name)
-        == {"d": "val", "v": "val"}.get(name[0], name[:5] if name[1] == "r" else "test")
-    )
+@pytest.mark.parametrize(
+    ("train", "other", "split"),
+    [
+        ("train_set", "test_set", "test"),
+        ("training_set", "test_set", "test"),
+        ("Train Set", "Test Set", "test"),
+        ("trainset", "valset", "val"),
+        ("train2017", "val2017", "val"),
+        ("seg_train", "seg_test", "test"),
+        ("pets-train", "pets-dev", "val"),
+        ("train", "eval", "val"),
+        ("train", "holdout", "test"),
+        ("train", "hold-out", "test"),
+        ("train", "tests", "test"),
+        ("trainImages", "testImages", "test"),
+    ],
+)
+@pytest.mark.parametrize("doubled", [False, True])
+def test_split_folders_by_names_like_these(tmp_path: Path, train: str, other: str, split: str, doubled: bool) -> None:
+    for top in (train, other):
+        inner = f"{top}/{top}" if doubled else top
+        grown(tmp_path, f"{inner}/cat/1.png", f"{inner}/dog/2.png")
+    listing = list_classes(tmp_path)
+    assert counts(listing) == {(each, name): 1 for each in ("train", split) for name in ("cat", "dog")}
+    assert not listing.problems and not listing.skipped
+
+
+def test_an_empty_class_folder_of_a_doubled_split_is_an_error(tmp_path: Path) -> None:
+    grown(tmp_path, "train/train/cat/1.png", "train/train/dog/2.png", "train/train/eel/", "test/cat/3.png", "test/dog/")
+    assert kinds(list_classes(tmp_path)) == [("empty class", True)] * 2
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (
+            ("fold0/a/1.png", "fold0/b/2.png", "fold1/a/3.png", "fold1/b/4.png"),
+            "hold folders of the same names .a, b.: ",
+        ),
+        (
+            ("train/a/1.png", "train/b/2.png", "unlabeled/3.png"),
+            "train is named after a split and holds folders .a, b., ",
+        ),
+        (("test/a/1.png", "cat/2.png", "dog/3.png"), "test is named after a split and holds folders"),
+        (("train/1.png", "test/2.png"), "named after splits, but no class folders"),
+        (("a_train/1.png", "a_test/2.png", "b_train/1.png", "b_test/2.png"), "differ in the name of a split alone"),
+        (
+            ("rgb/train/a/1.png", "rgb/test/b/2.png", "rgb/train/b/1.png", "mask/train/a/1.png", "mask/train/b/2.png"),
+            "hold splits of a, b; did you mean data.path",
+        ),
+    ],
+)
+def test_what_could_be_splits_or_classes_is_refused_and_can_be_said(
+    tmp_path: Path, paths: tuple[str, ...], message: str
+) -> None:
+    grown(tmp_path, *paths)
+    with pytest.raises(DuonasError, match=rf"{message}.*\[data\] layout = 'classes'"):
+        list_classes(tmp_path)
+    listing = list_classes(tmp_path, "classes")
+    assert set(listing.class_names) == {Path(path).parts[0] for path in paths} and set(listing.splits) == {""}
+    assert len(listing) == len(paths)
+
+
+def test_classes_of_another_case_than_in_train_are_errors(tmp_path: Path) -> None:
+    grown(tmp_path, "train/Cat/1.png", "train/Dog/2.png", "test/cat/3.png", "test/dog/4.png", "extra/cat/5.png")
+    listing = list_classes(tmp_path)
+    assert kinds(listing) == [("not a split", False), ("unknown class", True), ("unknown class", True)]
+    assert "did you mean 'Cat'?" in listing.problems[1].message
 
 
 def test_a_class_that_is_called_train_is_a_class(tmp_path: Path) -> None:
@@ -90,6 +147,23 @@ def test_in_split_folders_a_class_may_be_called_train(tmp_path: Path) -> None:
 def test_splits_inside_of_the_class_folders(tmp_path: Path) -> None:
     listing = list_classes(grown(tmp_path, "cat/train/1.png", "cat/test/2.png", "dog/Train/3.png", "dog/valid/4.png"))
     assert counts(listing) == {("train", "cat"): 1, ("test", "cat"): 1, ("train", "dog"): 1, ("val", "dog"): 1}
+
+
+@pytest.mark.parametrize("odd", ["cat/cover.png", "cat/extra/1.png", "cat/extra/train/1.png"])
+def test_one_odd_file_does_not_mix_test_images_into_train(tmp_path: Path, odd: str) -> None:
+    grown(tmp_path, "cat/train/1.png", "cat/test/2.png", "dog/train/3.png", "dog/test/4.png", odd)
+    listing = list_classes(tmp_path)
+    assert counts(listing) == {(split, name): 1 for split in ("train", "test") for name in ("cat", "dog")}
+    assert kinds(listing) == [("no split", False)] and listing.problems[0].names == (str(tmp_path / odd),)
+    assert reasons(listing, tmp_path) == {odd: "beside split folders"}
+
+
+@pytest.mark.parametrize("odd", ["eel/test/5.png", "eel/5.png"])
+def test_a_class_without_a_train_folder_is_said(tmp_path: Path, odd: str) -> None:
+    grown(tmp_path, "cat/train/1.png", "cat/test/2.png", "dog/train/3.png", "dog/test/4.png", odd)
+    listing = list_classes(tmp_path)
+    assert listing.class_names == ("cat", "dog") and len(listing) == 4
+    assert listing.problems[-1].error and "eel" in listing.problems[-1].message
 
 
 def test_other_folders_inside_of_class_folders_are_of_the_class(tmp_path: Path) -> None:
@@ -137,6 +211,21 @@ def test_two_folders_of_one_split_are_refused(tmp_path: Path) -> None:
 def test_a_folder_around_the_class_folders_is_hinted_at(tmp_path: Path) -> None:
     with pytest.raises(DuonasError, match=r"only one class, 'all'; .* did you mean data\.path = '.*/all'\?"):
         list_classes(grown(tmp_path, "all/cat/1.png", "all/dog/2.png"))
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ("train/a/1.png", "train/b/2.png"),
+        ("train/a/1.png", "train/b/2.png", "test/a/1.png"),
+        ("a/train/1.png", "a/test/1.png", "b/train/2.png"),
+    ],
+)
+@pytest.mark.parametrize("inside", ["images", "all/images"])
+def test_a_folder_around_any_layout_is_hinted_at(tmp_path: Path, paths: tuple[str, ...], inside: str) -> None:
+    grown(tmp_path, *(f"{inside}/{path}" for path in paths), "cover.png")
+    with pytest.raises(DuonasError, match=rf"did you mean data\.path = '[^']*/{inside}'"):
+        list_classes(tmp_path)
 
 
 @pytest.mark.parametrize("suffix", ["jfif", "JPE", "jpeg", "avif", "heic", "HEIC", "qoi", "jp2", "svg", "CR2"])

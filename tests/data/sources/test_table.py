@@ -134,6 +134,14 @@ def test_splits_are_a_column_or_the_names_of_the_files(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_splits_may_be_any_word_of_the_names_of_files(tmp_path: Path) -> None:
+    images(tmp_path, *FILES, "d.png")
+    folder = tmp_path / "tables"
+    write(folder / "annotations_train.csv", ROWS)
+    write(folder / "mnist_test.csv", [{"file_name": "d.png", "label": "cat"}])
+    assert listed(folder, images=str(tmp_path)).splits.tolist() == ["train"] * 3 + ["test"]
+
+
 def test_values_that_are_no_splits_are_refused(tmp_path: Path) -> None:
     rows = [row | {"split": str(i)} for i, row in enumerate(ROWS)]
     with pytest.raises(DuonasError, match=r"has the split '0'; expected one of train, .*split_column = 'none'"):

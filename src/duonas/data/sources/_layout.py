@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.text import plural
+from duonas.core.text import listed, plural
 from duonas.data.listing import Listing, Problem, Skipped
+from duonas.data.sources._split_names import split_folders, split_name, split_pairs
 from duonas.data.sources._walk import OURS, Found, find_images, is_utf8, shown
 
-SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+AS_CLASSES = "set [data] layout = 'classes'"
+SHOWN = 4  # names of folders in a message
 
 
 @dataclass(frozen=True)
@@ -42,27 +41,56 @@ class Member:
         return unicodedata.normalize("NFC", self.folder.name)
 
 
-def split_name(name: str) -> str:
-    """The split that a folder, a file or a value is named after, in any case: train, val or test; else ``""``."""
-    return SPLIT_NAMES.get(name.strip().lower(), "")
+@dataclass(frozen=True)
+class Top:
+    """A first folder.
+
+    Args:
+        name: its name.
+        images: the images below it, relative to the data folder, sorted.
+    """
+
+    name: str
+    images: list[Path]
+
+    @property
+    def depth(self) -> int:
+        """How many folders are above its class folders, if it is a split: 2 for train/train/CLASS, as archives have."""
+        inner = {path.parts[1] for path in self.images if len(path.parts) > 2}
+        doubled = inner == {self.name} and any(len(path.parts) > 3 for path in self.images)
+        return 2 if doubled else 1
+
+    @property
+    def names(self) -> set[str]:
+        """The folders in it, in small letters: the names of classes, if it is a split."""
+        return {path.parts[self.depth].casefold() for path in self.images if len(path.parts) > self.depth + 1}
+
+    @property
+    def loose(self) -> list[Path]:
+        """The images in it that are in none of these."""
+        return [path for path in self.images if len(path.parts) <= self.depth + 1]
 
 
-def list_classes(root: Path) -> Listing:
+def list_classes(root: Path, layout: str = "auto") -> Listing:
     """List the images of a folder by class and, where it has them, by split.
 
     The layouts are ``CLASS/*``, ``SPLIT/CLASS/*`` and ``CLASS/SPLIT/*``; images may lie deeper.
 
+    Args:
+        root: the folder.
+        layout: ``"classes"``: its folders are classes, whatever they are called; ``"auto"``: it may have splits.
+
     Raises:
-        DuonasError: no layout fits, or there are fewer than two classes.
+        DuonasError: no layout fits, more than one does, or there are fewer than two classes.
     """
     found = find_images(root)
     problems: list[Problem] = []
-    members = _members(root, found, problems)
+    members = _members(root, found, layout, problems)
     _check_names(root, members, problems)
     members = [member for member in members if is_utf8(member.folder)]
     _check_empty(root, found, members, problems)
     class_names = tuple(sorted({member.class_name for member in members if member.split not in ("val", "test")}))
-    _check_count(root, class_names, members)
+    _check_count(root, class_names, layout)
     _check_known(root, members, class_names, problems)
     _check_spellings(root, members, problems)
     numbers = {name: number for number, name in enumerate(class_names)}
@@ -79,69 +107,139 @@ def list_classes(root: Path) -> Listing:
     )
 
 
-def _members(root: Path, found: Found, problems: list[Problem]) -> list[Member]:
+def _members(root: Path, found: Found, layout: str, problems: list[Problem]) -> list[Member]:
     """The images in class folders; of others there is a warning."""
     loose = [path for path in found.images if len(path.parts) == 1]
-    inside = [path for path in found.images if len(path.parts) > 1]
-    if _is_split(root, inside):
-        members, more = _in_splits(root, inside, problems)
-        loose += more
+    tops = [Top(name, list(paths)) for name, paths in groupby(found.images, lambda path: path.parts[0])]
+    tops = [top for top in tops if len(top.images[0].parts) > 1]
+    if layout == "classes":
+        members = [Member(path, Path(top.name), "") for top in tops for path in top.images]
+    elif splits := _splits(root, tops):
+        members = _in_splits(root, tops, splits, problems)
+        loose += [path for top in tops if top.name in splits for path in top.loose]
     else:
-        members = _in_classes(inside)
-    if loose:
-        are = "is" if len(loose) == 1 else "are"
-        message = f"{plural(len(loose), 'image')} in no class folder, so without a label, {are} not used"
-        problems.append(Problem("no class", message, tuple(shown(root / path) for path in loose)))
-        found.skipped += [Skipped(shown(root / path), "in no class folder") for path in loose]
+        members, unused = _in_classes(root, tops)
+        _leave_out(root, unused, "no split", "beside split folders, but in none", found, problems)
+    _leave_out(root, loose, "no class", "in no class folder, so without a label,", found, problems)
     return members
 
 
-def _is_split(root: Path, images: Sequence[Path]) -> bool:
-    """Whether the first folders are splits: a class that happens to be called train, beside others, is a class.
+def _leave_out(
+    root: Path, images: Sequence[Path], kind: str, where: str, found: Found, problems: list[Problem]
+) -> None:
+    if images:
+        are = "is" if len(images) == 1 else "are"
+        message = f"{plural(len(images), 'image')} {where} {are} not used"
+        problems.append(Problem(kind, message, tuple(shown(root / path) for path in images)))
+        found.skipped += [Skipped(shown(root / path), where.split(",")[0]) for path in images]
+
+
+def _splits(root: Path, tops: Sequence[Top]) -> dict[str, str]:
+    """The first folders that are splits, with the split of each; empty where they are classes.
+
+    A class that happens to be called train, beside others, is a class; but nothing is guessed where a folder that is
+    named after a split holds folders, or where all hold folders of the same names.
 
     Raises:
-        DuonasError: all folders are named after splits, but there are no class folders to train on.
+        DuonasError: they could be either, or there are no class folders to train on.
     """
-    classes: dict[str, set[str]] = defaultdict(set)
-    for path in images:
-        classes[path.parts[0]] |= {path.parts[1]} if len(path.parts) > 2 else set()
-    train = {name for top, names in classes.items() if split_name(top) == "train" for name in names}
-    others = [top for top in classes if not split_name(top)]
+    _check_pairs(root, tops)
+    splits = split_folders(top.name for top in tops)
+    train = {name for top in tops if splits.get(top.name) == "train" for name in top.names}
+    others = [top.name for top in tops if top.name not in splits]
     if train and not others:
-        return True
-    if classes and not others:
-        tops = " and ".join(sorted(classes))
+        return splits
+    if splits and not others:
         raise DuonasError(
-            f"{root} has the folders {tops}, which are named after splits, but no class folders to train on; expected "
-            "train/CLASS/*.jpg (for labels in a table: [data] name = 'table')."
+            f"{root} has the folders {_listed(splits)}, which are named after splits, but no class folders to train "
+            "on; expected train/CLASS/*.jpg (for labels in a table: [data] name = 'table'; if they are classes, "
+            f"{AS_CLASSES})."
         )
-    return any(train & names for top, names in classes.items() if split_name(top) in ("val", "test"))
+    if any(train & top.names for top in tops if splits.get(top.name) in ("val", "test")):
+        return splits
+    for top in tops:
+        if top.name in splits and len(top.loose) * 2 < len(top.images):
+            raise DuonasError(
+                f"{root / top.name} is named after a split and holds folders ({_listed(top.names)}), but beside it are "
+                f"{_listed(others)}: name them train, val or test or move them elsewhere if it is a split; if all are "
+                f"classes, {AS_CLASSES}."
+            )
+    _check_alike(root, tops)
+    return {}
 
 
-def _in_splits(root: Path, images: Sequence[Path], problems: list[Problem]) -> tuple[list[Member], list[Path]]:
-    """The images of ``SPLIT/CLASS/*``, and those in no class folder."""
-    tops = sorted({path.parts[0] for path in images})
+def _check_pairs(root: Path, tops: Sequence[Top]) -> None:
+    """Refuse folders such as cat_train, cat_test, dog_train and dog_test."""
+    pairs = split_pairs(top.name for top in tops)
+    if len(pairs) > 1:
+        first = _listed(pairs[0])
+        raise DuonasError(
+            f"the folders {first} of {root} differ in the name of a split alone, and others do, too; expected "
+            f"train/CLASS/*.jpg and test/CLASS/*.jpg (if each is a class, {AS_CLASSES})."
+        )
+
+
+def _check_alike(root: Path, tops: Sequence[Top]) -> None:
+    """Refuse folders that all hold folders of the same names, which are no splits of classes."""
+    if len(tops) < 2:
+        return
+    same = set.intersection(*(top.names for top in tops))
+    if len(same) > 1 and not any(map(split_name, same)):
+        raise DuonasError(
+            f"all folders of {root} ({_listed([top.name for top in tops])}) hold folders of the same names "
+            f"({_listed(same)}): if these are the classes, name the folders above train, val or test, or set data.path "
+            f"to one of them; if {tops[0].name} is a class, {AS_CLASSES}."
+        )
+
+
+def _in_splits(root: Path, tops: Sequence[Top], splits: Mapping[str, str], problems: list[Problem]) -> list[Member]:
+    """The images of ``SPLIT/CLASS/*``, also of ``SPLIT/SPLIT/CLASS/*``."""
     for split in ("train", "val", "test"):
-        same = [top for top in tops if split_name(top) == split]
+        same = [name for name, each in splits.items() if each == split]
         if len(same) > 1:
             raise DuonasError(f"{root} has both {' and '.join(same)}, which are names of one split; keep one of them.")
+    members = []
     for top in tops:
-        if not split_name(top):
-            unused = [shown(root / path) for path in images if path.parts[0] == top]
-            message = f"the folder {shown(root / top)} is beside train, but no split: its images are not used"
-            problems.append(Problem("not a split", message, tuple(unused)))
-    chosen = [path for path in images if split_name(path.parts[0])]
-    members = [Member(path, Path(*path.parts[:2]), split_name(path.parts[0])) for path in chosen if len(path.parts) > 2]
-    return members, [path for path in chosen if len(path.parts) == 2]
+        if top.name in splits:
+            members += [
+                Member(path, Path(*path.parts[: top.depth + 1]), splits[top.name])
+                for path in top.images
+                if len(path.parts) > top.depth + 1
+            ]
+        else:
+            unused = tuple(shown(root / path) for path in top.images)
+            message = f"the folder {shown(root / top.name)} is beside train, but no split: its images are not used"
+            problems.append(Problem("not a split", message, unused))
+    return members
 
 
-def _in_classes(images: Sequence[Path]) -> list[Member]:
-    """The images of ``CLASS/*``, or of ``CLASS/SPLIT/*`` where all class folders have splits and no other images."""
-    inner: dict[str, set[str]] = defaultdict(set)
-    for path in images:
-        inner[path.parts[0]].add(split_name(path.parts[1]) if len(path.parts) > 2 else "")
-    split = all("train" in names and "" not in names for names in inner.values())
-    return [Member(path, Path(path.parts[0]), split_name(path.parts[1]) if split else "") for path in images]
+def _in_classes(root: Path, tops: Sequence[Top]) -> tuple[list[Member], list[Path]]:
+    """The images of ``CLASS/*``, or of ``CLASS/SPLIT/*``, and those that are then in no split.
+
+    Raises:
+        DuonasError: the split folders of all classes hold folders of the same names, so these are the classes.
+    """
+    members = [Member(path, Path(top.name), _second(path)) for top in tops for path in top.images]
+    found = {member.split for member in members}
+    if "train" not in found or not found & {"val", "test"}:
+        return [replace(member, split="") for member in members], []
+    below = [{path.parts[2] for path in top.images if _second(path) and len(path.parts) > 3} for top in tops]
+    same = set.intersection(*below) if len(tops) > 1 else set()
+    if len(same) > 1:
+        raise DuonasError(
+            f"all folders of {root} ({_listed([top.name for top in tops])}) hold splits of {_listed(same)}; did you "
+            f"mean data.path = {str(root / tops[0].name)!r}? If {tops[0].name} is a class, {AS_CLASSES}."
+        )
+    return [member for member in members if member.split], [member.path for member in members if not member.split]
+
+
+def _second(path: Path) -> str:
+    """The split that the folder in a class folder is named after."""
+    return split_name(path.parts[1]) if len(path.parts) > 2 else ""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return listed(sorted(shown(Path(name)) for name in names), SHOWN)
 
 
 def _check_names(root: Path, members: Iterable[Member], problems: list[Problem]) -> None:
@@ -153,16 +251,23 @@ def _check_names(root: Path, members: Iterable[Member], problems: list[Problem])
 def _check_empty(root: Path, found: Found, members: Sequence[Member], problems: list[Problem]) -> None:
     """Class folders without images; a folder that holds only runs of duonas is not one."""
     full = {member.folder for member in members}
-    depth = 2 if any(len(folder.parts) == 2 for folder in full) else 1
+    tops = {folder.parts[0]: len(folder.parts) for folder in full}
+    depth = max(tops.values(), default=1)
     for folder in found.folders:
-        if len(folder.parts) != depth or folder in full or not is_utf8(folder):
+        if len(folder.parts) != tops.get(folder.parts[0], depth) or folder in full or not is_utf8(folder):
             continue
-        if depth == 2 and not split_name(folder.parts[0]):
+        if depth > 1 and folder.parts[0] not in tops and not split_name(folder.parts[0]):
             continue
         if _is_ours(root, folder, found):
             found.skipped.append(Skipped(shown(root / folder), OURS))
         else:
-            message = f"the class folder {shown(root / folder)} is empty; expected images such as .png or .jpg in it"
+            inside = any(folder in path.parents for path in found.images)
+            what = (
+                "has images, but none in a split folder such as train"
+                if inside
+                else "is empty; expected images such as .png or .jpg in it"
+            )
+            message = f"the class folder {shown(root / folder)} {what}"
             problems.append(Problem("empty class", message, error=True))
 
 
@@ -172,13 +277,26 @@ def _is_ours(root: Path, folder: Path, found: Found) -> bool:
     return left or any(folder in ours.parents for ours in found.ours)
 
 
-def _check_count(root: Path, class_names: Sequence[str], members: Sequence[Member]) -> None:
+def _check_count(root: Path, class_names: Sequence[str], layout: str) -> None:
     if not class_names:
         raise DuonasError(f"{root} has no class folders; expected one subfolder of images per class.")
     if len(class_names) == 1:
-        deeper = {member.path.parts[1] for member in members if len(member.path.parts) > 2 and not member.split}
-        hint = f"; did you mean data.path = {str(root / class_names[0])!r}?" if len(deeper) > 1 else ""
-        raise DuonasError(f"{root} has only one class, {class_names[0]!r}; a classifier needs at least two{hint}.")
+        inner = _layout_within(root / class_names[0], layout)
+        hint = f"; did you mean data.path = {str(inner)!r}?" if inner else "."
+        raise DuonasError(f"{root} has only one class, {class_names[0]!r}; a classifier needs at least two{hint}")
+
+
+def _layout_within(folder: Path, layout: str) -> Path | None:
+    """The folder, or the only one in it, that has classes."""
+    if not folder.is_dir():
+        return None
+    try:
+        list_classes(folder, layout)
+    except DuonasError:
+        inner = find_images(folder).images
+        tops = {path.parts[0] for path in inner if len(path.parts) > 1}
+        return _layout_within(folder / tops.pop(), layout) if len(tops) == 1 else None
+    return folder
 
 
 def _check_known(root: Path, members: Iterable[Member], class_names: Sequence[str], problems: list[Problem]) -> None:

@@ -15,8 +15,8 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.text import plural
 from duonas.data.lazy import Concatenated, Subset
 from duonas.data.listing import Listing, Problem, Skipped
-from duonas.data.sources._layout import SPLIT_NAMES, split_name
 from duonas.data.sources._rows import LINES, NO_SPLIT, PARQUET, SUFFIXES, TEXT, Columns, Rows, read_rows
+from duonas.data.sources._split_names import SPLIT_NAMES, split_in_name, split_name
 from duonas.data.sources._walk import find_images, shown
 
 METADATA = "metadata"  # Hugging Face's ImageFolder has a table of this name beside the images
@@ -76,12 +76,11 @@ def _tables(path: Path) -> list[Path]:
 
 
 def _split_of_file(path: Path, file: Path) -> str:
-    """The split that a file such as ``train-00000-of-00001.parquet`` or ``test/metadata.csv`` is named after."""
+    """The split that a file such as ``labels_train.csv`` or ``test/metadata.csv`` is named after."""
     if file == path:
         return ""
     inside = file.relative_to(path)
-    first = re.split(r"[-_. ]", inside.stem)[0]
-    return next(filter(None, map(split_name, (first, *reversed(inside.parts[:-1])))), "")
+    return split_in_name(inside.stem) or next(filter(None, map(split_name, reversed(inside.parts[:-1]))), "")
 
 
 def _splits(files: Sequence[Path], tables: Sequence[Rows], owners: Sequence[str]) -> list[str]:

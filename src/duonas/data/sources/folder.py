@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from duonas.core.errors import DuonasError
 from duonas.core.fields import Location
@@ -18,8 +18,9 @@ from duonas.data.sources._layout import list_classes
 class Folder(Source):
     """Images from ``path/CLASS/*``, or from ``path/train/CLASS/*`` and beside it val and test, where they exist.
 
-    Splits may be called train or training, val, valid, validation or dev, and test or testing, in any case. Class names
-    are the sorted names of the folders; images may be in subfolders of a class folder.
+    Splits may be called train or training; val, valid, validation, dev or eval; test, tests, testing or holdout; in any
+    case, and also train_set, or seg_train beside seg_test. Class names are the sorted names of the folders; images may
+    be in subfolders of a class folder.
     """
 
     @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Folder(Source):
         name: str = "folder"
         path: Annotated[str | None, Location()] = None
         """Folder with one subfolder of images per class, or with train, val and test folders of such."""
+        layout: Literal["auto", "classes"] = "auto"
+        """classes: each folder in path is a class, also one that is called train or test; auto: these are splits."""
 
     def list(self) -> Listing:
         """List the images.
@@ -36,7 +39,7 @@ class Folder(Source):
         Raises:
             DuonasError: the folder is missing or has another layout.
         """
-        return list_classes(self._root())
+        return list_classes(self._root(), self.options.layout)
 
     def _root(self) -> Path:
         if self.options.path is None:
