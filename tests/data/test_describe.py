@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,6 +74,17 @@ def test_a_split_that_came_with_the_data_is_marked():
     listing = listed({"cat": 400, "dog": 400})
     listing = replace(listing, splits=np.tile(["", "", "", "test"], 200))
     assert "came with the data     no     no     no    yes" in str(report_data(inspected(listing)))
+    came = replace(
+        listing, splits=np.tile(["train", "train", "train", "test"], 200), root=Path("t"), table=Path("t/a.csv")
+    )
+    report = report_data(inspected(came))
+    assert [cell.strip() for cell in str(report).splitlines()[7].split("  ") if cell] == [
+        "came with the data", "yes", "from train", "from train", "yes",
+    ]  # fmt: skip
+    assert "\ntable: t/a.csv\n" in str(report) and "of t/a.csv in 2 classes" in data(report.to_json()).intro
+    assert [row[5] for row in data(report.to_json()).splits.rows] == [
+        "the data set's own", "split off train", "split off train", "the data set's own",
+    ]  # fmt: skip
 
 
 def test_of_many_classes_the_largest_and_the_smallest_are_listed():

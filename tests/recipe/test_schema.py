@@ -203,7 +203,8 @@ def test_whole_numbers_serve_as_numbers():
         ("data.name=3", r"\[data\] name must be text, got 3"),
         (
             "data.path=here",
-            r"\[data\] has no key 'path': it is a key of \[data\] name = 'cifar10', but here that is 'di",
+            r"\[data\] has no key 'path': it is a key of \[data\] name = 'folder', 'table', 'cifar10' or 'cifar100', "
+            "but here that is 'digits'",
         ),
         ("data.val=1.5", r"\[data\] val must be below 1, got 1.5"),
         ("data.magnitude=31", r"\[data\] magnitude must be at most 30, got 31"),
@@ -221,7 +222,7 @@ def test_whole_numbers_serve_as_numbers():
         ("train.rule=sandwhich", r"\[train\] rule has no choice 'sandwhich': did you mean 'sandwich'\?"),
         (
             "train.phases.depth=0.5",
-            r"\[train\] has no key 'phases': it is a key of \[train\] rule = 'hybrid', but here ",
+            r"\[train\] has no key 'phases': it is a key of \[train\] rule = 'hybrid' or 'progressive', but here ",
         ),
         (
             "space.channels=4",
@@ -444,3 +445,10 @@ def test_where_a_run_goes(tmp_path, monkeypatch):
     assert str(default_folder("quickstart")) == "runs/quickstart"
     assert str(default_folder("mine.toml")) == "runs/mine"
     assert str(default_folder("done")) == "done"
+
+
+def test_a_recipe_is_called_by_its_images() -> None:
+    assert parse({}).summary == "digits images, mobilenet space, nested pairs"
+    for name, path, called in (("table", "a/labels.csv", "images of labels.csv"), ("folder", "..", "images of ..")):
+        assert parse({"data": {"name": name, "path": path}}).summary.startswith(f"{called}, ")
+    assert parse({"data": {"name": "cifar10", "path": "shards"}}).summary.startswith("cifar10 images, ")

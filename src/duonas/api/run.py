@@ -178,7 +178,7 @@ class Run(PathLike[str]):
     def _summary(self) -> list[str]:
         recipe, done = self.recipe, self.stages
         lines = [
-            f"{recipe.data.name} images, {recipe.space.name} space, {recipe.pair.coupling} pairs",
+            recipe.summary,
             f"finished: {', '.join(done) or 'nothing yet'}",
         ]
         return [*lines, *self._figures()] if "measure" in done else lines

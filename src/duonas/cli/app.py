@@ -361,8 +361,7 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
         recipe = load(name, overrides or (), new=folder != default_folder(name))
         console = _console()
         if is_main_process():
-            what = f"{recipe.data.name} images, {recipe.space.name} space, {recipe.pair.coupling} pairs: {folder}"
-            console.print(what, markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{recipe.summary}: {folder}", markup=False, highlight=False, soft_wrap=True)
         from duonas.pipeline import stages  # after the recipe is validated, since this loads torch
 
         progress = watch(console) if is_main_process() else Silent()

@@ -34,6 +34,7 @@ class Kind:
         key: the recipe's key for a part of this kind, such as ``[search] strategy``.
         about: one sentence on what such a part does.
         refused: names of parts that do not exist although a user may expect them, each with the reason.
+        general: names of parts for any case, which a hint names before those for a special one.
     """
 
     name: str
@@ -42,12 +43,16 @@ class Kind:
     key: str
     about: str
     refused: Mapping[str, str] = field(default_factory=dict)
+    general: tuple[str, ...] = ()
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("source", "duonas.data.sources", "duonas.data.source:Source", "[data] name", "Reads a data set."),
+        Kind(
+            "source", "duonas.data.sources", "duonas.data.source:Source", "[data] name", "Reads a data set.",
+            general=("folder", "table"),
+        ),
         Kind(
             "augmentation", "duonas.data.augmentations", "duonas.data.augmentation:Augmentation",
             "[data] augmentations", "Varies training images; the shipped ones are switched on by their keys in [data].",

@@ -53,11 +53,13 @@ class Part:
         total: all images of the part.
         classes: its images by class (K,), in the order of the class names.
         own: whether the data set came with this split.
+        origin: the split of the data set that its images come from; empty where they come from several or from none.
     """
 
     total: Group
     classes: tuple[Group, ...]
     own: bool = False
+    origin: str = ""
 
     @property
     def images(self) -> int:
@@ -86,7 +88,9 @@ def count(listing: Listing, facts: ImageFacts, rows: np.ndarray, split: str = ""
     counts = np.bincount(listing.labels[rows], minlength=len(listing.class_names))
     classes = [_group(facts, each) for each in np.split(order, np.cumsum(counts)[:-1])]
     own = bool(split) and bool((listing.splits[rows] == split).any())
-    return Part(_group(facts, rows), tuple(classes[: len(listing.class_names)]), own)
+    origins = set(listing.splits[rows].tolist())
+    origin = next(iter(origins)) if len(origins) == 1 else ""
+    return Part(_group(facts, rows), tuple(classes[: len(listing.class_names)]), own, origin)
 
 
 def certifies(split: str, images: int) -> dict[str, float]:

@@ -48,13 +48,15 @@ def counts(report: DataReport) -> Iterator[str]:
     rows.append(["largest class", *(f"{part.majority_share:.1%}" for part in columns.values())])
     rows.append(["accuracy ± points", *(_margin(name, part) for name, part in columns.items())])
     rows.append(["highest floor", *(_floor(name, part) for name, part in columns.items())])
-    rows.append(["came with the data", *("yes" if part.own else "no" for part in columns.values())])
+    rows.append(["came with the data", *map(_came, columns.values())])
     yield from _aligned(rows)
 
 
 def formats(report: DataReport) -> Iterator[str]:
     """Sizes and modes of all images, and what becomes of them."""
-    if report.root is not None:
+    if report.table is not None:
+        yield f"table: {readable(str(report.table))}"
+    elif report.root is not None:
         yield f"folder: {readable(str(report.root))}"
     total, side = report.whole.total, report.preparation.image_size
     yield f"sizes: {_sizes(total)}" if total.images else "sizes: no image can be read"
@@ -108,6 +110,13 @@ def _shown(counts: Sequence[int]) -> Iterator[int | None]:
     yield from falling[: MOST // 2]
     yield None
     yield from falling[len(falling) - MOST // 2 :]
+
+
+def _came(part: Part) -> str:
+    """Whether a split came with the data, or else what it was drawn from."""
+    if part.own:
+        return "yes"
+    return f"from {part.origin}" if part.origin else "no"
 
 
 def _margin(name: str, part: Part) -> str:

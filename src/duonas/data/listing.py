@@ -53,6 +53,7 @@ class Listing:
         splits: (N,) of ``OWN_SPLITS``, or ``""`` for images that are to be split.
         class_names: (K,).
         root: folder of the data, or ``None``.
+        table: file that names or holds the images, or a folder of such files, or ``None``.
         skipped: files that are not used.
         problems: found so far.
     """
@@ -63,6 +64,7 @@ class Listing:
     splits: np.ndarray
     class_names: tuple[str, ...]
     root: Path | None = None
+    table: Path | None = None
     skipped: tuple[Skipped, ...] = ()
     problems: tuple[Problem, ...] = ()
 

@@ -39,6 +39,7 @@ class DataReport:
         problems: errors, which stop a run, then warnings.
         can_skip: whether some of the errors concern what ``on_error = "skip"`` would leave out.
         root: the folder of the data, which the names of files are relative to; ``None`` if there is none.
+        table: the table, or folder of tables, of the images; ``None`` if there is none.
     """
 
     class_names: tuple[str, ...]
@@ -53,6 +54,7 @@ class DataReport:
     problems: tuple[Problem, ...]
     can_skip: bool = False
     root: Path | None = None
+    table: Path | None = None
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -67,12 +69,14 @@ class DataReport:
     def to_json(self) -> dict[str, Any]:
         """Everything as JSON, with all names; fractions are in [0, 1] and sizes in pixels."""
         splits = {
-            name: self._part_json(part) | {"own": part.own, "certifies": certifies(name, part.images)}
+            name: self._part_json(part)
+            | {"own": part.own, "origin": part.origin, "certifies": certifies(name, part.images)}
             for name, part in self.splits.items()
         }
         found: dict[str, Any] = _readable({
             "version": VERSION,
             "root": None if self.root is None else str(self.root),
+            "table": None if self.table is None else str(self.table),
             "image_size": self.preparation.image_size,
             "resize": self.preparation.resize,
             "class_names": self.class_names,
@@ -128,6 +132,7 @@ def report_data(inspected: Inspected, *, balanced: bool = False) -> DataReport:
         problems=tuple(sorted(problems, key=lambda problem: not problem.error)),
         can_skip=inspected.can_skip,
         root=listing.root,
+        table=listing.table,
     )
 
 

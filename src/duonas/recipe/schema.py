@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,7 +19,7 @@ from duonas.baselines.options import BaselineOptions
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count
 from duonas.core.plugin import is_plugin
-from duonas.core.registry import source_hash
+from duonas.core.registry import KINDS, source_hash
 from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
@@ -83,6 +84,14 @@ class Recipe(Whole):
             options = read_options(base, tables[name], name, joining(name, tables))
             object.__setattr__(self, name, options)
         _check_together(self)
+
+    @property
+    def summary(self) -> str:
+        """Images, space and kind of pair in a few words, such as ``digits images, mobilenet space, nested pairs``."""
+        path: str = getattr(self.data, "path", None) or ""
+        mine = path and self.data.name in KINDS["source"].general
+        images = f"images of {Path(path).name or path}" if mine else f"{self.data.name} images"
+        return f"{images}, {self.space.name} space, {self.pair.coupling} pairs"
 
 
 def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:

@@ -204,15 +204,17 @@ def _own(kind: str, name: str, key: str) -> type:
 
 
 def _hint(key: str, options: type, table: Mapping[str, Any]) -> str:
-    """Return a hint for an unknown key: another part that has it, or else the most similar key."""
+    """Return a hint for an unknown key: the other parts that have it, or else the most similar key."""
     for each in fields(options):
         mark = part_mark(options, each.name)
         if mark is None:
             continue
-        owner = next((name for name in names(mark.kind) if key in _hints(find(mark.kind, name).Options)), None)
-        if owner is not None:
-            given = table.get(each.name, _default(each))
-            return f"it is a key of {KINDS[mark.kind].key} = {owner!r}, but here that is {given!r}"
+        kind = KINDS[mark.kind]
+        owners = [name for name in names(mark.kind) if key in _hints(find(mark.kind, name).Options)]
+        if owners:
+            *most, last = map(repr, sorted(owners, key=lambda name: name not in kind.general))
+            choices = f"{', '.join(most)} or {last}" if most else last
+            return f"it is a key of {kind.key} = {choices}, but here that is {table.get(each.name, _default(each))!r}"
     return nearest(key, _hints(options))
 
 

@@ -66,7 +66,8 @@ def intro(found: dict[str, Any]) -> str:
     small = f" {percent(found['enlarged'])} of the images are smaller than that." if found["enlarged"] else ""
     how = "" if found.get("squares") else f" ({HOW[found['resize']]})"
     values = scaled(found.get("scales", {}), every["modes"])
-    where = f" of {shorten(found['root'], LETTERS)}" if found["root"] else ""
+    place = found.get("table") or found["root"]
+    where = f" of {shorten(place, LETTERS)}" if place else ""
     return (
         f"{plural(every['images'], 'image')}{where} in {classes} classes, {sizes}, stored as {modes}. "
         f"The networks see {_size([side, side])} pixels{how}.{small}{values and f' {_sentence(values)}'}"
@@ -79,7 +80,7 @@ def splits(found: dict[str, Any]) -> Table:
     for name, split in found["splits"].items():
         counts = [row["images"] for row in split["classes"]]
         certain = NOTHING if name == "train" else f"± {points_apart(split['certifies']['margin'])}"
-        origin = "the data set's own" if split["own"] else "split off"
+        origin = "the data set's own" if split["own"] else _split_off(split)
         few = whole(min(counts)) if min(counts) == max(counts) else f"{whole(min(counts))} to {whole(max(counts))}"
         rows.append((name, whole(split["images"]), few, percent(split["majority_share"]), certain, origin))
     head = ("Split", "Images", "Images a class", "Largest class", "Accuracy known to within", "Origin")
@@ -111,6 +112,10 @@ def skipped(files: list[dict[str, str]]) -> list[tuple[str, str]]:
         names = [each["name"] for each in files if each["reason"] == reason]
         found.append((f"{plural(number, 'file')} not used: {reason}.", _names(names)))
     return found
+
+
+def _split_off(split: dict[str, Any]) -> str:
+    return f"split off {split['origin']}" if split.get("origin") else "split off"
 
 
 def _names(names: list[str]) -> str:

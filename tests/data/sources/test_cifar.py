@@ -44,7 +44,7 @@ def test_shards_are_read_pixel_for_pixel_in_order(make_shard: Shard, image: str,
     listing = list_cifar("cifar10", str(folder))
     assert np.array_equal(pixels_of(listing), PIXELS)
     assert listing.labels.tolist() == LABELS
-    assert listing.splits.tolist() == [""] * 4 + ["test"] * 2
+    assert listing.splits.tolist() == ["train"] * 4 + ["test"] * 2
     assert listing.class_names == tuple(NAMES)
 
 
@@ -131,5 +131,5 @@ def test_a_download_is_read_pixel_for_pixel(monkeypatch: pytest.MonkeyPatch, tmp
     listing = list_cifar("cifar10", None)
     assert np.array_equal(pixels_of(listing), PIXELS)
     assert listing.labels.tolist() == LABELS
-    assert listing.splits.tolist() == [""] * 4 + ["test"] * 2
+    assert listing.splits.tolist() == ["train"] * 4 + ["test"] * 2
     assert listing.class_names == tuple(NAMES)

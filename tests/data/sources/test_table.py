@@ -142,6 +142,13 @@ def test_splits_may_be_any_word_of_the_names_of_files(tmp_path: Path) -> None:
     assert listed(folder, images=str(tmp_path)).splits.tolist() == ["train"] * 3 + ["test"]
 
 
+@pytest.mark.parametrize(("name", "split"), [("train.csv", "train"), ("Train/metadata.csv", "train"), ("test.csv", "")])
+def test_a_folder_of_one_table_has_the_split_that_it_is_named_after(tmp_path: Path, name: str, split: str) -> None:
+    write(images(tmp_path, *FILES) / name, ROWS)
+    listing = listed(tmp_path, images=str(tmp_path))
+    assert set(listing.splits) == {split} and listing.table == listing.root == tmp_path
+
+
 def test_values_that_are_no_splits_are_refused(tmp_path: Path) -> None:
     rows = [row | {"split": str(i)} for i, row in enumerate(ROWS)]
     with pytest.raises(DuonasError, match=r"has the split '0'; expected one of train, .*split_column = 'none'"):

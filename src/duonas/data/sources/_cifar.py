@@ -58,7 +58,7 @@ def _read_shards(folder: Path) -> Listing:
         names=rows["name"].to_pylist(),
         images=rows["bytes"].to_pylist(),
         labels=np.concatenate([_labels(part, len(class_names)) for part in (train, test)]),
-        splits=np.array([""] * len(train) + ["test"] * len(test)),
+        splits=np.array(["train"] * len(train) + ["test"] * len(test)),
         class_names=class_names,
         root=folder,
     )
@@ -134,6 +134,6 @@ def _download(name: str, root: Path) -> Listing:
         names=[f"{name} {part} image {i}" for part, n in zip(("train", "test"), counts, strict=True) for i in range(n)],
         images=[*train.data, *test.data],
         labels=np.concatenate([np.array(part.targets, np.int64) for part in (train, test)]),
-        splits=np.repeat(["", "test"], counts),
+        splits=np.repeat(["train", "test"], counts),
         class_names=tuple(train.classes),
     )

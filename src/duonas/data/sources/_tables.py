@@ -35,7 +35,7 @@ def list_table(path: Path, columns: Columns, images: Path | None = None) -> List
     """
     files = _tables(path)
     tables = [read_rows(file, columns, images or file.parent) for file in files]
-    owners = [split if len(files) > 1 else "" for split in (_split_of_file(path, file) for file in files)]
+    owners = [_split_of_file(path, file) for file in files]
     splits = np.array(_splits(files, tables, owners), object)
     names = [name for table in tables for name in table.names]
     labels = [label for table in tables for label in table.labels]
@@ -52,6 +52,7 @@ def list_table(path: Path, columns: Columns, images: Path | None = None) -> List
         splits=splits[rows],
         class_names=class_names,
         root=images or root,
+        table=path,
         skipped=tuple(_unnamed(files, tables, images, problems)),
         problems=tuple(problems),
     )
