@@ -88,6 +88,13 @@ def test_of_work_that_was_done_before_nothing_is_said():
     assert said == ["data: started", "data: done in 0 s"]
 
 
+def test_a_search_that_replays_says_what_is_known_already():
+    said = []
+    with Lines(said.append, Clock()).stage("search") as report:
+        report(6, 12)
+    assert said[1] == "search: 6 of 12 pairs need no evaluation, since their archs were evaluated before"
+
+
 def test_bars_are_for_terminals_and_fill_up():
     page = io.StringIO()
     console = Console(file=page, force_terminal=True, width=120, color_system=None)
@@ -98,7 +105,7 @@ def test_bars_are_for_terminals_and_fill_up():
         report(40, 100)
         report(50, 100, accuracy=0.876)
     shown = page.getvalue()
-    assert "train    done before" in shown and "search   resumes from 40 of 100 pairs" in shown
+    assert "train    done before" in shown and "search   40 of 100 pairs need no evaluation" in shown
     assert "100/100" in shown and "accuracy 87.6 %" in shown and "left" in shown
 
 

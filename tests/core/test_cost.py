@@ -26,7 +26,8 @@ def test_expected_cost_is_the_mean_of_what_ran(stem, router, little, big, stays)
     ("name", "value", "text"),
     [
         ("peak_macs", 43200, "43,200"), ("weight_bytes", 15568, "15,568 bytes"), ("latency_ms", 0.25, "0.25 ms"),
-        ("expected_energy_mj", 1 / 3, "0.333333 mJ"),
+        ("expected_energy_mj", 1 / 3, "0.333333 mJ"), ("balanced_accuracy", 0.805, "80.5%"),
+        ("mine.py:Score", 0.37, "0.37"),
     ],
 )  # fmt: skip
 def test_a_figure_is_written_with_its_unit(name, value, text):

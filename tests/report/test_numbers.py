@@ -13,7 +13,7 @@ from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import _caption, class_rows
 from duonas.report.figures.latency import latency
-from duonas.report.figures.losses import finetuning
+from duonas.report.figures.losses import finetuning, training
 from duonas.report.figures.tradeoff import as_line, tradeoff
 from duonas.report.files import RunFiles, read_run
 from duonas.report.formatting import THIN
@@ -286,3 +286,6 @@ def test_fine_tuning_has_a_curve_of_its_own_whether_together_or_apart() -> None:
     assert together is not None and "0.250 for the big network and 0.750 for the little" in together.caption
     assert apart is not None and "3.00 for the big network and 3.00 for the little" in apart.caption
     assert finetuning(lines("train")) is None
+    caption = training(lines("train")).caption
+    assert caption.startswith("Each point is one batch. After 1.5 epochs the loss of the batch is 3.00")
+    assert "0.250 for the big network" in training(lines("train", big=0.25, little=0.75)).caption

@@ -84,10 +84,10 @@ def test_an_impossible_floor_says_the_best_one_and_that_one_is_possible():
     rng = stream(0, "floor")
     curve = sweep(rng.random(500), rng.random(500) < 0.7, rng.random(500) < 0.8)
     rungs = rungs_of(curve, 0.95)
-    with pytest.raises(Unreachable, match=r"an accuracy floor of 0\.99 cannot be guaranteed: the highest") as caught:
+    with pytest.raises(Unreachable, match=r"an accuracy floor of 99% cannot be guaranteed: the highest") as caught:
         rungs.at_floor(0.99)
     best = float(caught.value.possible)
-    assert caught.value.possible in str(caught.value) and curve.accuracy_lower()[0] - 1e-4 <= best
+    assert f"is {100 * best:.6g}%." in str(caught.value) and curve.accuracy_lower()[0] - 1e-4 <= best
     assert curve.accuracy_lower()[rungs.at_floor(best)] >= best
 
 
@@ -163,8 +163,8 @@ def test_a_floor_is_refused_beforehand_only_if_no_answers_could_hold_it(images, 
 @pytest.mark.parametrize(
     ("floor", "floor_on", "message"),
     [
-        (0.99, "accuracy", r"floor = 0.99 \(an accuracy floor\) can never .* 0.95 confidence: .* 105 images, and"),
-        (0.9, "worst_class", r"the worst class\) .* 105 images, 5 of them of class 'rare', .* guarantee 0.5492"),
+        (0.99, "accuracy", r"floor = 99% \(an accuracy floor\) can never .* 95% confidence: .* 105 images, and"),
+        (0.9, "worst_class", r"the worst class\) .* 105 images, 5 of them of class 'rare', .* guarantee 54.92%"),
         (0.9, "worst_class", "at least 58 calib images of every class"),
         (0.9, "balanced", r"balanced accuracy\) .* 5 of them of class 'rare', .* more images of its rarest class"),
         (1.0, "accuracy", "choose a floor below 1"),
@@ -177,5 +177,5 @@ def test_a_floor_that_could_never_hold_says_what_can_and_what_it_needs(floor, fl
 
 
 def test_a_class_without_images_can_have_no_floor():
-    with pytest.raises(DuonasError, match=r"0 of them of class 'rare', and even .* guarantee 0\.0000"):
+    with pytest.raises(DuonasError, match=r"0 of them of class 'rare', and even .* guarantee 0%"):
         check_floor(0.1, np.array([100, 0]), NAMES, "worst_class", 0.95)

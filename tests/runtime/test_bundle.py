@@ -108,7 +108,9 @@ def test_a_floor_is_held_as_cheaply_as_can_be(bundle, exported):
     assert row.holds >= best * 0.8
     dearer = [other for other in table if other.expected_macs >= row.expected_macs and other.holds]
     assert all(other.accuracy_lower >= best * 0.8 for other in dearer)
-    with pytest.raises(BundleError, match=f"cannot be guaranteed: the highest possible is {best:.4f}"):
+    with pytest.raises(
+        BundleError, match=f"cannot be guaranteed: the highest possible is {int(1e4 * best) / 100:.6g}%"
+    ):
         bundle.set_floor(0.999999)
 
 

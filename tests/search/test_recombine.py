@@ -221,3 +221,21 @@ def test_chunks_change_nothing(pairs, routers, monkeypatch):
     parts, _ = setting.recombined(GOALS[2])
     for name in ("little", "big", "router", "tau", "accuracy"):
         assert (getattr(whole, name) == getattr(parts, name)).all()
+
+
+def test_where_no_evaluated_pair_meets_the_constraints_the_worst_missed_comes_first(pairs):
+    rng, prices = stream(0, "missed"), Prices(pairs, routers=ROUTERS)
+    subnets = list(dict.fromkeys(subnet for _ in range(20) for subnet in pairs.subnets(pairs.sample(rng))))
+    free = PairTable(prices, subnets, Goal(("accuracy", "expected_macs", "peak_macs"), {}))
+    rows = [row for little in range(len(subnets)) for _, _, row in free.rows(little) if len(row.bigs)]
+    number = sum(len(row.bigs) for row in rows)
+    least = min(float(row.parts["macs"].peak.min()) for row in rows)
+    table = PairTable(prices, subnets, Goal(("accuracy",), {"expected_macs": 1e12, "peak_macs": 10.0}))
+    with pytest.raises(DuonasError) as refused:
+        recombine(np.ones((len(subnets), 5), bool), [], table)
+    assert str(refused.value) == (
+        f"[search] none of the {number:,} evaluated pairs meets all constraints with any router: peak_macs at most 10 "
+        f"is missed by {number:,} (the best value is {least:,.0f}), expected_macs at most 1,000,000,000,000 is missed "
+        f"by 0 (the best value is {min(float(row.parts['macs'].least.min()) for row in rows):,.0f}); relax one of "
+        "them, or remove it by an empty value: `--set search.constraints.peak_macs=`."
+    )

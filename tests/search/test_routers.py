@@ -251,7 +251,7 @@ def test_a_killed_search_learns_nothing_twice(tmp_path, routers, monkeypatch, se
     for piece in (waited[:scoring], waited[scoring:]):
         assert [done for done, _ in piece] == sorted({done for done, _ in piece})
     assert waited[-1][0] == waited[-1][1]
-    assert all(figures["best_accuracy"] == told[3][2]["best_accuracy"] for _, _, figures in told[4:-1])
+    assert all(figures["best_val_accuracy"] == told[3][2]["best_val_accuracy"] for _, _, figures in told[4:-1])
     assert searched(Counting()) == result and fits == []
     for changes in ({"name": "other weights"}, {"seed": 1}):
         searched(Counting(), **changes)

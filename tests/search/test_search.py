@@ -129,9 +129,9 @@ def test_progress_is_told_of_every_pair(pairs, evaluator, search):
     result = search(pairs, evaluator, OPTIONS, ROUTERS, 0, progress)
     front = result.front
     pairs = front.scored_pairs
-    assert told[-1] == (pairs, pairs, {"chosen_accuracy": front.best.accuracy, "hypervolume": front.hypervolume})
+    assert told[-1] == (pairs, pairs, {"chosen_val_accuracy": front.best.accuracy})
     assert [(done, total) for done, total, _ in told[:25]] == [(i, 24) for i in range(25)]
     scored = [done for done, total, _ in told[25:-1] if total == pairs]
     assert len(scored) == len(told) - 26 and scored == sorted(scored) and (scored[0], scored[-1]) == (0, pairs)
-    best = [figures["best_accuracy"] for _, _, figures in told[1:-1]]
+    best = [figures["best_val_accuracy"] for _, _, figures in told[1:-1]]
     assert best == sorted(best)

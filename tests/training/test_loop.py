@@ -63,15 +63,16 @@ def test_it_learns_and_tells_how_it_goes(tmp_path):
     lines, bars = [], []
     options = replace(OPTIONS, checkpoint_seconds=60)
     net, path = run(
-        tmp_path, options=options, log=lambda **f: lines.append(f), progress=lambda d, t, **f: bars.append((d, t))
+        tmp_path, options=options, log=lambda **f: lines.append(f), progress=lambda d, t, **f: bars.append((d, t, f))
     )
-    assert lines[-1]["step"] == 40 and lines[-1]["epoch"] == 2.0 and bars[-1] == (40, 40)
+    assert lines[-1]["step"] == 40 and lines[-1]["epoch"] == 2.0 and bars[-1][:2] == (40, 40)
     assert lines[-1]["largest"] < lines[0]["largest"]
     images, targets = Halves().batch(999)
     for arch in (net.pairs.space.smallest(), net.pairs.space.largest()):
         plain = recalibrate(net.extract(Subnet(arch)), [Halves().batch(100)[0]])
         assert (plain(images).argmax(1) == targets).float().mean() > 0.9
-    assert bars[0] == (0, 40)
+    assert bars[0] == (0, 40, {})
+    assert bars[-1][2] == {"batch_loss_largest": lines[-1]["largest"], "smallest": lines[-1]["smallest"]}
     again = []
     run(tmp_path, options=options, progress=lambda d, t, **f: again.append((d, t)))
     assert again == [(40, 40)]

@@ -152,7 +152,10 @@ def _resumes(done: int, total: int) -> bool:
 
 
 def _resumes_from(name: str, done: int, total: int) -> str:
-    return f"resumes from {done:,} of {total:,}{UNITS.get(name, '')}"
+    counted = f"{done:,} of {total:,}{UNITS.get(name, '')}"
+    if name == "search":  # a search replays, also in a new run with the supernet of another one
+        return f"{counted} need no evaluation, since their archs were evaluated before"
+    return f"resumes from {counted}"
 
 
 def _bar_reporter(bars: RichProgress, task: TaskID, name: str) -> Progress:

@@ -15,6 +15,7 @@ from duonas.measure.verdict import verdict
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.options import FLOOR_NAMES, GUARANTEES
 from duonas.rundir.folder import RunFolder
+from duonas.runtime.units import percentage
 from duonas.runtime.units import written_count as count
 
 NEARBY = 0.05  # step in little share between the thresholds that are shown around tau
@@ -167,11 +168,11 @@ def _away(table: list[dict[str, float]], row: dict[str, float], share: float) ->
 
 def _chosen(policy: dict[str, Any]) -> str:
     choice, confidence = policy["choice"], policy["confidence"]
-    promised = GUARANTEES[policy.get("floor_on", "accuracy")].format("{floor:.4g}")
+    promised = GUARANTEES[policy.get("floor_on", "accuracy")].format("{floor}")
     targets = {
         "floor": f"Tau is the cheapest threshold that guarantees {promised}.",
         "budget": "Tau is the most accurate threshold that costs at most {budget:,.0f} MACs per image on average.",
-        "share": "Tau is the threshold whose little share is nearest to {share:.4g}.",
+        "share": "Tau is the threshold whose little share is nearest to {share}.",
         "latency": "Tau is the most accurate threshold that takes at most {latency:.4g} ms per image on average.",
         "energy": "Tau is the most accurate threshold that needs at most {energy:.4g} mJ per image on average, as "
         "measured latency times {watts:.4g} W; energy was not measured.",
@@ -179,7 +180,8 @@ def _chosen(policy: dict[str, Any]) -> str:
         "keeps them is as accurate as big, to within half a point.",
         "within_big": "Tau is the cheapest threshold that is as accurate as big, to within {within_big:.1%}.",
     }
-    how = next((text.format(**choice) for name, text in targets.items() if name in choice), "Tau was given.")
+    said = choice | {name: percentage(choice[name]) for name in ("floor", "share") if name in choice}
+    how = next((text.format(**said) for name, text in targets.items() if name in choice), "Tau was given.")
     if "floor" not in choice:
         return f"{how} That holds on calib and is not guaranteed for other images: only a floor is a guarantee."
     return (
@@ -239,11 +241,11 @@ def _how_to_change(run: RunFolder, policy: dict[str, Any]) -> str:
     floor = int(1000 * policy["table"][0]["holds"]) / 1000
     lines = [
         (
-            f"--floor {floor:g}",
+            f"--floor {percentage(floor)}",
             f"{FLOOR_NAMES[policy.get('floor_on', 'accuracy')]}; the highest floor that can be guaranteed",
         ),
         (f"--budget {_above(row['expected_macs'])}", "MACs per image, on average"),
-        (f"--share {row['little_share']:.2f}", "of the images stay little"),
+        (f"--share {row['little_share']:.0%}", "of the images stay little"),
         ("--latency 2ms", "per image, on average, on this machine"),
         ("--energy 3mJ --watts 5", "per image, on average: latency times 5 W"),
     ]

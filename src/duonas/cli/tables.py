@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from duonas.core.text import plural
 from duonas.routing.options import FLOOR_NAMES
+from duonas.runtime.units import percentage
 from duonas.runtime.units import written_count as count
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def profile_tables(profile: Profile) -> list[Table]:
         highest = int(1e4 * found.floor) / 1e4  # rounded down, so that this floor is possible
         sizes.add_row(
             f"highest {FLOOR_NAMES[found.floor_on]} that calib can guarantee",
-            f"{highest:.2%}, with {found.confidence:.4g} confidence on {found.images:,} images",
+            f"{highest:.2%}, with {percentage(found.confidence)} confidence on {plural(found.images, 'image')}",
         )
     spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
     for heading in ("min", "median", "max"):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from duonas.runtime.units import percentage
+
 # Quantities that depend, image by image, on which networks run. Storage and memory do not.
 QUANTITIES = ("macs", "latency_ms", "energy_mj")
 STORED = ("params", "weight_bytes")
@@ -101,7 +103,14 @@ class PairCost:
 
 
 def written(name: str, value: float) -> str:
-    """Format a figure with the unit that its name ends in: ms and mJ with six digits, counts as whole numbers."""
-    unit = {"ms": " ms", "mj": " mJ"}.get(name.rpartition("_")[2])
-    whole = f"{value:,.0f} bytes" if name.endswith("_bytes") else f"{value:,.0f}"
-    return whole if unit is None else f"{value:.6g}{unit}"
+    """Format a figure with the unit that its name ends in: ms and mJ with six digits, counts as whole numbers.
+
+    Accuracies and shares are in per cent.
+    """
+    ending = name.rpartition("_")[2]
+    if ending in ("ms", "mj"):
+        return f"{value:.6g} {'ms' if ending == 'ms' else 'mJ'}"
+    if ending in ("accuracy", "share"):
+        return percentage(value)
+    whole = f"{value:,.0f}" if abs(value) >= 1000 or float(value).is_integer() else f"{value:.6g}"
+    return f"{whole} bytes" if ending == "bytes" else whole

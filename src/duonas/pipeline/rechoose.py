@@ -14,9 +14,12 @@ from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
 from duonas.pipeline import stages
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.unreachable import another
 from duonas.recipe.schema import rechosen
+from duonas.routing.options import RouteOptions
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide, needs_times
+from duonas.routing.threshold import Unreachable
 from duonas.rundir.folder import RunFolder
 
 
@@ -46,7 +49,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
         with watch.stage("route") as report:
             policy, calibration = _fitted(context, routed)
             times = _times(context, policy, exported, report) if needs_times(recipe.route) else None
-            policy = decide(policy, calibration, recipe.route, times)
+            policy = _decided(run, policy, calibration, recipe.route, times)
             context.warn(stages.unkept(policy))
         with watch.stage("export") as report, restored(_changed(run), run.folder):
             run.change(recipe, "route")
@@ -59,6 +62,16 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
             else:
                 run.finish("export", stages.export(context, report))
     return Path(folder)
+
+
+def _decided(
+    run: RunFolder, policy: Policy, calibration: CalibrationSet, options: RouteOptions, times: PairCost | None
+) -> Policy:
+    try:
+        return decide(policy, calibration, options, times)
+    except Unreachable as error:
+        said = another(error, options, run.folder, calibration)
+        raise Unreachable(f"{error} {said[0].upper()}{said[1:]}.", error.possible) from None
 
 
 def _changed(run: RunFolder) -> tuple[Path, ...]:

@@ -34,11 +34,11 @@ from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.inspect import show
 from duonas.pipeline.pairs import chosen_router, take_pair
 from duonas.pipeline.reuse import adopt
+from duonas.pipeline.unreachable import another
 from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
-from duonas.routing.options import TARGETS
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, decide, needs_times
 from duonas.routing.route import fit as fit_policy
@@ -126,22 +126,13 @@ def route(context: Context, progress: Progress) -> list[Path]:
     try:
         policy = decide(policy, calibration, recipe.route, times)
     except Unreachable as error:
-        raise DuonasError(f"{error} {_instead(context, error)}") from error
+        raise DuonasError(
+            f"{error} The pair is trained and kept: {another(error, recipe.route, context.run.folder, calibration)}, "
+            f"then go on with `duonas run {context.run.folder}`."
+        ) from error
     context.warn(unkept(policy))
     progress(1, 1)
     return save_policy(context.run, policy, calibration)
-
-
-def _instead(context: Context, error: Unreachable) -> str:
-    """Say which commands go on from a pair whose threshold cannot be chosen as the recipe asks."""
-    table, folder = context.recipe.route, context.run.folder
-    target = next(name for name in TARGETS if getattr(table, name) is not None)
-    watts = f" --watts {table.watts:g}" if target == "energy" else ""
-    wanted = "--share 0.5" if float(error.possible) == 0 else f"--{target} {error.possible}{watts}"
-    return (
-        f"The pair is trained and kept: choose another threshold, such as `duonas route {folder} {wanted}`, then go on "
-        f"with `duonas run {folder}`."
-    )
 
 
 def unkept(policy: Policy) -> str:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from duonas.core.errors import DuonasError
+from duonas.core.text import plural
 from duonas.routing.bounds import lower_bound
 from duonas.routing.options import FloorOn
 from duonas.routing.threshold import as_unreachable
 from duonas.runtime import choose
+from duonas.runtime.units import percentage
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,10 @@ def check_floor(
     name = repr(class_names[rarest]) if class_names else str(rarest)
     few = "" if floor_on == "accuracy" else f", {count[rarest]} of them of class {name}"
     raise DuonasError(
-        f"[route] floor = {floor:g} ({choose.FLOORS[floor_on]}) can never be guaranteed with {confidence:.4g} "
-        f"confidence: tau is chosen on half of the calib split, {count.sum():,} images{few}, and even if all answers "
-        f"are right they guarantee {possible:.4f}; {_remedy(floor, floor_on, confidence)}."
+        f"[route] floor = {percentage(floor)} ({choose.FLOORS[floor_on]}) can never be guaranteed with "
+        f"{percentage(confidence)} confidence: tau is chosen on half of the calib split, "
+        f"{plural(int(count.sum()), 'image')}{few}, and even if all answers are right they guarantee "
+        f"{percentage(possible)}; {_remedy(floor, floor_on, confidence)}."
     )
 
 

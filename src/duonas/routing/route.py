@@ -14,6 +14,7 @@ from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.core.tensors import load_arrays, save_tensors
+from duonas.core.text import plural
 from duonas.pair.facts import PairFacts
 from duonas.routing.bounds import lower_bound
 from duonas.routing.calibration import fit_temperature
@@ -24,6 +25,7 @@ from duonas.routing.policy import Policy, tabulate
 from duonas.routing.routed import Observed
 from duonas.routing.router import Router
 from duonas.routing.threshold import Curve, sweep
+from duonas.runtime.units import percentage
 
 WITHIN_BIG = 0.005
 LEAST = 2  # calib images: one to fit the router, one to choose tau
@@ -67,7 +69,7 @@ class CalibrationSet:
             correct.append(np.bincount(self.labels[right], minlength=self.classes))
         count = np.bincount(self.labels, minlength=self.classes)
         holds = fixed_sequence(lower_bound(floor_on, np.array(correct), count, confidence))
-        proof = f" with {confidence:.4g} confidence on {len(self.labels):,} images"
+        proof = f" with {percentage(confidence)} confidence on {plural(len(self.labels), 'image')}"
         return Rungs(self.ladder, np.array(shares), holds, floor_on, proof)
 
     def save(self, path: Path) -> Path:

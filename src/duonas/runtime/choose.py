@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import BundleError, TargetError
+from .units import percentage, written_count
 
 FLOORS = {
     "accuracy": "an accuracy floor",
@@ -34,9 +35,11 @@ def at_budget(
     affordable = np.flatnonzero(expected <= budget)
     if len(affordable) == 0:
         least = _rounded_up(expected.min())
+        shown = written_count if unit == "MACs" else "{:.6g}".format
+        takes = "takes" if unit == "ms" else "costs"
         raise TargetError(
-            f"{what} of {budget:g} {unit} cannot be met: an image costs {least} {unit} if all images stay little, "
-            "which is the smallest possible cost.",
+            f"{what} of {budget:.12g} {unit} cannot be met: an image {takes} {shown(float(least))} {unit} if all "
+            f"images stay little; the smallest possible is {least} {unit}.",
             least,
         )
     return int(affordable[np.lexsort((expected[affordable], -accuracy[affordable]))[0]])
@@ -65,7 +68,9 @@ def at_floor(holds: np.ndarray, floor: float, floor_on: str = "accuracy", proof:
     if len(held) == 0:
         best = f"{np.floor(holds.max() * 1e4) / 1e4:.4f}"  # rounded down, so that this floor is possible
         raise TargetError(
-            f"{FLOORS[floor_on]} of {floor:g} cannot be guaranteed{proof}: the highest possible is {best}.", best
+            f"{FLOORS[floor_on]} of {percentage(floor)} cannot be guaranteed{proof}: the highest possible is "
+            f"{percentage(float(best))}.",
+            best,
         )
     return int(held[-1])
 

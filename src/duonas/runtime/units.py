@@ -78,6 +78,11 @@ def written_count(value: float) -> str:
     return f"{value:.4g}"
 
 
+def percentage(share: float) -> str:
+    """Write a share as ``93.21%``, with at most six digits."""
+    return f"{100 * share:.6g}%"
+
+
 def parse(text: str, quantity: Quantity, name: str) -> float:
     """Read a figure such as ``"0.2 ms"`` as a number of the quantity's base unit, correctly rounded.
 

@@ -16,6 +16,16 @@ EXPECTED = "expected_macs"
 FRACTION = "fraction"  # the unit of shares
 
 
+def relaxing(constraints: Collection[str]) -> str:
+    """Say how to relax or to remove constraints, the first of which is the example."""
+    relax = "relax it" if len(constraints) == 1 else "relax one of them"
+    settable = [name for name in constraints if "." not in name]  # others, of the user's own, are no keys of --set
+    if not settable:
+        return relax
+    budget = " (or `--set route.budget=`)" if settable[0] == EXPECTED else ""
+    return f"{relax}, or remove it by an empty value: `--set search.constraints.{settable[0]}=`{budget}"
+
+
 @dataclass(frozen=True)
 class Goal:
     """The metrics to optimise, and limits of metrics.

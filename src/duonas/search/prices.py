@@ -310,10 +310,33 @@ class PairTable:
             found[name] = float(metric.worse(values[little], values[big]))
         return found
 
-    def _row(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PriceRow:
+    def missed(self) -> tuple[int, dict[str, tuple[int, float]]]:
+        """The number of pairs, and for each constraint how many of them miss it and the best value of any.
+
+        A pair counts once with each router.
+        """
+        pairs, values = 0, {name: [np.empty(0)] for name in self.goal.constraints}
+        for little in range(len(self.subnets)):
+            bigs, shared = self._partners(little)
+            for router in self.prices.routers:
+                price = self._price(little, bigs, shared, router, router.macs)
+                pairs += len(bigs)
+                for name in values:
+                    values[name].append(self._value(self.goal.metrics[name], little, bigs, price))
+        found = {}
+        for name, limit in self.goal.constraints.items():
+            metric, known = self.goal.metrics[name], np.concatenate(values[name])
+            best = metric.minimised * np.nanmin(metric.minimised * known) if np.isfinite(known).any() else np.nan
+            found[name] = int((~metric.within(known, limit)).sum()), float(best)
+        return pairs, found
+
+    def _price(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PairPrice:
         totals = {name: values[bigs] for name, values in self._totals.items()}
         stems = {name: sums[bigs, shared] for name, sums in self._leading.items()}
-        price = combined(self._prices[little], totals, stems, shared, macs, router.before, self._pairs.within)
+        return combined(self._prices[little], totals, stems, shared, macs, router.before, self._pairs.within)
+
+    def _row(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PriceRow:
+        price = self._price(little, bigs, shared, router, macs)
         feasible = np.ones(len(bigs), dtype=bool)
         for part in price.parts.values():
             # Before little, a more expensive little saves nothing; unknown figures are NaN.

@@ -11,7 +11,7 @@ from duonas.core.cost import PairCost, written
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, Subnet
 from duonas.core.rng import stream
-from duonas.search.goal import EXPECTED, Goal
+from duonas.search.goal import EXPECTED, Goal, relaxing
 from duonas.search.metric import ACCURACY, PairMetric, PairPrice
 from duonas.search.prices import PairTable, PriceRow, Prices
 
@@ -50,7 +50,9 @@ class Problem:
         for name, limit in self._limits.items():
             if not self.goal.metrics[name].within(self.lowest(name), limit):
                 kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
-                raise DuonasError(f"[search] {kind} {name} = {limit:g} cannot be met: {self.needs(name)}.")
+                raise DuonasError(
+                    f"[search] {kind} {name} = {limit:g} cannot be met: {self.needs(name)}; {relaxing([name])}."
+                )
         if not self.starts:
             self._refuse()
         return self
@@ -233,8 +235,14 @@ class Problem:
                 "pair: add rows for more archs."
             )
         among = f" of the {len(networks):,} archs in the device table" if networks is not None else ""
-        limits = ", ".join(f"{name} = {limit:g}" for name, limit in self.goal.constraints.items()) or "none"
-        raise DuonasError(f"[search] no pair{among} meets all constraints together ({limits}): relax one.")
+        limits = self.goal.constraints
+        if not limits:
+            raise DuonasError(f"[search] no pair{among} can be routed.")
+        said = ", ".join(
+            f"{name} = {limit:g}" + (f", where {self.needs(name)}" if name in self._limits else "")
+            for name, limit in limits.items()
+        )
+        raise DuonasError(f"[search] no pair{among} meets all constraints together ({said}): {relaxing(limits)}.")
 
     def _size(self, pair: PairArch, member: int = 1) -> tuple[int, PairArch]:
         return max(1, self.prices.subnet(self.pairs.subnets(pair)[member]).macs), pair

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from duonas.core.cost import PairCost
+from duonas.core.cost import PairCost, written
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
+from duonas.core.text import plural
 from duonas.routing.threshold import Steps, steps
 from duonas.search.boxes import Boxes
+from duonas.search.goal import relaxing
 from duonas.search.prices import PairTable, PriceRow
 from duonas.search.scores import Judged
 
@@ -59,7 +61,7 @@ def recombine(
         DuonasError: no pair meets the constraints.
     """
     if not judged:
-        raise DuonasError("[search] no evaluated pair meets all constraints with any router: relax one.")
+        raise DuonasError(_unmet(table))
     correct = right.astype(np.int8)
     bigs = Bigs.of(correct, [each.row for each in judged])
     boxes = Boxes(table.goal, [each.row for each in judged], correct.shape[1])
@@ -81,6 +83,21 @@ def recombine(
         done += len(cells)
         progress(done, total)
     return _points(correct, judged, table, boxes.winners()), int(scored.sum())
+
+
+def _unmet(table: PairTable) -> str:
+    """Say how often each constraint is missed and what comes nearest to it, the one that is missed most first."""
+    goal, (pairs, found) = table.goal, table.missed()
+    missed = dict(sorted(found.items(), key=lambda each: -each[1][0]))
+    said = [
+        f"{name} {'at most' if goal.metrics[name].direction == 'min' else 'at least'} "
+        f"{written(name, goal.constraints[name])} is missed by {number:,} (the best value is {written(name, best)})"
+        for name, (number, best) in missed.items()
+    ]
+    return (
+        f"[search] none of the {plural(pairs, 'evaluated pair')} meets all constraints with any router: "
+        f"{', '.join(said)}; {relaxing(missed)}."
+    )
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def search(
         options: the ``[search]`` table.
         seed: of the strategy and of fitting the routers.
         progress: called with the number of evaluated pairs and the best accuracy so far, then with the number of scored
-            pairs of the evaluated archs, and at the end with the accuracy of the chosen pair and the hypervolume.
+            pairs of the evaluated archs, and at the end with the accuracy of the chosen pair, all on the val split.
         fitting: the arguments of the strategy's ``fit``: the supernet, and the images of the train and val splits.
 
     Raises:
@@ -87,13 +87,13 @@ def search(
     scores = Scores(evaluator, problem.prices, seed)
     bench = Bench(evaluator, scores, problem.prices, problem.goal)
     rows, best = explore(strategy, bench, options.evaluations, progress)
-    scoring = partial(progress, best_accuracy=best)
+    scoring = partial(progress, best_val_accuracy=best)
     table = bench.table()
     judged = scores.judged(table, scoring)
     points, scored = recombine(bench.right, judged, table, scoring)
     found = front(points, table, scored)
     pairs = sum(len(each.row.bigs) for each in judged)
-    progress(pairs, pairs, chosen_accuracy=found.best.accuracy, hypervolume=found.hypervolume)
+    progress(pairs, pairs, chosen_val_accuracy=found.best.accuracy)
     return SearchResult(found, tuple(rows), bench.arch_rows())
 
 
@@ -118,11 +118,11 @@ def explore(strategy: Strategy, bench: Bench, evaluations: int, progress: Progre
         rows.append(bench.row(len(rows), trial))
         best = max(best, trial.best.accuracy)
         if bench.asked:
-            progress(len(rows), evaluations, best_accuracy=best)
+            progress(len(rows), evaluations, best_val_accuracy=best)
         return trial
 
     while len(rows) < evaluations and (candidates := strategy.ask(min(BATCH, evaluations - len(rows)))):
         strategy.tell([tried(candidate) for candidate in candidates])
     if not bench.asked:
-        progress(len(rows), evaluations, best_accuracy=best)
+        progress(len(rows), evaluations, best_val_accuracy=best)
     return rows, best

@@ -175,7 +175,7 @@ class _Trainer:
             step=done, epoch=done / self.steps_per_epoch, lr=self.optimizer.param_groups[0]["lr"],
             images_per_s=self.images / (now - self.logged_at), **figures,
         )  # fmt: skip
-        self.training.progress(done, self.steps, loss=figures["loss"])
+        self.training.progress(done, self.steps, **_shown(figures))
         self.images, self.logged_at = 0, now
 
     def save_if_due(self, done: int) -> None:
@@ -221,6 +221,14 @@ class _Trainer:
         path = self.checkpoint.path
         state = f"the last good state is kept in {path}" if path.exists() else "no checkpoint was made yet"
         raise DuonasError(f"{what} at step {done}: lower lr or set [train] clip; {state}.")
+
+
+def _shown(figures: dict[str, float]) -> dict[str, float]:
+    """The losses of the last batch that a progress shows: those that the report draws."""
+    for one, other in (("largest", "smallest"), ("big", "little")):
+        if one in figures and other in figures:
+            return {f"batch_loss_{one}": figures[one], other: figures[other]}
+    return {"batch_loss": figures["loss"]}
 
 
 class _Autocast:

@@ -14,6 +14,7 @@ from duonas.report.scale import span, thin
 from duonas.report.svg import canvas, frame
 
 Curve = tuple[str, str, str]  # colour, key of the log's rows, text
+NETWORKS: list[Curve] = [(role, role, f"{role} network, on labels") for role in ("big", "little")]
 
 
 def training(log: list[Row]) -> Figure | None:
@@ -21,10 +22,11 @@ def training(log: list[Row]) -> Figure | None:
     rows = _steps(log, "train")
     if not rows:
         return None
-    curves = [
+    subnets = [
         ("big", "largest", "largest subnet"), ("little", "smallest", "smallest subnet, distilled from the largest"),
     ]  # fmt: skip
-    return _losses("Loss", rows, [curve for curve in curves if curve[1] in rows[-1]] or [("routed", "loss", "loss")])
+    known = next((each for each in (subnets, NETWORKS) if {key for _, key, _ in each} <= rows[-1].keys()), None)
+    return _losses("Loss", rows, known or [("routed", "loss", "loss")])
 
 
 def finetuning(log: list[Row]) -> Figure | None:
@@ -36,8 +38,7 @@ def finetuning(log: list[Row]) -> Figure | None:
         rows = [big[epoch] | {"big": big[epoch]["loss"], "little": little[epoch]["loss"]} for epoch in both]
     if not rows:
         return None
-    curves = [(role, role, f"{role} network, on labels") for role in ("big", "little")]
-    return _losses("Loss of fine-tuning", rows, curves)
+    return _losses("Loss of fine-tuning", rows, NETWORKS)
 
 
 def _steps(log: list[Row], stage: str) -> list[Row]:
@@ -68,10 +69,14 @@ def _losses(title: str, rows: list[Row], curves: Sequence[Curve]) -> Figure:
         number(float(values[key][-1])) + (f" for the {text.split(',')[0]}" if len(curves) > 1 else "")
         for _, key, text in curves
     )
-    caption = f"After {tick(round(epochs[-1], 2))} epochs the loss is {ends}"
+    caption = f"Each point is one batch. After {_epochs(round(float(epochs[-1]), 2))} the loss of the batch is {ends}"
     if speeds := [row["images_per_s"] for row in rows if row.get("images_per_s")]:
         caption += f", at a median of {whole(float(np.median(speeds)))} images a second"
     return figure(title, draw, f"{caption}.", [Key("line", colour, text) for colour, _, text in curves])
+
+
+def _epochs(number: float) -> str:
+    return f"{tick(number)} epoch{'' if number == 1 else 's'}"
 
 
 def _tip(row: Row, keys: list[str]) -> str:

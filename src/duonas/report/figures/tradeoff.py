@@ -93,6 +93,8 @@ def tradeoff(run: RunFiles) -> Figure:
         )  # fmt: skip
 
     caption = _caption(run)
+    if subnets:
+        caption += " Grey dots are static subnets of the search with their accuracy on val; all else is on test."
     if left_out := int((~inside).sum()):
         caption += f" {left_out} of {len(subnets)} static subnets lie outside the picture."
     for one in baselines:
@@ -102,7 +104,7 @@ def tradeoff(run: RunFiles) -> Figure:
         Key("line", "routed", "routed, every threshold"), Key("ring", "routed", "chosen threshold"),
         Key("dot", "little", "little alone"), Key("dot", "big", "big alone"),
         Key("dash", "oracle", "oracle"), Key("dash", "random", "random"),
-        *([Key("dot", "static", "static subnets (val accuracy)")] if subnets else ()),
+        *([Key("dot", "static", "static subnets, on val")] if subnets else ()),
         *([Key("dot", "baseline", "static baselines")] if near else ()),
     ]  # fmt: skip
     return figure("Accuracy against work", draw, caption, keys)
