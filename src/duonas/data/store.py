@@ -116,7 +116,7 @@ def _stamp(listing: Listing, i: int) -> str:
         return hashlib.sha256(head + (image.tobytes() if isinstance(image, np.ndarray) else image)).hexdigest()
     try:
         about = image.stat()
-    except OSError:  # a dangling link, for one
+    except (OSError, ValueError):  # a dangling link, or no path at all
         return f"{image}/missing"
     name = os.fsencode(os.path.relpath(image, listing.root) if listing.root else image)
     # The time of change (ctime) cannot be set, so another data set that was unpacked here is not taken for this one.

@@ -149,6 +149,122 @@ def test_a_folder_of_one_table_has_the_split_that_it_is_named_after(tmp_path: Pa
     assert set(listing.splits) == {split} and listing.table == listing.root == tmp_path
 
 
+def test_files_of_several_kinds_are_all_used(tmp_path: Path) -> None:
+    images(tmp_path, *FILES)
+    write(tmp_path / "train.csv", ROWS)
+    write(tmp_path / "test.jsonl", ROWS[:1])
+    write(tmp_path / "val" / "metadata.csv", [{"file_name": "../c.png", "label": "cat"}])
+    listing = listed(tmp_path)
+    assert sorted(listing.splits) == ["test", "train", "train", "train", "val"] and not listing.problems
+
+
+def test_one_table_in_two_formats_is_used_once(tmp_path: Path) -> None:
+    images(tmp_path, *FILES)
+    write(tmp_path / "labels.csv", ROWS)
+    write(tmp_path / "labels.jsonl", ROWS)
+    listing = listed(tmp_path)
+    assert len(listing) == 3 and kinds(listing) == [("unused table", False)]
+    assert listing.skipped[0].name == str(tmp_path / "labels.jsonl")
+
+
+def test_all_files_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", ROWS)
+    write(tmp_path / "test.csv", [{"file_name": "a.png"}])
+    write(tmp_path / "about.csv", [{"size": 1, "colour": "red"}])
+    with pytest.raises(
+        DuonasError, match=r"(?s)2 of 3 tables .* data\.path, such as '.*train\.csv'.*about.*test"
+    ) as stopped:
+        listed(tmp_path)
+    assert str(stopped.value).count("\n- ") == 2
+
+
+def test_a_table_of_no_split_beside_a_train_table_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", ROWS)
+    write(tmp_path / "sample_submission.csv", ROWS)
+    with pytest.raises(DuonasError, match=r"sample_submission\.csv is named after no split, but .*train\.csv is"):
+        listed(tmp_path)
+
+
+def test_tables_of_runs_in_the_folder_are_not_read(tmp_path: Path) -> None:
+    write(images(tmp_path, *FILES) / "labels.csv", ROWS)
+    write(tmp_path / "run" / "archs.parquet", [{"arch": "x"}])
+    (tmp_path / "run" / "recipe.toml").write_text("")
+    assert len(listed(tmp_path)) == 3
+
+
+def shard(path: Path, names: Sequence[str] | None, numbers: Sequence[int]) -> None:
+    """A file of Hugging Face."""
+    table = pa.Table.from_pylist([{"image": {"bytes": png(0), "path": None}, "label": number} for number in numbers])
+    if names is not None:
+        features = {"label": {"names": list(names), "_type": "ClassLabel"}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, path)
+
+
+def test_numbers_of_classes_are_compared_by_name(tmp_path: Path) -> None:
+    shard(tmp_path / "train-0.parquet", ["a", "b", "c"], [0, 1, 2])
+    shard(tmp_path / "test-0.parquet", ["a", "c"], [0, 1, -1])
+    listing = listed(tmp_path)
+    assert dict(zip(["a", "b", "c"], labels(listing)[2:], strict=True)) == {"a": "a", "b": "b", "c": "c"}
+    assert labels(listing)[:2] == ["a", "c"] and kinds(listing) == [("unlabelled", True)]
+    shard(tmp_path / "val-0.parquet", ["z"], [0])
+    assert ("unknown class", True) in kinds(listed(tmp_path))
+    shard(tmp_path / "val-0.parquet", None, [0])
+    with pytest.raises(DuonasError, match=r"val-0\.parquet has numbers for classes, and other tables .* names"):
+        listed(tmp_path)
+
+
+@pytest.mark.parametrize("written", [["1.0", "1", "0"], ["1.0", "1.0", "0.0"], ["1.", "1", "0.00"]])
+def test_whole_numbers_with_a_point_are_the_classes_of_the_numbers(tmp_path: Path, written: list[str]) -> None:
+    rows = [row | {"label": label} for row, label in zip(ROWS, written, strict=True)]
+    listing = listed(write(images(tmp_path, *FILES) / "labels.csv", rows))
+    assert listing.class_names == ("0", "1") and listing.labels.tolist() == [1, 1, 0]
+
+
+def test_versions_are_no_whole_numbers(tmp_path: Path) -> None:
+    rows = [row | {"label": label} for row, label in zip(ROWS, ["1.0", "1.5", "2.0"], strict=True)]
+    assert listed(write(images(tmp_path, *FILES) / "labels.csv", rows)).class_names == ("1.0", "1.5", "2.0")
+
+
+@pytest.mark.parametrize(
+    "image", ["x" * 300, "iVBORw0KGgo" * 10_000, "a\0.png", {"path": "gone.png"}, {"data": 3}, 7, ["a.png"]]
+)
+def test_what_is_no_path_is_one_broken_image(tmp_path: Path, image: object) -> None:
+    images(tmp_path, *FILES)
+    rows: list[Any] = [*ROWS, {"file_name": image, "label": "cat"}]
+    table = write(tmp_path / "labels.jsonl", rows)
+    for store in ("memory", "disk"):
+        keys: dict[str, Any] = {"store": store, "cache": str(tmp_path / "cache"), "image_size": 2}
+        inspected, _ = inspect_data(options_for("data", name="table", path=str(table), **keys), 0)
+        (broken,) = [each for each in inspected.problems if each.kind == "broken"]
+        assert len(broken.names) == 1 and len(broken.names[0]) < 400
+
+
+def test_an_image_may_be_an_object_with_a_path(tmp_path: Path) -> None:
+    rows = [{"image": {"path": row["file_name"]}, "label": row["label"]} for row in ROWS]
+    listing = listed(write(images(tmp_path, *FILES) / "labels.jsonl", rows))
+    assert shades(listing) == [0, 1, 2] and list(listing.names) == FILES
+
+
+def test_a_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
+    table = write(tmp_path / "labels.jsonl", ROWS)
+    table.write_text(table.read_text() + "\n" + '{"file_name": 1 2}\n')
+    with pytest.raises(DuonasError, match=r"line 5 of .*labels\.jsonl is not JSON: .* at column 17"):
+        listed(table)
+
+
+@pytest.mark.parametrize("start", ["C:\\Users\\me\\", "D:/data/", "/home/nobody/"])
+def test_absolute_paths_of_another_computer_are_found_by_their_ends(tmp_path: Path, start: str) -> None:
+    images(tmp_path / "images", "a.png", "in/b.png")
+    names = [f"{start}a.png", f"{start}in{'/' if '/' in start else chr(92)}b.png"]
+    table = write(tmp_path / "t.csv", [{"image": name, "label": i} for i, name in enumerate(names)])
+    if "/home" not in start:
+        assert kinds(listed(table)) == [("elsewhere", True)]
+        assert "set [data] images" in listed(table).problems[0].message
+    found = listed(table, images=str(tmp_path / "images"))
+    assert shades(found) == [0, 1] and not found.problems
+
+
 def test_values_that_are_no_splits_are_refused(tmp_path: Path) -> None:
     rows = [row | {"split": str(i)} for i, row in enumerate(ROWS)]
     with pytest.raises(DuonasError, match=r"has the split '0'; expected one of train, .*split_column = 'none'"):
@@ -244,12 +360,13 @@ def test_a_class_without_training_images_gets_the_nearest_name(tmp_path: Path) -
 @given(st.lists(st.integers(-20, 20), min_size=2, max_size=12).filter(lambda drawn: len(set(drawn)) > 1), st.booleans())
 def test_numbers_are_classes_in_their_order(drawn: list[int], floats: bool) -> None:
     from duonas.data.sources._rows import Rows
-    from duonas.data.sources._tables import _classes
+    from duonas.data.sources._tables import _classes, _texts
 
     values = [float(label) for label in drawn] if floats else drawn
-    names, numbers = _classes(Path(), [Rows([], [], [], [])], values, np.full(len(values), ""))
+    texts = _texts(Path(), values)
+    assert texts == _texts(Path(), [str(value) for value in values]) == list(map(str, drawn))
+    names = _classes(Path(), [Path()], [Rows([], [], [], [])], texts, np.full(len(values), ""))
     assert names == tuple(str(label) for label in sorted(set(drawn)))
-    assert all(names[number] == text for text, number in numbers.items())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +27,7 @@ LABELS = ("label", "labels", "class", "class_name", "classname", "category", "ta
 SPLITS = ("split", "subset", "partition")
 DELIMITERS = ",;\t|"
 NO_SPLIT = "none"  # value of split_column
+LONGEST = 255  # bytes of the name of a file
 TRIED = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -58,25 +59,28 @@ class Rows:
     class_names: tuple[str, ...] | None = None
 
 
-def read_rows(path: Path, columns: Columns, folder: Path) -> Rows:
+def read_rows(path: Path, columns: Columns, folder: Path, *, by_end: bool = False) -> Rows:
     """Read a table.
 
     Args:
         path: the file.
         columns: the names of its columns.
         folder: to which paths of images are relative.
+        by_end: whether an absolute path that is not there, such as one of another computer, is looked for in ``folder``
+            by the end of it.
 
     Raises:
         DuonasError: it cannot be read, or lacks a column.
     """
     if path.suffix.lower() in PARQUET:
-        return _parquet(path, columns, folder)
+        return _parquet(path, columns, folder, by_end)
     cells = _csv(path) if path.suffix.lower() in TEXT else _json_lines(path)
     image, label, split = _choose(path, list(cells), columns, folder)
     count = len(cells[image])
+    values = list(map(_path_of, cells[image]))
     return Rows(
-        names=[_blank(value) or f"row {row} of {path}" for row, value in enumerate(cells[image])],
-        images=[_resolved(folder, value) for value in cells[image]],
+        names=[_name(path, row, value) for row, value in enumerate(values)],
+        images=[_resolved(folder, value, by_end=by_end) for value in values],
         labels=[_blank(value) for value in cells[label]],
         splits=[_blank(value) for value in cells[split]] if split else [None] * count,
     )
@@ -135,21 +139,28 @@ def _csv(path: Path) -> dict[str, list[Any]]:
 
 
 def _json_lines(path: Path) -> dict[str, list[Any]]:
-    rows: list[Mapping[str, Any]] = []
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise DuonasError(f"line {number} of {path} is not an object such as {{...}}.")
-                    rows.append(row)
-    except (OSError, ValueError, RecursionError) as error:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, ValueError) as error:
         raise DuonasError(f"{path} cannot be read as JSON lines: {_why(error)}.") from error
+    rows = [_object(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
     return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
 
 
-def _parquet(path: Path, columns: Columns, folder: Path) -> Rows:
+def _object(path: Path, number: int, line: str) -> Mapping[str, Any]:
+    """The JSON object in a line of a file."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DuonasError(f"line {number} of {path} is not JSON: {error.msg} at column {error.colno}.") from error
+    except (ValueError, RecursionError) as error:
+        raise DuonasError(f"line {number} of {path} is not JSON: {_why(error)}.") from error
+    if not isinstance(row, dict):
+        raise DuonasError(f"line {number} of {path} is not an object such as {{...}}.")
+    return row
+
+
+def _parquet(path: Path, columns: Columns, folder: Path, by_end: bool) -> Rows:
     schema = read_schema(path)
     encoded = [field.name for field in schema if _is_encoded(field.type)]
     if columns.image is None and len(encoded) == 1:
@@ -164,8 +175,8 @@ def _parquet(path: Path, columns: Columns, folder: Path) -> Rows:
         names = [f"{where} ({row})" if where else row for where, row in zip(paths, rows, strict=True)]
     elif pa.types.is_string(schema.field(image).type) or pa.types.is_large_string(schema.field(image).type):
         values = read_table(path, columns=[image])[image].to_pylist()
-        names = [_blank(value) or f"row {row} of {path}" for row, value in enumerate(values)]
-        images = [_resolved(folder, value) for value in values]
+        names = [_name(path, row, value) for row, value in enumerate(values)]
+        images = [_resolved(folder, value, by_end=by_end) for value in values]
     else:
         raise DuonasError(
             f"column {image!r} of {path} is {schema.field(image).type}; expected paths, bytes, or structs of both."
@@ -198,19 +209,53 @@ def class_names(schema: pa.Schema, label: str) -> tuple[str, ...] | None:
         return None
 
 
-def _resolved(folder: Path, value: Any) -> Path | bytes:
+def is_foreign(name: str, image: Stored) -> bool:
+    r"""Whether an image is an absolute path of Windows that is not there, such as ``C:\pictures\1.png``."""
+    return isinstance(image, Path) and PureWindowsPath(name).is_absolute() and not _exists(image)
+
+
+def _path_of(value: Any) -> Any:
+    """The path of a cell, also of one such as ``{"path": ...}``."""
+    return value.get("path") if isinstance(value, dict) and isinstance(value.get("path"), str) else value
+
+
+def _name(path: Path, row: int, value: Any) -> str:
+    """What an image is called in messages; a path that is none, such as encoded bytes as text, is too long for that."""
+    text = "" if _blank(value) is None else str(_blank(value))
+    return text if 0 < len(text) <= LONGEST else f"row {row} of {path}"
+
+
+def _resolved(folder: Path, value: Any, *, by_end: bool) -> Path | bytes:
     """The file that a table means: with the other slash, or with a suffix, where it does not exist as written."""
     if _blank(value) is None:
         return b""  # which is reported as an empty image
     text = str(value).strip()
     path = folder / text
-    if path.exists():
+    if _exists(path):
         return path
-    if "\\" in text and (other := folder / text.replace("\\", "/")).exists():
+    if "\\" in text and _exists(other := folder / text.replace("\\", "/")):
         return other
+    if by_end and (len(text) <= LONGEST * 16) and (end := _end(folder, text)):
+        return end
     if not Path(text).suffix:
-        return next((other for suffix in TRIED if (other := Path(f"{path}{suffix}")).is_file()), path)
+        return next((other for suffix in TRIED if _exists(other := Path(f"{path}{suffix}"))), path)
     return path
+
+
+def _end(folder: Path, text: str) -> Path | None:
+    """The file in ``folder`` with the longest end of an absolute path of this or another system."""
+    found = PureWindowsPath(text)
+    if not found.anchor:
+        return None
+    ends = (folder.joinpath(*found.parts[first:]) for first in range(1, len(found.parts)))
+    return next(filter(_exists, ends), None)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a zero byte: decoding says why
+        return False
 
 
 def _blank(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +43,20 @@ def find_images(root: Path) -> Found:
     found.images.sort()
     found.folders.sort()
     return found
+
+
+def find_files(root: Path) -> Iterator[Path]:
+    """Yield all files below ``root`` that are not hidden, nor in a run or a cache."""
+    for folder, inner, names in os.walk(root):
+        inner[:] = [
+            name for name in inner
+            if not name.startswith(".") and name not in SYSTEM and not _is_ours(os.path.join(folder, name))
+        ]  # fmt: skip
+        yield from (path for name in names if not name.startswith(".") and (path := Path(folder, name)).is_file())
+
+
+def _is_ours(folder: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name)) for name in MADE_HERE)
 
 
 def shown(path: Path) -> str:
@@ -89,7 +104,7 @@ def _not_for_images(entry: os.DirEntry[str], above: tuple[str, ...]) -> str:
         return "a hidden folder"
     if entry.name in SYSTEM:
         return "a folder of the operating system"
-    if any(os.path.exists(os.path.join(entry.path, name)) for name in MADE_HERE):
+    if _is_ours(entry.path):
         return OURS
     if entry.is_symlink() and os.path.realpath(entry.path) in above:
         return "a link to a folder that it is in"
