@@ -96,6 +96,10 @@ def test_an_own_source_of_a_few_lines(tmp_path: Path) -> None:
         ((PIXELS, [0, -1] * 6), "image 1 has the label -1"),
         ((PIXELS, [0.5] * 12), r"labels must be integers \(N,\), got float64"),
         ((PIXELS, np.eye(12, dtype=int)), r"labels must be integers \(N,\), got int64 \(12, 12\)"),
+        ((np.ma.masked_equal(PIXELS, PIXELS[2, 0, 0, 0]), LABELS), "image 0 has masked values: fill them first"),
+        (([*PIXELS[:-1], np.ma.masked_less(PIXELS[-1], 9)], LABELS), "image 11 has masked values"),
+        ((PIXELS, np.ma.masked_equal(LABELS, 1)), "6 labels are masked"),
+        ((PIXELS, LABELS, ["a", "b", "a"]), "two classes have the name 'a'"),
         ((PIXELS, LABELS, None, ["trian"] * 12), "no split 'trian'; expected one of train, val, test"),
     ],
 )
@@ -119,6 +123,23 @@ def test_a_data_set_that_fails_at_one_image_has_one_broken_image(tmp_path: Path,
     options = options_for("data", store=store, cache=str(tmp_path / "cache"), on_error="skip")
     (problem,) = inspect_data(options, 0)[0].problems
     assert problem.names == ("image 3 ('photo 3')",)
+
+
+def test_masked_items_are_refused_image_by_image() -> None:
+    items = [(np.ma.masked_equal(np.arange(16, dtype=np.uint8).reshape(4, 4), 3), 0), (PIXELS[0], 1)]
+    facts = decode_all(from_dataset(items).images, Preparation(4))[1]
+    assert facts.broken.tolist() == ["it has 1 masked values: fill them first, as by image.filled(0)", ""]
+
+
+def test_an_array_without_masked_values_is_no_less_for_its_mask() -> None:
+    masked = np.ma.masked_array(PIXELS, mask=np.zeros(PIXELS.shape, bool))
+    assert np.array_equal(pixels_of(from_arrays(masked, LABELS)), PIXELS)
+
+
+def test_alpha_is_no_sign_of_how_many_bits_there_are() -> None:
+    values = np.zeros((4, 5, 5, 2), np.uint16)
+    values[..., 0], values[..., 1] = 4095, 65535
+    assert decode_all(from_arrays(list(values), [0, 1, 0, 1]).images, Preparation(5))[1].peak.tolist() == [4095] * 4
 
 
 def test_normalised_tensors_are_refused_image_by_image() -> None:

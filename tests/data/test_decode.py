@@ -27,7 +27,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 def decoded(image: Stored, size: int, white: float | None = None) -> tuple[torch.Tensor, ImageFact]:
     """Pixels (3, H, H) and facts of one image."""
-    pixels, facts = decode_all([image], Preparation(size, white=white))
+    pixels, facts = decode_all([image], Preparation(size, white=white, float_white=white))
     return pixels[0], row(facts, 0)
 
 

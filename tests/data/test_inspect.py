@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -215,3 +216,33 @@ def test_what_would_be_almost_black_is_refused(tmp_path: Path) -> None:
 def test_white_that_is_given_and_exceeded_is_a_warning(tmp_path: Path) -> None:
     given = options_for("data", **options(deep(tmp_path / "images", 4095, np.uint16)), white=2047)
     assert kinds(inspect_data(given, 0)[0]) == [("brighter than white", False)]
+
+
+def mixed(folder: Path, floats: float, integers: float) -> dict[str, object]:
+    """Options for two classes of floats, each with as many images of 16-bit integers among them."""
+    deep(folder, floats, np.float32)
+    deep(folder / "more", integers, np.uint16)
+    for name in ("a", "b"):
+        for file in (folder / "more" / name).iterdir():
+            file.rename(folder / name / f"integers {file.name}")
+    shutil.rmtree(folder / "more")
+    return options(folder)
+
+
+def test_floats_and_integers_of_one_data_set_have_whites_of_their_own(tmp_path: Path) -> None:
+    inspected, images = inspect_data(options_for("data", **mixed(tmp_path / "images", 1, 4095)), 0)
+    assert not inspected.problems
+    assert (inspected.preparation.white, inspected.preparation.float_white) == (4095, None)
+    for path, values in zip(inspected.listing.names, read(images.pixels), strict=True):
+        *integers, number = Path(path).stem.split()
+        white = 4095 if integers else 1
+        stored = np.array(white * (int(number) + 1) / 8).astype(np.uint16 if integers else np.float32)
+        assert values.unique().tolist() == [round(float(stored) * 255 / white)]
+
+
+def test_darkness_is_found_of_floats_and_integers_each(tmp_path: Path) -> None:
+    faint = mixed(tmp_path / "images", 0.01, 4095)
+    with pytest.raises(DuonasError, match=r"the values of all 16 images of floats end at 0\.01, .* almost black"):
+        load_splits(options_for("data", **faint), 0)
+    (problem,) = inspect_data(options_for("data", **faint, white=4095), 0)[0].problems
+    assert (problem.kind, problem.error, len(problem.names)) == ("dark", False, 16)

@@ -14,7 +14,8 @@ from duonas.runtime.prepare import Preparation
         ("RGB", "RGB, 8 bits"), ("L", "grey, 8 bits"), ("1", "black and white"), ("I;16", "grey, 16 bits"),
         ("I;16B", "grey, 16 bits"), ("I", "grey, 32 bits"), ("F", "grey, float"), ("RGB;16", "RGB, 16 bits"),
         ("L uint8", "grey, 8 bits"), ("RGB >u2", "RGB, 16 bits"), ("LA float64", "grey with alpha, float"),
-        ("P", "palette, 8 bits"), ("CMYK", "CMYK, 8 bits"),
+        ("P", "palette, 8 bits"), ("L;white=1600", "grey, 0 to 1600"), ("I int16", "grey, 16 bits"),
+        ("CMYK", "CMYK, 8 bits"),
     ],
 )  # fmt: skip
 def test_modes_have_names(mode: str, called: str) -> None:

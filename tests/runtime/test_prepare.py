@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -18,6 +19,7 @@ from duonas.data.modes import kinds_of
 from duonas.data.preparation import prepare_for
 from duonas.recipe.schema import options_for
 from duonas.runtime import Bundle, BundleError
+from duonas.runtime.policy import read_preparation
 from duonas.runtime.prepare import Preparation, to_rgb
 from duonas.runtime.resize import resize_bilinear
 
@@ -110,7 +112,7 @@ TWELVE = Preparation(4, white=4095.0, kinds=("integers",))
         (Preparation(4), np.full((4, 4), -0.1), r"from -0\.1 to"),
         (TWELVE, np.full((4, 4), 4096, np.uint16), "from 4096 to 4096, expected 0 to 4095 "),
         (TWELVE, np.full((4, 4), 4095.0), "expected 0 to 1 "),
-        (Preparation(4, white=255.0, kinds=("floats",)), np.full((4, 4), 256.0), "expected 0 to 255 "),
+        (Preparation(4, float_white=255.0, kinds=("floats",)), np.full((4, 4), 256.0), "expected 0 to 255 "),
         (TWELVE, np.full((4, 4), np.nan), "not finite"),
     ],
 )
@@ -127,8 +129,11 @@ def test_values_in_another_scale_are_refused(preparation: Preparation, image: np
         (TWELVE, np.full((4, 4), 0.2), 51),  # floats are from 0 to 1 where training had none
         (TWELVE, np.full((4, 4), 4095, np.int32), 255),
         (TWELVE, np.full((4, 4), 7, np.uint8), 7),
-        (Preparation(4, white=255.0, kinds=("floats",)), np.full((4, 4), 51.0), 51),
-        (Preparation(4, white=255.0, kinds=("floats",)), np.ones((4, 4), bool), 255),
+        (TWELVE, np.dstack([np.full((4, 4), each, np.uint16) for each in (4095, 65535)]), 255),  # alpha has no white
+        (Preparation(4, white=4095.0, float_white=4095.0, kinds=("integers",)), np.full((4, 4), 0.2), 51),
+        (Preparation(4, white=4095.0, kinds=("integers", "floats")), np.full((4, 4), 0.2), 51),
+        (Preparation(4, float_white=255.0, kinds=("floats",)), np.full((4, 4), 51.0), 51),
+        (Preparation(4, float_white=255.0, kinds=("floats",)), np.ones((4, 4), bool), 255),
     ],
 )
 def test_values_in_the_scale_of_training_are_taken(preparation: Preparation, image: np.ndarray, seen: int) -> None:
@@ -167,7 +172,25 @@ def test_a_file_that_breaks_off_is_said(exported) -> None:
 def test_images_that_a_bundle_cannot_prepare_are_numbered(exported) -> None:
     bundle = Bundle.load(exported[2], threads=1)
     fine = noise(1, 4, 4)
-    with pytest.raises(BundleError, match=r"image 1 has the mode 'P' of Pillow: give it as image\.convert\('RGB'\)"):
-        bundle.prepare([fine, Image.fromarray(fine).convert("P")])
+    with pytest.raises(BundleError, match=r"image 1 is a tensor: give it as an array \(H, W, 3\), as by tensor.*numpy"):
+        bundle.prepare([fine, torch.zeros(3, 4, 4)])
+    with pytest.raises(BundleError, match=r"image 0 cannot be prepared: it has 1 masked values: fill them first"):
+        bundle.prepare(np.ma.masked_equal(np.arange(16, dtype=np.uint8).reshape(4, 4), 3))
     with pytest.raises(BundleError, match=r"image 2 cannot be prepared: an array of shape \(3, 9, 9\) is not an image"):
         bundle.prepare([fine, fine, np.zeros((3, 9, 9), np.uint8)])
+
+
+@pytest.mark.parametrize(
+    ("given", "whites"),
+    [({}, (None, None)), ({"white": 255}, (255, 255)), ({"white": 4095, "float_white": None}, (4095, None)),
+     ({"white": None, "float_white": 2}, (None, 2))],
+)  # fmt: skip
+def test_files_that_have_one_white_mean_it_for_floats_too(given: dict, whites: tuple) -> None:
+    read = read_preparation({"image_size": 8} | given)
+    assert (read.white, read.float_white) == whites
+    assert read_preparation(asdict(read)) == read
+
+
+def test_a_white_of_floats_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="float_white must be above 0, got 0"):
+        read_preparation({"image_size": 8, "white": 4095, "float_white": 0})

@@ -7,11 +7,11 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from duonas.core.errors import DuonasError
 from duonas.data.lazy import Concatenated
 from duonas.data.listing import OWN_SPLITS, Listing, Stored
+from duonas.runtime.pillow import is_pillow, values_of
 
 COUNTS_OF_CHANNELS = (1, 3, 4)
 
@@ -22,20 +22,21 @@ def from_arrays(
     """List images that are in memory.
 
     Args:
-        images: (N, H, W), (N, H, W, C) or (N, C, H, W), or N arrays of different sizes without N; C is 1, 3 or 4.
+        images: (N, H, W), (N, H, W, C) or (N, C, H, W), or N arrays of different sizes without N, or N images of
+            Pillow; C is 1, 3 or 4.
             Integers of more than 8 bits, and floats from 0 to 1, are scaled as the recipe's ``white`` says.
         labels: (N,) integers from 0.
         class_names: (K,); default: the numbers.
         splits: (N,) of train, val, test or ``""`` for images that are to be split; default: all are.
 
     Raises:
-        DuonasError: numbers differ, or labels are not of the classes.
+        DuonasError: numbers differ, values are masked, labels are not of the classes, or two classes have one name.
     """
     found = _labels(labels)
     if len(images) != len(found):
         raise DuonasError(f"there are {len(images)} images and {len(found)} labels; expected one label for each image.")
     return _listing(
-        [f"image {i}" for i in range(len(found))], [_upright(np.asarray(image)) for image in images], found,
+        [f"image {i}" for i in range(len(found))], _arrays(images), found,
         class_names, splits,
     )  # fmt: skip
 
@@ -76,9 +77,7 @@ class DatasetImages(Sequence[Stored]):
     def __getitem__(self, i: Any) -> Any:
         with self._lock:
             image = self._dataset[i][0]
-        if isinstance(image, Image.Image) and image.mode not in ("RGB", "RGBA", "L", "I;16", "F"):
-            image = image.convert("RGB")
-        return _upright(np.asarray(image))
+        return values_of(image) if is_pillow(image) else _upright(np.asanyarray(image))
 
 
 def _labels_of(dataset: Any) -> list[Any]:
@@ -95,7 +94,17 @@ def _upright(image: np.ndarray) -> np.ndarray:
     return image.transpose(1, 2, 0) if first else image
 
 
+def _arrays(images: Any) -> list[np.ndarray]:
+    arrays = [values_of(image) if is_pillow(image) else _upright(np.asanyarray(image)) for image in images]
+    for number, array in enumerate(arrays):
+        if isinstance(array, np.ma.MaskedArray) and array.mask.any():
+            raise DuonasError(f"image {number} has masked values: fill them first, as by images.filled(0).")
+    return [np.asarray(array) for array in arrays]
+
+
 def _labels(labels: Any) -> np.ndarray:
+    if isinstance(labels, np.ma.MaskedArray) and labels.mask.any():
+        raise DuonasError(f"{int(labels.mask.sum())} labels are masked; expected one for each image.")
     try:
         found = np.asarray(labels)
     except (TypeError, ValueError) as error:
@@ -113,6 +122,8 @@ def _listing(
     splits: Sequence[str] | None,
 ) -> Listing:
     classes = tuple(map(str, class_names if class_names is not None else range(int(labels.max(initial=-1)) + 1)))
+    for name in (name for at, name in enumerate(classes) if name in classes[:at]):
+        raise DuonasError(f"two classes have the name {name!r}; expected a name of its own for each class.")
     wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if len(wrong):
         raise DuonasError(f"{names[wrong[0]]} has the label {labels[wrong[0]]}; expected 0 to {len(classes) - 1}.")

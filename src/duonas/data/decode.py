@@ -25,7 +25,8 @@ from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.data.listing import Stored
-from duonas.runtime.prepare import Preparation, to_rgb, white_of
+from duonas.runtime.pillow import SIXTEEN, is_deep, lost_bits, stored_mode, values_of
+from duonas.runtime.prepare import Preparation, colours_of
 from duonas.runtime.resize import Box, columns_first
 
 CHUNK = 64  # images in a task: few enough tasks to cost nothing, and little memory in images that wait
@@ -44,20 +45,6 @@ OTHER_SUFFIXES = frozenset({
     ".psd", ".raf", ".raw", ".rw2", ".svg", ".svgz", ".tga", ".wmf", ".xcf",
 })  # fmt: skip
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands in a file's first bytes
-ORIENTATION = 0x0112
-TURNED = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# Tags of TIFF, and how many bands its kinds of colour have.
-KIND_OF_COLOUR, BANDS, EXTRA_BANDS = 262, 277, 338
-COLOUR_BANDS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
-ALPHA = (1, 2)
 
 
 def decode_all(
@@ -111,19 +98,18 @@ def decode_in_order(images: Sequence[Stored], preparation: Preparation) -> Itera
 
 
 def look(stored: Stored) -> ImageFact:
-    """Size and mode of an image, from its head, and the peak of one of more than 8 bits; empty if it cannot be read."""
+    """Sides and mode of an image, from its head, and the peak of one of more than 8 bits; empty if it cannot be read.
+
+    Sides are not told apart: width may be the height of an image that is to be turned.
+    """
     try:
         if isinstance(stored, np.ndarray):
             return ImageFact(stored.shape[1], stored.shape[0], _mode(stored), peak=_peak(stored))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(_read(stored)), formats=formats()) as image:
-                width, height = image.size
-                sixteen = _is_of_16_bits(image)
-                if _orientation(image) >= 5:
-                    width, height = height, width
-                peak = _peak(_deep(image, sixteen)) if _is_deep(image) else 0.0
-                return ImageFact(width, height, _stored_mode(image, sixteen), peak=peak)
+                (width, height), mode = image.size, stored_mode(image)
+                return ImageFact(width, height, mode, peak=_peak(values_of(image)) if is_deep(image) else 0.0)
     except Exception:  # the pass over all images says why
         return ImageFact()
 
@@ -148,12 +134,14 @@ def _decode(images: Sequence[Stored], i: int, preparation: Preparation, into: np
     try:
         stored = images[i]  # of a user's own data set, this may fail in any way
         if isinstance(stored, np.ndarray):
-            fact = fact._replace(encoded=_digest_of_array(stored), mode=_mode(stored), peak=_peak(stored))
-            image = Image.fromarray(to_rgb(stored, preparation.white))
+            fact = fact._replace(encoded=_digest_of_array(stored), mode=_mode(stored))
+            values = stored
         else:
             data = _read(stored)
             fact = fact._replace(encoded=hashlib.sha256(data).hexdigest())
-            image, fact = _open(data, preparation, fact)
+            values, fact = _open(data, fact)
+        fact = fact._replace(peak=fact.peak or _peak(values))
+        image = Image.fromarray(preparation.rgb(values))
         width, height = image.size
         _fit(image, preparation, into)
     except Exception as error:  # Pillow's decoders fail with many types: OSError, SyntaxError, struct.error, ...
@@ -185,81 +173,19 @@ def _read(stored: Path | bytes) -> bytes:
     return data
 
 
-def _open(data: bytes, preparation: Preparation, fact: ImageFact) -> tuple[Image.Image, ImageFact]:
-    """Decode an encoded image to RGB, upright but not resized."""
+def _open(data: bytes, fact: ImageFact) -> tuple[np.ndarray, ImageFact]:
+    """Decode an encoded image, upright but not resized."""
     with Image.open(io.BytesIO(data), formats=formats()) as image:
-        _check_bands(image)
-        sixteen = _is_of_16_bits(image)  # known only before the image is loaded
-        mode = _stored_mode(image, sixteen)
-        note = _loss(image, sixteen)
-        turn = TURNED.get(_orientation(image))
-        if _is_deep(image):
-            deep = _deep(image, sixteen)
-            fact = fact._replace(peak=_peak(deep))
-            rgb = Image.fromarray(to_rgb(deep, preparation.white))
-        else:
-            rgb = _rgb(image)
-            if sixteen:
-                fact = fact._replace(peak=257.0 * max(high for _, high in rgb.getextrema()))  # type: ignore[misc]
-    return (rgb if turn is None else rgb.transpose(turn)), fact._replace(mode=mode, note=note)
+        mode, note = stored_mode(image), _loss(image)  # known only before the image is loaded
+        values = values_of(image)
+    peak = 257.0 * values[..., :3].max() if note.startswith(SIXTEEN) else 0.0
+    return values, fact._replace(mode=mode, note=note, peak=peak)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """RGB from any 8-bit mode; what is transparent is shown on white."""
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        return Image.fromarray(to_rgb(np.asarray(image.convert("RGBA"))))
-    return image.convert("RGB")
-
-
-def _is_deep(image: Image.Image) -> bool:
-    return image.mode.startswith(("I", "F"))
-
-
-def _is_of_16_bits(image: Image.Image) -> bool:
-    """Whether the file, which is not loaded yet, holds 16 bits a value."""
-    return ";16" in str(getattr(image, "tile", ""))
-
-
-def _stored_mode(image: Image.Image, sixteen: bool) -> str:
-    """Pillow's mode; with ``";16"`` where it reads only the upper 8 of 16 bits."""
-    return f"{image.mode};16" if sixteen and not _is_deep(image) else image.mode
-
-
-def _deep(image: Image.Image, sixteen: bool) -> np.ndarray:
-    """(H, W) of more than 8 bits; 16 bits that Pillow keeps in 32 are 16 again."""
-    values = np.asarray(image)
-    return values.astype(np.uint16) if sixteen else values
-
-
-def _check_bands(image: Image.Image) -> None:
-    """Refuse bands that are neither colour nor alpha, such as near infrared, rather than cut them off."""
-    tags = getattr(image, "tag_v2", {})
-    colours = COLOUR_BANDS.get(tags.get(KIND_OF_COLOUR, -1))
-    bands = int(tags.get(BANDS, 1))
-    if colours is None or bands <= colours:
-        return
-    extra = tags.get(EXTRA_BANDS, ())
-    extra = extra if isinstance(extra, tuple) else (extra,)
-    if bands > colours + 1 or not any(each in ALPHA for each in extra):
-        raise ValueError(f"it has {bands} bands, expected grey or RGB, either with or without alpha")
-
-
-def _loss(image: Image.Image, sixteen: bool) -> str:
+def _loss(image: Image.Image) -> str:
     """What is lost when this image is read; empty for most."""
-    if sixteen and not _is_deep(image):
-        return "colour of 16 bits, of which Pillow reads the upper 8"
-    if image.format in ("GIF", "TIFF", "WEBP", "PNG", "AVIF") and getattr(image, "is_animated", False):
-        return "the first of several frames"
-    return ""
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 where it is missing or odd."""
-    try:
-        found = image.getexif().get(ORIENTATION, 1)
-    except Exception:  # damaged EXIF is no reason not to use the pixels
-        return 1
-    return found if isinstance(found, int) else 1
+    lost = [lost_bits(image), "the first of several frames" if getattr(image, "is_animated", False) else ""]
+    return " and ".join(filter(None, lost))
 
 
 def _fit(image: Image.Image, preparation: Preparation, into: np.ndarray) -> None:
@@ -286,9 +212,8 @@ def _mode(array: np.ndarray) -> str:
 
 
 def _peak(array: np.ndarray) -> float:
-    """The largest value of an image of more than 8 bits, 0 of another."""
-    white_of(array.dtype)
-    return float(array.max(initial=0)) if array.dtype.itemsize > 1 else 0.0
+    """The largest value of an image of more than 8 bits, apart from alpha; 0 of another."""
+    return float(colours_of(array).max(initial=0)) if array.dtype.kind in "iuf" and array.dtype.itemsize > 1 else 0.0
 
 
 def _digest_of_array(array: np.ndarray) -> str:

@@ -37,7 +37,8 @@ class ImageFacts:
         std: (N,) float32, standard deviation of these pixels, 0 to 127.5.
         clipped: (N,) float32, fraction of their values that are 0 or 255.
         broken: (N,) str, why the image cannot be read, or ``""``.
-        peak: (N,) float32, largest value of an image of more than 8 bits, as stored; 0 for other images.
+        peak: (N,) float32, largest value of an image of more than 8 bits, as stored; 0 for other images, and for those
+            whose file says what is white.
         note: (N,) str, what is lost in reading the image, such as ``"the first of several frames"``, or ``""``.
     """
 
@@ -69,4 +70,4 @@ class ImageFacts:
         return len(self.width)
 
 
-TYPES = {"width": np.int32, "height": np.int32, "std": np.float32, "clipped": np.float32, "peak": np.float32}
+TYPES = {"width": np.int32, "height": np.int32} | dict.fromkeys(("std", "clipped", "peak"), np.float32)

@@ -1,7 +1,7 @@
 """What a mode of images says: their type, their value of white, and how people call it.
 
 Modes are Pillow's, such as ``"RGB"`` or ``"I;16"``; ``";16"`` after one of colour for 16 bits a value; and for arrays a
-colour and a type, such as ``"L float32"``.
+colour and a type, such as ``"L float32"``; ``";white=4095"`` for files that say themselves what is white.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from duonas.runtime.prepare import KINDS, Kind, Preparation, kind_of, white_of
+from duonas.runtime.pillow import OWN_WHITE
+from duonas.runtime.prepare import KINDS, Kind, Preparation, kind_of
 
 TYPES = {"1": "bool", "I": "int32", "F": "float32"}
 COLOURS = {"L": "grey", "I": "grey", "F": "grey", "LA": "grey with alpha", "P": "palette", "PA": "palette with alpha"}
@@ -27,14 +28,20 @@ def words(mode: str) -> str:
     if mode == "1":
         return "black and white"
     colour, dtype = mode.partition(" ")[0].partition(";")[0], dtype_of(mode)
+    if OWN_WHITE in mode:
+        return f"{COLOURS.get(colour, colour)}, 0 to {mode.partition(OWN_WHITE)[2]}"
     depth = "float" if dtype.kind == "f" else f"{8 * dtype.itemsize} bits"
     return f"{COLOURS.get(colour, colour)}, {depth}"
 
 
 def white_of_mode(mode: str, preparation: Preparation) -> float:
     """The value that is white in images of a mode; Pillow reads colour of 16 bits by its upper 8, so all 16 count."""
-    fixed = ";16" in mode and not mode.startswith("I")
-    return 65535.0 if fixed else preparation.white or white_of(dtype_of(mode))
+    return 65535.0 if reads_upper_half(mode) else preparation.white_of(dtype_of(mode))
+
+
+def reads_upper_half(mode: str) -> bool:
+    """Whether Pillow reads the upper 8 of 16 bits."""
+    return ";16" in mode and not mode.startswith("I")
 
 
 def kinds_of(modes: Iterable[str]) -> tuple[Kind, ...]:

@@ -20,8 +20,8 @@ class DataOptions:
     """How other shapes become squares: crop resizes the short side and crops the centre, squash changes the
     proportions, pad resizes the long side and fills the rest with black."""
     white: Positive | None = None
-    """The value that is white in images of more than 8 bits, such as 4095; default: the most that 8, 10, 12, 14 or 16
-    bits hold, whichever is enough for the images, and 1 for floats."""
+    """The value that is white in images of more than 8 bits, such as 4095; default: of integers the most that 8, 10,
+    12, 14 or 16 bits hold, whichever is enough for them, and 1 of floats."""
     val: OpenFraction = 0.05
     """Share of the images that are not test images, where the data set has no val split; pairs are searched on it."""
     calib: OpenFraction = 0.05

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from duonas.data.decode import look
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.data.listing import Listing, Problem
-from duonas.data.modes import kinds_of, white_of_mode
+from duonas.data.modes import dtype_of, reads_upper_half, white_of_mode
 from duonas.data.options import DataOptions
 from duonas.runtime.prepare import Preparation
 
@@ -17,46 +17,63 @@ DEFAULT_SIDE, LARGEST_OWN_SIDE = 32, 64
 LOOKED_AT = 64  # images that the defaults follow from
 WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 DARK = 1 / 8  # of white: where all images stay below it, white is probably wrong
+INTEGER, FLOAT, COLOUR = KINDS = ("integers of more than 8 bits", "floats", "colour of 16 bits")
+REMEDY = dict.fromkeys(KINDS, "set [data] white, or convert them to 8 bits") | {COLOUR: "convert them to 8 bits"}
 
 
 def prepare_for(listing: Listing, options: DataOptions) -> Preparation:
     """How the images of a listing become squares; what the options leave open follows from a look at some of them.
 
     ``image_size`` is by default the images' own where all of them are squares of one size up to 64 pixels, else 32;
-    ``white`` that of the least number of bits (8, 10, 12, 14 or 16) that holds all integers of more than 8 bits.
+    ``white`` of integers that of the least number of bits (8, 10, 12, 14 or 16) that holds all of more than 8 bits, and
+    of floats 1.
     """
-    size, white = options.image_size, options.white
+    size, white, given = options.image_size, options.white, options.white
     if size is None or white is None:
         rows = np.unique(np.linspace(0, len(listing) - 1, min(LOOKED_AT, len(listing))).astype(int))
         seen = [_look(listing, row) for row in rows.tolist()]
         size = size or _own_side(seen)
         white = white or _own_white(seen)
-    return Preparation(size, options.resize, white)
+    return Preparation(size, options.resize, white, float_white=given)
 
 
 def white_problems(
     listing: Listing, facts: ImageFacts, preparation: Preparation, options: DataOptions
 ) -> list[Problem]:
-    """Images of more than 8 bits that are brighter than white, or all of them so dark that white is probably wrong."""
-    deep = np.flatnonzero(facts.peak > 0)
-    if not len(deep):
-        return []
-    whites = np.array([white_of_mode(facts.mode[row], preparation) for row in deep])
-    peaks = facts.peak[deep]
-    above = deep[peaks > whites]
+    """Images of more than 8 bits that are brighter than white; and floats, integers or colour that are all so dark that
+    white is probably wrong, whether there are others or not."""
+    kinds = np.array([_kind(mode) for mode in facts.mode], object)
+    problems = list[Problem]()
+    for kind in KINDS:
+        rows = np.flatnonzero((kinds == kind) & (facts.peak > 0))
+        if len(rows):
+            whites = np.array([white_of_mode(facts.mode[row], preparation) for row in rows])
+            problems += _of_kind(kind, rows, facts.peak[rows], whites, listing, automatic=options.white is None)
+    return problems
+
+
+def _of_kind(
+    kind: str, rows: np.ndarray, peaks: np.ndarray, whites: np.ndarray, listing: Listing, *, automatic: bool
+) -> Iterator[Problem]:
+    above = rows[peaks > whites]
     if len(above):
         message = (
-            f"{len(above):,} of {len(deep):,} images of more than 8 bits have values above white, "
+            f"{len(above):,} of {len(rows):,} images of {kind} have values above white, "
             f"up to {peaks.max():g}, where white is {whites.min():g}: set [data] white"
         )
-        return [Problem("brighter than white", message, _names(listing, above), error=options.white is None)]
-    if options.white is None and (peaks < whites * DARK).all():
+        yield Problem("brighter than white", message, _names(listing, above), error=automatic)
+    elif (peaks < whites * DARK).all():
         message = (
-            f"the values of all {len(deep):,} images of more than 8 bits end at {peaks.max():g}, but white is "
-            f"{whites.max():g}, so they would be almost black: set [data] white, or convert them to 8 bits"
+            f"the values of all {len(rows):,} images of {kind} end at {peaks.max():g}, but white is "
+            f"{whites.max():g}, so they would be almost black: {REMEDY[kind]}"
         )
-        return [Problem("dark", message, _names(listing, deep), error=True)]
-    return []
+        yield Problem("dark", message, _names(listing, rows), error=automatic)
+
+
+def _kind(mode: str) -> str:
+    if reads_upper_half(mode):
+        return COLOUR
+    return FLOAT if dtype_of(mode).kind == "f" else INTEGER
 
 
 def _look(listing: Listing, row: int) -> ImageFact:
@@ -77,7 +94,6 @@ def _own_side(seen: Sequence[ImageFact]) -> int:
 
 
 def _own_white(seen: Sequence[ImageFact]) -> float | None:
-    peaks = [fact.peak for fact in seen if fact.peak]
-    if "floats" in kinds_of(fact.mode for fact in seen) or not peaks:  # floats are from 0 to 1
-        return None
-    return next((float(white) for white in WHITES if white >= max(peaks)), None)
+    """White of the integers; floats do not count, since theirs is 1."""
+    peaks = [fact.peak for fact in seen if fact.peak and _kind(fact.mode) == INTEGER]
+    return next((float(white) for white in WHITES if white >= max(peaks)), None) if peaks else None

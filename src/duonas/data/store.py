@@ -127,7 +127,8 @@ def _stamp(listing: Listing, i: int) -> str:
 def _name(listing: Listing, preparation: Preparation) -> str:
     """The name of the folder for images of this data set that are prepared in this way."""
     root = listing.root.resolve().name if listing.root else ""
-    white = "" if preparation.white is None else f"-white{preparation.white:g}"
+    whites = {"white": preparation.white, "float": preparation.float_white}
+    white = "".join(f"-{name}{value:g}" for name, value in whites.items() if value is not None)
     return f"{root or 'images'}-{preparation.image_size}px-{preparation.resize}{white}-v{VERSION}"
 
 

@@ -28,7 +28,8 @@ class Preprocessing:
         image_size: side H of the square images, in pixels.
         range: the least and the largest value of a pixel.
         resize: how other shapes become squares: ``crop``, ``squash`` or ``pad``; see ``Preparation``.
-        white: the value that is white in images of more than 8 bits; ``None``: the largest of their type.
+        white: the value that is white in integers of more than 8 bits; ``None``: the largest of their type.
+        float_white: the value that is white in floats; ``None``: 1.
         kinds: the kinds of values that the images had; empty where that is not known.
         mean: subtracted per channel; ``None`` if the networks normalise images themselves, as those of a search do.
         std: divisor per channel; ``None`` if the networks normalise images themselves.
@@ -38,6 +39,7 @@ class Preprocessing:
     range: tuple[float, float] = (0.0, 1.0)
     resize: Resize = "crop"
     white: float | None = None
+    float_white: float | None = None
     kinds: tuple[Kind, ...] = ()
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
@@ -45,7 +47,7 @@ class Preprocessing:
     @property
     def preparation(self) -> Preparation:
         """What makes a square of 8-bit RGB of an image."""
-        return Preparation(self.image_size, self.resize, self.white, self.kinds)
+        return Preparation(self.image_size, self.resize, self.white, self.float_white, self.kinds)
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,4 @@ def _preprocessing(value: Mapping[str, Any]) -> Preprocessing:
     least, largest = value["range"]
     mean, std = (None if value[name] is None else tuple(map(float, value[name])) for name in ("mean", "std"))
     made = read_preparation(value)
-    return Preprocessing(
-        made.image_size, (float(least), float(largest)), made.resize, made.white, made.kinds, mean, std
-    )
+    return Preprocessing(range=(float(least), float(largest)), mean=mean, std=std, **asdict(made))

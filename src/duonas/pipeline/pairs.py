@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from torch import nn
 
@@ -40,7 +40,7 @@ def take_pair(context: Context, chosen: PairArch) -> Pair:
         final_coupling(context), chosen, context.problem.prices.model, context.splits.class_names, mode
     )
     made = context.splits.inspected.preparation
-    seen = replace(facts.preprocessing, resize=made.resize, white=made.white, kinds=made.kinds)
+    seen = replace(facts.preprocessing, **asdict(made))
     return Pair.join(networks["little"], networks["big"], replace(facts, preprocessing=seen))
 
 

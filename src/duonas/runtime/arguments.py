@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from .errors import BundleError, one_line
+from .pillow import is_pillow, values_of
 from .prepare import ROUNDING, Preparation
 from .units import Quantity, parse
-
-DIRECT = ("RGB", "RGBA", "L", "LA", "1", "I;16", "I;16B", "I;16L", "I", "F")  # modes whose arrays are the image
 
 
 def number(value: Any, what: str) -> float:
@@ -99,17 +98,13 @@ def prepared_image(image: Any, preparation: Preparation, place: int) -> np.ndarr
         raise BundleError(
             f"image {place} is encoded, {len(image):,} bytes: open it first, as by PIL.Image.open(io.BytesIO(data))."
         )
-    mode = getattr(image, "mode", "RGB")
-    if mode not in DIRECT:
-        raise BundleError(f"image {place} has the mode {mode!r} of Pillow: give it as image.convert('RGB').")
-    try:
-        return preparation(np.asarray(image))
-    except (
-        ValueError,
-        TypeError,
-        OSError,
-        SyntaxError,
-    ) as error:  # OSError, SyntaxError: of a file that Pillow reads only now
+    if not isinstance(image, np.ndarray) and callable(getattr(image, "numpy", None)):
+        raise BundleError(
+            f"image {place} is a tensor: give it as an array (H, W, 3), as by tensor.permute(1, 2, 0).numpy()."
+        )
+    try:  # a mask is kept, to be refused
+        return preparation(values_of(image) if is_pillow(image) else np.asanyarray(image))
+    except Exception as error:  # of a file that Pillow reads only now, which fails with many types
         raise BundleError(f"image {place} cannot be prepared: {one_line(error)}.") from error
 
 

@@ -162,8 +162,9 @@ class Bundle:
         """Make of images what the networks were trained on: resized, cropped or padded, and scaled to 8 bits.
 
         Args:
-            images: one image or a list of images, each upright: an array (H, W), (H, W, 3) or (H, W, 4), grey or RGB,
-                of uint8, of floats from 0 to 1, or in the scale of the training images; or an image of Pillow.
+            images: one image or a list of images: an array (H, W), (H, W, 3) or (H, W, 4), upright, grey or RGB, of
+                uint8, of floats from 0 to 1, or in the scale of the training images; or an image of Pillow, which is
+                turned by its EXIF data.
 
         Returns:
             (N, 3, H, W) uint8 for ``predict``, bit for bit what training saw of these images.

@@ -239,24 +239,28 @@ def read_floor_on(policy: dict[str, Any]) -> str:
 
 
 def read_preparation(value: Mapping[str, Any]) -> Preparation:
-    """Read how images become squares from the keys ``image_size``, ``resize``, ``white`` and ``kinds``.
+    """Read how images become squares from the keys ``image_size``, ``resize``, ``white``, ``float_white``, ``kinds``.
 
     Raises:
         KeyError, TypeError, ValueError: a value is missing, of the wrong type or out of its range.
     """
-    size, resize, white = value["image_size"], value.get("resize", "crop"), value.get("white")
+    size, resize = value["image_size"], value.get("resize", "crop")
+    whites = {"white": value.get("white")}
+    whites["float_white"] = value.get("float_white", whites["white"])  # files without it have one white for both
     if isinstance(size, bool) or not isinstance(size, int):
         raise TypeError(f"image_size must be an integer, got {short(size)}")
     if not 0 < size <= MOST_SIZE:
         raise ValueError(f"image_size must be from 1 to {MOST_SIZE}, got {short(size)}")
     if resize not in get_args(Resize):
         raise ValueError(f"resize must be one of {', '.join(get_args(Resize))}, got {short(resize)}")
-    if white is not None and not 0 < read_number(white) < math.inf:
-        raise ValueError(f"white must be above 0, got {short(white)}")
+    for name, white in whites.items():
+        if white is not None and not 0 < read_number(white) < math.inf:
+            raise ValueError(f"{name} must be above 0, got {short(white)}")
     kinds = value.get("kinds", [])
     if not isinstance(kinds, list | tuple) or any(kind not in KINDS for kind in kinds):
         raise ValueError(f"kinds must be some of {', '.join(KINDS)}, got {short(kinds)}")
-    return Preparation(size, resize, None if white is None else float(white), tuple(kinds))
+    white, float_white = (None if white is None else float(white) for white in whites.values())
+    return Preparation(size, resize, white, float_white, tuple(kinds))
 
 
 def _class_names(names: Any, classes: int) -> tuple[str, ...]:

@@ -23,13 +23,15 @@ class Preparation:
         image_size: side of the square in pixels.
         resize: ``"crop"``: the short side is resized and the centre cropped; ``"squash"``: both sides are resized,
             which changes the proportions; ``"pad"``: the long side is resized and the rest is black.
-        white: the value that is white in images of more than 8 bits; ``None``: the largest of their type, 1 for floats.
+        white: the value that is white in integers of more than 8 bits; ``None``: the largest of their type.
+        float_white: the value that is white in floats; ``None``: 1.
         kinds: the kinds of values that the training images had; empty where that is not known.
     """
 
     image_size: int
     resize: Resize = "crop"
     white: float | None = None
+    float_white: float | None = None
     kinds: tuple[Kind, ...] = ()
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -38,8 +40,7 @@ class Preparation:
         Raises:
             ValueError: it is not an image, or has values in another scale than the training images.
         """
-        white = self.white_of(image.dtype)
-        pixels = to_rgb(self._in_range(image, white), white)
+        pixels = self.rgb(self._in_range(image, self.white_of(image.dtype)))
         height, width, _ = pixels.shape
         size = self.size(width, height)
         left, upper = self.place(size)
@@ -48,22 +49,28 @@ class Preparation:
         square[:, upper : upper + size[1], left : left + size[0]] = fitted.transpose(2, 0, 1)
         return square
 
+    def rgb(self, image: np.ndarray) -> np.ndarray:
+        """RGB (H, W, 3) uint8 of an image, as ``to_rgb`` takes it, not resized; what is above white is cut off."""
+        return to_rgb(image, self.white_of(image.dtype))
+
     def white_of(self, dtype: np.dtype) -> float:
         """The value that is white in images of a type; 1 for floats where there were none in training.
 
         Raises:
             ValueError: the type is not one of images.
         """
-        kind = kind_of(dtype)
+        kind, own = kind_of(dtype), white_of(dtype)
         foreign = kind == "floats" and bool(self.kinds) and "floats" not in self.kinds
-        return white_of(dtype) if self.white is None or kind == "8 bits" or foreign else self.white
+        given = {"8 bits": None, "integers": self.white, "floats": None if foreign else self.float_white}[kind]
+        return given or own
 
     def _in_range(self, image: np.ndarray, white: float) -> np.ndarray:
         """The image, of which floats are at most white, if its values are in the scale of the training images."""
         kind = kind_of(image.dtype)
         if kind == "8 bits" or not image.size or not np.isfinite(image).all():  # what is not finite is refused later
             return image
-        least, most = float(image.min()), float(image.max())
+        colours = colours_of(image)
+        least, most = float(colours.min()), float(colours.max())
         if kind == "integers" and self.kinds and "integers" not in self.kinds:
             raise ValueError(
                 f"it has values of type {image.dtype}, from {least:g} to {most:g}, but training images had only "
@@ -101,21 +108,30 @@ def to_rgb(image: np.ndarray, white: float | None = None) -> np.ndarray:
 
     Args:
         image: (H, W) or (H, W, 1 to 4) of bool, integers or floats.
-        white: see ``Preparation``.
+        white: the value that is white; ``None``: see ``white_of``.
 
     Raises:
-        ValueError: the image has another shape or type, or values that are negative or not finite.
+        ValueError: the image has another shape or type, or values that are masked, negative or not finite.
     """
+    if isinstance(image, np.ma.MaskedArray):
+        if image.mask.any():
+            raise ValueError(f"it has {int(image.mask.sum())} masked values: fill them first, as by image.filled(0)")
+        image = image.data
     if image.ndim == 2:
         image = image[..., None]
     if image.ndim != 3 or image.shape[2] not in (1, 2, 3, 4) or 0 in image.shape:
         raise ValueError(f"an array of shape {image.shape} is not an image: expected (H, W), (H, W, 3) or (H, W, 4)")
-    values = _to_bytes(image, white)
+    values = to_bytes(image, white)
     colours, alpha = (values[..., :-1], values[..., -1:]) if values.shape[2] in (2, 4) else (values, None)
     if alpha is not None:
         opaque = alpha.astype(np.uint32)
         colours = ((colours * opaque + 255 * (255 - opaque) + 127) // 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(colours, (*colours.shape[:2], 3)))
+
+
+def colours_of(image: np.ndarray) -> np.ndarray:
+    """The bands of an image that are not alpha."""
+    return image[..., :-1] if image.ndim == 3 and image.shape[2] in (2, 4) else image
 
 
 def kind_of(dtype: np.dtype) -> Kind:
@@ -131,7 +147,7 @@ def kind_of(dtype: np.dtype) -> Kind:
 
 
 def white_of(dtype: np.dtype) -> float:
-    """The value that is white in images of a type: the largest integer, or 1 for floats.
+    """The value that is white in images of a type: 255 of 8 bits, the largest integer of more bits, or 1 for floats.
 
     Raises:
         ValueError: the type is not one of images.
@@ -140,15 +156,18 @@ def white_of(dtype: np.dtype) -> float:
         return 1.0
     if dtype.kind not in "iu":
         raise ValueError(f"values of type {dtype} are not an image")
-    return float(np.iinfo(dtype).max)
+    return 255.0 if dtype.itemsize == 1 else float(np.iinfo(dtype).max)
 
 
-def _to_bytes(values: np.ndarray, white: float | None) -> np.ndarray:
-    """Scale so that white is 255; what is above it is cut off."""
+def to_bytes(values: np.ndarray, white: float | None = None) -> np.ndarray:
+    """Scale so that white is 255; what is above it is cut off.
+
+    Raises:
+        ValueError: values are negative or not finite.
+    """
     if values.dtype == np.uint8:
         return values
-    own = white_of(values.dtype)
-    top = own if white is None or values.dtype.kind == "b" else white
+    top = white_of(values.dtype) if white is None else white
     scaled = values.astype(np.float64)
     if not np.isfinite(scaled).all():
         raise ValueError("it has values that are not finite")
