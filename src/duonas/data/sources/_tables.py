@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,26 @@ def list_table(path: Path, columns: Columns, images: Path | None = None) -> List
     """
     problems: list[Problem] = []
     files, skipped = _tables(path, problems)
+    listing = list_files(path, {file: _split_of_file(path, file) for file in files}, columns, images)
+    return replace(listing, skipped=(*skipped, *listing.skipped), problems=(*problems, *listing.problems))
+
+
+def list_files(path: Path, owners: Mapping[Path, str], columns: Columns, images: Path | None = None) -> Listing:
+    """List the images of the tables of a data set.
+
+    Args:
+        path: the folder that the tables are in, or the one table.
+        owners: the split of each table, for rows that do not say theirs; ``""`` for none. Images are in this order.
+        columns: the names of the columns.
+        images: see ``list_table``.
+
+    Raises:
+        DuonasError: as by ``list_table``.
+    """
+    problems: list[Problem] = []
+    files = list(owners)
     tables = [_with_names(table) for table in _read_all(path, files, columns, images)]
-    owners = [_split_of_file(path, file) for file in files]
-    splits = np.array(_splits(files, tables, owners), object)
+    splits = np.array(_splits(files, tables, list(owners.values())), object)
     names = [name for table in tables for name in table.names]
     labels = _texts(path, [label for table in tables for label in table.labels])
     class_names = _classes(path, files, tables, labels, splits)
@@ -59,7 +76,7 @@ def list_table(path: Path, columns: Columns, images: Path | None = None) -> List
         class_names=class_names,
         root=images or root,
         table=path,
-        skipped=(*skipped, *_unnamed(files, tables, images, problems)),
+        skipped=tuple(_unnamed(files, tables, images, problems)),
         problems=tuple(problems),
     )
 
