@@ -100,6 +100,9 @@ def test_a_plot_is_a_picture_of_its_own(run, tmp_path, what):
     assert root.tag == "{http://www.w3.org/2000/svg}svg" and float(root.get("height")) > 300
     texts = {"".join(each.itertext()) for each in root.iter("{http://www.w3.org/2000/svg}text")}
     assert ("chosen" if what == "front" else "little alone") in texts  # the legend came along
+    with pytest.raises(DuonasError, match=r"expected a name that ends in \.svg, got '.*p\.png'"):
+        plot.save(tmp_path / "p.png")
+    assert not (tmp_path / "p.png").exists()
     assert plot._repr_html_().startswith('<img src="data:image/svg+xml;base64,') and plot.caption in repr(plot)
 
 

@@ -83,7 +83,8 @@ class Pipeline(ModuleType):
             Feasibility("peak_memory_bytes", 512, False, "the smallest pair needs 1,024"),
         )
         couplings = {"nested": 2**70, "sibling": 3**50, "partial": 5**30}
-        return Profile(12_345_678_901_234_567_890, couplings, "partial", (1, 3), figures, limits, refusal=self.refusal)
+        archs, advice = 12_345_678_901_234_567_890, "" if self.refusal else "the preset is for others."
+        return Profile(archs, couplings, "partial", (1, 3), figures, limits, refusal=self.refusal, advice=advice)
 
 
 @pytest.fixture
@@ -194,6 +195,7 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
         assert expected in result.stdout
     assert "partial pairs, the recipe's" in result.stdout and "after stage 1 or 3" in result.stdout
     assert "[green]" not in result.output and "[/" not in result.output
+    assert "duonas: the preset is for others." in result.stderr
 
 
 def test_profile_ends_as_a_run_would_where_constraints_cannot_be_met(pipeline):

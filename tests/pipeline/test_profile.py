@@ -129,3 +129,10 @@ def test_the_highest_floor_that_it_names_is_possible_and_no_higher_one():
     for floor, refused in ((promise.floor, False), (promise.floor + 1e-6, True)):
         route = replace(recipe.route, share=None, floor=floor)
         assert (duonas.profile(replace(recipe, route=route)).refusal is not None) is refused
+
+
+def test_a_preset_for_other_images_is_doubted():
+    recipe = duonas.load_recipe("quickstart")
+    assert duonas.profile(recipe).advice == ""
+    other = replace(recipe, space=replace(recipe.space, preset="cifar"))
+    assert "for images of 32 x 32 pixels, but these have 8 x 8" in duonas.profile(other).advice

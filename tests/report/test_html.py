@@ -10,6 +10,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.report.files import WRITTEN_BY
 from duonas.report.html import write_report
+from duonas.report.provenance import _flat
 
 from .fabricate import fabricate
 
@@ -94,6 +95,12 @@ def test_a_threshold_that_was_chosen_on_few_images_is_doubted(run: Path) -> None
     write_json(run / "pair/policy.json", read_json(run / "pair/policy.json") | {"images": 25})
     page = write_report(run).read_text()
     assert "Beware: the threshold is chosen on half of the calib split, only 25 images" in page and "10 points" in page
+
+
+def test_provenance_has_no_long_fractions_and_leaves_out_what_is_not_known() -> None:
+    assert _flat({"a": {"revision": None, "t": 0.7670403039650113, "n": [1, 0.1 + 0.2]}}) == [
+        ("a.t", "0.76704"), ("a.n", "1, 0.3"),
+    ]  # fmt: skip
 
 
 def test_names_are_escaped(evil: Path) -> None:

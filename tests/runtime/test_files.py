@@ -56,7 +56,7 @@ def test_a_bundle_is_found_near_what_was_given(export, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(export(True, "after_little")[2], run / "export")
     for given in (run, run / "export" / "dynamic.onnx"):
-        with pytest.raises(BundleError, match=rf"does not exist, .*: did you mean {run}/export\?"):
+        with pytest.raises(BundleError, match=rf"does not exist, .*: did you mean {run}/export\?$"):
             Bundle.load(given)
     with pytest.raises(BundleError, match=r"every exported bundle has one\.$"):
         Bundle.load(tmp_path)

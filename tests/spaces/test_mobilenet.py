@@ -14,6 +14,7 @@ from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.recipe.schema import parse
 from duonas.spaces.mobilenet import PRESETS, MobileNet, MobileNetSpace
+from duonas.spaces.uib import UIB
 from duonas.supernet.options import PairOptions
 
 
@@ -176,3 +177,19 @@ def test_the_documented_recipe_is_what_it_says():
     spaces = [MobileNet.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
     assert [len(spaces[0].axes[f"stage{stage}.width"].values) for stage in (1, 2, 3)] == [3, 5, 10]
     assert pair_space(spaces[0], recipe.pair.coupling, little=spaces[1]).roles == ("big", "little")
+
+
+@pytest.mark.parametrize(
+    ("preset", "image_size", "usual"),
+    [
+        ("digits", 32, "cifar"), ("imagenet", 32, "cifar"), ("cifar", 224, "imagenet"), ("cifar", 8, "digits"),
+        ("digits", 8, None), ("cifar-small", 32, None), ("cifar", 64, None), ("imagenet", 160, None), (None, 64, None),
+    ],
+)  # fmt: skip
+def test_a_preset_for_images_of_another_size_is_doubted(preset, image_size, usual):
+    said = MobileNet.advice(MobileNet.Options(preset=preset), image_size)
+    assert said.endswith(f"is {usual!r} (--set space.preset={usual}).") if usual else said == ""
+
+
+def test_the_presets_of_both_families_are_doubted():
+    assert "'uib-cifar'" in UIB.advice(UIB.Options(preset="uib"), 32)

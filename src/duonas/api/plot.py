@@ -7,6 +7,7 @@ from html import escape
 from os import PathLike
 from pathlib import Path
 
+from duonas.core.errors import DuonasError
 from duonas.core.files import write_text
 from duonas.report.figure import Figure
 from duonas.report.standalone import standalone
@@ -24,8 +25,15 @@ class Plot:
         self.svg: str = standalone(figure)
 
     def save(self, path: str | PathLike[str]) -> Path:
-        """Write the picture as an SVG file, and return its path."""
-        return write_text(Path(path), self.svg)
+        """Write the picture as an SVG file, and return its path.
+
+        Raises:
+            DuonasError: the name does not end in ``.svg``.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".svg":
+            raise DuonasError(f"a plot is saved as SVG: expected a name that ends in .svg, got {str(path)!r}.")
+        return write_text(path, self.svg)
 
     def __repr__(self) -> str:
         return f"Plot({self.title!r}): {self.caption} Save it with .save('plot.svg')."

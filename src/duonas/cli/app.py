@@ -155,6 +155,7 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
     """
     with one_line_errors():
+        from duonas.cli.console import complain
         from duonas.cli.tables import profile_tables
         from duonas.recipe.read import load
 
@@ -163,6 +164,8 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
 
         found = profiled(loaded)
         _print(*profile_tables(found))
+        if found.advice:
+            complain(found.advice, "yellow")
         if found.refusal is not None:
             raise DuonasError(found.refusal)
 
@@ -251,13 +254,16 @@ def compare(
     [dim]duonas compare study.toml[/dim]  also resumes a study
     """
     with one_line_errors(GOES_ON):
+        from duonas.core.text import plural
         from duonas.recipe.study import load_study
 
         loaded = load_study(study, override or ())
         console = _console()
         runs = len(loaded.variants) * len(loaded.seeds)
         folder = out or Path("runs") / study.stem
-        console.print(f"{len(loaded.variants)} variants, {runs} runs: {folder}", markup=False, soft_wrap=True)
+        console.print(
+            f"{plural(len(loaded.variants), 'variant')}, {plural(runs, 'run')}: {folder}", markup=False, soft_wrap=True
+        )
         from duonas.cli.console import watch
         from duonas.cli.tables import comparison_table
         from duonas.core.files import read_json

@@ -22,4 +22,4 @@ def explain(what: str, error: ModuleNotFoundError) -> str | None:
     package = (error.name or "").partition(".")[0]
     if package not in FULL:
         return None
-    return f"{what} needs {package}, which is not installed here: {INSTALL_FULL} installs the full tool."
+    return f"{what} needs the full tool, which {INSTALL_FULL} installs ({package} is missing here)."

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from duonas.core.text import plural
 from duonas.data.decode import look
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.data.listing import Listing, Problem
@@ -58,13 +59,14 @@ def _of_kind(
     above = rows[peaks > whites]
     if len(above):
         message = (
-            f"{len(above):,} of {len(rows):,} images of {kind} have values above white, "
+            f"{len(above):,} of {plural(len(rows), 'image')} of {kind} {'has' if len(above) == 1 else 'have'} values "
+            "above white, "
             f"up to {peaks.max():g}, where white is {whites.min():g}: set [data] white"
         )
         yield Problem("brighter than white", message, _names(listing, above), error=automatic)
     elif (peaks < whites * DARK).all():
         message = (
-            f"the values of all {len(rows):,} images of {kind} end at {peaks.max():g}, but white is "
+            f"the values of all {plural(len(rows), 'image')} of {kind} end at {peaks.max():g}, but white is "
             f"{whites.max():g}, so they would be almost black: {REMEDY[kind]}"
         )
         yield Problem("dark", message, _names(listing, rows), error=automatic)

@@ -16,7 +16,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.pair import PairSpace
 from duonas.core.progress import Silent, StageProgress, lazy_stage
-from duonas.core.registry import find
+from duonas.core.registry import adapted, find
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.core.tensors import load_tensors
@@ -180,6 +180,13 @@ def pairs_of(recipe: Recipe, family: type[Family], splits: Splits) -> PairSpace:
     tables = (recipe.space, recipe.pair.little(recipe.space))
     space, little = (build_space(family, table, splits.image_size, splits.num_classes) for table in tables)
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
+
+
+def advice_on_spaces(recipe: Recipe, family: type[Family], splits: Splits) -> str:
+    """Return advice on the options of big's and little's space for images of this size; empty if there is none."""
+    tables = (recipe.space, recipe.pair.little(recipe.space))
+    said = (family.advice(adapted(table, family.Options), splits.image_size) for table in tables)
+    return " ".join(dict.fromkeys(filter(None, said)))
 
 
 def make_problem(recipe: Recipe, pairs: PairSpace) -> Problem:

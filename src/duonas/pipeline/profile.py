@@ -15,7 +15,7 @@ from duonas.core.rng import stream
 from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.check import check_target
-from duonas.pipeline.context import make_problem, pairs_of, searched
+from duonas.pipeline.context import advice_on_spaces, make_problem, pairs_of, searched
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
 from duonas.routing.options import FloorOn
@@ -78,6 +78,7 @@ class Profile:
         promise: the highest accuracy floor that calib can guarantee.
         measured: number of archs in the device table, if it is one of whole networks.
         refusal: error message of a run if no pair meets all constraints, else ``None``.
+        advice: on the search space for images of this size; empty if there is none.
     """
 
     archs: int
@@ -89,6 +90,7 @@ class Profile:
     promise: Promise | None = None
     measured: int | None = None
     refusal: str | None = None
+    advice: str = ""
 
     @property
     def pairs(self) -> int:
@@ -124,6 +126,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
         promise=_promise(recipe, splits),
         measured=len(networks) if networks is not None else None,
         refusal=_refusal(problem, recipe, splits),
+        advice=advice_on_spaces(recipe, family, splits),
     )
 
 

@@ -29,7 +29,7 @@ from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
 from duonas.pipeline.check import check
 from duonas.pipeline.constraints import constraints_of
-from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.context import Context, advice_on_spaces, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.inspect import show
 from duonas.pipeline.pairs import chosen_router, take_pair
@@ -258,6 +258,7 @@ def run(
         if needs_images and opened.writes and not opened.data.exists():
             found = report_data(context.splits.inspected, balanced=recipe.train.balanced)
             write_json(opened.data, found.to_json())
+            context.warn(advice_on_spaces(recipe, context.family, context.splits))
             if splits is None:  # else the caller has shown them
                 show(found, watch)
         for name in stages:

@@ -37,4 +37,11 @@ def _flat(value: Any, prefix: str = "") -> Rows:
     """Nested mappings as rows with dotted names."""
     if isinstance(value, dict):
         return [row for key, inner in value.items() for row in _flat(inner, f"{prefix}.{key}" if prefix else str(key))]
-    return [(prefix, ", ".join(map(str, value)) if isinstance(value, list) else str(value))]
+    if value is None:
+        return []
+    return [(prefix, ", ".join(map(_text, value)) if isinstance(value, list) else _text(value))]
+
+
+def _text(value: Any) -> str:
+    """A value of a JSON file; of a fraction the first six digits, since the file itself has them all."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
+from duonas.core.text import plural
 from duonas.routing.bounds import clopper_pearson
 from duonas.runtime import choose
 from duonas.runtime.errors import BundleError, TargetError
@@ -43,9 +44,9 @@ def sample_size_warning(images: int) -> str | None:
         return None
     error, bound = (50 / max(each, 1) ** 0.5 for each in (images, ENOUGH))
     return (
-        f"the threshold is chosen on half of the calib split, only {images:,} images: the share of images that stays "
-        f"little has a standard error of up to {error:.0f} points, against {bound:.0f} with {ENOUGH} images. Raise "
-        "[data] calib, or add images."
+        f"the threshold is chosen on half of the calib split, only {plural(images, 'image')}: the share of images that "
+        f"stays little has a standard error of up to {error:.0f} points, against {bound:.0f} with {ENOUGH} images. "
+        "Raise [data] calib, or add images."
     )
 
 

@@ -6,6 +6,9 @@ from __future__ import annotations
 class BundleError(Exception):
     """A bundle, an input or a target that cannot be used; the message is one sentence for the user."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message.replace("?.", "?"))  # a hint may end in a question mark
+
 
 class TargetError(BundleError):
     """A target that no threshold meets.

@@ -16,7 +16,7 @@ from duonas.core.fields import Count, Width
 from duonas.core.space import Axis, SearchSpace, once_per_arch
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
 from duonas.layers.elastic import KernelTransform, Shrink, centre
-from duonas.spaces.options import NarrowedOptions
+from duonas.spaces.options import NarrowedOptions, preset_advice
 from duonas.supernet.family import Family
 from duonas.supernet.options import Norm
 from duonas.supernet.supernet import Supernet, narrowed
@@ -313,3 +313,9 @@ class MobileNet(Family):
         space = MobileNetSpace(_varied(PRESETS[name], options), image_size, classes, options.axes)
         _check_switchable(space, options.norm)
         return space
+
+    @classmethod
+    def advice(cls, options: Options, image_size: int) -> str:
+        """Advise another preset where this one is for images of another size."""
+        usual, sizes = _preset_for(image_size), {name: preset.image_size for name, preset in PRESETS.items()}
+        return preset_advice(options.preset or usual, usual, sizes, image_size)

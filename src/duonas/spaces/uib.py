@@ -15,7 +15,7 @@ from duonas.core.space import Axis, SearchSpace, once_per_arch
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.uib import ElasticDeepHead, ElasticUIB
-from duonas.spaces.options import NarrowedOptions
+from duonas.spaces.options import NarrowedOptions, preset_advice
 from duonas.supernet.family import Family
 from duonas.supernet.supernet import Supernet, narrowed
 
@@ -308,3 +308,9 @@ class UIB(Family):
         if name not in PRESETS:
             raise DuonasError(f"search space 'uib' has no preset {name!r}: {nearest(name, PRESETS)}.")
         return UIBSpace(PRESETS[name], image_size, classes, options.axes)
+
+    @classmethod
+    def advice(cls, options: Options, image_size: int) -> str:
+        """Advise another preset where this one is for images of another size."""
+        usual, sizes = _preset_for(image_size), {name: preset.image_size for name, preset in PRESETS.items()}
+        return preset_advice(options.preset or usual, usual, sizes, image_size)

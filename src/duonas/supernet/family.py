@@ -35,6 +35,16 @@ class Family(Part, ABC):
         """
 
     @classmethod
+    def advice(cls, options: Any, image_size: int) -> str:
+        """Advice of one sentence on options that can be used for images of this size, but hardly suit them; or empty.
+
+        Args:
+            options: the ``[space]`` table, an ``Options`` of this class.
+            image_size: side of the images in pixels.
+        """
+        return ""
+
+    @classmethod
     def objection(cls) -> str:
         """A family must name a supernet class."""
         named = getattr(cls, "supernet", None)

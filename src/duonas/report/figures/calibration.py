@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from duonas.report.figure import Figure, Key, figure
 from duonas.report.files import RunFiles
-from duonas.report.formatting import number, percent, tick_percent, whole
+from duonas.report.formatting import number, percent, plural, tick_percent
 from duonas.report.svg import Frame, canvas, frame
 from duonas.routing.calibration import Bin, ece, reliability, softmax
 
@@ -57,6 +57,7 @@ def _bins(plot: Frame, colour: str, title: str, bins: list[Bin]) -> Iterable[Mar
     for each in filled:
         tip = (
             f"{title}, confidence {percent(each.lower, 0)} to {percent(each.upper, 0)}\n"
-            f"mean confidence {percent(each.confidence)}\naccuracy {percent(each.accuracy)}\n{whole(each.count)} images"
+            f"mean confidence {percent(each.confidence)}\naccuracy {percent(each.accuracy)}\n"
+            f"{plural(each.count, 'image')}"
         )
         yield plot.dot(each.confidence, each.accuracy, colour, tip, 3.0 + 7.0 * (each.count / total) ** 0.5)

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from duonas.measure.accuracy import Outputs, by_difficulty
 from duonas.report.figure import Figure, Key, figure
 from duonas.report.files import Row
-from duonas.report.formatting import number, percent, tick, tick_percent, whole
+from duonas.report.formatting import number, percent, plural, tick, tick_percent
 from duonas.report.svg import canvas, frame
 
 DRAWN = ("little", "big", "routed")  # the last one on top
@@ -40,7 +40,7 @@ def difficulty(outputs: Outputs) -> Figure:
 
 def _tip(row: Row) -> str:
     return (
-        f"big's loss {number(row['lowest_loss'])} to {number(row['highest_loss'])}\n{whole(row['images'])} images\n"
+        f"big's loss {number(row['lowest_loss'])} to {number(row['highest_loss'])}\n{plural(row['images'], 'image')}\n"
         f"little share {percent(row['little_share'])}\n{accuracies(row)}"
     )
 

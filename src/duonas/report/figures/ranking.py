@@ -78,7 +78,8 @@ def distribution(rows: Ranked) -> Figure:
             [_steps(plot, edges, ours)] if theirs else (),
         )  # fmt: skip
 
-    caption = f"From the supernet {whole(len(rows.names))} archs reach {_mean_and_best(rows.accuracy)}"
+    reach = "reaches" if len(rows.names) == 1 else "reach"
+    caption = f"From the supernet {plural(len(rows.names), 'arch')} {reach} {_mean_and_best(rows.accuracy)}"
     caption += (
         "." if rows.table is None else f"; trained from scratch the same ones reach {_mean_and_best(rows.table)}."
     )
@@ -97,7 +98,7 @@ def _tips(edges: np.ndarray, counts: dict[str, np.ndarray], below: bool) -> list
     tips = []
     for at in range(BINS):
         start = "at most" if at == 0 and below else f"{percent(float(edges[at]))} to"
-        rows = [f"{name} {whole(part[at])} archs" for name, part in counts.items()]
+        rows = [f"{name} {plural(int(part[at]), 'arch')}" for name, part in counts.items()]
         tips.append("\n".join([f"{start} {percent(float(edges[at + 1]))}", *rows]))
     return tips
 

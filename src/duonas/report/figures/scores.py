@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from duonas.report.figure import Figure, Key, figure
 from duonas.report.files import RunFiles
-from duonas.report.formatting import number, percent, tick, tick_count, whole
+from duonas.report.formatting import number, percent, plural, tick, tick_count, whole
 from duonas.report.svg import Frame, canvas, frame, label
 
 BINS = 40
@@ -41,10 +41,9 @@ def histogram(run: RunFiles) -> Figure:
     ranks = f"; a right answer scores above a wrong one {percent(auroc)} of the time (AUROC)"
     if auroc is not None and auroc < 0.5:
         ranks += ", which is worse than chance"
-    caption = (
-        f"Below τ = {number(run.tau)} big runs: {whole(sent_right)} images are sent to big although little is "
-        f"right, and {whole(little_wrong)} are left to little although it is wrong{'' if auroc is None else ranks}."
-    )
+    sent = f"{plural(sent_right, 'image')} {'is' if sent_right == 1 else 'are'} sent to big although little is right"
+    left = f"{whole(little_wrong)} {'is' if little_wrong == 1 else 'are'} left to little although it is wrong"
+    caption = f"Below τ = {number(run.tau)} big runs: {sent}, and {left}{'' if auroc is None else ranks}."
     keys = (
         Key("box", "right", "little is right"), Key("box", "wrong", "little is wrong"),
         Key("line", "routed", "threshold τ"),
@@ -60,7 +59,7 @@ def _panel(width: int, edges: np.ndarray, counts: np.ndarray, *, top: int, botto
 def _bars(plot: Frame, edges: np.ndarray, counts: np.ndarray, name: str) -> Iterable[Markup]:
     total = max(int(counts.sum()), 1)
     tips = [
-        f"score {number(edges[i])} to {number(edges[i + 1])}\nlittle {name}: {whole(n)} images\n"
+        f"score {number(edges[i])} to {number(edges[i + 1])}\nlittle {name}: {plural(int(n), 'image')}\n"
         f"{percent(n / total)} of these"
         for i, n in enumerate(counts)
     ]

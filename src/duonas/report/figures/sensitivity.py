@@ -53,9 +53,17 @@ def _caption(found: Slope | None) -> str:
         )
     return (
         f"The threshold is {found.verdict}: moving τ by {number(found.nudge, 2)} (a twentieth of the spread of "
-        f"the scores) changes accuracy by at most {points_apart(found.accuracy)} and expected MACs by at most "
+        f"the scores) {_change(found.accuracy)} and expected MACs by at most "
         f"{percent(found.macs)} of big's."
     )
+
+
+def _change(accuracy: float) -> str:
+    if accuracy == 0:
+        return "leaves accuracy as it is"
+    if accuracy < 0.0005:  # as it is rounded
+        return "changes accuracy by less than 0.1 points"
+    return f"changes accuracy by at most {points_apart(accuracy)}"
 
 
 def _band(plot: Frame, tau: float, found: Slope | None) -> list[Markup]:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from duonas.core.cost import PairCost
 from duonas.report.figure import Figure, Key, figure, is_wide
 from duonas.report.files import RunFiles
-from duonas.report.formatting import count, number, percent, points, tick_count, tick_percent
+from duonas.report.formatting import count, number, percent, plural, points, tick_count, tick_percent
 from duonas.report.scale import pick, span, thin
 from duonas.report.svg import Frame, canvas, frame
 from duonas.routing.metrics import oracle_curve
@@ -133,7 +133,8 @@ def _baselines(run: RunFiles) -> list[Static]:
     rows = (run["baselines.json"] or {}).get("networks", ())
     return [
         Static(row["name"], row["macs"], row["accuracy"],
-               f"{row['name']}, static\naccuracy {percent(row['accuracy'])}\n{_sizes(row)}\n{row['epochs']} epochs")
+               f"{row['name']}, static\naccuracy {percent(row['accuracy'])}\n{_sizes(row)}\n"
+               f"{plural(row['epochs'], 'epoch')}")
         for row in rows
     ]  # fmt: skip
 
