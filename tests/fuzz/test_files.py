@@ -35,6 +35,7 @@ from duonas.supernet.family import build_space
 EACH = 30 * int(os.environ.get("DUONAS_FUZZ", "1"))  # examples of each file
 RECIPE = Recipe(seed=3)
 FIGURES = {"accuracy": 0.9, "expected_macs": 120_000.0, "little_share": 0.5}
+ALONE = {"accuracy": 0.8, "macs": 200_000}
 
 
 def policy():
@@ -64,7 +65,7 @@ def run(tmp_path_factory):
         opened.finish("search", [front.save(opened.front)])
         opened.finish("pair", Pair.join(little, big, PairFacts.of(pairs, chosen, analytic)).save(opened.pair))
         opened.finish("route", [policy().save(opened.policy)])
-        opened.measure.write_text(json.dumps({"routed": FIGURES}))
+        opened.measure.write_text(json.dumps({"routed": FIGURES, "little": ALONE, "big": ALONE}))
         opened.finish("measure", [opened.measure])
     return folder
 

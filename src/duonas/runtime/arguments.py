@@ -92,7 +92,8 @@ def prepared_image(image: Any, preparation: Preparation, place: int) -> np.ndarr
     """
     if isinstance(image, str | os.PathLike):
         raise BundleError(
-            f"image {place} is a path, {_short(image)}: open it first, as by PIL.Image.open(path), and give the image."
+            f"image {place} is a path, {_short(os.fspath(image))}: open it first, as by PIL.Image.open(path), and give "
+            "the image."
         )
     if isinstance(image, bytes | bytearray | memoryview):
         raise BundleError(
