@@ -94,12 +94,20 @@ def test_an_own_source_of_a_few_lines(tmp_path: Path) -> None:
         ((PIXELS, [0, 1]), "12 images and 2 labels"),
         ((PIXELS, [0, 2] * 6, ["a", "b"]), "image 1 has the label 2; expected 0 to 1"),
         ((PIXELS, [0, -1] * 6), "image 1 has the label -1"),
-        ((PIXELS, [0.5] * 12), r"labels must be integers \(N,\), got float64"),
-        ((PIXELS, np.eye(12, dtype=int)), r"labels must be integers \(N,\), got int64 \(12, 12\)"),
         ((np.ma.masked_equal(PIXELS, PIXELS[2, 0, 0, 0]), LABELS), "image 0 has masked values: fill them first"),
         (([*PIXELS[:-1], np.ma.masked_less(PIXELS[-1], 9)], LABELS), "image 11 has masked values"),
         ((PIXELS, np.ma.masked_equal(LABELS, 1)), "6 labels are masked"),
         ((PIXELS, LABELS, ["a", "b", "a"]), "two classes have the name 'a'"),
+        ((PIXELS, [0.5] * 12), r"labels must be integers \(N,\), or names, got float64"),
+        (
+            (PIXELS, np.eye(12, dtype=int)),
+            r"labels must be integers \(N,\), or names, got int64 \(12, 12\); of one-hot labels pass",
+        ),
+        ((PIXELS, np.zeros((12, 1), int)), r"pass labels\.reshape\(-1\)"),
+        ((PIXELS, LABELS, None, ["train"] * 3), "there are 3 splits and 12 images"),
+        ((PIXELS, ["cat", "dog"] * 6, ["cat", "dogs"]), "image 1 has the class 'dog', .* did you mean 'dogs'"),
+        ((PIXELS, ["a", "b"] * 5 + ["c", "a"], None, ["train"] * 10 + ["test"] * 2), "image 10 has the class 'c'"),
+        (([PIXELS[0], torch.ones(3, 4, 4, requires_grad=True)], [0, 1]), "image 1 is not an array"),
         ((PIXELS, LABELS, None, ["trian"] * 12), "no split 'trian'; expected one of train, val, test"),
     ],
 )
@@ -146,3 +154,65 @@ def test_normalised_tensors_are_refused_image_by_image() -> None:
     tensors = TensorDataset(torch.full((4, 3, 5, 5), -1.5), torch.tensor([0, 1, 0, 1]))
     facts = decode_all(from_dataset(tensors).images, Preparation(4))[1]
     assert set(facts.broken) == {"it has negative values, down to -1.5"}
+
+
+def test_labels_may_be_names_and_come_from_a_generator() -> None:
+    listing = from_arrays((image for image in PIXELS), (["cat", "ant"][label] for label in LABELS))
+    assert listing.class_names == ("ant", "cat") and listing.labels.tolist() == [1, 0] * 6
+    assert from_arrays(PIXELS, [label == 1 for label in LABELS]).labels.tolist() == LABELS
+    assert set(from_arrays(PIXELS, LABELS, None, ["Train"] * 6 + ["validation"] * 6).splits) == {"train", "val"}
+
+
+def data_set(labels: list, **attributes) -> list:
+    """A data set of (image, label), with attributes."""
+    kind = type("Own", (list,), attributes)
+    return kind(zip(PIXELS, labels, strict=False))
+
+
+def test_the_numbers_of_sets_with_other_classes_are_compared_by_name() -> None:
+    train = data_set([0, 1, 2], classes=["a", "b", "c"])
+    listing = from_dataset({"train": train, "validation": data_set([0, 1], classes=["a", "c"])})
+    assert listing.labels.tolist() == [0, 1, 2, 0, 2] and listing.class_names == ("a", "b", "c")
+    assert listing.splits.tolist() == ["train"] * 3 + ["val"] * 2
+    with pytest.raises(DuonasError, match="test image 1 has the class 'd', which is not one to train on"):
+        from_dataset({"train": train, "test": data_set([0, 1], classes=["a", "d"])})
+    with pytest.raises(DuonasError, match="val image 0 has a number for a class, where another data set has names"):
+        from_dataset({"train": train, "test": data_set([0], classes=["c"]), "val": data_set([0])})
+
+
+def test_data_sets_of_names_and_of_objects() -> None:
+    assert from_dataset(data_set(["b", "a"])).class_names == ("a", "b")
+    named = from_dataset(data_set([], targets=["b", "a"], __len__=lambda self: 2))
+    assert named.labels.tolist() == [1, 0]
+    objects = [{"image": image, "label": label, "id": 3} for image, label in zip(PIXELS, LABELS, strict=True)]
+    listing = from_dataset(objects)
+    assert np.array_equal(pixels_of(listing), PIXELS) and listing.labels.tolist() == LABELS
+    features = {"label": type("ClassLabel", (), {"names": ["cat", "dog"]})}
+    assert from_dataset(type("Own", (list,), {"features": features})(objects)).class_names == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        (((image, 0) for image in PIXELS), "the data set is generator without a length; expected len"),
+        ({"train": iter([])}, "the data set 'train' is list_iterator without a length"),
+        ([{"pixels": 1, "kind": 2}], "have the keys pixels, kind; expected image and label"),
+        ([PIXELS[0]], r"items of the data set are ndarray; expected \(image, label\)"),
+        ([(PIXELS[0], np.array([0, 1]))], "of one-hot labels pass"),
+        ({"trian": data_set([0, 1])}, "no split 'trian'"),
+    ],
+)
+def test_a_data_set_that_cannot_be_listed_is_explained(dataset, message: str) -> None:
+    with pytest.raises(DuonasError, match=message):
+        from_dataset(dataset)
+
+
+def test_one_item_that_fails_is_one_broken_image_without_targets_too() -> None:
+    class Untold(Failing):
+        targets = None
+
+    listing = from_dataset(Untold())
+    (problem,) = listing.problems
+    assert problem.error and problem.names == ("image 3 ('photo 3')",)
+    assert len(listing) == 11 and listing.names[3] == "image 4" and listing.labels.tolist() == LABELS[:3] + LABELS[4:]
+    assert np.array_equal(pixels_of(listing), np.delete(PIXELS, 3, 0))

@@ -43,6 +43,13 @@ def test_sound_data_have_no_problems(listing, facts):
     assert problems(listing, facts) == ()
 
 
+def test_classes_that_differ_in_case_alone_are_said():
+    listing = listed({"cat": 800, "Cat": 800, "sea lion": 800, "Sealion": 800, "dog": 800})
+    (found,) = problems(listing, known(listing))
+    assert found.kind == "similar names" and not found.error
+    assert found.names == ("'cat' and 'Cat'", "'sea lion' and 'Sealion'")
+
+
 @pytest.mark.parametrize(
     ("rows", "kind", "words"),
     [

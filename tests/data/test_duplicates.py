@@ -54,3 +54,11 @@ def test_a_group_is_written_with_what_differs():
 def test_splits_in_turn_are_disjoint():
     listing = listed({"cat": 9, "dog": 4})
     assert sorted(np.concatenate(list(in_turn(listing).values()))) == list(range(13))
+
+
+def test_of_many_equal_images_a_few_are_named_one_of_each_split_first() -> None:
+    names = tuple(f"{number}" for number in range(40))
+    assert str(Copies(names, ("train",) * 40, ("cat",) * 40, True)) == "0 = 1 = 2 = 3 and 36 more"
+    splits = ("train",) * 38 + ("val", "test")
+    said = str(Copies(names, splits, ("cat",) * 40, True))
+    assert said == "0 (train) = 1 (train) = 38 (val) = 39 (test) and 36 more"

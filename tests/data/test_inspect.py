@@ -20,6 +20,7 @@ from duonas.data.listing import Listing
 from duonas.data.ondisk import read
 from duonas.data.report import report_data
 from duonas.data.small_classes import without_small_classes
+from duonas.data.sources.digits import Digits
 from duonas.data.splits import load_splits
 from duonas.recipe.schema import options_for
 
@@ -246,3 +247,16 @@ def test_darkness_is_found_of_floats_and_integers_each(tmp_path: Path) -> None:
         load_splits(options_for("data", **faint), 0)
     (problem,) = inspect_data(options_for("data", **faint, white=4095), 0)[0].problems
     assert (problem.kind, problem.error, len(problem.names)) == ("dark", False, 16)
+
+
+@pytest.mark.parametrize(
+    ("listing", "message"),
+    [
+        (None, r"list\(\) of the data source digits gave NoneType; expected a Listing"),
+        (Listing(["a"], [b""], np.zeros(2, int), np.array([""], object), ("a", "b")), "1 images, 2 labels, 1 splits"),
+    ],
+)
+def test_what_an_own_source_lists_is_checked(monkeypatch: pytest.MonkeyPatch, listing: object, message: str) -> None:
+    monkeypatch.setattr(Digits, "list", lambda self: listing)
+    with pytest.raises(DuonasError, match=message):
+        inspect_data(options_for("data"), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -38,6 +39,7 @@ def find_problems(
         copies: groups of equal images.
         balanced: whether the training makes up for rare classes.
     """
+    yield from _alike(listing.class_names)
     yield from _leaks(copies)
     yield from _copies(copies)
     yield from _flat(listing, facts)
@@ -47,6 +49,16 @@ def find_problems(
     yield from _imbalance(listing.class_names, splits["train"], balanced=balanced)
     for name, part in splits.items():
         yield from _few(name, part)
+
+
+def _alike(class_names: Sequence[str]) -> Iterator[Problem]:
+    """Classes whose names differ in case and spaces alone."""
+    same: dict[str, list[str]] = defaultdict(list)
+    for name in class_names:
+        same["".join(name.casefold().split())].append(name)
+    names = tuple(" and ".join(map(repr, each)) for each in same.values() if len(each) > 1)
+    if names:
+        yield Problem("similar names", "classes have names that differ in case or spaces alone", names)
 
 
 def _leaks(copies: tuple[Copies, ...]) -> Iterator[Problem]:

@@ -10,6 +10,8 @@ import numpy as np
 from duonas.data.facts import ImageFacts
 from duonas.data.listing import Listing
 
+SHOWN = 4  # names of equal images in a message; the report has all
+
 
 @dataclass(frozen=True)
 class Copies:
@@ -28,10 +30,16 @@ class Copies:
     same_bytes: bool
 
     def __str__(self) -> str:
-        """The names, each with its split or class where these differ."""
+        """The first names, each with its split or class where these differ; one of each comes before others."""
         differ = [each for each in (self.splits, self.classes) if len(set(each)) > 1]
         notes = [", ".join(filter(None, note)) for note in zip(*differ, strict=True)] or [""] * len(self.names)
-        return " = ".join(f"{name} ({note})" if note else name for name, note in zip(self.names, notes, strict=True))
+        named = [f"{name} ({note})" if note else name for name, note in zip(self.names, notes, strict=True)]
+        if len(named) <= SHOWN:
+            return " = ".join(named)
+        first = [at for at, note in enumerate(notes) if note not in notes[:at]]
+        rest = [at for at in range(len(notes)) if at not in first]
+        shown = sorted((first + rest)[:SHOWN])
+        return f"{' = '.join(named[at] for at in shown)} and {len(named) - len(shown):,} more"
 
 
 def find_copies(listing: Listing, facts: ImageFacts, splits: np.ndarray) -> tuple[Copies, ...]:

@@ -87,7 +87,7 @@ def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -
     _check_fractions(options)
     source = find("source", options.name)
     own = adapted(options, source.Options)
-    listing: Listing = source(own).list()
+    listing = _checked(source(own).list(), options.name)
     if len(listing.class_names) < 2 or not len(listing):
         raise DuonasError(_too_few_classes(listing))
     preparation = prepare_for(listing, options)
@@ -105,6 +105,17 @@ def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -
     problems += [*white_problems(listing, facts, preparation, options), *small]
     preparation = replace(preparation, kinds=kinds_of(set(facts.mode[facts.broken == ""])))
     return Inspected(listing, facts, indices, tuple(problems), preparation, can_skip), images
+
+
+def _checked(listing: Listing, name: str) -> Listing:
+    """What a source lists; a source of the user's own may list anything."""
+    if not isinstance(listing, Listing):
+        raise DuonasError(f"list() of the data source {name} gave {type(listing).__name__}; expected a Listing.")
+    counts = {what: len(getattr(listing, what)) for what in ("names", "images", "labels", "splits")}
+    if len(set(counts.values())) > 1:
+        numbers = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        raise DuonasError(f"the data source {name} lists {numbers}; expected one of each for each image.")
+    return listing
 
 
 def _decode(
