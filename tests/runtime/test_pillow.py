@@ -263,3 +263,30 @@ def test_a_transparent_palette_is_shown_on_white(bytes_: bool) -> None:
     opaque[3:5] = (128, 0) if bytes_ else (255, 0)
     shown = (colours * opaque[:, None] + 255 * (255 - opaque[:, None]) + 127) // 255
     assert np.array_equal(seen(transparent_palette(bytes_=bytes_))[0], shown[index].transpose(2, 0, 1))
+
+
+def jpeg2000(values: np.ndarray, depth: int, *, signed: bool = False) -> bytes:
+    """A JPEG 2000 without loss of fewer bits than Pillow writes, whose head is changed."""
+    half = 1 << (8 * values.dtype.itemsize - 1)
+    data = bytearray(encoded(Image.fromarray(values + values.dtype.type(half - (1 << (depth - 1)))), "JPEG2000"))
+    for place in (data.find(b"\xff\x4f\xff\x51") + 42, data.find(b"ihdr") + 14):
+        data[place] = depth - 1 + 128 * signed
+    return bytes(data)
+
+
+def test_grey_values_of_a_jpeg_2000_are_those_it_holds() -> None:
+    values = GREY16 >> 4
+    pixels, facts = seen(jpeg2000(values, 12), white=4095)
+    assert np.array_equal(pixels, scaled(values, 4095)) and facts.peak[0] == values.max()
+    assert np.array_equal(seen(jpeg2000(GREY16, 16))[0], scaled(GREY16, 65535))
+    assert np.array_equal(seen(jpeg2000(GREY8, 8))[0], scaled(GREY8, 255))
+    assert refused(jpeg2000(values, 12, signed=True)) == "it has signed values, which Pillow shifts"
+
+
+@pytest.mark.parametrize(("depth", "mode"), [(8, "RGB"), (12, "RGB;white=4095"), (16, "RGB;16")])
+def test_bits_of_colour_of_a_jpeg_2000_that_are_lost_are_noted(depth: int, mode: str) -> None:
+    data = bytearray(encoded(Image.fromarray(RGB), "JPEG2000"))
+    for place in (*(data.find(b"\xff\x4f\xff\x51") + 42 + 3 * band for band in range(3)), data.find(b"ihdr") + 14):
+        data[place] = depth - 1
+    facts = seen(bytes(data))[1]
+    assert (facts.mode[0], bool(facts.note[0])) == (mode, depth > 8)

@@ -24,6 +24,7 @@ BITS, KIND_OF_COLOUR, BANDS, EXTRA_BANDS, SAMPLE_FORMAT = 258, 262, 277, 338, 33
 WHITE_IS_ZERO, SIGNED = 0, 2
 COLOUR_BANDS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}
 ALPHA = (1, 2)
+STREAM, DEPTH, HEAD = b"\xff\x4f\xff\x51", 42, 1 << 16  # of JPEG 2000: its begin, where its depth is, where to look
 OWN_RANGE = 65535  # to which Pillow scales grey values of a file that says what white is
 OWN_WHITE = ";white="  # in a mode, before the value
 SIXTEEN = "colour of 16 bits, of which Pillow reads the upper 8"
@@ -34,25 +35,32 @@ class _Coding(NamedTuple):
 
     Args:
         raw: Pillow's raw mode, such as ``"I;16BS"``.
-        white: what the head of a PGM or PPM says is white, which Pillow scales values by; 0 for others.
+        white: what the file says is white, where Pillow scales values by it; 0 for others.
         tags: of TIFF.
+        shift: by how many bits Pillow shifts grey values of JPEG 2000 up.
+        shifted: whether Pillow adds to signed values, so that none is negative.
     """
 
     raw: str
     white: int
     tags: Any
+    shift: int = 0
+    shifted: bool = False
 
     @classmethod
     def of(cls, image: Any) -> _Coding:
-        raw, white = "", 0
+        raw, white, shift, shifted = "", 0, 0, False
         for tile in getattr(image, "tile", None) or ():
             decoder, arguments = tile[0], tile[3]
             raw = str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
             if decoder in ("ppm", "ppm_plain") and image.mode in ("I", "RGB"):
                 white = int(arguments[-1])
+            if decoder == "jpeg2k":
+                depth, shifted = _depth(image.fp)
+                white, shift = (0, max(16 - depth, 0)) if is_deep(image) else (2**depth - 1, 0)
         if white == OWN_RANGE:  # nothing but the number of bits
             raw, white = f"{image.mode};16", 0
-        return cls(raw, white, getattr(image, "tag_v2", {}))
+        return cls(raw, white, getattr(image, "tag_v2", {}), shift, shifted)
 
     @property
     def sixteen(self) -> bool:
@@ -111,9 +119,23 @@ def values_of(image: Any) -> np.ndarray:
     """
     coding = _Coding.of(image)
     _check_bands(coding)
+    if coding.shifted:
+        raise ValueError("it has signed values, which Pillow shifts")
     values = _deep(image, coding) if is_deep(image) else _shallow(image, coding)
-    turn = TURNED.get(_orientation(image))  # after loading, since Pillow turns images of TIFF by itself
+    turn = TURNED.get(_orientation(image))
     return values if turn is None else turn(values)
+
+
+def _depth(file: Any) -> tuple[int, bool]:
+    """Bits of the values of a file of JPEG 2000, and whether they are signed."""
+    place = file.tell()
+    file.seek(0)
+    head = file.read(HEAD)
+    file.seek(place)
+    at = head.find(STREAM)
+    if at < 0 or at + DEPTH >= len(head):
+        return 8, False
+    return (head[at + DEPTH] & 127) + 1, head[at + DEPTH] > 127
 
 
 def _shallow(image: Any, coding: _Coding) -> np.ndarray:
@@ -149,6 +171,7 @@ def _deep(image: Any, coding: _Coding) -> np.ndarray:
         values = values.view(np.uint32)
     if coding.sixteen or values.dtype.itemsize == 2:  # 16 bits that Pillow keeps in 32 are 16 again
         values = values.astype(np.int16 if signed else np.uint16)
+    values = values >> coding.shift if coding.shift else values
     if white_is_zero:
         values = np.iinfo(values.dtype).max - values
     alpha = _key(image, coding) if "transparency" in image.info else None
@@ -198,7 +221,9 @@ def _check_bands(coding: _Coding) -> None:
 
 
 def _orientation(image: Any) -> int:
-    """The EXIF orientation, 1 where it is missing or odd."""
+    """The EXIF orientation, 1 where it is missing or odd, and of a TIFF, which Pillow turns by itself."""
+    if hasattr(image, "tag_v2"):
+        return 1
     try:
         found = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF is no reason not to use the pixels
