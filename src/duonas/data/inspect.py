@@ -21,7 +21,7 @@ from duonas.data.decode import decode_all
 from duonas.data.describe import advice, sentence
 from duonas.data.facts import ImageFacts
 from duonas.data.images import Images
-from duonas.data.listing import Listing, Problem
+from duonas.data.listing import ELSEWHERE, Listing, Problem
 from duonas.data.modes import kinds_of
 from duonas.data.ondisk import Pixels
 from duonas.data.options import DataOptions
@@ -131,7 +131,8 @@ def _of_facts(listing: Listing, facts: ImageFacts, source: type[Source]) -> list
     problems, names = [], np.array(listing.names, object)
     broken, missing = facts.broken != "", facts.broken == NO_FILE
     if missing.mean() >= NEARLY_ALL:
-        problems.append(_missing(listing, missing, source))
+        if all(each.kind != ELSEWHERE for each in listing.problems):
+            problems.append(_missing(listing, missing, source))
         broken &= ~missing
     if broken.any():
         named = tuple(f"{name} ({why})" for name, why in zip(names[broken], facts.broken[broken], strict=True))

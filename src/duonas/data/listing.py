@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 Stored = Path | bytes | np.ndarray  # an image that is not decoded yet: a file, the bytes of one, or an array
+ELSEWHERE = "elsewhere"  # kind of the problem that files are on another computer
 OWN_SPLITS = ("train", "val", "test")  # splits that a data set can come with; calib is always split off
 
 

@@ -169,10 +169,11 @@ def test_one_table_in_two_formats_is_used_once(tmp_path: Path) -> None:
 
 def test_all_files_that_cannot_be_used_are_listed(tmp_path: Path) -> None:
     write(tmp_path / "train.csv", ROWS)
+    write(tmp_path / "sample_submission.csv", ROWS)
     write(tmp_path / "test.csv", [{"file_name": "a.png"}])
     write(tmp_path / "about.csv", [{"size": 1, "colour": "red"}])
     with pytest.raises(
-        DuonasError, match=r"(?s)2 of 3 tables .* data\.path, such as '.*train\.csv'.*about.*test"
+        DuonasError, match=r"(?s)2 of 4 tables .* data\.path, such as '.*train\.csv'.*about.*test"
     ) as stopped:
         listed(tmp_path)
     assert str(stopped.value).count("\n- ") == 2
@@ -261,6 +262,8 @@ def test_absolute_paths_of_another_computer_are_found_by_their_ends(tmp_path: Pa
     if "/home" not in start:
         assert kinds(listed(table)) == [("elsewhere", True)]
         assert "set [data] images" in listed(table).problems[0].message
+        inspected, _ = inspect_data(options_for("data", name="table", path=str(table), image_size=2), 0)
+        assert [each.kind for each in inspected.problems if each.error] == ["elsewhere"]
     found = listed(table, images=str(tmp_path / "images"))
     assert shades(found) == [0, 1] and not found.problems
 

@@ -119,7 +119,7 @@ def _members(root: Path, found: Found, layout: str, problems: list[Problem]) -> 
         loose += [path for top in tops if top.name in splits for path in top.loose]
     else:
         members, unused = _in_classes(root, tops)
-        _leave_out(root, unused, "no split", "beside split folders, but in none", found, problems)
+        _leave_out(root, unused, "no split", "beside split folders, but in none,", found, problems)
     _leave_out(root, loose, "no class", "in no class folder, so without a label,", found, problems)
     return members
 
@@ -160,9 +160,9 @@ def _splits(root: Path, tops: Sequence[Top]) -> dict[str, str]:
     for top in tops:
         if top.name in splits and len(top.loose) * 2 < len(top.images):
             raise DuonasError(
-                f"{root / top.name} is named after a split and holds folders ({_listed(top.names)}), but beside it are "
-                f"{_listed(others)}: name them train, val or test or move them elsewhere if it is a split; if all are "
-                f"classes, {AS_CLASSES}."
+                f"{root / top.name} is named after a split and holds folders ({_listed(top.names)}), but not all "
+                f"folders beside it are splits ({_listed(others)}): name these train, val or test or move them "
+                f"elsewhere; if all are classes, {AS_CLASSES}."
             )
     _check_alike(root, tops)
     return {}

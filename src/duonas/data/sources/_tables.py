@@ -15,7 +15,7 @@ import numpy as np
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.text import plural
 from duonas.data.lazy import Concatenated, Subset
-from duonas.data.listing import Listing, Problem, Skipped
+from duonas.data.listing import ELSEWHERE, Listing, Problem, Skipped
 from duonas.data.sources._rows import LINES, NO_SPLIT, PARQUET, SUFFIXES, TEXT, Columns, Rows, is_foreign, read_rows
 from duonas.data.sources._split_names import SPLIT_NAMES, split_in_name, split_name
 from duonas.data.sources._walk import find_files, find_images, shown
@@ -121,7 +121,8 @@ def _read_all(path: Path, files: Sequence[Path], columns: Columns, images: Path 
                 raise
             failed[file] = str(error)
     if failed:
-        usable = next((file for file in files if file not in failed), files[0])
+        good = [file for file in files if file not in failed] or list(files)
+        usable = next((file for file in good if _split_of_file(path, file) == "train"), good[0])
         lines = "".join(f"\n- {why}" for why in failed.values())
         raise DuonasError(
             f"{len(failed)} of {plural(len(files), 'table')} in {path} cannot be used; name the file to read by "
@@ -225,7 +226,7 @@ def _check_places(tables: Sequence[Rows], problems: list[Problem]) -> None:
             f"{plural(len(away), 'image')} with an absolute path that is not on this computer: set [data] images to "
             "the folder of the images, in which files are then looked for by the end of such a path, at least the name"
         )
-        problems.append(Problem("elsewhere", message, away, error=True))
+        problems.append(Problem(ELSEWHERE, message, away, error=True))
 
 
 def _check_labels(
