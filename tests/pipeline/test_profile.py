@@ -121,6 +121,27 @@ def test_a_target_that_no_pair_could_meet_is_refused_before_any_training(route, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "refusal"),
+    [
+        (
+            ["space.name=nasbench201", "space.preset=nasbench201-small", "train.resolution=batch"],
+            "an axis 'resolution'",
+        ),
+        (["space.weights=kshot", "train.rule=progressive"], "needs weights that all archs share"),
+        (["route.router=learned", "route.position=stem", "finetune.mode=independent"], "needs a stem that both"),
+        (["route.router=learned", "route.learned.joint=keep"], "needs a gate that was trained with the pair"),
+        (["train.rule=cotrain", "train.loss.cost=1", "train.loss.cost_budget=10"], "below the smallest pair's"),
+    ],
+)
+def test_it_refuses_whatever_a_run_refuses_before_any_training(overrides, refusal, tmp_path):
+    recipe = duonas.load_recipe("quickstart", overrides)
+    found = duonas.profile(recipe).refusal
+    assert refusal in found
+    with pytest.raises(DuonasError, match=re.escape(found)):
+        duonas.run(recipe, tmp_path / "run")
+
+
 def test_the_highest_floor_that_it_names_is_possible_and_no_higher_one():
     recipe = duonas.load_recipe("quickstart")
     promise = duonas.profile(recipe).promise

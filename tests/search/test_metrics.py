@@ -172,3 +172,17 @@ def test_an_incomplete_part_of_ones_own_is_refused(tmp_path, kind, text, message
     (tmp_path / "own.py").write_text(text)
     with pytest.raises(DuonasError, match=message):
         find(kind, f"{tmp_path / 'own.py'}:X")
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "None", "'3'", "[1.0, 2.0]", "10**400", "1j"])
+@pytest.mark.parametrize("dear", [False, True])
+def test_a_metric_of_ones_own_that_is_not_one_number_is_refused_before_the_search(value, dear, pairs, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from duonas.search.metric import ArchMetric\n"
+        "class Odd(ArchMetric):\n"
+        f"    dear = {dear}\n"
+        f"    def value(self, arch): return {value}\n"
+    )
+    goal = Goal(("accuracy", f"{tmp_path}/own.py:Odd"), {})
+    with pytest.raises(DuonasError, match=r"metric .*own.py:Odd: value\(\) must return one finite number, got"):
+        Problem(goal, Prices(pairs)).check()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
+from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch
 from duonas.costs.analytic import pair_cost
 from duonas.recipe.schema import options_for
@@ -135,3 +136,29 @@ def test_progress_is_told_of_every_pair(pairs, evaluator, search):
     assert len(scored) == len(told) - 26 and scored == sorted(scored) and (scored[0], scored[-1]) == (0, pairs)
     best = [figures["best_val_accuracy"] for _, _, figures in told[1:-1]]
     assert best == sorted(best)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("None", r"ask\(24\) must return a list of up to 24 candidates, got NoneType"),
+        ("[problem.sample(rng)]", "got one of type PairArch"),
+        ("[Candidate(problem.sample(rng))] * 25", "got 25"),
+        ("[Candidate(PairArch(widest.big, widest.little))]", "which the nested coupling does not allow"),
+        ("[]", "Odd proposed no pair"),
+    ],
+)
+def test_what_a_strategy_of_ones_own_must_propose_is_said(answer, message, pairs, evaluator, tmp_path, search):
+    (tmp_path / "own.py").write_text(
+        "from duonas.core.pair import PairArch\n"
+        "from duonas.core.rng import stream\n"
+        "from duonas.core.trial import Candidate\n"
+        "from duonas.search.strategy import Strategy\n"
+        "class Odd(Strategy):\n"
+        "    def ask(self, n):\n"
+        "        problem, rng, space = self.problem, stream(0), self.problem.pairs.space\n"
+        "        widest = PairArch(space.smallest(), space.largest())\n"
+        f"        return {answer}\n"
+    )
+    with pytest.raises(DuonasError, match=message):
+        search(pairs, evaluator, replace(OPTIONS, strategy=f"{tmp_path}/own.py:Odd"), ROUTERS, 0)

@@ -6,11 +6,12 @@ import pytest
 
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
+from duonas.core.rng import stream
 from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import MobileNet
 from duonas.spaces.nasbench201 import NasBench201
 from duonas.spaces.uib import UIB
-from duonas.supernet.family import build_space
+from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.weights.kshot import Kshot
 
 
@@ -51,3 +52,15 @@ def test_weights_that_are_made_for_each_arch_make_the_space_say_so():
 def test_a_value_that_an_axis_has_not_is_answered_with_each_that_it_has_once():
     with pytest.raises(DuonasError, match=r"depth has no value 0: choose from \[1, 2\]\."):
         build_space(UIB, UIB.Options(preset="uib-digits", axes={"depth": [0]}), 8, 10)
+
+
+def test_weights_of_ones_own_must_come_from_a_generator(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from duonas.supernet.arch_weights import ArchWeights\n"
+        "class Three(ArchWeights):\n"
+        "    def generator(self, space, rng): return 3\n"
+    )
+    options = options_for("space", preset="digits", weights=f"{tmp_path / 'own.py'}:Three")
+    space = build_space(MobileNet, options, 8, 10)
+    with pytest.raises(DuonasError, match=r"generator\(\) must return a Generator or None, got int"):
+        build_supernet(MobileNet, space, (0.5,) * 3, (0.2,) * 3, stream(0, "init"), options)

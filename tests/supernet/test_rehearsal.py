@@ -89,6 +89,11 @@ def test_a_forgotten_whole_is_told(tmp_path):
         ('ConvNorm(largest["conv"]', 'ConvNorm(largest["convolution"]', "cannot be built: KeyError: 'convolution'"),
         ("return self.conv(x, spec", "return 2 * self.conv(x, spec", "network gives other logits than the supernet"),
         ("2 * last.out_channels, self.classes,", "2 * last.out_channels, 7,", r"shape \(2, 7\), expected \(2, 10\)"),
+        ("return self.conv(x, spec", "raise SystemExit(0); (", "cannot be computed: SystemExit: 0"),
+        ("return tuple(blocks)", "return blocks", r"blocks\(\) must return a tuple of BlockSpec"),
+        ("return PlainSpace(image_size, classes)", "pass", r"space\(\) must return a SearchSpace, got NoneType"),
+        ("PlainSpace(image_size, classes)", "PlainSpace(16, classes)", "was given image_size = 8, its space has 16"),
+        ("PlainSpace(image_size, classes)", "PlainSpace(image_size, 11)", "was given classes = 10, its space has 11"),
     ],
 )
 def test_what_fails_is_one_sentence(tmp_path, old, new, message):

@@ -225,3 +225,32 @@ def test_class_weights_find_the_rare_class_and_resume_to_the_bit(tmp_path):
     assert found > without + 0.2
     _, resumed = recall_of_the_rare(tmp_path / "killed", weights, killed=True)
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+class Odd(Sandwich):
+    """A rule that returns something of its own."""
+
+    def __init__(self, answer, pairs, backward=True):
+        super().__init__(pairs, OPTIONS)
+        self.answer, self.backward = answer, backward
+
+    def step(self, network, given):
+        if self.backward:
+            super().step(network, given)
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "backward", "message"),
+    [
+        (None, True, r"step\(\) must return a dictionary of losses by name"),
+        ({}, True, "'loss' among them"),
+        ({"loss": 0.5}, True, "every loss as a tensor of one number, not 'loss'"),
+        ({"loss": torch.tensor(0.5), "other": torch.zeros(3)}, True, "not 'other'"),
+        ({"loss": torch.tensor(0.5)}, False, "made no gradients"),
+    ],
+)
+def test_what_a_rule_of_ones_own_must_do_is_said(tmp_path, answer, backward, message):
+    net = supernet()
+    with pytest.raises(DuonasError, match=message):
+        train(net, Halves(), Odd(answer, net.pairs, backward), OPTIONS, Training(tmp_path))

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+
 from duonas.baselines.baseline import find_baseline
 from duonas.core.errors import DuonasError
+from duonas.core.pair import PairSpace
 from duonas.core.plugin import is_plugin
+from duonas.core.space import SearchSpace
 from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.pipeline.batch_norms import check_batch_norms
-from duonas.pipeline.context import Context
+from duonas.pipeline.context import Context, searched
 from duonas.recipe.schema import Recipe
 from duonas.routing.floor import check_floor
 from duonas.routing.route import class_counts
@@ -20,6 +24,7 @@ from duonas.routing.routers.learned import Learned
 from duonas.search.goal import EXPECTED
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
+from duonas.supernet.family import Family
 from duonas.supernet.rehearsal import rehearse_space
 from duonas.training.fabric import check_accelerator
 from duonas.training.rule import make_rule
@@ -28,20 +33,38 @@ from duonas.training.rules.hybrid import Hybrid
 
 
 def check(context: Context) -> None:
-    """Check the accelerator, the constraints, the target of the threshold, the baselines and a user's own routers.
+    """Check the accelerator, the search space, and everything else of ``check_stages``.
 
     Raises:
         DuonasError: one of them cannot be used or met; the message says what is possible.
     """
-    recipe = context.recipe
-    check_accelerator(recipe.train.accelerator)
+    check_accelerator(context.recipe.train.accelerator)
+    check_space(context.recipe, context.family, context.pairs, context.splits)
+    check_stages(context.recipe, context.problem, context.splits, context.device)
+
+
+def check_space(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: Splits) -> None:
+    """Check the user's own search space, and that no batch norm of a space gets a single value.
+
+    Raises:
+        DuonasError: the space cannot be used for these images.
+    """
     if is_plugin(recipe.space.name):
-        rehearse_space(context.family, recipe.space, context.space)
-    check_batch_norms(recipe, context.pairs, len(context.splits.train))
-    make_rule(context.pairs, recipe.train)
-    make_strategy(context.problem.check(), context.search_options, recipe.seed)
-    check_target(recipe, context.problem, context.splits)
-    routers = context.problem.prices.routers
+        rehearse_space(family, recipe.space, pairs.space)
+    check_batch_norms(recipe, pairs, len(splits.train))
+
+
+def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch.device) -> None:
+    """Check the rule, the strategy, the constraints, the target, the routers and the baselines.
+
+    Raises:
+        DuonasError: one of them cannot be used or met; the message says what is possible.
+    """
+    pairs = problem.pairs
+    make_rule(pairs, recipe.train)
+    make_strategy(problem.check(), searched(recipe), recipe.seed)
+    check_target(recipe, problem, splits)
+    routers = problem.prices.routers
     if recipe.finetune.mode == "independent" and any(router.position == "stem" for router in routers):
         raise DuonasError(
             "a router at position 'stem' needs a stem that both networks share, which [finetune] mode = "
@@ -52,8 +75,8 @@ def check(context: Context) -> None:
         find_baseline(name).check()
     for router in routers:
         if is_plugin(router.name):
-            shape, classes = _router_input(context, router), context.space.classes
-            rehearse(router, shape, classes, device=context.device, opset=recipe.export.opset)
+            shape, classes = _router_input(pairs.space, router), pairs.space.classes
+            rehearse(router, shape, classes, device=device, opset=recipe.export.opset)
 
 
 def check_target(recipe: Recipe, problem: Problem, splits: Splits) -> None:
@@ -89,9 +112,8 @@ def _check_gate(recipe: Recipe, routers: Sequence[Router]) -> None:
         )
 
 
-def _router_input(context: Context, router: Router) -> tuple[int, ...]:
+def _router_input(space: SearchSpace, router: Router) -> tuple[int, ...]:
     """Return the shape of a router's input for one image; at the stem, that of the smallest arch."""
-    space = context.space
     stem = [block for block in space.blocks(space.smallest()) if block.stage == 0][-1]
     return {
         "input": (3, space.image_size, space.image_size),

@@ -6,24 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
-from duonas.core.plugin import is_plugin
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.data.splits import Splits, load_splits
-from duonas.pipeline.batch_norms import check_batch_norms
-from duonas.pipeline.check import check_target
+from duonas.pipeline.check import check_space, check_stages
 from duonas.pipeline.context import advice_on_spaces, make_problem, pairs_of, searched
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
 from duonas.routing.options import FloorOn
 from duonas.routing.route import LEAST, class_counts
 from duonas.search.problem import Problem
-from duonas.search.strategy import make_strategy
 from duonas.supernet.family import Family
-from duonas.supernet.rehearsal import rehearse_space
 
 PROFILED = 2000  # number of archs sampled for the median
 
@@ -77,7 +74,7 @@ class Profile:
         constraints: feasibility of each constraint of the recipe.
         promise: the highest accuracy floor that calib can guarantee.
         measured: number of archs in the device table, if it is one of whole networks.
-        refusal: error message of a run if no pair meets all constraints, else ``None``.
+        refusal: error message of a run that would be refused, such as for constraints that no pair meets, or ``None``.
         advice: on the search space for images of this size; empty if there is none.
     """
 
@@ -109,9 +106,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
     splits = load_splits(recipe.data, recipe.seed)
     family = family or find("space", recipe.space.name)
     pairs = pairs_of(recipe, family, splits)
-    if is_plugin(recipe.space.name):
-        rehearse_space(family, recipe.space, pairs.space)
-    check_batch_norms(recipe, pairs, len(splits.train))
+    check_space(recipe, family, pairs, splits)
     problem = make_problem(recipe, pairs)
     couplings = possible_pairs(pairs.space, recipe.pair.splits)
     networks = problem.prices.model.networks
@@ -170,11 +165,9 @@ def _promise(recipe: Recipe, splits: Splits) -> Promise | None:
 
 
 def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
-    """Return why a run of the recipe is refused, by its constraints, its fixed pair or its target, or ``None``."""
+    """Return why a run of the recipe is refused, or ``None``; its accelerator may be another machine's."""
     try:
-        problem.check()
-        make_strategy(problem, searched(recipe), recipe.seed)
-        check_target(recipe, problem, splits)
+        check_stages(recipe, problem, splits, torch.device("cpu"))
     except DuonasError as error:
         return str(error)
     return None

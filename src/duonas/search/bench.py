@@ -37,7 +37,7 @@ class Bench:
     """
 
     def __init__(self, evaluator: Evaluates, scores: Scores, prices: Prices, goal: Goal) -> None:
-        self._evaluator, self._scores, self._prices, self._goal = evaluator, scores, prices, goal
+        self._evaluator, self._scores, self.prices, self._goal = evaluator, scores, prices, goal
         self._right: dict[Subnet, np.ndarray] = {}
         self._values: dict[Subnet, dict[str, float]] = {}
         self._archs = [metric for metric in goal.metrics.values() if isinstance(metric, ArchMetric)]
@@ -66,20 +66,20 @@ class Bench:
     def evaluate(self, subnet: Subnet) -> Mapping[str, float]:
         """The figures of a subnet, including accuracy."""
         if subnet not in self._right:
-            readings = dict(self._scores.readings) if subnet.role == self._prices.pairs.roles[-1] else {}
+            readings = dict(self._scores.readings) if subnet.role == self.prices.pairs.roles[-1] else {}
             dear = {self._cached[metric.called]: self._reading(metric) for metric in self._archs if metric.dear}
             result = self._evaluator.evaluate(subnet, readings | dear)
             self.asked |= not result.known
             self._right[subnet] = result.right
             self._scores.take(result)
             values = {name: float(result.readings[cached]) for name, cached in self._cached.items()}
-            values |= {m.called: self._prices.arch_value(m, subnet) for m in self._archs if not m.dear}
-            self._values[subnet] = {ACCURACY: result.accuracy, **self._prices.subnet(subnet).figures, **values}
+            values |= {m.called: self.prices.arch_value(m, subnet) for m in self._archs if not m.dear}
+            self._values[subnet] = {ACCURACY: result.accuracy, **self.prices.subnet(subnet).figures, **values}
         return self._values[subnet]
 
     def trial(self, candidate: Candidate) -> Trial:
         """Evaluate a candidate."""
-        pair, prices, goal = candidate.pair, self._prices, self._goal
+        pair, prices, goal = candidate.pair, self.prices, self._goal
         little, big = prices.pairs.subnets(pair)
         members = self.evaluate(little), self.evaluate(big)
         curves = {}
@@ -95,8 +95,8 @@ class Bench:
 
     def row(self, number: int, trial: Trial) -> Row:
         """The row of a trial in ``trials.parquet``, at its most accurate router and threshold."""
-        little, big = self._prices.pairs.subnets(trial.pair)
-        best, router = trial.best, self._prices.routers[trial.best.router]
+        little, big = self.prices.pairs.subnets(trial.pair)
+        best, router = trial.best, self.prices.routers[trial.best.router]
         return {
             "number": number, "little": little.id, "big": big.id, "accuracy_little": trial.little[ACCURACY],
             "accuracy_big": trial.big[ACCURACY], "little_share": best.little_share, "accuracy": best.accuracy,
@@ -112,7 +112,7 @@ class Bench:
         """The prices of all pairs of the evaluated subnets."""
         dear = [metric.called for metric in self._archs if metric.dear]
         known = {name: np.array([values[name] for values in self._values.values()]) for name in dear}
-        return PairTable(self._prices, self.subnets, self._goal, known)
+        return PairTable(self.prices, self.subnets, self._goal, known)
 
     def _arch_row(self, subnet: Subnet, values: Mapping[str, float]) -> Row:
         return {
@@ -122,13 +122,13 @@ class Bench:
 
     def _values_of(self, subnet: Subnet) -> str:
         """The values of the axes as JSON."""
-        return json.dumps(self._prices.pairs.space.values(subnet.arch))
+        return json.dumps(self.prices.pairs.space.values(subnet.arch))
 
     def _reading(self, metric: ArchMetric) -> Reading:
         def read(subnet: Subnet, logits: np.ndarray) -> np.ndarray:
-            price = self._prices.of(subnet)
+            price = self.prices.of(subnet)
             facts = ArchFacts(subnet, price.blocks, price.cost, logits, self._evaluator.labels)
-            return np.array(float(metric.value(facts)))
+            return np.array(metric.measured(facts))
 
         return read
 

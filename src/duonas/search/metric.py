@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,6 +108,14 @@ class ArchMetric(Metric):
     def value(self, arch: ArchFacts) -> float:
         """The figure of an arch; for a ``dear`` metric, ``arch`` has logits and labels."""
 
+    def measured(self, arch: ArchFacts) -> float:
+        """The figure of an arch, checked.
+
+        Raises:
+            DuonasError: ``value`` does not return one finite number.
+        """
+        return finite(self, self.value(arch))
+
     def worse(self, little: Any, big: Any) -> Any:
         """The pair's figure from those of its archs, numbers or arrays."""
         return np.maximum(little, big) if self.direction == "min" else np.minimum(little, big)
@@ -123,6 +132,23 @@ class PairMetric(Metric):
             pair: its costs.
             little_share: fraction of the images that little answers, for a metric that ``varies``.
         """
+
+
+def finite(metric: Metric, value: Any) -> float:
+    """The value of a metric as a number.
+
+    Raises:
+        DuonasError: it is not one finite number.
+    """
+    try:
+        number = math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # the last from tensors of several values
+        number = math.nan
+    if not math.isfinite(number):
+        said = repr(value)
+        said = said if len(said) < 50 else type(value).__name__
+        raise DuonasError(f"[search] metric {metric.called}: value() must return one finite number, got {said}.")
+    return number
 
 
 @cache

@@ -89,7 +89,7 @@ class Prices:
         key = metric.called, subnet
         if key not in self._values:
             price = self.of(subnet)
-            self._values[key] = float(metric.value(ArchFacts(subnet, price.blocks, price.cost)))
+            self._values[key] = metric.measured(ArchFacts(subnet, price.blocks, price.cost))
         return self._values[key]
 
     def price(self, pair: PairArch, router: Router, macs: int | None = None) -> PairPrice:

@@ -10,14 +10,16 @@ import numpy as np
 from duonas.core.cost import PairCost, written
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, Subnet
+from duonas.core.plugin import is_plugin
 from duonas.core.rng import stream
 from duonas.search.goal import EXPECTED, Goal, relaxing
-from duonas.search.metric import ACCURACY, PairMetric, PairPrice
+from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, PairPrice, finite
 from duonas.search.prices import PairTable, PriceRow, Prices
 
 DRAWS = 50  # uniform draws before a random walk takes over
 WALK = 30  # steps of the random walk
 NEAR = 300  # mutations of the smallest pairs to examine
+RANDOM = 10  # predictions of each class to try a metric of the user's own on
 MEMORY = "peak_memory_bytes"
 
 
@@ -47,6 +49,7 @@ class Problem:
                 f"search space {self.pairs.space.name!r} has no allowed {self.pairs.coupling} pair: "
                 "widen [space.axes], or choose another [pair] coupling."
             )
+        self._check_own_metrics()
         for name, limit in self._limits.items():
             if not self.goal.metrics[name].within(self.lowest(name), limit):
                 kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
@@ -56,6 +59,23 @@ class Problem:
         if not self.starts:
             self._refuse()
         return self
+
+    def _check_own_metrics(self) -> None:
+        """Compute the metrics of the user's own once, ``dear`` ones on random predictions."""
+        pair = self._smallest[0]
+        for name, metric in self.goal.metrics.items():
+            if not is_plugin(name):
+                continue
+            if isinstance(metric, ArchMetric) and metric.dear:
+                metric.measured(self._random_facts(self.pairs.subnets(pair)[0]))
+            elif not metric.dear and metric.quantity in (None, *self.prices.quantities):
+                finite(metric, self.figures(pair)[name])
+
+    def _random_facts(self, subnet: Subnet) -> ArchFacts:
+        price, classes = self.prices.of(subnet), self.pairs.space.classes
+        labels = np.arange(RANDOM * classes) % classes
+        logits = stream(0, "predictions").random((len(labels), classes), np.float32)
+        return ArchFacts(subnet, price.blocks, price.cost, logits, labels)
 
     def needs(self, name: str) -> str:
         """The least value of a constrained metric over all pairs, in words; the largest if it is maximised."""

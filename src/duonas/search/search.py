@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch
 from duonas.core.parquet import write_rows
 from duonas.core.protocols import Progress, silent
@@ -17,7 +18,7 @@ from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
 from duonas.search.recombine import recombine
 from duonas.search.scores import Evaluates, Scores
-from duonas.search.strategy import Strategy, make_strategy
+from duonas.search.strategy import Strategy, make_strategy, proposals
 
 if TYPE_CHECKING:
     from duonas.data.images import Images
@@ -87,6 +88,8 @@ def search(
     scores = Scores(evaluator, problem.prices, seed)
     bench = Bench(evaluator, scores, problem.prices, problem.goal)
     rows, best = explore(strategy, bench, options.evaluations, progress)
+    if not rows:
+        raise DuonasError(f"[search] strategy {strategy.name} proposed no pair.")
     scoring = partial(progress, best_val_accuracy=best)
     table = bench.table()
     judged = scores.judged(table, scoring)
@@ -108,6 +111,7 @@ def explore(strategy: Strategy, bench: Bench, evaluations: int, progress: Progre
     """
     rows: list[Row] = []
     best = 0.0
+    ask = partial(proposals, strategy, prices=bench.prices)
 
     def tried(candidate: Candidate) -> Trial:
         nonlocal best
@@ -121,7 +125,7 @@ def explore(strategy: Strategy, bench: Bench, evaluations: int, progress: Progre
             progress(len(rows), evaluations, best_val_accuracy=best)
         return trial
 
-    while len(rows) < evaluations and (candidates := strategy.ask(min(BATCH, evaluations - len(rows)))):
+    while len(rows) < evaluations and (candidates := ask(min(BATCH, evaluations - len(rows)))):
         strategy.tell([tried(candidate) for candidate in candidates])
     if not bench.asked:
         progress(len(rows), evaluations, best_val_accuracy=best)

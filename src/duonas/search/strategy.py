@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from duonas.core.errors import DuonasError
+from duonas.core.pair import PairArch
 from duonas.core.registry import Part, adapted, find
 from duonas.core.trial import Candidate, Trial
 from duonas.search.options import SearchOptions
 
 if TYPE_CHECKING:
     from duonas.data.images import Images
+    from duonas.search.prices import Prices
     from duonas.search.problem import Problem
     from duonas.supernet.pair import PairSupernet
 
@@ -48,6 +51,41 @@ class Strategy(Part, ABC):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from the trials of the pairs of the last ``ask``, in the same order; by default do nothing."""
+
+
+def proposals(strategy: Strategy, n: int, prices: Prices) -> Sequence[Candidate]:
+    """Ask a strategy for up to ``n`` pairs.
+
+    Args:
+        strategy: the strategy.
+        n: the largest number of pairs.
+        prices: the pairs that may be proposed, and the routers.
+
+    Raises:
+        DuonasError: it returns something else; the message says what.
+    """
+    asked, wrong = strategy.ask(n), ""
+    if not isinstance(asked, list | tuple):
+        wrong = f"got {type(asked).__name__}"
+    elif len(asked) > n:
+        wrong = f"got {len(asked)}"
+    else:
+        wrong = next(filter(None, (_objection(each, prices) for each in asked)), "")
+    if wrong:
+        name = type(strategy).name
+        raise DuonasError(f"[search] strategy {name}: ask({n}) must return a list of up to {n} candidates, {wrong}.")
+    return asked
+
+
+def _objection(candidate: Any, prices: Prices) -> str:
+    """Why a proposal cannot be evaluated; empty if it can."""
+    if not isinstance(candidate, Candidate) or not isinstance(candidate.pair, PairArch):
+        return f"got one of type {type(candidate).__name__}"
+    if not prices.pairs.contains(candidate.pair):
+        return f"got the pair {candidate.pair.id}, which the {prices.pairs.coupling} coupling does not allow"
+    if not prices.possible(candidate.pair):
+        return f"got the pair {candidate.pair.id}, which no router can route"
+    return ""
 
 
 def make_strategy(problem: Problem, options: SearchOptions, seed: int) -> Strategy:

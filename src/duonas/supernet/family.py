@@ -8,8 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from duonas.core.block import BlockSpec
+from duonas.core.errors import DuonasError
 from duonas.core.registry import Part, adapted, find
 from duonas.core.space import SearchSpace
+from duonas.supernet.generator import Generator
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
 
@@ -58,8 +61,20 @@ def build_space(family: type[Family], options: SpaceOptions, image_size: int, cl
         DuonasError: the options cannot be used for these images.
     """
     space = family.space(adapted(options, family.Options), image_size, classes)
+    _check(space, family.name, image_size, classes)
     space.generated = find("weights", options.weights.name).generates
     return space
+
+
+def _check(space: SearchSpace, name: str, image_size: int, classes: int) -> None:
+    if not isinstance(space, SearchSpace):
+        raise DuonasError(f"[space] name = {name!r}: space() must return a SearchSpace, got {type(space).__name__}.")
+    for what, found, wanted in (("image_size", space.image_size, image_size), ("classes", space.classes, classes)):
+        if found != wanted:
+            raise DuonasError(f"[space] name = {name!r}: space() was given {what} = {wanted}, its space has {found}.")
+    blocks = space.blocks(space.largest())
+    if not isinstance(blocks, tuple) or not all(isinstance(each, BlockSpec) for each in blocks):
+        raise DuonasError(f"[space] name = {name!r}: blocks() must return a tuple of BlockSpec.")
 
 
 def build_supernet(
@@ -75,5 +90,10 @@ def build_supernet(
     weights = find("weights", options.weights.name)
     generator = weights(adapted(options.weights, weights.Options)).generator(space, rng)
     if generator is not None:
+        if not isinstance(generator, Generator):
+            raise DuonasError(
+                f"[space.weights] name = {options.weights.name!r}: generator() must return a Generator or None, got "
+                f"{type(generator).__name__}."
+            )
         supernet.take_weights_from(generator)
     return supernet

@@ -116,6 +116,6 @@ def _told(what: str) -> Iterator[None]:
         yield
     except DuonasError as error:
         raise error if str(error).startswith("[") else DuonasError(f"{what}: {str(error).rstrip('.')}.") from error
-    except Exception as error:  # a user's file can fail in any way
+    except (Exception, SystemExit) as error:  # a user's file can fail in any way
         said = str(error).strip().partition("\n")[0].rstrip(".")
         raise DuonasError(f"{what}: {type(error).__name__}{f': {said}' if said else ''}.") from error

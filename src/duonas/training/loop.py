@@ -157,7 +157,7 @@ class _Trainer:
         rng = stream(self.training.seed, "archs", step, *([rank()] if self.own_subnets and rank() else []))
         with average_updates(self.trained) if self.own_subnets else nullcontext():
             given = Step(images, targets, rng, self.fabric.backward, self.rank, self.world, self._weights(targets))
-            losses = self.rule.step(self.autocast, given)
+            losses = _checked(self.rule.step(self.autocast, given))
         self._update(learning_rate(step, self.steps, self.steps_per_epoch, self.options))
         self.average.update(self.network, step)
         self.images += len(images) * self.world
@@ -208,6 +208,8 @@ class _Trainer:
     def _update(self, rate: float) -> None:
         """One optimiser step with the gradients that the rule has added up."""
         parameters = list(self.trained.parameters())
+        if all(each.grad is None for each in parameters):
+            raise DuonasError("the training rule made no gradients: its step() must call given.backward on a loss.")
         if world_size() > 1:
             _average_gradients(parameters)
         if self.options.clip:
@@ -248,6 +250,22 @@ class _Autocast:
     def mixed(self, *args: Any, **kwargs: Any) -> Any:
         with self._fabric.autocast():
             return self._network.mixed(*args, **kwargs)  # type: ignore[operator]
+
+
+def _checked(losses: Any) -> dict[str, Tensor]:
+    """The losses that a rule returned, which may be the user's own.
+
+    Raises:
+        DuonasError: they are not single numbers by name, or ``loss`` is missing.
+    """
+    if not isinstance(losses, dict) or "loss" not in losses:
+        raise DuonasError("the training rule's step() must return a dictionary of losses by name, 'loss' among them.")
+    wrong = [name for name, value in losses.items() if not isinstance(value, Tensor) or value.dim() > 0]
+    if wrong:
+        raise DuonasError(
+            f"the training rule's step() must return every loss as a tensor of one number, not {wrong[0]!r}."
+        )
+    return losses
 
 
 def _average_gradients(parameters: list[nn.Parameter]) -> None:
