@@ -310,7 +310,9 @@ class UIB(Family):
         return UIBSpace(PRESETS[name], image_size, classes, options.axes)
 
     @classmethod
-    def advice(cls, options: Options, image_size: int) -> str:
+    def advice(cls, options: Any, image_size: int) -> str:
         """Advise another preset where this one is for images of another size."""
+        if not isinstance(options, UIB.Options):  # a family of the user's own, which has no presets
+            return ""
         usual, sizes = _preset_for(image_size), {name: preset.image_size for name, preset in PRESETS.items()}
         return preset_advice(options.preset or usual, usual, sizes, image_size)
