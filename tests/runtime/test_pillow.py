@@ -290,3 +290,11 @@ def test_bits_of_colour_of_a_jpeg_2000_that_are_lost_are_noted(depth: int, mode:
         data[place] = depth - 1
     facts = seen(bytes(data))[1]
     assert (facts.mode[0], bool(facts.note[0])) == (mode, depth > 8)
+
+
+@pytest.mark.parametrize(("mode", "key"), [("L", b"\0\1"), ("L", (0, 0, 0)), ("RGB", 0), ("RGB", b"\0"), ("I;16", 0.5)])
+def test_a_transparent_colour_of_another_mode_is_refused(mode: str, key: object) -> None:
+    image = Image.new(mode, (SIDE, SIDE))
+    image.info["transparency"] = key
+    with pytest.raises(BundleError, match=f"its transparent colour is none of the mode {mode}"):
+        prepared_image(image, Preparation(SIDE), 0)

@@ -189,6 +189,8 @@ def _check_sign(values: np.ndarray) -> None:
 def _key(image: Any, coding: _Coding) -> np.ndarray:
     """Which pixels (H, W) have the one colour that is transparent."""
     values, key = np.asarray(image), np.asarray(image.info["transparency"])
+    if key.dtype.kind not in "iu" or key.shape != values.shape[2:]:
+        raise ValueError(f"its transparent colour is none of the mode {image.mode}: {image.info['transparency']!r}")
     if image.mode == "1":
         key = key != 0
     elif coding.raw in ("L;2", "L;4"):  # Pillow scales the values but not the key
