@@ -74,6 +74,26 @@ class Unwritable(Mine):
     def to_json(self):
         return {"sign": torch.ones(1)}
 
+class Whole(Mine):
+    def judge(self, described):
+        return (100 * described[:, 0]).long()
+
+class InPlace(Mine):
+    def describe(self, seen):
+        return seen.mul_(0.5).mean((2, 3))
+
+class Relative(Mine):
+    def describe(self, seen):
+        return (seen - seen.mean()).mean((2, 3))
+
+class Ranks(Mine):
+    def judge(self, described):
+        return described[:, 0] - described[:, 0].mean()
+
+class Ends(Mine):
+    def describe(self, seen):
+        raise SystemExit(0)
+
 class Branches(Mine):
     def judge(self, described):
         return described[:, 0] if described.sum() > 0 else described[:, 1]
@@ -118,6 +138,11 @@ def tried(name, position="auto"):
             "Forgets",
             "to_json must return JSON from which from_json builds a router with the same scores; on 64 random images",
         ),
+        ("Whole", "into 64 finite scores, (64,); on 64 random images it returned int64 values."),
+        ("InPlace", "it failed with ValueError: its argument was changed in place."),
+        ("Relative", "describe must describe every image by itself; on 64 random images the first has other values"),
+        ("Ranks", "judge must score every image by itself; on 64 random images the first has other values alone"),
+        ("Ends", "it failed with SystemExit: 0."),
         ("Unwritable", "it failed with TypeError: Object of type Tensor is not JSON serializable."),
         (
             "Branches",
@@ -146,3 +171,21 @@ def test_a_run_finds_it_before_it_trains(own, tmp_path):
     with pytest.raises(DuonasError, match="Columns: judge must turn"):
         duonas.run(duonas.load_recipe("quickstart", settings), tmp_path / "run")
     assert not (tmp_path / "run" / "recipe.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("logits", r"judge must turn \(64, 10\) into 64 finite scores, \(64,\); .* it returned \(64, 10\)"),
+        ("logits.sum(1) * float('nan')", "it returned numbers that are not finite"),
+        ("logits.sum(1) - logits.sum()", "judge must score every image by itself"),
+        ("logits.numpy().sum(1)", "it returned a ndarray, not a tensor"),
+    ],
+)
+def test_a_score_is_tried_before_the_training_too(answer, message, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        f"from duonas.routing.score import Score\nclass Odd(Score):\n    def __call__(self, logits): return {answer}\n"
+    )
+    found = duonas.profile(duonas.load_recipe("quickstart", [f"route.score={tmp_path}/mine.py:Odd"])).refusal
+    assert found.startswith(f"score {tmp_path}/mine.py:Odd: ")
+    assert re.search(message, found)

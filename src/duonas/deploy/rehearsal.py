@@ -41,7 +41,10 @@ def rehearse(router: Router, shape: tuple[int, ...], classes: int, *, device: to
     taught = _Method(router, "fit", f"return a router for features {tuple(described.shape)} and answers")
     fitted = taught(lambda: router.fit(described[index], answers, stream(0, "rehearsal", "fit")), _no_router)
     score = _Method(fitted, "judge", f"turn {tuple(described.shape)} into {IMAGES} finite scores, ({IMAGES},)")(
-        lambda: _still(fitted.judge, described), lambda found: _unlike(found, (IMAGES,))
+        lambda: _still(fitted.judge, described), lambda found: _unlike(found, (IMAGES,)) or _not_float32(found)
+    )
+    _Method(fitted, "judge", "score every image by itself")(
+        lambda: _still(fitted.judge, described[:1]), lambda found: _other(found, score[:1])
     )
     _Method(fitted, "to_json", "return JSON from which from_json builds a router with the same scores")(
         lambda: _still(read_router(json.loads(json.dumps(write_router(fitted)))).judge, described),
@@ -65,13 +68,12 @@ class _Method:
         try:
             found = call()
             wrong = objection(found)
-        except Exception as error:  # a user's file can fail in any way
+        except (Exception, SystemExit) as error:  # a user's file can fail in any way
             said = str(error).strip().partition("\n")[0].rstrip(".")
             cause, wrong = error, f"it failed with {type(error).__name__}" + (f": {said}" if said else "")
         if wrong is not None:
-            raise DuonasError(
-                f"router {self.router.name}: {self.name} must {self.must}; on {IMAGES} random images {wrong}."
-            ) from cause
+            part = self.router.own or f"router {self.router.name}"
+            raise DuonasError(f"{part}: {self.name} must {self.must}; on {IMAGES} random images {wrong}.") from cause
         return found
 
 
@@ -83,6 +85,9 @@ def _described(router: Router, seen: Tensor) -> Tensor:
     alone = (1, described.shape[1])
     one = _Method(router, "describe", f"turn one image, {(1, *shape[1:])}, into {alone}")
     one(lambda: _still(router.describe, seen[:1]), lambda found: _unlike(found, alone))
+    _Method(router, "describe", "describe every image by itself")(
+        lambda: _still(router.describe, seen[:1]), lambda found: _other(found, described[:1])
+    )
     with torch.inference_mode():
         return torch.cat([described.float().cpu()])
 
@@ -96,9 +101,26 @@ def _made_up(classes: int) -> Answers:
     return Answers(little.astype(np.float32), big.astype(np.float32), labels)
 
 
+def _other(found: Any, among: Tensor) -> str | None:
+    """Return that the values of one image alone differ from its values among others; else ``None``."""
+    wrong = _unlike(found, tuple(among.shape))
+    if wrong is None and not torch.allclose(found.float(), among.float(), rtol=1e-3, atol=1e-4):
+        wrong = "the first has other values alone than among the others"
+    return wrong
+
+
+def _not_float32(found: Tensor) -> str | None:
+    return None if found.dtype == torch.float32 else f"it returned {str(found.dtype).removeprefix('torch.')} values"
+
+
 def _still(call: Callable[[Tensor], Any], argument: Tensor) -> Any:
+    """Call a method of a router, which must leave its argument as it is."""
     with torch.inference_mode():
-        return call(argument)
+        before = argument.clone()
+        found = call(argument)
+        if not torch.equal(before, argument):
+            raise ValueError("its argument was changed in place")
+        return found
 
 
 def _unlike(found: Any, shape: tuple[int | str, ...]) -> str | None:

@@ -74,7 +74,7 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
     for name in recipe.baselines.networks:
         find_baseline(name).check()
     for router in routers:
-        if is_plugin(router.name):
+        if router.own:
             shape, classes = _router_input(pairs.space, router), pairs.space.classes
             rehearse(router, shape, classes, device=device, opset=recipe.export.opset)
 

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
+from duonas.core.plugin import is_plugin
 from duonas.core.registry import Part, adapted, find
 from duonas.routing.options import RouteOptions
 
@@ -108,6 +109,11 @@ class Router(Part, ABC):
     def before(self) -> bool:
         """Whether it decides before little runs."""
         return self.position != "after_little"
+
+    @property
+    def own(self) -> str:
+        """The part of the user's own that it runs, such as ``router file.py:CLASS``; empty if there is none."""
+        return f"router {self.name}" if is_plugin(self.name) else ""
 
     @property
     def macs(self) -> int:

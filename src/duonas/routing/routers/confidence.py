@@ -12,6 +12,7 @@ from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.core.fields import PartOf
+from duonas.core.plugin import is_plugin
 from duonas.core.registry import names
 from duonas.routing.calibration import fit_temperature
 from duonas.routing.metrics import area_above_chance
@@ -58,6 +59,11 @@ class Confidence(Router):
     def from_options(cls, options: Options) -> Confidence:
         """Build the router with the score of ``[route]``."""
         return cls._at(options.position, function=options.score)
+
+    @property
+    def own(self) -> str:
+        """The score, if it is the user's own."""
+        return f"score {self.function}" if is_plugin(self.function) else super().own
 
     def judge(self, described: Tensor) -> Tensor:
         """Return the scores (N,) of little's logits (N, K)."""
