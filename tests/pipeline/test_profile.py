@@ -142,6 +142,25 @@ def test_it_refuses_whatever_a_run_refuses_before_any_training(overrides, refusa
         duonas.run(recipe, tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("None", r"baseline .*own.py:Odd: AttributeError"),
+        ("nn.Flatten()", r"own.py:Odd: its logits have shape \(2, 192\), expected \(2, 10\)"),
+        ("1 / 0", "own.py:Odd: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_baseline_of_ones_own_is_tried_before_any_training(answer, message, tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from torch import nn\n"
+        "from duonas.baselines.baseline import Baseline\n"
+        "class Odd(Baseline):\n"
+        f"    def build(self, classes, image_size, mean, std): return {answer}\n"
+    )
+    overrides = [f'baselines.networks=["{tmp_path}/own.py:Odd"]']
+    assert re.search(message, duonas.profile(duonas.load_recipe("quickstart", overrides)).refusal)
+
+
 def test_the_highest_floor_that_it_names_is_possible_and_no_higher_one():
     recipe = duonas.load_recipe("quickstart")
     promise = duonas.profile(recipe).promise

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from duonas.core.errors import DuonasError
 from duonas.core.plugin import is_plugin
 from duonas.core.registry import Part, find, names
+from duonas.core.rng import stream
 from duonas.costs.count import count_macs
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
@@ -81,6 +83,28 @@ def find_baseline(name: str) -> Baseline:
     kind = name if is_plugin(name) or name.replace("-", "_") in shipped else USUAL
     baseline: Baseline = find("baseline", kind)(name)
     return baseline
+
+
+def rehearse_baseline(
+    baseline: Baseline, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]
+) -> None:
+    """Build a network and classify two black images with it, before anything is trained.
+
+    Raises:
+        DuonasError: it fails, or its logits have another shape; the message says what is expected.
+    """
+    wanted = (2, classes)
+    try:
+        network = baseline.network(classes, image_size, mean, std, stream(0, "rehearsal"))
+        with torch.inference_mode():
+            found = network.eval()(torch.zeros(2, 3, image_size, image_size))
+        shape = tuple(found.shape)
+        wrong = "" if shape == wanted else f"its logits have shape {shape}, expected {wanted}"
+    except (Exception, SystemExit) as error:  # a user's file can fail in any way
+        said = str(error).strip().partition("\n")[0].rstrip(".")
+        raise DuonasError(f"baseline {baseline.network_name}: {type(error).__name__}: {said}.") from error
+    if wrong:
+        raise DuonasError(f"baseline {baseline.network_name}: {wrong}.")
 
 
 def measure_baseline(name: str, network: nn.Module, test: Images, epochs: int) -> BaselineResult:

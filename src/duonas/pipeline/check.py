@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from duonas.baselines.baseline import find_baseline
+from duonas.baselines.baseline import find_baseline, rehearse_baseline
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace
 from duonas.core.plugin import is_plugin
@@ -72,7 +72,10 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
         )
     _check_gate(recipe, routers)
     for name in recipe.baselines.networks:
-        find_baseline(name).check()
+        baseline = find_baseline(name)
+        baseline.check()
+        if is_plugin(name):
+            rehearse_baseline(baseline, splits.num_classes, splits.image_size, splits.mean, splits.std)
     for router in routers:
         if router.own:
             shape, classes = _router_input(pairs.space, router), pairs.space.classes
