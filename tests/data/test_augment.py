@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from duonas.core.errors import DuonasError
 from duonas.data.augment import Augment
+from duonas.data.augmentation import Variation
 from duonas.data.augmentations.flip import mirror
 from duonas.data.augmentations.random_crop import crop
 from duonas.recipe.schema import options_for
@@ -129,3 +134,35 @@ def test_options_are_taken_over() -> None:
     options = augment.variations[0].options
     assert (options.crop_scale, options.crop_padding, options.flip, options.magnitude) == (0.2, 3, True, 7.0)
     assert augmented() == Augment()
+
+
+class Shaken(Variation):
+    """An augmentation of the user's own that does what it is told."""
+
+    def __init__(self, drawn: object, varied: Callable[[Tensor], object]) -> None:
+        self.drawn, self.varied = drawn, varied
+
+    active = True
+
+    def draw(self, batch, rng):
+        return self.drawn
+
+    def vary(self, pixels, drawn):
+        return self.varied(pixels)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "varied", "message"),
+    [
+        (np.zeros(5), lambda pixels: None, r"vary\(\) must return \(5, 3, 9, 9\) torch.uint8, got NoneType"),
+        (np.zeros(5), lambda pixels: pixels[:4], r"got \(4, 3, 9, 9\) torch.uint8"),
+        (np.zeros(5), lambda pixels: pixels[..., :4], r"got \(5, 3, 9, 4\) torch.uint8"),
+        (np.zeros(5), lambda pixels: pixels / 255, r"got \(5, 3, 9, 9\) torch.float32"),
+        (np.zeros(3), lambda pixels: pixels, r"draw\(\) must return an array \(..., 5\), .* got the shape \(3,\)"),
+        (None, lambda pixels: pixels, r"got the shape \(\)"),
+    ],
+)
+def test_what_an_augmentation_of_ones_own_must_return_is_said(drawn, varied, message):
+    pixels, labels = batch_of(0, 5)
+    with pytest.raises(DuonasError, match=f"augmentation Shaken.*{message}"):
+        Augment((Shaken(drawn, varied),))(pixels, labels, CLASSES, np.random.default_rng(0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from duonas.core.errors import DuonasError
 from duonas.core.registry import adapted, find, names
 from duonas.data.augmentation import Augmentation, Batch, Mixture, Variation
 from duonas.data.images import select, take, to_float
@@ -78,8 +79,26 @@ class Augment:
     def _vary(self, whole: Pixels, batch: Batch, rows: np.ndarray, rng: np.random.Generator) -> Tensor:
         pixels = read(take(whole, rows))
         for variation in self.variations:
-            pixels = variation.vary(pixels, variation.draw(batch, rng)[..., rows])
+            drawn = np.asarray(variation.draw(batch, rng))
+            if drawn.shape[-1:] != (batch.images,):
+                raise DuonasError(
+                    f"{_called(variation)}.draw() must return an array (..., {batch.images}), a number or more for each "
+                    f"image of the batch, got the shape {drawn.shape}."
+                )
+            pixels = _same_kind(variation, variation.vary(pixels, drawn[..., rows]), pixels)
         return pixels
+
+
+def _same_kind(variation: Variation, varied: Tensor, pixels: Tensor) -> Tensor:
+    """What an augmentation returned, if these are as many images of the same size and type: else training goes wrong."""
+    if isinstance(varied, Tensor) and (varied.shape, varied.dtype) == (pixels.shape, pixels.dtype):
+        return varied
+    got = f"{tuple(varied.shape)} {varied.dtype}" if isinstance(varied, Tensor) else type(varied).__name__
+    raise DuonasError(f"{_called(variation)}.vary() must return {tuple(pixels.shape)} {pixels.dtype}, got {got}.")
+
+
+def _called(augmentation: Augmentation) -> str:
+    return f"augmentation {type(augmentation).__name__}"
 
 
 def _order(kind: type[Augmentation]) -> int:
