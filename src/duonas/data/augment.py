@@ -82,15 +82,15 @@ class Augment:
             drawn = np.asarray(variation.draw(batch, rng))
             if drawn.shape[-1:] != (batch.images,):
                 raise DuonasError(
-                    f"{_called(variation)}.draw() must return an array (..., {batch.images}), numbers for each image of "
-                    f"the batch, got the shape {drawn.shape}."
+                    f"{_called(variation)}.draw() must return an array (..., {batch.images}), numbers for every image "
+                    f"of the batch, got the shape {drawn.shape}."
                 )
             pixels = _same_kind(variation, variation.vary(pixels, drawn[..., rows]), pixels)
         return pixels
 
 
 def _same_kind(variation: Variation, varied: Tensor, pixels: Tensor) -> Tensor:
-    """What an augmentation returned, if it is as many images of the same size and type; others would train unnoticed."""
+    """What an augmentation returned, if its size and type are those of the images; others would train unnoticed."""
     if isinstance(varied, Tensor) and (varied.shape, varied.dtype) == (pixels.shape, pixels.dtype):
         return varied
     got = f"{tuple(varied.shape)} {varied.dtype}" if isinstance(varied, Tensor) else type(varied).__name__
