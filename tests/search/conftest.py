@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from duonas.core.cost import RouterCost
 from duonas.core.couplings import NestedPairs
-from duonas.core.protocols import silent
+from duonas.core.protocols import CostModel, silent
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.routing.router import Router
@@ -18,6 +21,29 @@ from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.search import search
 from duonas.spaces.mobilenet import MobileNet
+
+
+class Timed(CostModel):
+    """A device on which time has little to do with MACs, and on which routing takes time of its own.
+
+    Args:
+        launch: ms to start a block.
+        keep: ms that routing adds to every image.
+        ask: ms that asking big adds.
+    """
+
+    quantities = ("macs", "latency_ms", "energy_mj")
+
+    def __init__(self, launch=0.01, keep=0.0, ask=0.0):
+        self.launch, self.cost = launch, {"latency_ms": RouterCost(keep, ask), "energy_mj": RouterCost(2 * keep)}
+
+    def __call__(self, blocks):
+        counted = analytic(blocks)
+        time = sum(self.launch + block.macs / 1e7 for block in blocks)
+        return replace(counted, latency_ms=time, energy_mj=3 * time)
+
+    def routing(self, router):
+        return self.cost if router == "margin@after_little" else {}
 
 
 class DrawnAnswers:
@@ -54,6 +80,12 @@ def searched(pairs, evaluator, options, routers, seed, progress=silent, model=an
     """A search as the pipeline makes it."""
     problem = Problem(Goal(options.objectives, options.constraints), Prices(pairs, model, routers))
     return search(problem, evaluator, options, seed, progress)
+
+
+@pytest.fixture
+def timed():
+    """The class of devices with made-up times."""
+    return Timed
 
 
 @pytest.fixture(name="search")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from duonas.core.couplings import NestedPairs, pair_space
 from duonas.core.errors import DuonasError
@@ -132,6 +134,40 @@ def test_what_little_and_big_share_waits_for_big_while_little_answers(pairs, see
     assert shared and peak >= max(alone, *(waiting + 4 * layer.activations for layer in layers))
     assert peak <= max(alone, waiting + analytic(blocks[shared:]).peak_memory_bytes)
     assert peaks[0] == peaks[-1] == alone and len(peaks) == len(blocks) + 1
+
+
+@given(keep=st.floats(0, 0.5), ask=st.floats(0, 0.5), share=st.floats(0, 1), seed=st.integers(0, 99))
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_routing_takes_time_of_its_own(keep, ask, share, seed, pairs, timed, routers):
+    """Every image pays for the decision, and one that goes to big for asking it; other routers have other prices."""
+    pair = pairs.sample(stream(seed, "pair"))
+    free, dear = (Prices(pairs, timed(*each), routers) for each in ((0.01,), (0.01, keep, ask)))
+    for router in routers:
+        with_time, without = (prices.price(pair, router) for prices in (dear, free))
+        added = (keep, ask) if router.position == "after_little" else (0, 0)
+        part = with_time.parts["latency_ms"]
+        assert part.expected(share) == pytest.approx(
+            without.parts["latency_ms"].expected(share) + added[0] + (1 - share) * added[1]
+        )
+        assert part.expected(share) <= part.peak + 1e-12
+        assert with_time.parts["macs"] == without.parts["macs"] and with_time.big == without.big
+
+
+def test_pairs_are_priced_with_the_time_of_routing_all_at_once(pairs, timed, routers):
+    prices = Prices(pairs, timed(0.01, 0.03, 0.02), routers)
+    table = PairTable(prices, subnets(pairs), Goal(("accuracy", "expected_latency_ms", "peak_energy_mj"), {}))
+    seen = 0
+    for little in range(len(table.subnets)):
+        for number, _, row in table.rows(little):
+            for place, big in enumerate(row.bigs):
+                pair = table.pair(little, big)
+                assert number in prices.possible(pair)
+                one = prices.price(pair, routers[number])
+                for name, part in one.parts.items():
+                    assert row.parts[name].take(np.array([place])).expected(0.3) == pytest.approx(part.expected(0.3))
+                assert row.figures["peak_energy_mj"][place] == pytest.approx(one.parts["energy_mj"].peak)
+                seen += 1
+    assert seen > 100
 
 
 def test_a_space_with_its_own_order_is_asked(pairs):

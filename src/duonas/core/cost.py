@@ -43,6 +43,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class RouterCost:
+    """What routing takes in one quantity besides the networks and the MACs of the score, measured on a device.
+
+    Deciding, branching, gathering and scattering take time of their own.
+
+    Args:
+        keep: added to every image, also to those that little answers.
+        ask: added on top to an image that goes to big.
+    """
+
+    keep: float = 0.0
+    ask: float = 0.0
+
+
+@dataclass(frozen=True)
 class PairCost:
     """The cost of a routed pair in one quantity, by part; each part is a number, or an array for many pairs.
 
@@ -51,9 +66,9 @@ class PairCost:
 
     Args:
         stem: S, the shared blocks, which run once.
-        router: R, the router's score.
+        router: R, the router's score, and what routing adds to every image (``RouterCost.keep``).
         little: L, the rest of little.
-        big: B, the rest of big.
+        big: B, the rest of big, and what asking it adds (``RouterCost.ask``).
         before: whether the router decides before little runs.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from duonas.core.arch import Arch
 from duonas.core.block import BlockSpec
-from duonas.core.cost import Cost
+from duonas.core.cost import Cost, RouterCost
 from duonas.core.pair import PairArch, Subnet
 
 if TYPE_CHECKING:
@@ -43,6 +43,14 @@ class CostModel(Protocol):
     networks: Mapping[Arch, Mapping[str, float]] | None = None
 
     def __call__(self, blocks: Sequence[BlockSpec]) -> Cost: ...
+
+    def routing(self, router: str) -> Mapping[str, RouterCost]:
+        """What routing itself takes, by quantity; a quantity that is not in it takes nothing.
+
+        Args:
+            router: as ``Router.priced_as`` names it, such as ``margin@after_little``.
+        """
+        return {}
 
     def origin(self) -> Mapping[str, Any] | None:
         """The source of measured figures, as JSON; ``None`` if nothing was measured."""

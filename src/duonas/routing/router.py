@@ -116,6 +116,11 @@ class Router(Part, ABC):
         return f"router {self.name}" if is_plugin(self.name) else ""
 
     @property
+    def priced_as(self) -> str:
+        """Its name in a device table: kind and position, such as ``difficulty@input``."""
+        return f"{self.name}@{self.position}"
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one score, counted in convolutions and linear layers like those of networks."""
         return 0

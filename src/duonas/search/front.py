@@ -17,7 +17,7 @@ from duonas.routing.router import Position
 from duonas.search.boxes import SPAN
 from duonas.search.goal import EXPECTED, Goal
 from duonas.search.metric import ACCURACY, PairMetric
-from duonas.search.prices import PairTable, Prices, combined
+from duonas.search.prices import PairTable, Prices, RouterPrice, combined
 from duonas.search.recombine import Points
 
 MOST = 400  # points of a front
@@ -201,7 +201,7 @@ def hypervolume(figures: np.ndarray, goal: Goal, prices: Prices) -> tuple[float,
         prices: for the cost of the largest arch.
     """
     largest = prices.of(Subnet(prices.pairs.space.largest()))
-    apart = combined(largest, largest.figures, dict.fromkeys(largest.leading, 0), 0, 0, False, False)
+    apart = combined(largest, largest.figures, dict.fromkeys(largest.leading, 0), 0, RouterPrice(), False)
     reference, ideal = {ACCURACY: 0.0}, {ACCURACY: -1.0}
     for column, name in enumerate(goal.costs, 1):
         metric = goal.metrics[name]

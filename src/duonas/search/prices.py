@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.cost import QUANTITIES, STORED, Cost, PairCost
+from duonas.core.cost import QUANTITIES, STORED, Cost, PairCost, RouterCost
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
 from duonas.core.protocols import CostModel
@@ -47,6 +47,25 @@ class SubnetPrice:
     def figures(self) -> dict[str, float]:
         """All figures of the whole subnet; NaN if unknown."""
         return {name: self.total(name) for name in (*QUANTITIES, *STORED, "peak_memory_bytes")}
+
+
+@dataclass(frozen=True)
+class RouterPrice:
+    """What a router adds to a pair.
+
+    Args:
+        macs: of its score.
+        before: whether it decides before little runs.
+        costs: what routing itself takes, by quantity; see ``CostModel.routing``.
+    """
+
+    macs: int = 0
+    before: bool = False
+    costs: Mapping[str, RouterCost] = field(default_factory=dict)
+
+    def of(self, quantity: str) -> RouterCost:
+        """What the router adds in one quantity."""
+        return RouterCost(self.macs, 0) if quantity == "macs" else self.costs.get(quantity, RouterCost(0, 0))
 
 
 class Prices:
@@ -100,7 +119,17 @@ class Prices:
             router: the router.
             macs: the MACs of its score after fitting; default: its present MACs.
         """
-        return self._with_score(pair, router.macs if macs is None else macs, router.before)
+        return self._routed(pair, self.routing(router, macs))
+
+    def routing(self, router: Router, macs: int | None = None) -> RouterPrice:
+        """What a router adds to any pair.
+
+        Args:
+            router: the router.
+            macs: the MACs of its score after fitting; default: its present MACs.
+        """
+        costs = self.model.routing(router.priced_as)
+        return RouterPrice(router.macs if macs is None else macs, router.before, costs)
 
     def known(self, pair: PairArch) -> bool:
         """Whether the cost model has figures of both networks."""
@@ -111,17 +140,22 @@ class Prices:
         """The numbers of the routers that can route a pair; none if one of its networks has no price.
 
         A router at the stem needs shared blocks. A router before little only saves cost if little costs no more than
-        big in every quantity.
+        asking big does in every quantity.
         """
         if not self.known(pair):
             return []
-        kinds = {router.position for router in self.routers}
-        lacking = {"stem"} if "stem" in kinds and not self.pairs.shared(pair) else set()
-        if kinds & {"input", "stem"}:
-            little, big = map(self.of, self.pairs.subnets(pair))
-            dearer = any(little.total(q) > big.total(q) for q in self.quantities)
-            lacking |= {"input", "stem"} if dearer else set()
-        return [number for number, router in enumerate(self.routers) if router.position not in lacking]
+        little, big = map(self.of, self.pairs.subnets(pair))
+        apart = any(router.position == "stem" for router in self.routers) and not self.pairs.shared(pair)
+
+        def saves(router: Router) -> bool:
+            asked = self.routing(router)
+            return all(little.total(name) <= big.total(name) + asked.of(name).ask for name in self.quantities)
+
+        return [
+            number
+            for number, router in enumerate(self.routers)
+            if not (router.position == "stem" and apart) and (not router.before or saves(router))
+        ]
 
     def figures(self, pair: PairArch, goal: Goal | None = None) -> dict[str, float]:
         """The figures of an allowed pair that are known before evaluation, with the cheapest router, by metric.
@@ -132,7 +166,7 @@ class Prices:
             pair: the pair.
             goal: has further metrics to include.
         """
-        price = self._with_score(pair, min(router.macs for router in self.routers), self.before)
+        price = self._routed(pair, self._least_routing)
         wanted = [*metrics().values(), *(goal.metrics.values() if goal else ())]
         found = figures(wanted, price)
         for metric in wanted:
@@ -146,11 +180,21 @@ class Prices:
         """Whether any of the routers decides before little runs."""
         return any(router.before for router in self.routers)
 
-    def _with_score(self, pair: PairArch, macs: int, before: bool) -> PairPrice:
+    @cached_property
+    def _least_routing(self) -> RouterPrice:
+        """The least of any router in every quantity."""
+        each = [self.routing(router) for router in self.routers]
+        costs = {}
+        for quantity in self.quantities:
+            adds = [one.of(quantity) for one in each]
+            costs[quantity] = RouterCost(min(one.keep for one in adds), min(one.ask for one in adds))
+        return RouterPrice(min(one.macs for one in each), self.before, costs)
+
+    def _routed(self, pair: PairArch, router: RouterPrice) -> PairPrice:
         little, big = map(self.of, self.pairs.subnets(pair))
         shared = self.pairs.shared(pair)
         stems = {name: leading[shared].item() for name, leading in big.leading.items()}
-        priced = combined(little, big.figures, stems, shared, macs, before, self.pairs.within)
+        priced = combined(little, big.figures, stems, shared, router, self.pairs.within)
         parts = {name: replace(cost, little=cost.little.item()) for name, cost in priced.parts.items()}
         return replace(priced, parts=parts, peak_memory_bytes=int(priced.peak_memory_bytes))
 
@@ -185,8 +229,7 @@ def combined(
     big: Mapping[str, Any],
     stems: Mapping[str, Any],
     shared: Any,
-    macs: int,
-    before: bool,
+    router: RouterPrice,
     within: bool,
 ) -> PairPrice:
     """The price of a little with one big, or with B bigs as arrays (B,).
@@ -196,18 +239,18 @@ def combined(
         big: figures of the whole bigs, by name.
         stems: the cost of the shared blocks, by quantity and for ``STORED``.
         shared: the number of shared blocks.
-        macs: the MACs of the router's score; its latency and energy are not counted.
-        before: whether the router decides before little runs.
+        router: what it adds.
         within: whether little's weights are a part of big's.
     """
     parts = {}
     for name in little.leading.keys() - STORED:
         rest = little.total(name) - little.leading[name][shared]
-        parts[name] = PairCost(stems[name], macs if name == "macs" else 0, rest, big[name] - stems[name], before)
+        added = router.of(name)
+        parts[name] = PairCost(stems[name], added.keep, rest, big[name] - stems[name] + added.ask, router.before)
     stored = {name: little.total(name) + big[name] - stems[name] for name in STORED}
     if within:
         stored["params"] = big["params"]
-    peak = little.total("peak_memory_bytes") if before else little.waiting[shared]
+    peak = little.total("peak_memory_bytes") if router.before else little.waiting[shared]
     ordered = {name: parts[name] for name in QUANTITIES if name in parts}
     return PairPrice(ordered, little.figures, big, stored, np.maximum(peak, big["peak_memory_bytes"]))
 
@@ -333,7 +376,9 @@ class PairTable:
     def _price(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PairPrice:
         totals = {name: values[bigs] for name, values in self._totals.items()}
         stems = {name: sums[bigs, shared] for name, sums in self._leading.items()}
-        return combined(self._prices[little], totals, stems, shared, macs, router.before, self._pairs.within)
+        return combined(
+            self._prices[little], totals, stems, shared, self.prices.routing(router, macs), self._pairs.within
+        )
 
     def _row(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PriceRow:
         price = self._price(little, bigs, shared, router, macs)

@@ -65,6 +65,11 @@ class Confidence(Router):
         """The score, if it is the user's own."""
         return f"score {self.function}" if is_plugin(self.function) else super().own
 
+    @property
+    def priced_as(self) -> str:
+        """The score and the position."""
+        return f"{self.function}@{self.position}"
+
     def judge(self, described: Tensor) -> Tensor:
         """Return the scores (N,) of little's logits (N, K)."""
         return self._score(described / self.temperature)
