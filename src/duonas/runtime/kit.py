@@ -1,0 +1,290 @@
+"""The files of a device kit: the manifest that goes to a device, and the device table that comes back.
+
+A kit is a folder with ``manifest.json``, ``blocks/*.onnx``, ``networks/*.onnx``, ``pairs/*.onnx`` and the program
+``measure.pyz``, which needs numpy and ONNX Runtime alone (``duonas.runtime.measure_kit``).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .errors import BundleError
+
+VERSION = 1
+MANIFEST = "manifest.json"
+PROGRAM = "measure.pyz"
+REFERENCE = "reference.onnx"  # a fixed network, by whose time a busy machine is noticed
+EMPTY = "empty.onnx"  # a network that does nothing, whose session takes memory, too
+MARK = "# "  # starts a line of metadata above the header of a CSV file
+Use = Literal["fit", "check"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a device is measured.
+
+    Args:
+        minutes: the most that it may take.
+        threads: CPU threads of ONNX Runtime; 0: its default, one for each core.
+        spinning: whether threads that wait for work keep their cores busy.
+        provider: execution provider of ONNX Runtime.
+        precision: of weights and activations: ``fp32`` or ``fp16``. The files of a kit have it.
+    """
+
+    minutes: float = 5.0
+    threads: int = 1
+    spinning: bool = False
+    provider: str = "CPUExecutionProvider"
+    precision: Literal["fp32", "fp16"] = "fp32"
+
+
+@dataclass(frozen=True)
+class KitBlock:
+    """A block: its file in the kit, and its specification as one line of JSON, its key in a device table."""
+
+    file: str
+    block: str
+
+
+@dataclass(frozen=True)
+class KitNetwork:
+    """A whole network: its file, its blocks by their place in the manifest, and what its time is for."""
+
+    file: str
+    blocks: tuple[int, ...]
+    use: Use
+
+
+@dataclass(frozen=True)
+class KitPair:
+    """A routed pair: the name of its router with the position, such as ``margin@after_little``, and its files.
+
+    ``stem`` has the blocks that both networks share; it is ``None`` where they share nothing.
+    """
+
+    router: str
+    routed: str
+    little: str
+    big: str
+    stem: str | None = None
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of ``manifest.json``; blocks are in the order in which they are measured.
+
+    Args:
+        duonas: version that wrote the kit.
+        space: name of the search space.
+        image_size: side of the images in pixels.
+        settings: how the device is measured, unless the program is told otherwise.
+        blocks: those that the networks consist of come first.
+        networks: whole networks, of which some correct the sum of the blocks and the others check it.
+        pairs: routed pairs, by which the time of routing itself is measured.
+    """
+
+    duonas: str
+    space: str
+    image_size: int
+    settings: Settings
+    blocks: tuple[KitBlock, ...]
+    networks: tuple[KitNetwork, ...] = ()
+    pairs: tuple[KitPair, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as JSON, to be read by ``from_json``."""
+        value = {"version": VERSION, **asdict(self)}
+        value["networks"] = [
+            {"file": each.file, "blocks": list(each.blocks), "for": each.use} for each in self.networks
+        ]
+        return value
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Manifest:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            LookupError, TypeError, ValueError: a value is missing, or of another version.
+        """
+        if value["version"] != VERSION:
+            raise ValueError(f"it is of version {value['version']}, expected {VERSION}")
+        networks = (KitNetwork(each["file"], tuple(each["blocks"]), each["for"]) for each in value["networks"])
+        return cls(
+            duonas=value["duonas"],
+            space=value["space"],
+            image_size=int(value["image_size"]),
+            settings=Settings(**value["settings"]),
+            blocks=tuple(KitBlock(**each) for each in value["blocks"]),
+            networks=tuple(networks),
+            pairs=tuple(KitPair(**each) for each in value["pairs"]),
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Manifest:
+        """Read the manifest of a kit.
+
+        Raises:
+            BundleError: it is missing, damaged, or of another version.
+        """
+        path = folder / MANIFEST
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise BundleError(
+                f"{path} cannot be read ({error.strerror}): {PROGRAM} stays in the folder that `duonas device kit` wrote."
+            ) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(f"{path} is not the manifest of a device kit, or is damaged: {error}.") from error
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a block takes: median latency in ms, energy in mJ if there is a meter, and whether it was measured."""
+
+    latency_ms: float
+    energy_mj: float | None = None
+    origin: Literal["measured", "fitted"] = "measured"
+
+
+@dataclass(frozen=True)
+class NetworkTime:
+    """What a whole network takes.
+
+    Args:
+        blocks: its blocks as rows of the table.
+        use: ``fit`` for the correction of sums of blocks, ``check`` for their error.
+        latency_ms: median latency of one image.
+        peak_memory_bytes: of the process, more than that of one without a network; ``None`` if not measured.
+        energy_mj: of one image; ``None`` without a meter.
+    """
+
+    blocks: tuple[int, ...]
+    use: Use
+    latency_ms: float
+    peak_memory_bytes: int | None = None
+    energy_mj: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as JSON, to be read by ``from_json``; those that are unknown are left out."""
+        optional = {"peak_memory_bytes": self.peak_memory_bytes, "energy_mj": self.energy_mj}
+        known = {name: value for name, value in optional.items() if value is not None}
+        return {"blocks": list(self.blocks), "for": self.use, "latency_ms": self.latency_ms, **known}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> NetworkTime:
+        """Read what ``to_json`` wrote; ``LookupError`` if a value is missing."""
+        optional = {name: value.get(name) for name in ("peak_memory_bytes", "energy_mj")}
+        return cls(tuple(value["blocks"]), value["for"], float(value["latency_ms"]), **optional)
+
+
+@dataclass(frozen=True)
+class RouterTime:
+    """What routing adds in ms to an image that stays little, and further to one for which big is asked."""
+
+    keep_ms: float
+    ask_ms: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How busy the machine was.
+
+    Args:
+        least_ms: the least time of the reference network.
+        median_ms: its median.
+        busy: share of the checks in which it took more than 1.3 times the least.
+    """
+
+    least_ms: float
+    median_ms: float
+    busy: float
+
+
+@dataclass(frozen=True)
+class DeviceTable:
+    """A device table as it comes from a device.
+
+    Args:
+        rows: by the specification of a block as one line of JSON.
+        about: ``device``, ``system``, ``cores``, ``runtime``, ``threads``, ``spinning``, ``provider``, ``precision``,
+            ``date``, ``space``, ``minutes``.
+        networks: whole networks.
+        routers: by name and position of a router, such as ``margin@after_little``.
+        reference: how busy the machine was; ``None`` if not known.
+        energy: ``{"meter": name}``, or ``{"meter": "watts", "watts": W}``; empty without energies.
+    """
+
+    rows: Mapping[str, Row]
+    about: Mapping[str, str]
+    networks: tuple[NetworkTime, ...] = ()
+    routers: Mapping[str, RouterTime] = field(default_factory=dict)
+    reference: Reference | None = None
+    energy: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """All that is known beside the rows, as texts; structured values are JSON."""
+        structured: dict[str, Any] = {
+            "networks": [each.to_json() for each in self.networks],
+            "routers": {name: asdict(each) for name, each in self.routers.items()},
+            "reference": self.reference and asdict(self.reference),
+            "energy": dict(self.energy),
+        }
+        written = {name: json.dumps(value, separators=(",", ":")) for name, value in structured.items() if value}
+        return {**self.about, **written}
+
+    @classmethod
+    def from_metadata(cls, rows: Mapping[str, Row], metadata: Mapping[str, str]) -> DeviceTable:
+        """Put rows and the texts of ``metadata`` together again.
+
+        Raises:
+            LookupError, TypeError, ValueError: a structured value is damaged.
+        """
+        structured = {name: json.loads(metadata[name]) for name in STRUCTURED if name in metadata}
+        reference = structured.get("reference")
+        return cls(
+            rows=rows,
+            about={name: value for name, value in metadata.items() if name not in STRUCTURED},
+            networks=tuple(map(NetworkTime.from_json, structured.get("networks", []))),
+            routers={name: RouterTime(**each) for name, each in structured.get("routers", {}).items()},
+            reference=None if reference is None else Reference(**reference),
+            energy=structured.get("energy", {}),
+        )
+
+    def save(self, path: Path) -> Path:
+        """Write the table as CSV, whole or not at all.
+
+        Raises:
+            BundleError: the file cannot be written.
+        """
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(f"{MARK}{key} = {value}\n" for key, value in self.metadata.items())
+                csv.writer(file, lineterminator="\n").writerows(self._lines())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError as error:
+            raise BundleError(f"cannot write {path}: {error.strerror or error}.") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+        return path
+
+    def _lines(self) -> list[Sequence[Any]]:
+        has_energy = any(row.energy_mj is not None for row in self.rows.values())
+        columns = ["block", "latency_ms", *(["energy_mj"] if has_energy else []), "origin"]
+        lines: list[Sequence[Any]] = [columns]
+        for block, row in self.rows.items():
+            values = {"block": block, **asdict(row)}
+            lines.append(["" if values[name] is None else values[name] for name in columns])
+        return lines
+
+
+STRUCTURED = ("networks", "routers", "reference", "energy")
