@@ -137,7 +137,7 @@ class Manifest:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
             raise BundleError(
-                f"{path} cannot be read ({error.strerror}): {PROGRAM} stays in the folder that `duonas device kit` wrote."
+                f"{path} cannot be read ({error.strerror}): {PROGRAM} stays in the folder that was made with it."
             ) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"{path} is not the manifest of a device kit, or is damaged: {error}.") from error
