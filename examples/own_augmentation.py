@@ -1,6 +1,6 @@
 """An augmentation of your own: a square of every image is erased (Zhong et al. 2020, Random Erasing).
 
-duonas run quickstart --set data.augmentations='["examples/own_augmentation.py:Erase"]' --set data.erase=3 --out runs/e
+duonas run digits --set data.augmentations='["examples/own_augmentation.py:Erase"]' --set data.erase=3 --out runs/e
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """A baseline of your own: a plain network that is trained and measured beside the pair.
 
-duonas run quickstart --set baselines.networks='["examples/own_baseline.py:Plain"]' --out runs/own-baseline
+duonas run digits --set baselines.networks='["examples/own_baseline.py:Plain"]' --out runs/own-baseline
 """
 
 from torch import nn

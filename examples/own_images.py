@@ -15,7 +15,7 @@ import duonas
 def main(folder: str, out: str = "runs/own-images", *overrides: str) -> None:
     """Train, search, route, export, measure and report; then use what came out."""
     recipe = duonas.load_recipe(
-        "quickstart",
+        "digits",
         [
             "data.name=folder",
             f"data.path={folder}",

@@ -1,6 +1,6 @@
 """A metric of your own: how many layers a device has to start, as a stand-in for latency on a fast accelerator.
 
-    duonas run quickstart --set 'search.objectives=["accuracy", "expected_macs", "examples/own_metric.py:Launches"]'
+    duonas run digits --set 'search.objectives=["accuracy", "expected_macs", "examples/own_metric.py:Launches"]'
 
 or as a limit, ``[search.constraints]`` ``"examples/own_metric.py:Launches" = 30``. Of a pair the larger count of its
 two archs is taken.

@@ -1,6 +1,6 @@
 """A search space of your own out of the shipped blocks: an outline with few channels.
 
-duonas run quickstart --set space.name="examples/own_outline.py:Slim" --set space.stages=3 --out runs/slim
+duonas run digits --set space.name="examples/own_outline.py:Slim" --set space.stages=3 --out runs/slim
 
 ``own_space.py`` is one with blocks of its own.
 """

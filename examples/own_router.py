@@ -2,7 +2,7 @@
 
 It passes duonas' contract suite (``tests/docs/test_examples.py``) and is deployed like the shipped ones::
 
-    duonas run quickstart --set route.router="examples/own_router.py:Contrast" --out runs/own-router
+    duonas run digits --set route.router="examples/own_router.py:Contrast" --out runs/own-router
 """
 
 from dataclasses import dataclass

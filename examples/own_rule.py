@@ -1,6 +1,6 @@
 """A training rule of your own: a few subnets drawn at random learn from labels.
 
-duonas run quickstart --set train.rule="examples/own_rule.py:Drawn" --set train.draws=2 --out runs/own-rule
+duonas run digits --set train.rule="examples/own_rule.py:Drawn" --set train.draws=2 --out runs/own-rule
 """
 
 from dataclasses import dataclass

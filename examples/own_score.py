@@ -1,6 +1,6 @@
 """A confidence score of your own: the probability that two draws by little's probabilities agree.
 
-duonas run quickstart --set route.score="examples/own_score.py:Agreement" --out runs/own-score
+duonas run digits --set route.score="examples/own_score.py:Agreement" --out runs/own-score
 """
 
 from duonas.routing.score import Score

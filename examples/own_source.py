@@ -1,6 +1,6 @@
 """A data source of your own: stripes of three directions, drawn as they are needed.
 
-duonas run quickstart --set data.name="examples/own_source.py:Stripes" --set data.images=300 --out runs/own-source
+duonas run digits --set data.name="examples/own_source.py:Stripes" --set data.images=300 --out runs/own-source
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 It passes duonas' contract suite (``tests/docs/test_examples.py``) and goes through train, search and export like the
 shipped spaces::
 
-    duonas run quickstart --set space.name="examples/own_space.py:Plain" --out runs/own-space
+    duonas run digits --set space.name="examples/own_space.py:Plain" --out runs/own-space
 """
 
 from duonas import Axis, Family, SearchSpace, Supernet

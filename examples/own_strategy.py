@@ -1,6 +1,6 @@
 """A search strategy of your own: climbing from the most accurate pair so far.
 
-duonas run quickstart --set search.strategy="examples/own_strategy.py:Climb" --set search.first=20 --out runs/climb
+duonas run digits --set search.strategy="examples/own_strategy.py:Climb" --set search.first=20 --out runs/climb
 """
 
 from dataclasses import dataclass

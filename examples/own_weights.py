@@ -1,6 +1,6 @@
 """Weights of your own: two sets of kernels, mixed by what the arch says.
 
-duonas run quickstart --set space.weights="examples/own_weights.py:Two" --out runs/own-weights
+duonas run digits --set space.weights="examples/own_weights.py:Two" --out runs/own-weights
 """
 
 from duonas.supernet.arch_weights import ArchWeights

@@ -23,7 +23,7 @@ QUICK = ["train.epochs=1", "train.batch_size=64", "search.evaluations=6", "searc
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A finished run; not to be changed."""
-    return duonas.run(duonas.load_recipe("quickstart", QUICK), tmp_path_factory.mktemp("runs") / "mine")
+    return duonas.run(duonas.load_recipe("digits", QUICK), tmp_path_factory.mktemp("runs") / "mine")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_a_run_is_its_folder(run):
     with open(run / "recipe.toml", encoding="utf-8") as file:
         assert file.read()
     assert duonas.Run(run) == run and hash(duonas.Run(run.folder)) == hash(run) and run != run.folder / "other"
-    assert duonas.Run(str(run)).recipe == duonas.load_recipe("quickstart", QUICK)
+    assert duonas.Run(str(run)).recipe == duonas.load_recipe("digits", QUICK)
 
 
 def test_its_repr_says_what_is_there(run, unfinished):

@@ -102,10 +102,10 @@ def call(*args):
 
 
 def test_run_goes_to_runs_by_name_and_ends_with_the_summary(pipeline):
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 0, result.output
     assert pipeline.calls == [
-        {"recipe": load("quickstart"), "folder": Path("runs/quickstart"), "until": "report", "supernet": None}
+        {"recipe": load("digits"), "folder": Path("runs/digits"), "until": "report", "supernet": None}
     ]
     assert result.stderr == "duonas: little is known.\n"
     assert "train: done before" in result.stdout and "search: done in" in result.stdout
@@ -124,27 +124,27 @@ def test_run_goes_to_runs_by_name_and_ends_with_the_summary(pipeline):
     ):
         assert expected in result.stdout
     assert "always [common]" in result.stdout and "guessing" not in result.stdout
-    assert result.stdout.rstrip().endswith("report: runs/quickstart/report.html")
+    assert result.stdout.rstrip().endswith("report: runs/digits/report.html")
 
 
 def test_a_pair_that_is_no_better_than_guessing_is_called_that(pipeline, monkeypatch):
     monkeypatch.setitem(MEASURED, "majority", MEASURED["majority"] | {"accuracy": 0.95, "better": False})
-    said = " ".join(call("run", "quickstart").stdout.split())
+    said = " ".join(call("run", "digits").stdout.split())
     assert "no better than guessing: always answering '[common]' is right on 95.0%" in said
-    said_of = " ".join(call("run", "quickstart", "--set", "train.sampling=balanced", "-o", "other").stdout.split())
+    said_of = " ".join(call("run", "digits", "--set", "train.sampling=balanced", "-o", "other").stdout.split())
     assert "no better than guessing" in said_of and "class_weights" not in said_of
     assert "of the images of 'rare' it gets 25.0% right" in said and "class_weights = 'balanced'" in said
 
 
 def test_what_a_network_alone_does_better_is_said(pipeline, monkeypatch):
     monkeypatch.setitem(MEASURED, "routed", MEASURED["routed"] | {"expected_macs": 3_100_000})
-    said = " ".join(call("run", "quickstart").stdout.split())
+    said = " ".join(call("run", "digits").stdout.split())
     assert "Big alone is 1.0 points more accurate, at fewer MACs (3M against 3.1M): use big alone." in said
 
 
 def test_a_measurement_of_another_version_is_told_in_one_sentence(pipeline, monkeypatch):
     monkeypatch.delitem(MEASURED, "majority")
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 2 and "measure.json lacks 'majority'" in " ".join(result.stderr.split())
 
 
@@ -160,34 +160,34 @@ def test_a_measurement_of_another_version_is_told_in_one_sentence(pipeline, monk
     ],
 )
 def test_each_verb_goes_as_far_as_its_name_says(pipeline, command, until, summary):
-    result = call(command, "quickstart", "--out", "here", "--set", "train.epochs=2", "-s", "seed=1")
+    result = call(command, "digits", "--out", "here", "--set", "train.epochs=2", "-s", "seed=1")
     assert result.exit_code == 0, result.output
     (seen,) = pipeline.calls
     assert (seen["until"], seen["folder"]) == (until, Path("here"))
-    assert seen["recipe"] == load("quickstart", ["train.epochs=2", "seed=1"])
+    assert seen["recipe"] == load("digits", ["train.epochs=2", "seed=1"])
     assert ("94.00%" in result.stdout) is summary
 
 
 def test_a_trained_supernet_can_be_taken_from_another_run(pipeline):
-    assert call("search", "quickstart", "--supernet", "runs/other").exit_code == 0
+    assert call("search", "digits", "--supernet", "runs/other").exit_code == 0
     assert pipeline.calls[0]["supernet"] == Path("runs/other")
 
 
 def test_a_runs_folder_goes_on_in_itself(pipeline, tmp_path):
-    RunFolder.open(tmp_path / "deep" / "mine", load("quickstart", ["seed=9"])).close()
+    RunFolder.open(tmp_path / "deep" / "mine", load("digits", ["seed=9"])).close()
     assert call("run", "deep/mine").exit_code == 0
     assert pipeline.calls[0]["folder"] == Path("deep/mine") and pipeline.calls[0]["recipe"].seed == 9
 
 
 def test_a_changed_recipe_does_not_go_into_its_folder(pipeline):
-    assert call("run", "quickstart").exit_code == 0
-    result = call("run", "runs/quickstart", "--set", "train.epochs=1")
+    assert call("run", "digits").exit_code == 0
+    result = call("run", "runs/digits", "--set", "train.epochs=1")
     assert result.exit_code == 2
     assert "train.epochs" in result.stderr and "give another folder with --out" in result.stderr
 
 
 def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
-    result = call("profile", "quickstart", "--set", "seed=4")
+    result = call("profile", "digits", "--set", "seed=4")
     assert result.exit_code == 0, result.output
     assert pipeline.calls[0]["recipe"].seed == 4
     sizes = ("12,345,678,901,234,567,890", f"{2**70:,}", f"{3**50:,}", f"{5**30:,}")
@@ -200,7 +200,7 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
 
 def test_profile_ends_as_a_run_would_where_constraints_cannot_be_met(pipeline):
     pipeline.refusal = "[search] no pair meets all constraints together."
-    result = call("profile", "quickstart")
+    result = call("profile", "digits")
     assert result.exit_code == 2 and result.stderr == f"duonas: {pipeline.refusal}\n"
     assert "needs 1,024" in result.stdout  # the tables say by how much, all the same
 
@@ -215,7 +215,7 @@ def inspected(monkeypatch, tmp_path):
 
 
 def test_data_prints_the_report_and_writes_all_of_it(inspected):
-    result = call("data", "quickstart", "--json", "data.json")
+    result = call("data", "digits", "--json", "data.json")
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{inspected['report']}\n"
     assert json.loads(Path("data.json").read_text()) == inspected["report"].to_json()
@@ -225,14 +225,14 @@ def test_data_ends_as_a_run_would_where_there_are_errors(inspected):
     names = tuple(f"cat/[b]{number}.png (truncated)" for number in range(12))
     lost = Problem("broken", "12 images cannot be read", names, error=True)
     inspected["report"] = replace(inspected["report"], problems=(lost,))
-    result = call("data", "quickstart")
+    result = call("data", "digits")
     assert result.exit_code == 2
     assert result.stderr == "duonas: a run would stop: the data has 1 error. This must be put right first.\n"
     inspected["report"] = replace(inspected["report"], can_skip=True)
-    assert "leave the files out with --set data.on_error=skip" in call("data", "quickstart").stderr
+    assert "leave the files out with --set data.on_error=skip" in call("data", "digits").stderr
     assert "error: 12 images cannot be read: cat/[b]0.png (truncated)" in result.stdout
     assert "and 2 more." in result.stdout and "cat/[b]11.png" not in result.stdout
-    assert "cat/[b]11.png" in call("data", "quickstart", "--names", "100").stdout
+    assert "cat/[b]11.png" in call("data", "digits", "--names", "100").stdout
 
 
 @pytest.mark.parametrize(
@@ -240,8 +240,8 @@ def test_data_ends_as_a_run_would_where_there_are_errors(inspected):
     [
         (["run", "runs/none"], "duonas: there is no run in runs/none: the folder does not exist."),
         (["run", "quikstart"], "duonas: there is no recipe 'quikstart': did you mean 'quickstart'?"),
-        (["run", "quickstart", "--set", "train.epoch=3"], "[train] has no key 'epoch': did you mean 'epochs'?"),
-        (["profile", "quickstart", "--set", "train.epochs=x"], "[train] epochs must be a whole number, got 'x'"),
+        (["run", "digits", "--set", "train.epoch=3"], "[train] has no key 'epoch': did you mean 'epochs'?"),
+        (["profile", "digits", "--set", "train.epochs=x"], "[train] epochs must be a whole number, got 'x'"),
         (["train", "no.toml"], "duonas: there is no recipe file no.toml."),
     ],
 )
@@ -255,7 +255,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(pipeline, args, message):
 
 def test_a_mistake_found_at_work_is_one_line_too(pipeline):
     pipeline.fails = DuonasError("the image [bold]a.png cannot be read:\n  truncated.")
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 2
     assert result.stderr == "duonas: the image [bold]a.png cannot be read: truncated.\n"
 
@@ -264,7 +264,7 @@ def test_a_list_of_mistakes_has_a_line_for_each(pipeline):
     pipeline.fails = DuonasError(
         "the data cannot be used as they are:\n- class 'a' is\n  empty\n- [b].png cannot be read\n\nFix\nthem."
     )
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 2
     lines = ["the data cannot be used as they are:", "- class 'a' is empty", "- [b].png cannot be read", "Fix them."]
     assert result.stderr == "duonas: " + "\n".join(lines) + "\n"
@@ -274,36 +274,36 @@ def test_a_bundle_that_does_not_fit_is_one_line_too(pipeline):
     from duonas.runtime import BundleError
 
     pipeline.fails = BundleError("policy.json does not belong to dynamic.onnx.")
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 2
     assert result.stderr == "duonas: policy.json does not belong to dynamic.onnx.\n"
 
 
 def test_a_full_disk_is_one_line_too(pipeline):
     pipeline.fails = OSError(errno.ENOSPC, "No space left on device", "trials.parquet")
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 2
     assert "the disk is full" in result.stderr and "trials.parquet" in result.stderr
 
 
 def test_ctrl_c_says_how_to_go_on(pipeline):
     pipeline.fails = KeyboardInterrupt()
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 130
     assert result.stderr == "duonas: stopped; repeat the command to resume\n"
-    assert call("profile", "quickstart").exit_code == 130
+    assert call("profile", "digits").exit_code == 130
 
 
 def test_a_bug_is_not_hidden(pipeline):
     pipeline.fails = ZeroDivisionError("a bug")
-    assert isinstance(call("run", "quickstart").exception, ZeroDivisionError)
+    assert isinstance(call("run", "digits").exception, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("ends", ["raise ValueError('no\\n such thing.')", "sys.exit(0)", "1 / 0", "open('nowhere')"])
 def test_a_fault_of_the_users_own_part_is_one_line_that_says_where(pipeline, monkeypatch, ends):
     Path("own.py").write_text(f"import sys\n\n\ndef read(*_, **__):\n    {ends}\n")
     monkeypatch.setattr(pipeline, "run", load_plugin("own.py:read", "[data] name"))
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "Traceback" not in result.output
     assert result.stderr.startswith("duonas: own.py, line 5: ")
 
@@ -312,7 +312,7 @@ def test_only_the_first_of_several_processes_speaks(pipeline, monkeypatch):
     seen = []
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr(pipeline, "run", lambda *_, progress, **__: seen.append(progress))
-    result = call("run", "quickstart")
+    result = call("run", "digits")
     assert result.exit_code == 0 and result.output == ""
     assert isinstance(seen[0], Silent)
 
@@ -358,7 +358,7 @@ def test_every_part_can_be_shown(kind):
     [
         (["ruel"], "no kind of part 'ruel': did you mean 'rule'?"),
         (["rule", "cotrian"], "[train] rule has no choice 'cotrian': did you mean 'cotrain'?"),
-        (["recipe", "quickstart"], "duonas profile quickstart"),
+        (["recipe", "digits"], "duonas profile digits"),
         (["metric", "peak_mac"], "there is no metric 'peak_mac': did you mean 'peak_macs'"),
         (["rule", "nowhere.py:Mine"], "there is no file nowhere.py"),
     ],
@@ -372,7 +372,7 @@ def test_help_gives_examples():
     for command in ("run", "profile", "train", "search", "export", "measure", "report", "rank"):
         result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0 and f"duonas {command} " in result.stdout
-    assert "quickstart" in call("--help").stdout
+    assert "digits" in call("--help").stdout
 
 
 def test_version():
@@ -386,9 +386,9 @@ def test_an_unknown_command_is_exit_code_2():
 def test_a_path_that_the_system_refuses_is_one_line(pipeline):
     for arguments, message in (
         (["run", "x" * 5000], "there is no recipe 'xxx"),
-        (["run", "quickstart", "--out", "y" * 300], "File name too long"),
-        (["run", "quickstart", "--out", "~nouser/x"], "--out = '~nouser/x': the user 'nouser' does not exist"),
-        (["run", "quickstart", "--set", f"train.epochs={'z' * 5000}"], "must be a whole number"),
+        (["run", "digits", "--out", "y" * 300], "File name too long"),
+        (["run", "digits", "--out", "~nouser/x"], "--out = '~nouser/x': the user 'nouser' does not exist"),
+        (["run", "digits", "--set", f"train.epochs={'z' * 5000}"], "must be a whole number"),
     ):
         result = call(*arguments)
         assert result.exit_code == 2 and message in result.stderr and result.stderr.count("\n") == 1
@@ -396,7 +396,7 @@ def test_a_path_that_the_system_refuses_is_one_line(pipeline):
 
 
 def test_an_empty_folder_name_is_refused(pipeline):
-    for command in (["run", "quickstart"], ["compare", "study.toml"]):
+    for command in (["run", "digits"], ["compare", "study.toml"]):
         result = call(*command, "--out", "")
         assert result.exit_code == 2 and "must be the name of a folder" in result.stderr
     assert pipeline.calls == [] and list(Path().iterdir()) == []

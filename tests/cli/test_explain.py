@@ -63,7 +63,7 @@ def decided(limit=1.0, **target):
 
 def write(folder, limit=1.0, **target):
     """A run that has come as far as its export."""
-    with RunFolder.open(folder, rechosen(load("quickstart"), **target) if target else load("quickstart")) as run:
+    with RunFolder.open(folder, rechosen(load("digits"), **target) if target else load("digits")) as run:
         run.finish("route", [decided(limit, **target).save(run.pair / "policy.json")])
     return folder
 
@@ -158,7 +158,7 @@ def test_every_position_and_an_unknown_router_are_explained(tmp_path):
 
 
 def test_a_run_without_a_threshold_has_nothing_to_explain(tmp_path):
-    RunFolder.open(tmp_path / "run", load("quickstart")).close()
+    RunFolder.open(tmp_path / "run", load("digits")).close()
     with pytest.raises(DuonasError, match="has no threshold yet"):
         explain(tmp_path / "run")
     folder = write(tmp_path / "other")

@@ -165,7 +165,7 @@ def test_a_table_that_lacks_a_block_is_refused_before_any_training(tmp_path):
     with pytest.raises(DuonasError, match=words):
         cost_model(DeviceOptions(str(path)), pairs)
     overrides = ["space.preset=cifar-small", "data.image_size=32", f"search.device.path={path}"]
-    recipe = duonas.load_recipe("quickstart", overrides)
+    recipe = duonas.load_recipe("digits", overrides)
     for refused in (lambda: duonas.profile(recipe), lambda: duonas.run(recipe, tmp_path / "run")):
         with pytest.raises(DuonasError, match=r"table.csv has no block .*: measure it, or narrow \[space.axes\]"):
             refused()
@@ -195,11 +195,11 @@ def test_figures_that_no_cost_can_be_are_refused(line, tmp_path):
 
 
 def test_profile_shows_what_a_table_tells(tmp_path):
-    recipe = duonas.load_recipe("quickstart")
+    recipe = duonas.load_recipe("digits")
     pairs = pair_space(MobileNet.space(MobileNet.Options(preset="digits"), 8, 10), "nested")
     path = write_block_table(tmp_path / "table.parquet", rows_of(pairs), ABOUT)
     limit = ["search.constraints.peak_latency_ms=100", "search.constraints.weight_bytes=300e3"]
-    found = duonas.profile(duonas.load_recipe("quickstart", [f"search.device.path={path}", *limit]))
+    found = duonas.profile(duonas.load_recipe("digits", [f"search.device.path={path}", *limit]))
     assert set(found.figures) == {"macs", "params", "weight_bytes", "peak_memory_bytes", *MEASURED}
     assert found.refusal is None and all(each.met for each in found.constraints) and recipe.search.device is None
     spread = found.figures["latency_ms"]

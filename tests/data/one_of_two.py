@@ -206,7 +206,7 @@ def main(folder: Path, killed: Path, ports: list[str], recipe: list[str]) -> Non
     said(folder, "other_folder", other_folder)
     own = ["train.processes=subnets", "train.batch_size=129"]  # which two cannot share out
     for run, more in ((killed, []), (folder / "undisturbed", []), (folder / "own_run", own)):
-        duonas.run(duonas.load_recipe("quickstart", [*recipe, *more]), run, until="train")
+        duonas.run(duonas.load_recipe("digits", [*recipe, *more]), run, until="train")
         join(ports, timeout_seconds=4)
     said(folder, "silence", lambda _: silence(folder))
 

@@ -35,7 +35,7 @@ def killed(tmp_path_factory):
     """A run under torchrun, one of whose processes was killed at its fifth step; and what torchrun said."""
     folder = tmp_path_factory.mktemp("killed") / "run"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    arguments = ["train", "quickstart", "--out", str(folder), *(f"--set={each}" for each in RECIPE)]
+    arguments = ["train", "digits", "--out", str(folder), *(f"--set={each}" for each in RECIPE)]
     ended = subprocess.run(
         [*torchrun, str(HERE / "killed_at_step.py"), "4", *arguments], capture_output=True, text=True, timeout=600,
         env=os.environ | {"OMP_NUM_THREADS": "1"},

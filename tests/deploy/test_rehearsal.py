@@ -169,7 +169,7 @@ def test_what_works_passes(own):
 def test_a_run_finds_it_before_it_trains(own, tmp_path):
     settings = [f"search.routers=['confidence', '{own}:Columns@stem']"]
     with pytest.raises(DuonasError, match="Columns: judge must turn"):
-        duonas.run(duonas.load_recipe("quickstart", settings), tmp_path / "run")
+        duonas.run(duonas.load_recipe("digits", settings), tmp_path / "run")
     assert not (tmp_path / "run" / "recipe.toml").exists()
 
 
@@ -186,6 +186,6 @@ def test_a_score_is_tried_before_the_training_too(answer, message, tmp_path):
     (tmp_path / "mine.py").write_text(
         f"from duonas.routing.score import Score\nclass Odd(Score):\n    def __call__(self, logits): return {answer}\n"
     )
-    found = duonas.profile(duonas.load_recipe("quickstart", [f"route.score={tmp_path}/mine.py:Odd"])).refusal
+    found = duonas.profile(duonas.load_recipe("digits", [f"route.score={tmp_path}/mine.py:Odd"])).refusal
     assert found.startswith(f"score {tmp_path}/mine.py:Odd: ")
     assert re.search(message, found)

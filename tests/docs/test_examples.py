@@ -143,7 +143,7 @@ def test_a_recipe_of_own_parts_goes_through_the_whole_pipeline(tmp_path):
         f"route.score={own('own_score:Agreement')}",
         f"baselines.networks=['{own('own_baseline:Plain')}']",
     ]  # fmt: skip
-    recipe = duonas.load_recipe("quickstart", [*QUICK, *overrides])
+    recipe = duonas.load_recipe("digits", [*QUICK, *overrides])
     run = duonas.run(recipe, tmp_path / "run")
     assert (run / "report.html").exists()
     assert read_json(run / "export" / "policy.json")["router"]["score"] == own("own_score:Agreement")
@@ -156,7 +156,7 @@ def test_a_recipe_of_own_parts_goes_through_the_whole_pipeline(tmp_path):
 
 def test_own_space_goes_through_the_whole_pipeline(tmp_path):
     overrides = [f"space.name={own('own_space:Plain')}", f"route.router={own('own_router:Contrast')}"]
-    run = duonas.run(duonas.load_recipe("quickstart", [*overrides, *QUICK]), tmp_path / "run")
+    run = duonas.run(duonas.load_recipe("digits", [*overrides, *QUICK]), tmp_path / "run")
     assert (run / "report.html").exists()
     bundle = duonas.Bundle.load(run / "export")
     assert bundle.predict(np.zeros((2, 3, 8, 8), np.float32)).logits.shape == (2, 10)

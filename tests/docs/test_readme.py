@@ -31,7 +31,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_commands_of_the_readme_are_those_of_ci():
     install, test = re.search(r"```\n(pip install .*?)\n(pip install .*?)\n```", README).groups()
-    assert install == "pip install -e '.[full]' && duonas run quickstart"
+    assert install == "pip install -e '.[full]' && duonas run digits"
     assert test in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 

@@ -27,7 +27,7 @@ COMMANDS = [*(name for name, *_ in UP_TO), "profile", "route", "explain", "compa
 TEXTS = st.one_of(
     st.text(max_size=12),
     st.sampled_from(["", "x" * 5000, "runs/none", "~nouser/x", "/dev/null", "/proc/self/mem", "..", "mine.toml", "a\0b",
-                     "1e400", "-1", "nan", "90%", "2ms", "2 parsecs", "quickstart", "run", "[[[", "a.py:A"]),
+                     "1e400", "-1", "nan", "90%", "2ms", "2 parsecs", "digits", "run", "[[[", "a.py:A"]),
 )  # fmt: skip
 KEYS = st.sampled_from(["train.epochs", "route.floor", "search.constraints.params", "data.image_size", "space.name",
                         "search.routers", "export.opset", "space.axes", "data", "train.loss", "x", "a.b"])  # fmt: skip
@@ -55,7 +55,7 @@ def home(tmp_path_factory):
             patch.setattr(name, lambda *_: [])
         patch.setattr("duonas.pipeline.profile.profile", lambda recipe: Stub())
         Path("mine.toml").write_text("[train]\nepochs = 2\n")
-        RunFolder.open("run", load("quickstart")).close()
+        RunFolder.open("run", load("digits")).close()
         yield folder
 
 

@@ -27,8 +27,8 @@ CALLS = {
     "a spoilt recipe": (lambda: duonas.run(changed(), "x"), "[train] lr must be a finite number, got nan"),
     "a spoilt profile": (lambda: duonas.profile(changed()), "[train] lr must be a finite number, got nan"),
     "a recipe of 5": (lambda: duonas.load_recipe(5), "a recipe must be a path, got 5"),
-    "overrides as one text": (lambda: duonas.load_recipe("quickstart", "seed=1"), "overrides must be a list of texts"),
-    "overrides of 5": (lambda: duonas.load_recipe("quickstart", [5]), "overrides must be a list of texts"),
+    "overrides as one text": (lambda: duonas.load_recipe("digits", "seed=1"), "overrides must be a list of texts"),
+    "overrides of 5": (lambda: duonas.load_recipe("digits", [5]), "overrides must be a list of texts"),
     "a study of None": (lambda: duonas.load_study(None), "a study must be a path, got None"),
     "a recipe as study": (lambda: duonas.compare(RECIPE, "x"), "load one with duonas.load_study"),
     "a run of 5": (lambda: duonas.rechoose(5, share=0.5), "a run's folder must be a path, got 5"),
@@ -37,7 +37,7 @@ CALLS = {
     "a target of a list": (lambda: duonas.rechoose("run", share=[1]), "[route] share must be a number, got [1]"),
     "ranking None": (lambda: duonas.rank(None), "a run's folder must be a path, got None"),
     "huge images": (
-        lambda: duonas.profile(duonas.load_recipe("quickstart", ["data.image_size=1000000"])),
+        lambda: duonas.profile(duonas.load_recipe("digits", ["data.image_size=1000000"])),
         "1,797 images of 1000000 x 1000000 pixels do not fit into memory",
     ),
 }

@@ -39,7 +39,7 @@ def command(*args: str) -> str:
         command("route", "no-such-run", "--floor", "0.5"),
         command("rank", "no-such-run"),
         "import duonas.cli.explain",
-        command("run", "quickstart", "--set", "trian.epochs=3"),
+        command("run", "digits", "--set", "trian.epochs=3"),
         "import duonas.rundir.folder, duonas.cli.console, duonas.cli.parts",
     ],
 )

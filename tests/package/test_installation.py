@@ -67,7 +67,7 @@ def test_help_and_version_need_no_package(without_full):
     assert without_full(COMMAND, "--version").stdout == f"duonas {duonas.__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [("run", "quickstart"), ("explain", "--help"), ("data",), ("--verbose",)])
+@pytest.mark.parametrize("arguments", [("run", "digits"), ("explain", "--help"), ("data",), ("--verbose",)])
 def test_every_command_says_in_one_line_what_to_install(without_full, arguments):
     told = without_full(COMMAND, *arguments)
     assert told.returncode == 2 and told.stdout == ""
@@ -87,7 +87,7 @@ def main():
 app.main = main
 sys.modules["duonas.cli.app"] = app
 """
-    told = without_full(code + COMMAND, "train", "quickstart")
+    told = without_full(code + COMMAND, "train", "digits")
     assert told.returncode == 2
     assert told.stderr.startswith("duonas: `duonas train` needs the full tool, which pip install")
     bug = without_full(code.replace("torch.nn", "duonas.no_such") + COMMAND, "train")

@@ -24,7 +24,7 @@ SMALL = ["train.epochs=1", "train.ema=0", "search.evaluations=4", "search.popula
     ],
 )
 def test_a_batch_of_one_image_is_refused_before_any_training(tmp_path, overrides, message):
-    recipe = duonas.load_recipe("quickstart", [*SMALL, *overrides])
+    recipe = duonas.load_recipe("digits", [*SMALL, *overrides])
     with pytest.raises(DuonasError, match=message):
         duonas.profile(recipe)
     with pytest.raises(DuonasError, match=message):
@@ -33,22 +33,22 @@ def test_a_batch_of_one_image_is_refused_before_any_training(tmp_path, overrides
 
 
 def test_a_batch_of_one_image_is_fine_where_maps_are_larger():
-    recipe = duonas.load_recipe("quickstart", ["train.batch_size=1"])
+    recipe = duonas.load_recipe("digits", ["train.batch_size=1"])
     assert duonas.profile(recipe).refusal is None
 
 
 def test_static_networks_need_two_images_whatever_the_space():
     overrides = ["baselines.networks=['mobilenetv3_small_050']", "baselines.batch_size=1"]
     with pytest.raises(DuonasError, match=r"\[baselines\] batch_size = 1: networks have batch norms"):
-        duonas.profile(duonas.load_recipe("quickstart", overrides))
+        duonas.profile(duonas.load_recipe("digits", overrides))
 
 
 def test_recalibration_on_one_image_is_refused():
     with pytest.raises(DuonasError, match=r"\[search\] recalibration_images must be at least 2, got 1"):
-        duonas.load_recipe("quickstart", ["search.recalibration_images=1"])
+        duonas.load_recipe("digits", ["search.recalibration_images=1"])
 
 
 def test_maps_of_one_pixel_are_searched_one_image_at_a_time(tmp_path):
     few = ["search.batch_size=1", "search.recalibration_images=3", "train.batch_size=64", "data.val=0.02"]
-    folder = duonas.run(duonas.load_recipe("quickstart", [*SMALL, *few]), tmp_path / "run", until="finetune")
+    folder = duonas.run(duonas.load_recipe("digits", [*SMALL, *few]), tmp_path / "run", until="finetune")
     assert read_json(tmp_path / "run" / "front.json")["evaluated_archs"] > 0 and folder

@@ -19,7 +19,7 @@ comparing = import_module("duonas.pipeline.compare")  # the attribute of that na
 
 STUDY = """
 title = "Is <b>little</b> & big better apart?"
-base = "quickstart"
+base = "digits"
 seeds = [0]
 conclusion = "One sentence.\\n\\nAnother."
 
@@ -98,7 +98,7 @@ def test_what_is_done_is_not_done_again(done, monkeypatch):
 
 def test_names_that_make_one_folder_are_refused(tmp_path):
     path = tmp_path / "s.toml"
-    path.write_text('base = "quickstart"\n[variants."T = 1"]\n[variants."t-1"]')
+    path.write_text('base = "digits"\n[variants."T = 1"]\n[variants."t-1"]')
     assert slug("T = 1") == slug("t-1") == "t-1"
     with pytest.raises(DuonasError, match="two variants would have the same folder"):
         compare(load_study(path), tmp_path / "runs")
@@ -117,7 +117,7 @@ def test_a_figure_that_a_run_lacks_is_left_out():
 
 def test_seeds_give_a_mean_and_a_deviation_and_differences_go_seed_by_seed(tmp_path, monkeypatch):
     path = tmp_path / "s.toml"
-    path.write_text('base = "quickstart"\nseeds = [0, 1]\n[variants.a]\n[variants.b]')
+    path.write_text('base = "digits"\nseeds = [0, 1]\n[variants.a]\n[variants.b]')
     accuracies = {("a", 0): 0.5, ("a", 1): 0.7, ("b", 0): 0.6, ("b", 1): 0.8}
 
     def measured(recipe, folder, **_):

@@ -21,7 +21,7 @@ TINY = ["train.epochs=1", "train.batch_size=128", "search.evaluations=6", AXES,
 @pytest.fixture(scope="module", params=["sibling", "partial"])
 def whole(request, tmp_path_factory):
     """A run from data to report, its pair found in sequence."""
-    recipe = duonas.load_recipe("quickstart", [*TINY, f"pair.coupling={request.param}", "search.strategy=sequential"])
+    recipe = duonas.load_recipe("digits", [*TINY, f"pair.coupling={request.param}", "search.strategy=sequential"])
     return duonas.run(recipe, tmp_path_factory.mktemp(request.param) / "run")
 
 
@@ -81,7 +81,7 @@ def call(*arguments):
 )
 def test_a_coupling_that_cannot_be_is_one_sentence(command, settings, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = call(command, "quickstart", *(f"--set={setting}" for setting in settings))
+    result = call(command, "digits", *(f"--set={setting}" for setting in settings))
     assert result.exit_code == 2, result.output
     assert message in result.stderr and result.stderr.count("\n") == 1
 
@@ -90,12 +90,10 @@ def test_a_coupling_that_cannot_be_is_one_sentence(command, settings, message, t
 @pytest.mark.parametrize("budget", ["route.budget=1000", "search.constraints.expected_macs=1000"])
 def test_a_budget_below_the_smallest_pair_says_what_is_possible(coupling, budget, tmp_path):
     settings = [f"--set=pair.coupling={coupling}", f"--set={AXES}"]
-    result = call("run", "quickstart", "--out", tmp_path / "run", f"--set={budget}", *settings)
+    result = call("run", "digits", "--out", tmp_path / "run", f"--set={budget}", *settings)
     assert result.exit_code == 2 and result.stderr.count("\n") == 1
     needed = "constraint (or [route] budget) expected_macs = 1000 cannot be met: the smallest pair of the space needs "
     assert not (tmp_path / "run" / "checkpoint").exists()
     least = int(re.search(re.escape(needed) + r"([\d,]*\d)", result.stderr)[1].replace(",", ""))
-    found = duonas.profile(
-        duonas.load_recipe("quickstart", [AXES, f"pair.coupling={coupling}", f"route.budget={least}"])
-    )
+    found = duonas.profile(duonas.load_recipe("digits", [AXES, f"pair.coupling={coupling}", f"route.budget={least}"]))
     assert [limit.met for limit in found.constraints] == [True]

@@ -31,7 +31,7 @@ MODES = ("joint", "scratch", "independent")
 def base(tmp_path_factory):
     """A run up to its pair, straight from the supernet."""
     folder = tmp_path_factory.mktemp("finetune") / "base"
-    return Path(duonas.run(duonas.load_recipe("quickstart", QUICK), folder, until="pair"))
+    return Path(duonas.run(duonas.load_recipe("digits", QUICK), folder, until="pair"))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def measured(base):
     """The same supernet and pair in every mode, measured; ``scratch`` is routed only, being ``joint`` from there on."""
 
     def run(mode):
-        recipe = duonas.load_recipe("quickstart", [*QUICK, f"finetune.mode={mode}", "finetune.epochs=2"])
+        recipe = duonas.load_recipe("digits", [*QUICK, f"finetune.mode={mode}", "finetune.epochs=2"])
         until = "route" if mode == "scratch" else "measure"
         return Path(duonas.run(recipe, base.parent / mode, until=until, supernet=base))
 
@@ -186,7 +186,7 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
     overrides = [*QUICK, "pair.coupling=partial", "train.epochs=1", "search.evaluations=3"]
     image = torch.zeros(1, 3, 8, 8)
     for mode in ("joint", "independent"):
-        recipe = duonas.load_recipe("quickstart", [*overrides, f"finetune.mode={mode}", "finetune.epochs=1"])
+        recipe = duonas.load_recipe("digits", [*overrides, f"finetune.mode={mode}", "finetune.epochs=1"])
         first = tmp_path / "joint"
         folder = duonas.run(recipe, tmp_path / mode, until="route", supernet=first if first.exists() else None)
         net, shared = Pair.load(RunFolder(folder).pair), pair(folder)["shared"]
@@ -212,12 +212,12 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
 )
 def test_bad_input_is_one_sentence(override, message):
     with pytest.raises(DuonasError) as caught:
-        duonas.load_recipe("quickstart", [override])
+        duonas.load_recipe("digits", [override])
     assert message in str(caught.value)
 
 
 def test_an_unknown_baseline_is_refused_before_any_work(tmp_path):
-    recipe = duonas.load_recipe("quickstart", [*QUICK, 'baselines.networks=["mobilenetv3_smal_100"]'])
+    recipe = duonas.load_recipe("digits", [*QUICK, 'baselines.networks=["mobilenetv3_smal_100"]'])
     with pytest.raises(DuonasError, match="did you mean 'mobilenetv3_small_100'"):
         duonas.run(recipe, tmp_path / "run", until="train")
     assert not (tmp_path / "run" / "supernet.safetensors").exists()

@@ -42,7 +42,7 @@ def pictures(tmp_path):
 
 def recipe(pictures, *overrides):
     where = ["data.name=folder", f"data.path={pictures}", "data.image_size=8", "data.val=0.2", "data.calib=0.2"]
-    return duonas.load_recipe("quickstart", [*where, *overrides])
+    return duonas.load_recipe("digits", [*where, *overrides])
 
 
 def test_the_report_is_that_of_the_folder(pictures):
@@ -100,5 +100,5 @@ def test_a_run_says_and_stores_what_it_trains_on_before_it_does(pictures, tmp_pa
 
 
 def test_what_is_no_recipe_is_refused():
-    with pytest.raises(DuonasError, match="expected a recipe, got 'quickstart'"):
-        duonas.inspect("quickstart")
+    with pytest.raises(DuonasError, match="expected a recipe, got 'digits'"):
+        duonas.inspect("digits")

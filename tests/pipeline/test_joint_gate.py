@@ -24,7 +24,7 @@ ROUTED = ["route.router=learned", "route.position=after_little", "route.share=0.
 
 
 def recipe(*settings):
-    return duonas.load_recipe("quickstart", [*QUICK, *settings])
+    return duonas.load_recipe("digits", [*QUICK, *settings])
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from duonas.spaces.mobilenet import MobileNet
 
 
 def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
-    profile = duonas.profile(duonas.load_recipe("quickstart"))
+    profile = duonas.profile(duonas.load_recipe("digits"))
     space = MobileNet.space(MobileNet.Options(preset="digits"), 8, 10)
     assert profile.archs == space.size() and profile.pairs == NestedPairs(space).size()
     macs = profile.figures["macs"]
@@ -30,7 +30,7 @@ def test_counts_are_exact_and_spreads_are_those_of_the_extremes():
 def test_pairs_are_counted_exactly_for_every_coupling(coupling):
     """Against walking through all pairs of a space that is small enough."""
     axes = "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2], width = [0.5, 1.0]}"
-    profile = duonas.profile(duonas.load_recipe("quickstart", [axes, f"pair.coupling={coupling}"]))
+    profile = duonas.profile(duonas.load_recipe("digits", [axes, f"pair.coupling={coupling}"]))
     table = MobileNet.Options(
         preset="digits", axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2], "width": [0.5, 1.0]}
     )
@@ -50,7 +50,7 @@ def test_pairs_are_counted_exactly_for_every_coupling(coupling):
 def test_split_points_are_the_recipes():
     recipe = ["space.preset=cifar-small", "data.image_size=32", "pair.coupling=partial"]
     every, one = (
-        duonas.profile(duonas.load_recipe("quickstart", [*recipe, *splits])) for splits in ([], ["pair.splits=[2]"])
+        duonas.profile(duonas.load_recipe("digits", [*recipe, *splits])) for splits in ([], ["pair.splits=[2]"])
     )
     assert (every.splits, one.splits) == ((1, 2), (2,))
     assert every.pairs > one.pairs and every.couplings["sibling"] == one.couplings["sibling"]
@@ -58,7 +58,7 @@ def test_split_points_are_the_recipes():
 
 def test_it_says_which_constraints_can_be_met():
     constraints = ["search.constraints.peak_macs=10", "search.constraints.params=1e6", "route.budget=300000"]
-    found = {c.name: c for c in duonas.profile(duonas.load_recipe("quickstart", constraints)).constraints}
+    found = {c.name: c for c in duonas.profile(duonas.load_recipe("digits", constraints)).constraints}
     assert not found["peak_macs"].met and "the smallest pair of the space needs" in found["peak_macs"].why
     assert found["params"].met and found["expected_macs"].met  # a routing budget is a constraint of the search
 
@@ -72,12 +72,12 @@ def test_it_says_which_constraints_can_be_met():
 )
 def test_it_is_refused_as_a_run_would_be(constraints, refusal):
     overrides = [f"search.constraints.{name}={limit:g}" for name, limit in constraints.items()]
-    found = duonas.profile(duonas.load_recipe("quickstart", overrides)).refusal
+    found = duonas.profile(duonas.load_recipe("digits", overrides)).refusal
     assert found is None if refusal is None else re.match(refusal, found)
 
 
 def test_what_cannot_be_met_is_refused_before_any_training(tmp_path):
-    recipe = duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"])
+    recipe = duonas.load_recipe("digits", ["search.constraints.peak_macs=10"])
     with pytest.raises(
         DuonasError, match=r"constraint peak_macs = 10 cannot be met: the smallest pair .* needs [\d,]+; relax it"
     ):
@@ -87,13 +87,13 @@ def test_what_cannot_be_met_is_refused_before_any_training(tmp_path):
 
 def test_after_an_impossible_constraint_the_same_folder_takes_the_corrected_recipe(tmp_path):
     with pytest.raises(DuonasError, match=r"constraint \(or \[route\] budget\) expected_macs = 10 cannot be met"):
-        duonas.run(duonas.load_recipe("quickstart", ["route.budget=10"]), tmp_path / "run")
+        duonas.run(duonas.load_recipe("digits", ["route.budget=10"]), tmp_path / "run")
     assert not (tmp_path / "run" / "recipe.toml").exists()
     with pytest.raises(
         DuonasError,
         match=r"peak_macs = 10 cannot be met: .* remove it by an empty value: `--set search.constraints.peak_macs=`",
     ):
-        duonas.run(duonas.load_recipe("quickstart", ["search.constraints.peak_macs=10"]), tmp_path / "run")
+        duonas.run(duonas.load_recipe("digits", ["search.constraints.peak_macs=10"]), tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_after_an_impossible_constraint_the_same_folder_takes_the_corrected_reci
     ],
 )
 def test_a_target_that_no_pair_could_meet_is_refused_before_any_training(route, refusal, tmp_path):
-    recipe = duonas.load_recipe("quickstart")
+    recipe = duonas.load_recipe("digits")
     recipe = replace(recipe, route=replace(recipe.route, share=None, **route))
     found = duonas.profile(recipe).refusal
     if refusal is None:
@@ -135,7 +135,7 @@ def test_a_target_that_no_pair_could_meet_is_refused_before_any_training(route, 
     ],
 )
 def test_it_refuses_whatever_a_run_refuses_before_any_training(overrides, refusal, tmp_path):
-    recipe = duonas.load_recipe("quickstart", overrides)
+    recipe = duonas.load_recipe("digits", overrides)
     found = duonas.profile(recipe).refusal
     assert refusal in found
     with pytest.raises(DuonasError, match=re.escape(found)):
@@ -158,11 +158,11 @@ def test_a_baseline_of_ones_own_is_tried_before_any_training(answer, message, tm
         f"    def build(self, classes, image_size, mean, std): return {answer}\n"
     )
     overrides = [f'baselines.networks=["{tmp_path}/own.py:Odd"]']
-    assert re.search(message, duonas.profile(duonas.load_recipe("quickstart", overrides)).refusal)
+    assert re.search(message, duonas.profile(duonas.load_recipe("digits", overrides)).refusal)
 
 
 def test_the_highest_floor_that_it_names_is_possible_and_no_higher_one():
-    recipe = duonas.load_recipe("quickstart")
+    recipe = duonas.load_recipe("digits")
     promise = duonas.profile(recipe).promise
     calib = load_splits(recipe.data, recipe.seed).calib
     assert promise.images == -(-len(calib) // 2) and promise.floor == pytest.approx(0.05 ** (1 / promise.images))
@@ -172,7 +172,7 @@ def test_the_highest_floor_that_it_names_is_possible_and_no_higher_one():
 
 
 def test_a_preset_for_other_images_is_doubted():
-    recipe = duonas.load_recipe("quickstart")
+    recipe = duonas.load_recipe("digits")
     assert duonas.profile(recipe).advice == ""
     other = replace(recipe, space=replace(recipe.space, preset="cifar"))
     assert "for images of 32 x 32 pixels, but these have 8 x 8" in duonas.profile(other).advice

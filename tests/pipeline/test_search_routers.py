@@ -51,7 +51,7 @@ def at_stem(tmp_path):
 def test_the_router_of_the_chosen_point_is_calibrated(tmp_path, at_stem):
     trained = None
     for routers in ([at_stem], ["confidence", f"{at_stem}@stem"]):
-        recipe = duonas.load_recipe("quickstart", [*QUICK, f"search.routers={json.dumps(routers)}"])
+        recipe = duonas.load_recipe("digits", [*QUICK, f"search.routers={json.dumps(routers)}"])
         trained = duonas.run(recipe, tmp_path / str(len(routers)), until="route", supernet=trained)
         best = Front.load(trained / "front.json").best
         router = Policy.load(trained / "pair" / "policy.json").router
@@ -70,7 +70,7 @@ def test_the_router_of_the_chosen_point_is_calibrated(tmp_path, at_stem):
 def test_a_router_that_cannot_be_is_refused_before_any_work(settings, message, tmp_path, at_stem):
     with pytest.raises(DuonasError, match=message):
         duonas.run(
-            duonas.load_recipe("quickstart", [*QUICK, *(each.format(at_stem=at_stem) for each in settings)]),
+            duonas.load_recipe("digits", [*QUICK, *(each.format(at_stem=at_stem) for each in settings)]),
             tmp_path / "run",
         )
     assert not (tmp_path / "run" / "recipe.toml").exists()

@@ -43,7 +43,7 @@ NOT_COMPARED = {"stages.json", "log.jsonl", "measure.json", "report.html", "envi
 def whole(tmp_path_factory):
     """A run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    duonas.run(duonas.load_recipe("digits", QUICK), folder)
     return folder
 
 
@@ -87,7 +87,7 @@ def test_the_recipes_threads_are_those_of_all_torch_work_and_of_that_alone(tmp_p
         monkeypatch.setitem(stages._WORK, stage, lambda job, progress: seen.append(torch.get_num_threads()) or [])
     for name, threads in (("own", before + 1), ("torchs", None)):
         override = [] if threads is None else [f"threads={threads}"]
-        duonas.run(duonas.load_recipe("quickstart", override), tmp_path / name, until="search")
+        duonas.run(duonas.load_recipe("digits", override), tmp_path / name, until="search")
     assert seen == [before + 1] * 2 + [before] * 2 and torch.get_num_threads() == before
 
 
@@ -100,7 +100,7 @@ def test_a_tiny_calib_split_is_warned_of_before_any_training(tmp_path, monkeypat
             told.append(sentence)
 
     monkeypatch.setitem(stages._WORK, "train", lambda job, progress: told.append("train") or [])
-    recipe = duonas.load_recipe("quickstart", [f"data.calib={calib}"])
+    recipe = duonas.load_recipe("digits", [f"data.calib={calib}"])
     duonas.run(recipe, tmp_path / "run", until="train", progress=Told())
     assert told[-1] == "train" and len(told) == 1 + warned
     if warned:
@@ -115,7 +115,7 @@ def test_a_second_run_does_nothing_again(whole):
         def skip(self, name, why):
             said.append(name)
 
-    duonas.run(duonas.load_recipe("quickstart", QUICK), whole, progress=Said())
+    duonas.run(duonas.load_recipe("digits", QUICK), whole, progress=Said())
     assert said == list(stages.STAGES)
     assert before == {p: p.stat().st_mtime_ns for p in whole.rglob("*") if p.is_file() and p.name != ".lock"}
 
@@ -123,7 +123,7 @@ def test_a_second_run_does_nothing_again(whole):
 @pytest.mark.parametrize("stage", ["train", "search", "pair", "route", "export", "measure", "report"])
 def test_killed_in_any_stage_and_run_again_is_never_killed(whole, tmp_path, stage, monkeypatch):
     """Law 8: Ctrl-C in the middle of each stage; the files are then bit for bit those of an undisturbed run."""
-    recipe, folder = duonas.load_recipe("quickstart", QUICK), tmp_path / "run"
+    recipe, folder = duonas.load_recipe("digits", QUICK), tmp_path / "run"
 
     class Killed(Silent):
         def stage(self, name):
@@ -139,7 +139,7 @@ def test_killed_in_any_stage_and_run_again_is_never_killed(whole, tmp_path, stag
 def test_a_killed_process_and_another_one_after_it_leave_the_same_files(whole, tmp_path):
     """Law 8 with SIGKILL, and law 9 from process to process."""
     folder = tmp_path / "run"
-    code = f"import duonas; duonas.run(duonas.load_recipe('quickstart', {QUICK!r}), {str(folder)!r})"
+    code = f"import duonas; duonas.run(duonas.load_recipe('digits', {QUICK!r}), {str(folder)!r})"
     process = subprocess.Popen([sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": "7"})
     while not (folder / "checkpoint" / "state.safetensors").exists():
         assert process.poll() is None
@@ -147,7 +147,7 @@ def test_a_killed_process_and_another_one_after_it_leave_the_same_files(whole, t
     process.kill()
     process.wait()
     (folder / "checkpoint" / ".state.safetensors.abc.part").write_bytes(b"half of it")
-    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    duonas.run(duonas.load_recipe("digits", QUICK), folder)
     assert contents(folder) == contents(whole)
 
 
@@ -179,7 +179,7 @@ def test_poisoned_test_labels_change_no_file_before_measure(whole, tmp_path, mon
 
     monkeypatch.setattr(context, "load_splits", poisoned)
     folder = tmp_path / "run"
-    duonas.run(duonas.load_recipe("quickstart", QUICK), folder)
+    duonas.run(duonas.load_recipe("digits", QUICK), folder)
     after_measure = {"test_outputs.safetensors", "examples.json"}
     clean, dirty = contents(whole), contents(folder)
     assert {n: b for n, b in clean.items() if n not in after_measure} == {
@@ -198,18 +198,16 @@ def test_the_runtime_follows_its_budget(whole):
 
 
 def test_another_run_can_use_the_same_supernet(whole, tmp_path):
-    recipe = duonas.load_recipe(
-        "quickstart", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"]
-    )
+    recipe = duonas.load_recipe("digits", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"])
     folder = duonas.run(recipe, tmp_path / "budget", supernet=whole)
     assert (folder / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
     assert read_json(folder / "measure.json")["routed"]["expected_macs"] <= 1.2 * 400_000
     with pytest.raises(DuonasError, match=r"another \[train\]"):
-        duonas.run(duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"]), tmp_path / "other", supernet=whole)
+        duonas.run(duonas.load_recipe("digits", [*QUICK, "train.lr=0.9"]), tmp_path / "other", supernet=whole)
 
 
 def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
-    recipe = duonas.load_recipe("quickstart", [*QUICK, "train.lr=0.9"])
+    recipe = duonas.load_recipe("digits", [*QUICK, "train.lr=0.9"])
     with pytest.raises(DuonasError, match=r"another \[train\]"):
         duonas.run(recipe, tmp_path / "other", supernet=whole)
     assert not (tmp_path / "other").exists()
@@ -220,7 +218,7 @@ def test_a_refused_supernet_leaves_no_run_behind(whole, tmp_path):
 
 
 def test_a_run_that_has_not_begun_to_train_has_no_supernet_to_take(tmp_path):
-    recipe = duonas.load_recipe("quickstart", QUICK)
+    recipe = duonas.load_recipe("digits", QUICK)
     RunFolder.open(tmp_path / "begun", recipe).close()
     with pytest.raises(DuonasError, match="has no trained supernet yet: finish `duonas train"):
         duonas.run(recipe, tmp_path / "other", supernet=tmp_path / "begun")
@@ -239,7 +237,7 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
                 )
 
     add(*range(40))
-    recipe = duonas.load_recipe("quickstart", [*QUICK, "data.name=folder", f"data.path={tmp_path / 'images'}",
+    recipe = duonas.load_recipe("digits", [*QUICK, "data.name=folder", f"data.path={tmp_path / 'images'}",
                                                "data.image_size=8", "train.epochs=1"])  # fmt: skip
     duonas.run(recipe, tmp_path / "run", until="train")
     add("later")
@@ -277,7 +275,7 @@ def test_a_run_of_images_on_disk_is_the_run_of_images_in_memory(tmp_path):
     folder = ["data.name=folder", f"data.path={tmp_path / 'images'}", "data.image_size=8", "data.flip=true",
               "data.crop_padding=1", "data.mixup=0.2", "finetune.mode=joint", "finetune.epochs=1"]  # fmt: skip
     disk = ["data.store=disk", f"data.cache={tmp_path / 'cache'}"]
-    recipes = [duonas.load_recipe("quickstart", [*QUICK, *folder, *more]) for more in ([], disk)]
+    recipes = [duonas.load_recipe("digits", [*QUICK, *folder, *more]) for more in ([], disk)]
     runs = [duonas.run(recipe, tmp_path / str(n), until="route") for n, recipe in enumerate(recipes)]
     memory, stored = ({name: data for name, data in contents(run).items() if name != "recipe.toml"} for run in runs)
     assert memory == stored
@@ -286,14 +284,14 @@ def test_a_run_of_images_on_disk_is_the_run_of_images_in_memory(tmp_path):
 
 
 def test_a_tighter_budget_than_the_recipes_own_constraint_is_searched_for():
-    recipe = duonas.load_recipe("quickstart", ["search.constraints.expected_macs=400000", "route.budget=200000"])
+    recipe = duonas.load_recipe("digits", ["search.constraints.expected_macs=400000", "route.budget=200000"])
     assert context.searched(recipe).constraints["expected_macs"] == 200_000
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_work(tmp_path):
     missing = "mps" if not torch.backends.mps.is_available() else "cuda"
     with pytest.raises(DuonasError, match=rf"accelerator = '{missing}': this machine has no such device; choose from"):
-        duonas.run(duonas.load_recipe("quickstart", [f"train.accelerator={missing}"]), tmp_path / "run")
+        duonas.run(duonas.load_recipe("digits", [f"train.accelerator={missing}"]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -405,7 +403,7 @@ def test_a_latency_is_chosen_by_the_time_of_the_exported_files(copy):
 
 
 def test_a_recipe_that_asks_for_a_latency_times_files_for_the_occasion(whole, tmp_path):
-    recipe = duonas.load_recipe("quickstart", [*QUICK, "route.energy=5000", "route.watts=2.5"])
+    recipe = duonas.load_recipe("digits", [*QUICK, "route.energy=5000", "route.watts=2.5"])
     folder = duonas.run(recipe, tmp_path / "run", until="route", supernet=whole).folder
     policy = read_json(folder / "pair" / "policy.json")
     assert policy["choice"] == {"energy": 5000.0, "watts": 2.5} and policy["times_ms"]["little"] > 0
@@ -436,8 +434,8 @@ class Warned(Silent):
 
 def test_a_floor_that_the_pair_does_not_reach_names_the_commands_that_go_on(whole, tmp_path):
     """The highest floor that right answers to all images would hold: known before training, missed after it."""
-    highest = duonas.profile(duonas.load_recipe("quickstart", QUICK)).promise.floor
-    recipe = duonas.load_recipe("quickstart", QUICK)
+    highest = duonas.profile(duonas.load_recipe("digits", QUICK)).promise.floor
+    recipe = duonas.load_recipe("digits", QUICK)
     recipe = replace(recipe, route=replace(recipe.route, share=None, floor=highest - 1e-6))
     folder = tmp_path / "run"
     with pytest.raises(DuonasError, match=r"The pair is trained and kept: choose another threshold") as refused:
@@ -475,7 +473,7 @@ class Dear(ArchMetric):
 def test_a_search_that_finds_nothing_says_how_to_search_the_same_supernet_again(whole, tmp_path):
     own = tmp_path / "mine.py"
     own.write_text(DEAR)
-    recipe = duonas.load_recipe("quickstart", [*QUICK, "search.evaluations=2"])
+    recipe = duonas.load_recipe("digits", [*QUICK, "search.evaluations=2"])
     recipe = replace(recipe, search=replace(recipe.search, constraints={f"{own}:Dear": 1.0}))
     folder = tmp_path / "run"
     with pytest.raises(
@@ -492,7 +490,7 @@ def test_a_threshold_keeps_what_the_search_was_constrained_by_or_the_run_says_th
     own.write_text(OWN_METRIC)
     cost = PairCost(**read_json(whole / "pair" / "policy.json")["costs"])
     limit = float(cost.expected(0.8))
-    recipe = duonas.load_recipe("quickstart", QUICK)
+    recipe = duonas.load_recipe("digits", QUICK)
     constraints = {"expected_macs": limit, f"{own}:Load": limit**0.5, "peak_macs": 1e9}
     recipe = replace(
         recipe, route=replace(recipe.route, share=None), search=replace(recipe.search, constraints=constraints)
@@ -528,7 +526,7 @@ def test_a_file_that_the_run_does_not_know_is_not_run_when_tau_is_chosen_again(c
 
 
 def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
-    stages.RunFolder.open(tmp_path / "run", duonas.load_recipe("quickstart")).close()
+    stages.RunFolder.open(tmp_path / "run", duonas.load_recipe("digits")).close()
     with pytest.raises(DuonasError, match="has no finished pair yet: resume it first with `duonas run"):
         duonas.rechoose(tmp_path / "run", floor=0.5)
     with pytest.raises(DuonasError, match="is not a run"):
@@ -538,6 +536,6 @@ def test_a_run_without_a_pair_has_no_tau_to_choose(tmp_path):
 @pytest.mark.parametrize("verb", [duonas.profile, lambda name: duonas.run(name, "run")], ids=["profile", "run"])
 def test_a_name_in_place_of_a_recipe_is_told_how_to_load_it(verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DuonasError, match=r"expected a recipe, got 'quickstart': load one with duonas.load_recipe"):
-        verb("quickstart")
+    with pytest.raises(DuonasError, match=r"expected a recipe, got 'digits': load one with duonas.load_recipe"):
+        verb("digits")
     assert not list(tmp_path.iterdir())

@@ -33,7 +33,7 @@ CELLS = ["space.name=nasbench201", "space.preset=nasbench201-small", "space.chan
 def trained(tmp_path_factory):
     """A run whose supernet is trained, and a table of all its cells; not to be changed."""
     folder = tmp_path_factory.mktemp("ranked") / "run"
-    duonas.run(duonas.load_recipe("quickstart", CELLS), folder, until="train")
+    duonas.run(duonas.load_recipe("digits", CELLS), folder, until="train")
     run = RunFolder(folder)
     space = Context(run.recipe, run).space
     convolutions = {space.text(arch): sum(choice > 2 for _, choice in arch.choices) for arch in space.archs()}
@@ -116,14 +116,14 @@ def test_the_runs_threads_are_the_rankings(trained, tmp_path, monkeypatch):
     threads, seen, evaluate = torch.get_num_threads() + 1, [], Evaluator.evaluate
     note = lambda self, subnet: seen.append(torch.get_num_threads()) or evaluate(self, subnet)  # noqa: E731
     monkeypatch.setattr(Evaluator, "evaluate", note)
-    recipe = duonas.load_recipe("quickstart", [*CELLS, f"threads={threads}"])
+    recipe = duonas.load_recipe("digits", [*CELLS, f"threads={threads}"])
     duonas.rank(duonas.run(recipe, tmp_path / "run", until="train", supernet=trained), 1)
     assert seen == [threads]
 
 
 def untrained(folder, *overrides):
     """A run that counts as trained."""
-    recipe = duonas.load_recipe("quickstart", ["search.recalibration_images=32", *overrides])
+    recipe = duonas.load_recipe("digits", ["search.recalibration_images=32", *overrides])
     with RunFolder.open(folder, recipe) as run:
         save_tensors(run.supernet, Context(recipe, run).fresh_supernet().state_dict(), {})
         run.finish("train", [run.supernet])
@@ -174,7 +174,7 @@ def test_each_split_is_asked_by_itself_and_a_table_is_not_needed(run, asked):
 
 
 def test_a_change_of_the_batch_norms_images_is_a_new_question(trained, tmp_path, asked):
-    recipe = duonas.load_recipe("quickstart", [*CELLS, "search.recalibration_images=64"])
+    recipe = duonas.load_recipe("digits", [*CELLS, "search.recalibration_images=64"])
     folder = duonas.run(recipe, tmp_path / "more", until="train", supernet=trained)
     shutil.copytree(trained, tmp_path / "run")
     duonas.rank(tmp_path / "run", 2)
@@ -266,7 +266,7 @@ def test_a_run_without_a_trained_supernet(trained, tmp_path, asked):
 
 
 def test_a_space_without_texts_is_ranked_but_not_against_a_table(tmp_path, table):
-    recipe = duonas.load_recipe("quickstart", ["train.epochs=1", "search.recalibration_images=32"])
+    recipe = duonas.load_recipe("digits", ["train.epochs=1", "search.recalibration_images=32"])
     folder = duonas.run(recipe, tmp_path / "sizes", until="train")
     with pytest.raises(
         DuonasError, match="'mobilenet' has no text for its archs, so they cannot be looked up in a table"

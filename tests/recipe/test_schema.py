@@ -93,7 +93,7 @@ def test_every_default_is_written_out():
 
 def test_overrides_are_toml_and_bare_words_are_text():
     recipe = load(
-        "quickstart",
+        "digits",
         [
             "seed=7",
             "train.epochs = 3",
@@ -116,7 +116,7 @@ def test_overrides_are_toml_and_bare_words_are_text():
 
 
 def test_a_value_that_smuggles_in_a_second_key_is_text():
-    assert load("quickstart", ["data.name=folder", "data.path=1\nseed = 9"]).data.path == "1\nseed = 9"
+    assert load("digits", ["data.name=folder", "data.path=1\nseed = 9"]).data.path == "1\nseed = 9"
 
 
 def test_an_empty_override_takes_the_key_out(tmp_path):
@@ -137,11 +137,11 @@ def test_a_target_given_by_override_takes_the_place_of_the_files(tmp_path, targe
 
 def test_rare_classes_are_made_up_for_once():
     with pytest.raises(DuonasError, match="would make up for rare classes twice: choose one of them"):
-        load("quickstart", ["train.class_weights=balanced", "train.sampling=balanced"])
+        load("digits", ["train.class_weights=balanced", "train.sampling=balanced"])
 
 
 def test_finetuning_weighs_classes_as_the_supernet_does():
-    recipe = load("quickstart", ["train.class_weights=balanced", "finetune.mode=scratch"])
+    recipe = load("digits", ["train.class_weights=balanced", "finetune.mode=scratch"])
     assert recipe.finetune.over(recipe.train).class_weights == "balanced"
     assert recipe.baselines.over(recipe.train).class_weights == "balanced"
 
@@ -158,21 +158,21 @@ def test_finetuning_weighs_classes_as_the_supernet_does():
     ],
 )  # fmt: skip
 def test_a_figure_may_be_a_text_with_a_unit(override, value):
-    found = to_tables(load("quickstart", [override]))
+    found = to_tables(load("digits", [override]))
     for key in override.partition("=")[0].split("."):
         found = found[key]
     assert found == value
 
 
 def test_recipes_with_equal_figures_in_other_units_are_equal():
-    assert load("quickstart", ["route.latency=0.2 ms"]) == load("quickstart", ["route.latency=200us"])
+    assert load("digits", ["route.latency=0.2 ms"]) == load("digits", ["route.latency=200us"])
     assert Recipe(route={"floor": "90%"}) == Recipe(route={"floor": 0.9}) == Recipe(route=RouteOptions(floor="90%"))
     cotrain = {"rule": "cotrain", "loss": {"cost_budget": "5M"}}
     assert Recipe(train=cotrain).train.loss.cost_budget == 5e6
 
 
 def test_a_new_target_may_be_a_text_with_a_unit():
-    recipe = load("quickstart", ["route.floor=0.9"])
+    recipe = load("digits", ["route.floor=0.9"])
     assert rechosen(recipe, floor="90%") is recipe
     assert rechosen(recipe, latency="200us").route.latency == 0.2
     with pytest.raises(DuonasError, match=r"^\[route\] latency must be a time such as 2ms .*, got '5M'\.$"):
@@ -180,7 +180,7 @@ def test_a_new_target_may_be_a_text_with_a_unit():
 
 
 def test_whole_numbers_serve_as_numbers():
-    lr = load("quickstart", ["train.lr=1"]).train.lr
+    lr = load("digits", ["train.lr=1"]).train.lr
     assert lr == 1.0 and isinstance(lr, float)
 
 
@@ -267,7 +267,7 @@ def test_whole_numbers_serve_as_numbers():
 )
 def test_mistakes_are_told_in_one_sentence(override, message):
     with pytest.raises(DuonasError, match=message) as error:
-        load("quickstart", [override])
+        load("digits", [override])
     assert "\n" not in str(error.value)
 
 
@@ -283,7 +283,7 @@ def test_mistakes_are_told_in_one_sentence(override, message):
 )
 def test_mistakes_in_a_parts_own_keys_are_told_likewise(override, message):
     with pytest.raises(DuonasError, match=f"^--set {re.escape(override)}: {message}"):
-        load("quickstart", ["train.rule=hybrid", override])
+        load("digits", ["train.rule=hybrid", override])
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_what_was_an_option_of_a_part_goes_with_it(tmp_path, file, overrides, le
 
 def test_a_table_is_the_options_of_its_parts():
     weights = ["space.weights=kshot", "space.weights.dictionary=3"]
-    recipe = load("quickstart", ["train.rule=cotrain", *weights, "search.routers=['learned', 'window']"])
+    recipe = load("digits", ["train.rule=cotrain", *weights, "search.routers=['learned', 'window']"])
     assert isinstance(recipe.train, Cotrain.Options) and recipe.train.loss.alpha == 1.0
     assert isinstance(recipe.space, MobileNet.Options) and isinstance(recipe.space.weights, Kshot.Options)
     assert recipe.route.router == "confidence" and recipe.route.learned.steps == 100  # of a router to choose from
@@ -355,7 +355,7 @@ def test_a_mistake_is_blamed_on_who_made_it(tmp_path, overrides, message):
 
 def test_only_one_target_of_the_threshold():
     with pytest.raises(DuonasError, match=r"\[route\] takes one of floor, .*, energy, got floor and budget"):
-        load("quickstart", ["route.floor=0.9", "route.budget=1e6"])
+        load("digits", ["route.floor=0.9", "route.budget=1e6"])
     with pytest.raises(DuonasError, match="got floor and share"):
         parse({"route": {"floor": 0.5, "share": 0.5}})
     with pytest.raises(DuonasError, match="energy needs watts"):
@@ -363,7 +363,7 @@ def test_only_one_target_of_the_threshold():
 
 
 def test_another_target_leaves_the_search_as_it_was():
-    searched = load("quickstart", ["route.budget=2e5", "search.constraints.params=9e4"])
+    searched = load("digits", ["route.budget=2e5", "search.constraints.params=9e4"])
     floor = rechosen(searched, floor=0.9)
     assert (floor.route.floor, floor.route.budget) == (0.9, None)
     assert floor.search.constraints == {"params": 9e4, "expected_macs": 2e5}
@@ -382,7 +382,7 @@ def test_another_target_leaves_the_search_as_it_was():
 
 def test_a_new_budget_is_searched_for_though_the_recipe_was_one_of_a_later_choice(tmp_path):
     file = tmp_path / "mine.toml"
-    file.write_text(dumps(rechosen(load("quickstart"), budget=1e5)))
+    file.write_text(dumps(rechosen(load("digits"), budget=1e5)))
     assert not load(file).route.budget_in_search and load(file, ["route.budget=2e5"]).route.budget_in_search
 
 
@@ -420,12 +420,12 @@ def test_recipes_that_cannot_be_read(tmp_path, monkeypatch, name, message):
 
 def test_a_folder_with_a_recipe_is_found_and_a_shipped_name_goes_before_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("mine", "quickstart"):
+    for name in ("mine", "digits"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "recipe.toml").write_text("seed = 5\n")
     assert load("mine").seed == 5
-    assert load("quickstart") == load(find("quickstart"))
-    assert load("quickstart").seed == 0
+    assert load("digits") == load(find("digits"))
+    assert load("digits").seed == 0
 
 
 def test_a_run_of_another_version_is_refused_in_one_sentence(tmp_path):
@@ -442,7 +442,7 @@ def test_where_a_run_goes(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text("")
     (tmp_path / "done").mkdir()
     (tmp_path / "done" / "recipe.toml").write_text("")
-    assert str(default_folder("quickstart")) == "runs/quickstart"
+    assert str(default_folder("digits")) == "runs/digits"
     assert str(default_folder("mine.toml")) == "runs/mine"
     assert str(default_folder("done")) == "done"
 

@@ -14,7 +14,7 @@ from duonas.recipe.study import load_study
 
 STUDY = """
 title = "Does it?"
-base = "quickstart"
+base = "digits"
 seeds = [0, 2]
 conclusion = "It does."
 
@@ -59,7 +59,7 @@ def test_variants_are_the_base_with_changes(tmp_path):
         ('supernet = "plain"', 'supernet = "plan"', "uses the supernet of 'plan'.*did you mean 'plain'"),
         ('supernet = "plain"', 'supernet = "trained apart"', "which is not a variant that trains one"),
         ("train.epochs = 3", "train.epoch = 3", r"of variant 'plain': \[train\] has no key 'epoch'"),
-        ('base = "quickstart"', 'base = "quickstar"', "did you mean 'quickstart'"),
+        ('base = "digits"', 'base = "quickstar"', "did you mean 'quickstart'"),
         ("[variants.plain]", "[variants", "is not valid TOML"),
     ],
 )
@@ -97,14 +97,14 @@ def test_the_studies_of_the_benchmarks_are_sound(path, monkeypatch):
 
 def test_a_study_of_nothing_is_refused(tmp_path):
     with pytest.raises(DuonasError, match="has no variants"):
-        load_study(written(tmp_path, 'base = "quickstart"'))
+        load_study(written(tmp_path, 'base = "digits"'))
     with pytest.raises(DuonasError, match="there is no study file"):
         load_study(tmp_path / "none.toml")
 
 
 def test_a_target_of_the_threshold_takes_the_place_of_the_base_s(tmp_path):
     variant = load_study(written(tmp_path, STUDY.replace("train.epochs = 3", "route.budget = 5e5"))).variants[0]
-    assert (variant.recipe(0).route.budget, variant.recipe(0).route.share) == (5e5, None)  # quickstart has a share
+    assert (variant.recipe(0).route.budget, variant.recipe(0).route.share) == (5e5, None)  # digits has a share
     other = load_study(written(tmp_path), ["route.floor=0.5"]).variants[0].recipe(0).route
     assert (other.floor, other.share) == (0.5, None)
 
@@ -112,7 +112,7 @@ def test_a_target_of_the_threshold_takes_the_place_of_the_base_s(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('base = "quickstart"', "base = 3", "base must be a recipe's name or file, got 3"),
+        ('base = "digits"', "base = 3", "base must be a recipe's name or file, got 3"),
         ('finetune.mode = "independent"', "seed = 1", r"seeds are the same for all variants"),
     ],
 )

@@ -190,7 +190,7 @@ def test_hovering_shows_what_it_is(browser: Browser, cells: Path, selector: str,
 def test_a_ranked_run_shows_it_in_its_report_at_once(tmp_path: Path) -> None:
     overrides = ["space.name=nasbench201", "space.preset=nasbench201-small", "space.channels=4", "train.rule=uniform",
                  "train.epochs=1", "search.recalibration_images=32"]  # fmt: skip
-    recipe = duonas.load_recipe("quickstart", overrides)
+    recipe = duonas.load_recipe("digits", overrides)
     folder = duonas.run(recipe, tmp_path / "run", until="train")
     duonas.rank(folder, 3)
     assert not (folder / "report.html").exists()  # a run that was not measured has none

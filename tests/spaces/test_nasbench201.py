@@ -257,7 +257,7 @@ def test_cells_go_from_data_to_report(tmp_path):
     settings = [*TINY, *device(tmp_path / "t.parquet"), "search.strategy=evolution",
                 "search.population=", "search.evolution.population=3",
                 "search.constraints.peak_latency_ms=1.8"]  # fmt: skip
-    run = duonas.run(duonas.load_recipe("quickstart", settings), tmp_path / "run")
+    run = duonas.run(duonas.load_recipe("digits", settings), tmp_path / "run")
     front = Front.load(run / "front.json")
     assert 1 < front.best.figures["peak_latency_ms"] <= 1.8 and front.device["known_archs"] == 4**6
     assert "By the device table" in (run / "report.html").read_text()
@@ -272,7 +272,7 @@ def test_a_device_table_is_profiled(tmp_path):
     """Two networks that take 0.5 ms or more each never take less than 1 ms in all."""
     settings = [*TINY, *device(tmp_path / "t.parquet"), "space.axes={operation = ['none', 'nor_conv_3x3']}"]
     limits = ["search.constraints.peak_latency_ms=0.9", "search.constraints.little_latency_ms=0.9"]
-    profile = duonas.profile(duonas.load_recipe("quickstart", [*settings, *limits]))
+    profile = duonas.profile(duonas.load_recipe("digits", [*settings, *limits]))
     spread = profile.figures["latency_ms"]
     assert profile.measured == profile.archs == 64 and 0.5 < spread.least < spread.median < spread.most < 1.5
     assert {limit.name: limit.met for limit in profile.constraints} == {
@@ -294,10 +294,10 @@ def test_a_device_table_that_will_not_do_is_refused_before_training(tmp_path):
         ("search.constraints.peak_energy_mj=9", "needs a device table: give .* and energy"),
     ):
         with pytest.raises(DuonasError, match=message):
-            duonas.run(duonas.load_recipe("quickstart", [*settings, wrong]), tmp_path / "run")
+            duonas.run(duonas.load_recipe("digits", [*settings, wrong]), tmp_path / "run")
         assert not (tmp_path / "run" / "recipe.toml").exists()
     with pytest.raises(DuonasError, match=r"\[search\] device.path must be given"):
-        duonas.load_recipe("quickstart", ["search.device.latency=ms"])
+        duonas.load_recipe("digits", ["search.device.latency=ms"])
 
 
 def test_a_pair_may_be_given_by_its_cells():

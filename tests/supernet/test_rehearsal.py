@@ -42,7 +42,7 @@ def changed(tmp_path, *replacements):
 
 
 def refused(tmp_path, overrides, message):
-    recipe = duonas.load_recipe("quickstart", overrides)
+    recipe = duonas.load_recipe("digits", overrides)
     with pytest.raises(DuonasError, match=message):
         duonas.profile(recipe)
     with pytest.raises(DuonasError, match=message):
@@ -52,7 +52,7 @@ def refused(tmp_path, overrides, message):
 
 @pytest.mark.parametrize("name", ["own_space.py:Plain", "own_outline.py:Slim"])
 def test_the_examples_pass(name):
-    assert duonas.profile(duonas.load_recipe("quickstart", [f"space.name={EXAMPLES / name}"])).archs > 100
+    assert duonas.profile(duonas.load_recipe("digits", [f"space.name={EXAMPLES / name}"])).archs > 100
 
 
 @pytest.mark.parametrize("key", ["preset=nonsense", "axes={width = [0.5]}", "width_range=[0.5, 1.0]"])
@@ -67,7 +67,7 @@ def test_keys_that_are_read_are_accepted(tmp_path):
     path = tmp_path / "slim.py"
     path.write_text(INHERITED)
     overrides = [f"space.name={path}:Slim", "space.preset=", "space.axes=", "space.stages=3", "space.norm=switchable"]
-    assert duonas.profile(duonas.load_recipe("quickstart", overrides)).archs > 1
+    assert duonas.profile(duonas.load_recipe("digits", overrides)).archs > 1
 
 
 def test_a_forgotten_whole_is_told(tmp_path):
