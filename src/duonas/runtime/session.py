@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions on the CPU, opened by the runtime and by what measures it with the same settings."""
+"""ONNX Runtime sessions, opened by the runtime and by what measures it with the same settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from .errors import BundleError, one_line
 ERRORS_ONLY = 3  # log severity
 
 
-def open_session(model: Path | bytes, threads: int = 0, *, spinning: bool = False) -> onnxruntime.InferenceSession:
+CPU = "CPUExecutionProvider"
+
+
+def open_session(
+    model: Path | bytes, threads: int = 0, *, spinning: bool = False, provider: str = CPU
+) -> onnxruntime.InferenceSession:
     """Open a session.
 
     Args:
@@ -20,6 +25,7 @@ def open_session(model: Path | bytes, threads: int = 0, *, spinning: bool = Fals
         threads: CPU threads; 0: ONNX Runtime's default, one for each core.
         spinning: whether threads that wait for work keep their cores busy, also for some time after each call, as is
             ONNX Runtime's own default; else they sleep.
+        provider: an execution provider of this installation of ONNX Runtime, see ``known_provider``.
 
     Raises:
         BundleError: an argument is not what it must be, or ONNX Runtime cannot open the model.
@@ -33,7 +39,22 @@ def open_session(model: Path | bytes, threads: int = 0, *, spinning: bool = Fals
     source = model if isinstance(model, bytes) else str(model)
     try:
         # Without the fallback, which would print that it tries a damaged model again in the same way.
-        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        return onnxruntime.InferenceSession(source, options, providers=[provider], enable_fallback=0)
     except Exception as error:  # ONNX Runtime's exceptions have no common base class
         name = "the model" if isinstance(model, bytes) else model
         raise BundleError(f"ONNX Runtime cannot open {name}: {one_line(error)}.") from error
+
+
+def known_provider(name: str) -> str:
+    """Return the execution provider of that name, which may lack its ending: ``cuda`` for ``CUDAExecutionProvider``.
+
+    Raises:
+        BundleError: this installation of ONNX Runtime does not have it; the message names those that it has.
+    """
+    ending = "ExecutionProvider"
+    available = onnxruntime.get_available_providers()
+    for each in available:
+        if name.lower() in (each.lower(), each.removesuffix(ending).lower()):
+            return str(each)
+    known = ", ".join(each.removesuffix(ending) for each in available)
+    raise BundleError(f"ONNX Runtime has no execution provider {name!r} here: expected one of {known}.")
