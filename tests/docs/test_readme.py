@@ -17,10 +17,10 @@ QUICK = ["train.epochs=2", "search.evaluations=6", "search.population=3", "searc
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
-    """The block as printed, on a recipe made short."""
+    """The block as printed, on the least recipe, made short."""
     monkeypatch.chdir(tmp_path)
     load = recipes.load
-    monkeypatch.setattr(recipes, "load", lambda name, overrides=(): load(name, [*QUICK, *overrides]))
+    monkeypatch.setattr(recipes, "load", lambda name, overrides=(): load("digits", [*QUICK, *overrides]))
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block
     names = {"images": np.zeros((2, 3, 8, 8), np.float32), "photo": np.zeros((20, 30, 3), np.uint8)}
@@ -31,7 +31,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
 
 def test_the_commands_of_the_readme_are_those_of_ci():
     install, test = re.search(r"```\n(pip install .*?)\n(pip install .*?)\n```", README).groups()
-    assert install == "pip install -e '.[full]' && duonas run digits"
+    assert install == "pip install -e '.[full]' && duonas run quickstart"
     assert test in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
