@@ -46,7 +46,7 @@ def _work(session, name, images, more):
 
 TIMES = {
     "little": 0.9, "big": 4.0, "stem": 0.8, "light": 1.0, "big_tower": 3.0, "little_tower": 0.2, "score": 0.05,
-    "idle": 0.01, "routed_easy": 1.1, "routed_hard": 4.2,
+    "idle": 0.01, "routed_easy": 1.1, "routed_hard": 4.2, "plain": 2.0,
 }  # fmt: skip
 
 
@@ -68,6 +68,8 @@ def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
     assert found["ratio_to_two_calls"]["batch_1"] == pytest.approx(routed / calls)
     assert found["ratio_to_ideal"]["batch_64"] == pytest.approx((4.2 if hard else 1.1) / batch)
     assert found["router_us"] == pytest.approx(40)
+    assert found["plain"]["times_ms"]["1"] == pytest.approx({"mean": 2.0, "lower": 2.0, "upper": 2.0})
+    assert found["routed"]["times_ms"]["64"]["mean"] == pytest.approx((4.2 if hard else 1.1) / 64)
     assert found["big"]["latency_ms"] == pytest.approx({"p50": 4.0, "p95": 4.0, "p99": 4.0, "mean": 4.0})
     assert found["little"]["images_per_s"] == pytest.approx(64 / 0.9e-3)
     assert found["routed"]["latency_ms"]["mean"] == pytest.approx(routed)

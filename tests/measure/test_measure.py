@@ -17,6 +17,7 @@ from duonas.data.ondisk import OnDisk
 from duonas.measure.examples import choose_examples, png
 from duonas.measure.measure import compare, evaluate, measure
 from duonas.measure.options import MeasureOptions
+from duonas.measure.verdict import judge
 from duonas.runtime import Bundle
 
 
@@ -35,6 +36,10 @@ def test_the_figures_are_those_of_the_design(measured):
     for role in ("little", "big", "routed"):
         times = figures[role]["latency_ms"]
         assert 0 < times["p50"] <= times["p95"] <= times["p99"] and figures[role]["images_per_s"] > 0
+        means = figures[role]["times_ms"]
+        assert set(means) == {"1", "64"} and all(
+            each["lower"] <= each["mean"] <= each["upper"] for each in means.values()
+        )
     assert set(figures["ratio_to_ideal"]) == {"batch_1", "batch_64"}
     assert figures["position"] == "after_little" and figures["ece"] == figures["calibration"]["little"]["ece"]
     assert {len(figures["calibration"][role]["reliability"]) for role in ("little", "big")} == {15}
@@ -48,6 +53,19 @@ def test_the_figures_are_those_of_the_design(measured):
     assert figures["test_images"] == len(images) == 350 and figures["router"] == "confidence"
     assert 0 <= figures["ece"] <= 1 and 0 <= figures["auroc"] <= 1
     assert figures["oracle"]["accuracy"] >= routed["accuracy"]
+
+
+def test_the_verdict_is_that_of_the_figures_beside_it(measured):
+    _, net, policy, images, figures, _ = measured
+    found = figures["verdict"]
+    assert judge(figures).to_json() == found and [row["name"] for row in found["rows"]] == ["routed", "big", "little"]
+    outputs = evaluate(net, policy, images)
+    won = figures["big"]["against_routed"]
+    assert won["only_routed"] - won["only_this"] == outputs.routed_right.sum() - outputs.big_right.sum()
+    for role in ("little", "big"):  # float32 weights, none left out and none twice
+        assert figures[role]["weight_bytes"] >= 4 * figures[role]["params"]
+    parts = figures["little"]["weight_bytes"] + figures["big"]["weight_bytes"]
+    assert figures["big"]["weight_bytes"] < figures["routed"]["weight_bytes"] < parts  # the stem is stored once
 
 
 def test_onnx_answers_as_pytorch(measured):

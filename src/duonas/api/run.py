@@ -18,6 +18,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path, read_json, reading
 from duonas.core.parquet import read_table
 from duonas.core.progress import StageProgress
+from duonas.measure.verdict import verdict_of
 from duonas.recipe.schema import Recipe
 from duonas.report.figures.search import front as front_figure
 from duonas.report.figures.tradeoff import tradeoff
@@ -72,6 +73,13 @@ class Run(PathLike[str]):
         """The content of ``measure.json``, on the test split: accuracies and shares in [0, 1], latencies in ms."""
         found: dict[str, Any] = read_json(self._needed(self._files.measure, "measure"))
         return found
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """Whether routing pays, on the test split: ``pays``, what to ``use``, ``sentence``, ``reason``, ``next``."""
+        measured = self.measure
+        with reading(self._files.measure):
+            return verdict_of(measured)
 
     @property
     def front(self) -> Table:
@@ -187,7 +195,9 @@ class Run(PathLike[str]):
         """A line for each network and the pair; of a damaged file that, since a repr must not fail."""
         try:
             with reading(self._files.measure):
-                return [_line(role, self.measure[role]) for role in ("little", "big", "routed")]
+                measured = self.measure
+                lines = [_line(role, measured[role]) for role in ("little", "big", "routed")]
+                return [*lines, verdict_of(measured)["sentence"]]
         except DuonasError as error:
             return [str(error)]
 

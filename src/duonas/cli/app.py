@@ -380,21 +380,23 @@ def _carry_out(name: str, out: Path | None, overrides: list[str] | None, superne
 
 
 def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:
-    from duonas.cli.tables import summary_table
+    from duonas.cli.tables import summary_table, verdict_table
     from duonas.core.files import read_json
-    from duonas.measure.verdict import guessing, verdict
+    from duonas.measure.guessing import guessing
+    from duonas.measure.verdict import told, verdict_of
 
     measured = read_json(path)
     try:
-        table, said = summary_table(measured), verdict(measured)
+        verdict = verdict_of(measured)
+        tables, said = (summary_table(measured), verdict_table(verdict)), told(verdict)
         warning = guessing(measured["majority"], measured["routed"], balanced=balanced)
     except KeyError as error:
         raise DuonasError(f"{path} lacks {error.args[0]!r}; was it written by another version?") from error
-    console.print("", table, "", sep="\n")
-    if said:
-        console.print(said, "", sep="\n", markup=False, highlight=False)
+    for table in tables:
+        console.print("", table, sep="\n")
     if warning:
-        console.print(warning, "", sep="\n", style="yellow", markup=False, highlight=False)
+        console.print("", warning, sep="\n", style="yellow", markup=False, highlight=False)
+    console.print("", said, "", sep="\n", markup=False, highlight=False)
 
 
 def _figures(options: type, given: Mapping[str, str | None]) -> dict[str, float]:

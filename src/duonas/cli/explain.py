@@ -11,7 +11,7 @@ from rich.table import Table
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
-from duonas.measure.verdict import verdict
+from duonas.measure.verdict import told, verdict_of
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.options import FLOOR_NAMES, GUARANTEES
 from duonas.rundir.folder import RunFolder
@@ -205,8 +205,8 @@ def _measured(run: RunFolder) -> str:
         routed = measured["routed"]
         return (
             f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
-            f"image, and {routed['little_share']:.0%} of the images stay little. {verdict(measured)}"
-        ).rstrip()
+            f"image, and {routed['little_share']:.0%} of the images stay little. {told(verdict_of(measured))}"
+        )
 
 
 def _nearby(policy: dict[str, Any]) -> Table:

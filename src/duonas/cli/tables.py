@@ -78,6 +78,21 @@ def summary_table(measured: dict[str, Any]) -> Table:
     return table
 
 
+def verdict_table(verdict: dict[str, Any]) -> Table:
+    """Return what the verdict compares: accuracy with its interval, mean time of an image by batch size, weights."""
+    rows = verdict["rows"]
+    sizes = list(rows[0]["batch"])
+    table = Table("does it pay", box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    for heading in ("accuracy", "95% interval", *(f"ms at batch {batch}" for batch in sizes), "MACs", "weights"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        between = " to ".join(f"{limit:.1%}" for limit in row["interval"]) if row["interval"] else ""
+        times = (f"{row['batch'][batch]:#.3g}" for batch in sizes)
+        weights = "" if row["weight_bytes"] is None else f"{row['weight_bytes'] / 1024:,.0f} KiB"
+        table.add_row(row["name"], f"{row['accuracy']:.2%}", between, *times, count(row["macs"]), weights)
+    return table
+
+
 def comparison_table(found: dict[str, Any]) -> Table:
     """Return the mean accuracy of each variant of a study, with the standard deviation over its seeds."""
     table = Table("on the test split", box=None, header_style="bold", pad_edge=False)

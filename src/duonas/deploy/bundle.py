@@ -21,6 +21,7 @@ from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
 
 FILES = ("dynamic.onnx", "little.onnx", "big.onnx")
+SINGLE = "single.onnx"  # the plain network beside the pair, where the search saw one
 
 
 def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptions) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,12 +15,12 @@ from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
 from duonas.data.images import take
 from duonas.data.ondisk import Pixels, read
-from duonas.measure.options import MeasureOptions
+from duonas.measure.options import BATCH, MeasureOptions
 from duonas.measure.sessions import Sessions, bound, open_sessions
+from duonas.measure.typical import Time, route_kinds, typical
 
-BATCH = 64
 BLOCK = 10  # consecutive calls of one network
-ROLES = ("little", "big", "routed")
+ROLES = ("little", "big", "routed", "plain")
 Times = dict[str, list[float]]  # in ms, by the name of the network
 Call = Callable[[], object]
 
@@ -65,6 +66,14 @@ class Timer:
             report(block.stop)
         return times
 
+    def typical(self, times: Times, role: str, size: int) -> Time:
+        """Return the typical time of an image, of all batches of ``size`` images that ``times`` timed."""
+        values = np.asarray(times[role]) / size
+        if role != "routed":
+            return typical(values)
+        hard = np.stack([~self.is_little[self.rows(turn, size)] for turn in range(len(values))])
+        return typical(values, route_kinds(hard))
+
     def _calls(self, rows: np.ndarray) -> dict[str, Call]:
         sessions, hard = self.sessions, ~self.is_little[rows]
         images = read(take(self.pixels, rows)).cpu().numpy().astype(np.float32) / np.float32(255)
@@ -72,7 +81,10 @@ class Timer:
         asked = ((sessions.little_tower, ~hard), (sessions.big_tower, hard))
         towers = [bound(tower, np.ascontiguousarray(features[its])) for tower, its in asked if tower and its.any()]
         stem = {} if sessions.stem is None else {"stem": bound(sessions.stem, images)}
-        return stem | {
+        plain = {} if sessions.plain is None else {"plain": bound(sessions.plain, images)}
+        return {
+            **stem,
+            **plain,
             "light": light,
             "towers": lambda: [tower() for tower in towers],
             "score": bound(sessions.score, seen),
@@ -88,7 +100,7 @@ def latency(
     bundle: Path, pixels: Pixels, is_little: np.ndarray, tau: float, options: MeasureOptions,
     progress: Progress = silent,
 ) -> dict[str, Any]:  # fmt: skip
-    """Time little, big and the routed pair on the same images, alternating in one process.
+    """Time little, big, the routed pair and the plain network, if there is one, on the same images, in one process.
 
     The ideal time is ``S + L + R + (1 - a) B``, or ``S + R + a L + (1 - a) B`` if the router decides before little,
     where S, R, L and B are stem, router, little's and big's tower, and a is the little share. The parts that run on
@@ -109,26 +121,31 @@ def latency(
         progress: called before the first block and after each.
 
     Returns:
-        For each role ``latency_ms`` (p50, p95, p99 and mean at batch 1; for the mean the time of each image is replaced
-        by the median of those that stay little or of those that go to big) and ``images_per_s`` (at batch 64); the
-        ratios of the routed time to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``,
-        ``batch_64``); and ``router_us``, the time of the score for one image in microseconds.
+        For each role ``latency_ms`` (p50, p95, p99 and mean at batch 1), ``times_ms`` (the mean of an image and its
+        limits by the noise of timing, by batch size) and ``images_per_s`` (at batch 64); the ratios of the routed time
+        to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``); and
+        ``router_us``, the time of the score for one image in microseconds. For a mean the time of each batch is
+        replaced by the median of those on which the same networks ran, see ``typical``.
     """
     timer = Timer(open_sessions(bundle, options), pixels, is_little, tau)
-    order, images = stream(0, "latency"), options.latency_images
-    total = images + options.throughput_batches
+    turns = {size: options.latency_images if size == 1 else options.throughput_batches for size in options.sizes}
+    order, times, total = stream(0, "latency"), dict[int, Times](), sum(turns.values())
     progress(0, total)
-    single = timer.times(images, 1, order, lambda done: progress(done, total))
-    batched = timer.times(options.throughput_batches, BATCH, order, lambda done: progress(images + done, total))
-    hard = ~is_little[timer.rows(0, images)]
+    for size, number in turns.items():
+        done = sum(turns[smaller] for smaller in times)
+        times[size] = timer.times(number, size, order, partial(_report, progress, done, total))
+    roles = [role for role in ROLES if role in times[1]]
+    typicals = {role: {str(size): timer.typical(times[size], role, size) for size in turns} for role in roles}
+    single, batched, hard = times[1], times[BATCH], ~is_little[timer.rows(0, turns[1])]
     speed: dict[str, Any] = {
         role: {
-            "latency_ms": _percentiles(single[role]) | {"mean": _typical(single[role], hard)},
+            "latency_ms": _percentiles(single[role]) | {"mean": typicals[role]["1"].mean},
+            "times_ms": {size: each.to_json() for size, each in typicals[role].items()},
             "images_per_s": BATCH * 1e3 / _median(batched[role]),
         }
-        for role in ROLES
+        for role in roles
     }
-    routed, batch = _typical(single["routed"], hard), _median(batched["routed"])
+    routed, batch = typicals["routed"]["1"].mean, _median(batched["routed"])
     ideal = _ideal(single, hard, little_is_asked=timer.sessions.little_tower is not None)
     return speed | {
         "ratio_to_ideal": {
@@ -136,7 +153,7 @@ def latency(
             "batch_64": batch / _median(np.add(batched["light"], batched["towers"])),
         },
         "ratio_to_two_calls": {
-            "batch_1": routed / _typical(single["two_calls"], hard),
+            "batch_1": routed / typical(single["two_calls"], hard).mean,
             "batch_64": batch / _median(batched["two_calls"]),
         },
         "router_us": 1e3 * max(0.0, _median(single["score"]) - _median(single["idle"])),
@@ -152,16 +169,14 @@ def _ideal(single: Times, hard: np.ndarray, *, little_is_asked: bool) -> float:
     return _median(single["light"]) + asked
 
 
+def _report(progress: Progress, before: int, total: int, turns: int) -> None:
+    progress(before + turns, total)
+
+
 def _time(call: Call) -> float:
     start = perf_counter()
     call()
     return (perf_counter() - start) * 1e3
-
-
-def _typical(times: list[float], hard: np.ndarray) -> float:
-    """Return the mean over images, with the time of each replaced by the median of the easy or of the hard ones."""
-    values = np.asarray(times)
-    return sum(float(rows.mean()) * _median(values[rows]) for rows in (hard, ~hard) if rows.any())
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ import torch
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_json
+from duonas.core.pair import Role
 from duonas.core.protocols import Progress, silent
 from duonas.core.tensors import save_tensors
 from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
@@ -26,6 +27,8 @@ from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sensitivity import slope
+from duonas.measure.size import weight_bytes
+from duonas.measure.verdict import judge
 from duonas.pair.facts import ROLES
 from duonas.pair.pair import Pair
 from duonas.routing.calibration import auroc
@@ -33,6 +36,8 @@ from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle
+
+FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx"}
 
 
 def measure(
@@ -67,7 +72,10 @@ def measure(
     agreement = compare(Bundle.load(bundle), outputs, test.pixels)
     speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
     figures = _figures(pair, policy, outputs, speed)
+    for role, name in FILE_OF.items():
+        figures[role] |= {"weight_bytes": weight_bytes(bundle / name)}
     figures |= {"onnx": agreement, "environment": _environment(options)}
+    figures |= {"verdict": judge(figures).to_json()}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, test.pixels))
     write_json(folder / "measure.json", figures)
@@ -116,8 +124,7 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "peak_macs": round(cost.peak),
     }
     return {
-        "little": alone["little"] | by_class["little"] | speed["little"],
-        "big": alone["big"] | by_class["big"] | speed["big"],
+        **{role: alone[role] | by_class[role] | speed[role] | _against(outputs, role) for role in ROLES},
         "routed": routed | by_class["routed"] | speed["routed"],
         "majority": majority(outputs, policy.class_names),
         "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
@@ -141,6 +148,12 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "position": policy.router.position,
         "tau": policy.tau,
     }
+
+
+def _against(outputs: Outputs, role: Role) -> dict[str, Any]:
+    """Count the images that only the routed pair, or only the network alone, classifies correctly."""
+    this, routed = getattr(outputs, f"{role}_right"), outputs.routed_right
+    return {"against_routed": {"only_routed": int((routed & ~this).sum()), "only_this": int((this & ~routed).sum())}}
 
 
 def _overhead(cost: PairCost, share: float, speed: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from duonas.core.fields import Count, CountOrZero
 
+BATCH = 64  # the batch size of ``images_per_s``
+
 
 @dataclass(frozen=True)
 class MeasureOptions:
@@ -14,8 +16,15 @@ class MeasureOptions:
     latency_images: Count = 300
     """Number of single images to time."""
     throughput_batches: Count = 20
-    """Number of batches of 64 images to time."""
+    """Number of batches to time of each larger batch size."""
+    batch_sizes: tuple[Count, ...] = (1, 64)
+    """Images that are classified at once; times are measured at each size, and always at 1 and 64."""
     threads: CountOrZero = 0
     """CPU threads of ONNX Runtime; 0: its default."""
     spinning: bool = False
     """Whether ONNX Runtime's threads keep their cores busy while they wait for work, as in ``Bundle.load``."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """All batch sizes to time, in rising order."""
+        return tuple(sorted({1, BATCH, *self.batch_sizes}))

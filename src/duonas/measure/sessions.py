@@ -11,13 +11,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from duonas.deploy.bundle import SINGLE
 from duonas.deploy.split import split
 from duonas.measure.options import MeasureOptions
 from duonas.runtime.session import open_session
 
 
 class Sessions(NamedTuple):
-    """The networks to time; all but ``little``, ``big`` and ``idle`` are cut out of ``routed``.
+    """The networks to time; all but ``little``, ``big``, ``plain`` and ``idle`` are cut out of ``routed``.
 
     Args:
         routed: the routed pair.
@@ -29,6 +30,7 @@ class Sessions(NamedTuple):
         idle: takes the input of ``score`` and computes nothing, to time the overhead of a call.
         little_tower: little without the stem; ``None`` if it is part of ``light``.
         big_tower: big without the stem.
+        plain: the plain network; ``None`` if the export has none.
     """
 
     routed: Any
@@ -40,6 +42,7 @@ class Sessions(NamedTuple):
     idle: Any
     little_tower: Any | None
     big_tower: Any
+    plain: Any | None = None
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Return the towers' input for images (N, 3, H, W)."""
@@ -72,6 +75,7 @@ def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
         idle=opened(_idle(pieces.score)),
         little_tower=opened(pieces.little) if pieces.little else None,
         big_tower=opened(pieces.big),
+        plain=opened(SINGLE) if (bundle / SINGLE).is_file() else None,
     )
 
 

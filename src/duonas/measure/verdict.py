@@ -1,78 +1,92 @@
-"""What a measurement says of the pair: whether one network alone does better, and whether the pair only guesses."""
+"""The verdict on a routed pair: does routing pay, against big alone, little alone and a plain network?
+
+By mean time at batch 1 and by accuracy on the test images. A pair that one of its networks, or the plain network, beats
+in both is never recommended. What noise explains is not taken for a gain in time: the pair is called faster only where
+the intervals of the times say so.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from duonas.runtime.units import written_count
+from duonas.measure import wording
+from duonas.measure.row import Figures, Row, faster, surely_better
 
-UNEQUAL = 2.0  # largest class to smallest class, from which on classes are called unequal
-SAME = 0.02  # latencies that differ by less are called equal
-
-Figures = Mapping[str, Any]
+SINGLE = ("big", "little", "plain")
 
 
-def verdict(measured: Figures) -> str:
-    """Compare the routed pair with its networks alone, on the test images and in measured time; may be empty."""
-    return " ".join(filter(None, (alone(measured), in_time(measured))))
-
-
-def alone(measured: Figures) -> str:
-    """Name the network that alone is at least as accurate as the routed pair at no more MACs; empty if neither is."""
-    routed = measured["routed"]
-    better = [
-        role
-        for role in ("little", "big")
-        if measured[role]["accuracy"] >= routed["accuracy"] and measured[role]["macs"] <= routed["expected_macs"]
-    ]
-    if not better:
-        return ""
-    role = max(better, key=lambda role: (measured[role]["accuracy"], -measured[role]["macs"]))
-    own = measured[role]
-    gain = 100 * (own["accuracy"] - routed["accuracy"])
-    quality = f"{gain:.1f} points more accurate" if gain >= 0.05 else "as accurate"
-    fewer = "fewer MACs" if own["macs"] < routed["expected_macs"] else "the same MACs"
-    costs = f"{written_count(own['macs'])} against {written_count(routed['expected_macs'])}"
-    return f"{role.capitalize()} alone is {quality}, at {fewer} ({costs}): use {role} alone."
-
-
-def in_time(measured: Figures) -> str:
-    """Compare the mean times of one image, routed and by big; empty if they were not measured."""
-    times = [measured[role].get("latency_ms", {}).get("mean") for role in ("routed", "big")]
-    if None in times:
-        return ""
-    routed, big = times
-    speed = "as fast as" if abs(routed / big - 1) < SAME else "faster than" if routed < big else "slower than"
-    return f"One image at a time it is {speed} big: {routed:#.3g} against {big:#.3g} ms on average."
-
-
-def guessing(majority: Figures, routed: Figures, *, balanced: bool) -> str:
-    """Warn if the pair is not provably better than always answering the most frequent class; empty if it is.
+@dataclass(frozen=True)
+class Verdict:
+    """What to deploy, and why.
 
     Args:
-        majority: the constant answer, see ``balance.majority``.
-        routed: accuracy and worst class of the routed pair.
-        balanced: whether the training made up for rare classes.
+        pays: whether routing pays.
+        use: ``routed``, ``big``, ``little`` or ``plain``.
+        sentence: the verdict in one sentence.
+        reason: why, in one sentence or more.
+        next: what to do next.
+        rows: all that was compared, the routed pair first.
     """
-    if majority["better"]:
-        return ""
-    images, name, ours = majority["images"], majority["class"], routed["accuracy"]
-    if ours > majority["accuracy"]:
-        few = "1 test image is" if images == 1 else f"{images:,} test images are"
-        said = (
-            f"{few} too few to tell this pair from guessing: always answering {name!r} is right on "
-            f"{majority['accuracy']:.1%} of them, the pair on {ours:.1%}."
-        )
-        likely = "A larger [data] test, or more images, would tell."
-    else:
-        worst = routed["worst_class"]
-        said = (
-            f"This pair is no better than guessing: always answering {name!r} is right on {majority['accuracy']:.1%} "
-            f"of the {images:,} test images, the pair on {ours:.1%}; of the images of {worst['class']!r} it gets "
-            f"{worst['accuracy']:.1%} right."
-        )
-        likely = "The training may be too short: try more [train] epochs, or more images."
-    if majority["imbalance"] >= UNEQUAL and not balanced:
-        likely = "Classes are of unequal size: try [train] class_weights = 'balanced'."
-    return f"{said} {likely}"
+
+    pays: bool
+    use: str
+    sentence: str
+    reason: str
+    next: str
+    rows: tuple[Row, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as it is in ``measure.json``."""
+        return asdict(self) | {"rows": [row.to_json() for row in self.rows]}
+
+
+def verdict_of(measured: Figures) -> dict[str, Any]:
+    """The verdict in ``measure.json``; for a file of an earlier version, that of its figures."""
+    found: dict[str, Any] = measured.get("verdict") or judge(measured).to_json()
+    return found
+
+
+def told(verdict: Figures) -> str:
+    """The verdict, its reason and the next step as one paragraph."""
+    return " ".join(filter(None, (verdict["sentence"], verdict["reason"], verdict["next"])))
+
+
+def judge(measured: Figures) -> Verdict:
+    """Compare the routed pair with big, little and the plain network alone.
+
+    Routing pays if the pair is faster than big, or provably more accurate than it, and no network alone is at least as
+    accurate without being slower. Otherwise the most accurate of the networks that beat the pair is the one to use, and
+    big where none does.
+
+    Args:
+        measured: the content of ``measure.json``; times and the plain network may be missing.
+    """
+    rows = _rows(measured)
+    routed, big, *rest = rows
+    beating = [row for row in rows[1:] if row.accuracy >= routed.accuracy and not faster(routed, row)]
+    pays = not beating and (faster(routed, big) or surely_better(routed, big))
+    if pays:
+        said = wording.pays(routed, big), wording.others(routed, rest), wording.after_success(routed, big)
+        return Verdict(True, "routed", said[0], _joined(said[1], _batches(rows)), said[2], rows)
+    better = beating or [big, *(row for row in rest if row.accuracy >= big.accuracy and not faster(big, row))]
+    best = max(better, key=lambda row: (row.accuracy, -row.time().mean))
+    reason, step = wording.why_not(measured, routed, best)
+    return Verdict(False, best.name, wording.use(routed, best), _joined(reason, _batches(rows)), step, rows)
+
+
+def _rows(measured: Figures) -> tuple[Row, ...]:
+    """The rows of all that was measured; where the time of one is not known, all are compared by MACs."""
+    rows = tuple(Row.of(name, measured) for name in ("routed", *SINGLE) if name in measured)
+    return rows if all(row.times for row in rows) else tuple(replace(row, times={}) for row in rows)
+
+
+def _batches(rows: tuple[Row, ...]) -> str:
+    """Say how the pair compares with big in larger batches."""
+    routed, big = rows[:2]
+    sizes = [batch for batch in routed.times if batch != "1" and batch in big.times]
+    return _joined(*(wording.in_batches(routed, big, batch) for batch in sizes))
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))

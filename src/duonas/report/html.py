@@ -33,6 +33,7 @@ Build = Callable[[RunFiles], Any]
 # What the template shows: how it is made, and which files that needs besides measure.json.
 PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "summary": (lambda run: summary.summary(run.measure), ()),
+    "verdict": (lambda run: tables.verdict(run.measure), ()),
     "certainty": (lambda run: summary.certainty(run.outputs), (OUTPUTS,)),
     "guessing": (lambda run: summary.guessing(run.outputs, run.class_names, run[RECIPE]), (OUTPUTS,)),
     "tradeoff": (tradeoff, (OUTPUTS, PAIR)),

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from duonas.core.cost import PairCost
-from duonas.measure import verdict
+from duonas.measure import guessing as guesses
 from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
+from duonas.measure.verdict import verdict_of
 from duonas.report.formatting import (
     THIN,
     count,
@@ -34,14 +35,38 @@ EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
 def summary(measured: dict[str, Any]) -> dict[str, Any]:
     """Everything that the page takes from ``measure.json`` alone, by its names in the template."""
     return {
-        "headline": headline(measured), "tiles": tiles(measured), "test_images": whole(measured["test_images"]),
+        "headline": verdict_of(measured)["sentence"], "grounds": grounds(measured), "in_macs": in_macs(measured),
+        "compared": compared(measured),
+        "tiles": tiles(measured), "test_images": whole(measured["test_images"]),
         "routing": f"{routing(measured)} {decisions(measured)}",
         "timing": f"{ideal(measured)} {overhead(measured)}",
     }  # fmt: skip
 
 
-def headline(measured: dict[str, Any]) -> str:
-    """The result in one sentence, and what one of the networks alone does better."""
+def grounds(measured: dict[str, Any]) -> str:
+    """Why the verdict is as it is, and the next step."""
+    verdict = verdict_of(measured)
+    return f"{verdict['reason']} {verdict['next']}".strip()
+
+
+def compared(measured: dict[str, Any]) -> str:
+    """What the table of the verdict compares."""
+    plain = "plain" in measured
+    others = "big alone, little alone and a plain network" if plain else "big alone and little alone"
+    said = (
+        f"The routed pair against {others}, on {plural(measured['test_images'], 'test image')}: exact 95{THIN}% "
+        "intervals, and mean times of an image, all networks timed in turns on the same images."
+    )
+    return said + (
+        " The plain network is the best single subnet that the search saw at no more mean time than the pair, "
+        "as the supernet gives it."
+        if plain
+        else ""
+    )
+
+
+def in_macs(measured: dict[str, Any]) -> str:
+    """The little share, and accuracy and MACs against those of big, in one sentence."""
     routed, big = measured["routed"], measured["big"]
     gap = routed["accuracy"] - big["accuracy"]
     ratio = routed["expected_macs"] / big["macs"]
@@ -49,8 +74,7 @@ def headline(measured: dict[str, Any]) -> str:
     quality = "as accurate as big" if abs(gap) < EQUAL else more
     price = f"at {percent(ratio, 0)} of its MACs" if ratio < 1 else f"but costs {percent(ratio, 0)} of its MACs"
     share = routed["little_share"]
-    said = f"Sends {_part(share)} of the images to little and is {quality} {price}."
-    return f"{said} {verdict.verdict(measured)}".rstrip()
+    return f"Sends {_part(share)} of the images to little and is {quality} {price}."
 
 
 def _part(share: float) -> str:
@@ -93,7 +117,7 @@ def guessing(outputs: Outputs, class_names: tuple[str, ...], recipe: str | None)
     train = tomllib.loads(recipe)["train"] if recipe else {}
     routed = balance(outputs, class_names)["routed"] | {"accuracy": float(outputs.routed_right.mean())}
     balanced = "balanced" in (train.get("class_weights"), train.get("sampling"))
-    return verdict.guessing(majority(outputs, class_names), routed, balanced=balanced)
+    return guesses.guessing(majority(outputs, class_names), routed, balanced=balanced)
 
 
 def promise(policy: dict[str, Any]) -> str:

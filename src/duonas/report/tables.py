@@ -9,6 +9,7 @@ from typing import Any
 from duonas.core.cell import write_cell
 from duonas.measure import accuracy, balance
 from duonas.measure.accuracy import Outputs
+from duonas.measure.verdict import verdict_of
 from duonas.report.figure import ROLES
 from duonas.report.figures.cells import operations
 from duonas.report.files import Probabilities
@@ -58,6 +59,20 @@ def class_balance(outputs: Outputs, class_names: tuple[str, ...]) -> Table:
         rows.append((role, percent(right[role]), percent(found[role]["balanced_accuracy"]), hardest))
     always = (f"always {constant['class']}", percent(constant["accuracy"]), percent(constant["balanced_accuracy"]))
     return Table(("Answers", "Accuracy", "Balanced accuracy", "Worst class"), [*rows, (*always, NOTHING)], {3: "words"})
+
+
+def verdict(measured: dict[str, Any]) -> Table:
+    """The routed pair and each network alone: accuracy, mean time of an image by batch size, MACs and weights."""
+    rows = verdict_of(measured)["rows"]
+    sizes = list(rows[0]["batch"])
+    cells = []
+    for row in rows:
+        times = [milliseconds(row["batch"][batch]) for batch in sizes]
+        between = " to ".join(percent(limit) for limit in row["interval"]) if row["interval"] else NOTHING
+        weights = NOTHING if row["weight_bytes"] is None else size(row["weight_bytes"])
+        cells.append((row["name"], percent(row["accuracy"]), between, *times, count(row["macs"]), weights))
+    head = ("Network", "Accuracy", "95 % interval", *(f"Batch {batch}" for batch in sizes), "MACs", "Weights")
+    return Table(head, cells)
 
 
 def latencies(measured: dict[str, Any]) -> Table:

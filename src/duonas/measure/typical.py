@@ -1,0 +1,51 @@
+"""The typical time of a network: a mean over images that other load of the machine does not move."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import binom
+
+CONFIDENCE = 0.95
+
+
+class Time(NamedTuple):
+    """The mean time of an image in ms, and the limits of its 95 % interval by the noise of timing."""
+
+    mean: float
+    lower: float
+    upper: float
+
+    def to_json(self) -> dict[str, float]:
+        """The three figures by name."""
+        return self._asdict()
+
+
+def typical(times: Any, kinds: np.ndarray | None = None) -> Time:
+    """Return the mean over calls, with the time of each replaced by the median of its kind.
+
+    The limits are those of the medians, from order statistics (the exact interval of a median), weighted alike; with
+    fewer than six calls of a kind they are the least and the largest of them.
+
+    Args:
+        times: (T,) in ms.
+        kinds: (T,) the kind of each call, such as whether big ran; default: all are of one kind.
+    """
+    values = np.asarray(times, float)
+    kinds = np.zeros(len(values), int) if kinds is None else np.asarray(kinds)
+    total = np.zeros(3)
+    for kind in np.unique(kinds):
+        mine = np.sort(values[kinds == kind])
+        rank = max(int(binom.ppf((1 - CONFIDENCE) / 2, len(mine), 0.5)) - 1, 0)
+        total += len(mine) / len(values) * np.array([np.median(mine), mine[rank], mine[-1 - rank]])
+    return Time(*map(float, total))
+
+
+def route_kinds(is_hard: np.ndarray) -> np.ndarray:
+    """Return the kind of each of T batches by which networks ran: 0 where little alone, 2 where big alone, else 1.
+
+    Args:
+        is_hard: (T, N) bool, whether each image of each batch went to big.
+    """
+    return np.where(is_hard.all(1), 2, np.where(is_hard.any(1), 1, 0))

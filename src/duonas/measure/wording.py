@@ -1,0 +1,166 @@
+"""The verdict in words: what pays or what to use instead, why, and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from duonas.measure.row import SAME, Figures, Row, faster
+from duonas.runtime.units import written_count as count
+
+NAMES = {"big": "big", "little": "little", "plain": "the plain network"}
+FILES = {"big": "big.onnx", "little": "little.onnx", "plain": "single.onnx"}
+EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
+PLAIN = "The plain network is one subnet that the search saw, as the supernet gives it"
+
+
+def pays(routed: Row, big: Row) -> str:
+    """Say what routing gains over big alone."""
+    if faster(routed, big):
+        return f"Routing pays: it {_speed(routed, big)} and is {_accuracy(routed, big)}."
+    return f"Routing pays: it is {_accuracy(routed, big, ' than big')}, and {_duration(routed, big, 'big')}."
+
+
+def use(routed: Row, best: Row) -> str:
+    """Name the network to use alone, and compare the routed pair with it."""
+    took = _duration(routed, best, "it")
+    return (
+        f"Use {NAMES[best.name]} alone ({FILES[best.name]}): the routed pair {took} and is {_accuracy(routed, best)}."
+    )
+
+
+def others(routed: Row, rest: Iterable[Row]) -> str:
+    """Compare the routed pair with every other network, where routing pays."""
+    return " ".join(
+        f"Against {NAMES[row.name]} alone the pair is {_accuracy(routed, row)}, and {_duration(routed, row, 'it')}."
+        for row in rest
+    )
+
+
+def in_batches(routed: Row, big: Row, batch: str) -> str:
+    """Compare the times of an image in batches of a size."""
+    if faster(routed, big, batch):
+        return f"At batch {batch} routing {_speed(routed, big, batch)}."
+    return f"At batch {batch} routing {_duration(routed, big, 'big', batch)}."
+
+
+def after_success(routed: Row, big: Row) -> str:
+    """Say what to do with a pair that pays."""
+    if big.difference is not None and big.difference.lower < 0 < big.difference.upper:
+        return (
+            "More test images would tell the accuracies apart; time the pair on your own device before you rely on it."
+        )
+    return "Time the pair on your own device before you rely on it."
+
+
+def why_not(measured: Figures, routed: Row, best: Row) -> tuple[str, str]:
+    """Return why routing does not pay, and the next step."""
+    if best.name == "plain":
+        return _beaten_by_plain(best)
+    share = measured["routed"].get("little_share")
+    if share == 1:
+        return (
+            "Little answers every image, so the router only adds its own time.",
+            "Choose a threshold that asks big (duonas route RUN --share 80%), or train longer so that big gets ahead.",
+        )
+    if best.name == "little":
+        return _beaten_by_little(measured)
+    if share == 0:
+        return (
+            "Big answers every image, so little and the router only add their own time.",
+            "Accept a little less accuracy (duonas route RUN --share 50%), or make little surer: more images, or "
+            "longer training.",
+        )
+    if routed.times and routed.time().mean < (1 - SAME) * best.time().mean:
+        return (
+            "The pair was faster on average, but by less than the noise of timing.",
+            "Measure again on a quiet machine, with more [measure] latency_images.",
+        )
+    if not routed.times:
+        return "Little and the router together need more MACs than they save.", ADVICE["little"]
+    return _largest_part(measured, share or 0.0, best)
+
+
+def _beaten_by_plain(plain: Row) -> tuple[str, str]:
+    return (
+        f"{PLAIN}, of {count(plain.macs)} MACs, and it does as well without a router.",
+        "Routing has more to gain from a larger big, further from little, and from images that are harder to tell.",
+    )
+
+
+def _beaten_by_little(measured: Figures) -> tuple[str, str]:
+    little, big = (measured[role]["accuracy"] for role in ("little", "big"))
+    if little >= big:
+        return (
+            f"Big is no more accurate than little ({big:.1%} against {little:.1%}), so asking it gains nothing.",
+            "Train longer, or with more images, so that a large network gets ahead of a small one.",
+        )
+    return (
+        f"Big is more accurate than little ({big:.1%} against {little:.1%}), but the router sends it the wrong images.",
+        "Try another router ([route] router), or more images in the calib split.",
+    )
+
+
+ADVICE = {
+    "router": "Routing needs networks that take longer: a larger big or larger images, or a slower device.",
+    "little": "Let the search find a little further from big (a limit on little_latency_ms or little_macs in "
+    "[search.constraints]), or take a larger big.",
+    "big": "Accept a little less accuracy (duonas route RUN --share 80%), or make little surer: more images, or longer "
+    "training.",
+}
+
+
+def _largest_part(measured: Figures, share: float, big: Row) -> tuple[str, str]:
+    """Name what takes most of the time beside what a lone big takes: the routing itself, little, or asking big."""
+    parts = _parts(measured, share, big)
+    largest = max(parts, key=parts.__getitem__)
+    of_big = f"{parts[largest]:.0%} of big's time"
+    reasons = {
+        "router": f"Routing itself (decision, branch and copies) takes {of_big}.",
+        "little": f"Little is too near big: it takes {of_big}.",
+        "big": f"Little answers too few images: only {share:.1%} stay little, the others need big as well.",
+    }
+    return reasons[largest], ADVICE[largest]
+
+
+def _parts(measured: Figures, share: float, big: Row) -> dict[str, float]:
+    """The parts of the routed pair's mean time at batch 1 as fractions of big's."""
+    whole, alone = big.time().mean, measured["little"]["latency_ms"]["mean"]
+    routed, ideal = measured["routed"]["latency_ms"]["mean"], measured.get("ratio_to_ideal", {}).get("batch_1")
+    before = measured.get("position", "after_little") != "after_little"
+    added = routed * (1 - 1 / ideal) if ideal else 0.0
+    return {"router": added / whole, "little": alone * (share if before else 1.0) / whole, "big": 1 - share}
+
+
+def _speed(routed: Row, big: Row, batch: str = "1") -> str:
+    """How much faster the routed pair is than big."""
+    ours, theirs = routed.time(batch).mean, big.time(batch).mean
+    if not routed.times:
+        return f"needs {ours / theirs:.0%} of big's MACs"
+    return f"is {theirs / ours:.3g} times as fast as big ({_against(ours, theirs)})"
+
+
+def _duration(routed: Row, other: Row, name: str, batch: str = "1") -> str:
+    """How the time of the routed pair compares with that of another network, called ``name``."""
+    ours, theirs = routed.time(batch).mean, other.time(batch).mean
+    if not routed.times:
+        return f"needs {count(ours)} MACs against {count(theirs)}"
+    times = _against(ours, theirs)
+    if faster(routed, other, batch) or faster(other, routed, batch):
+        return f"takes {ours / theirs:.3g} times as long as {name} ({times})"
+    return f"takes as long as {name}, within the noise of timing ({times})"
+
+
+def _against(ours: float, theirs: float) -> str:
+    return f"{ours:#.3g} against {theirs:#.3g} ms an image"
+
+
+def _accuracy(routed: Row, other: Row, than: str = "") -> str:
+    """How the accuracy of the routed pair compares with that of another network."""
+    gap = routed.accuracy - other.accuracy
+    said = f"{abs(100 * gap):.1f} points {'more' if gap > 0 else 'less'} accurate{than}"
+    said = "as accurate" if abs(gap) < EQUAL else said
+    if other.difference is None:
+        return said
+    lower, upper = (f"{100 * limit:+.1f}" for limit in other.difference)
+    noise = "within the noise of the test images: " if other.difference.lower <= 0 <= other.difference.upper else ""
+    return f"{said} ({noise}95% interval {lower} to {upper})"
