@@ -87,6 +87,9 @@ def make_policy(net: Pair, early: Router | None = None):
     return decide(*fit(router, Observed(described, answers), net.facts, seed=0), options)
 
 
+STORED = torch.from_numpy(make_images(20, seed=2))  # for the self-test of the bundle
+
+
 @pytest.fixture(scope="session")
 def export(exporter, brightness, tmp_path_factory):
     """(pair, policy, folder) by whether the stem is shared and where the router stands; each is made once."""
@@ -97,7 +100,7 @@ def export(exporter, brightness, tmp_path_factory):
         policy = make_policy(net, None if position == "after_little" else brightness(position))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("duonas.deploy.export.export_module", exporter)
-            folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions())
+            folder = export_bundle(net, policy, tmp_path_factory.mktemp("bundle") / "export", ExportOptions(), STORED)
         return net, policy, folder
 
     return exported

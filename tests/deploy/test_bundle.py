@@ -17,6 +17,7 @@ from duonas.deploy.bundle import check_files, export_bundle, set_threshold
 from duonas.deploy.options import ExportOptions
 from duonas.routing.policy import Policy
 from duonas.runtime import Bundle
+from exported import STORED
 
 
 def contents(folder):
@@ -36,9 +37,10 @@ def quick(exporter, monkeypatch):
 
 def test_the_policy_names_the_files(exported):
     _, policy, folder = exported
-    assert sorted(contents(folder)) == ["big.onnx", "dynamic.onnx", "little.onnx", "policy.json"]
+    files = ["big.onnx", "dynamic.onnx", "golden.npz", "little.onnx"]
+    assert sorted(contents(folder)) == [*files, "policy.json"]
     written = Policy.load(folder / "policy.json")
-    assert written.onnx == {name: checksum(folder / name) for name in ("big.onnx", "dynamic.onnx", "little.onnx")}
+    assert written.onnx == {name: checksum(folder / name) for name in files}
     assert dataclasses.replace(written, onnx={}) == policy
 
 
@@ -49,7 +51,7 @@ def test_exporting_changes_nothing_and_replaces_what_was_there(exported, tmp_pat
     target.mkdir()
     (target / "stale.onnx").write_text("old")
     net.train()
-    assert export_bundle(net, policy, target, ExportOptions()) == target
+    assert export_bundle(net, policy, target, ExportOptions(), STORED) == target
     assert net.training
     net.eval()
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
@@ -104,7 +106,7 @@ def test_another_tau_is_turned_in_without_the_networks(exported, tmp_path):
     assert noted_tau(copy) == -np.inf
     written = Policy.load(copy / "policy.json")
     assert written == other.belonging_to({name: checksum(copy / name) for name in written.onnx})
-    assert len(written.onnx) == 3 and Bundle.load(copy).tau == -np.inf
+    assert len(written.onnx) == 4 and Bundle.load(copy).tau == -np.inf
     set_threshold(copy, policy)
     assert contents(copy) == contents(folder) and [path.name for path in tmp_path.iterdir()] == ["export"]
 

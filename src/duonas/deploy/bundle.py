@@ -1,4 +1,4 @@
-"""A bundle: the folder that is deployed, of three ONNX files and their policy."""
+"""A bundle: the folder that is deployed, of three ONNX files, their policy, and images for a self-test."""
 
 from __future__ import annotations
 
@@ -10,21 +10,27 @@ from functools import partial
 from pathlib import Path
 
 import onnx
+from torch import Tensor
 
 from duonas import __version__
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, write_atomic
 from duonas.deploy.export import export_parts
+from duonas.deploy.golden import golden
 from duonas.deploy.options import ExportOptions
 from duonas.deploy.stitch import dynamic, note_tau, whole
 from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
+from duonas.runtime.files import GOLDEN, POLICY
+from duonas.runtime.golden import Golden, load_golden
 
 FILES = ("dynamic.onnx", "little.onnx", "big.onnx")
 SINGLE = "single.onnx"  # the plain network beside the pair, where the search saw one
 
 
-def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptions) -> Path:
+def export_bundle(
+    pair: Pair, policy: Policy, folder: Path, options: ExportOptions, images: Tensor | None = None
+) -> Path:
     """Write ``dynamic.onnx``, ``little.onnx``, ``big.onnx`` and ``policy.json`` to ``folder``, atomically.
 
     Args:
@@ -32,6 +38,7 @@ def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptio
         policy: router and threshold; the checksums of the files are added to the written one.
         folder: the export folder; replaced if it exists.
         options: the ``[export]`` table.
+        images: (N, 3, H, W) uint8 for the self-test of a device, ``golden.npz``; there is none without images.
 
     Returns:
         ``folder``.
@@ -39,7 +46,8 @@ def export_bundle(pair: Pair, policy: Policy, folder: Path, options: ExportOptio
     Raises:
         DuonasError: pair and policy differ in their classes, or the folder cannot be written; it is then unchanged.
     """
-    return put_bundle(_models(pair, policy, options), policy, folder)
+    stored = None if images is None else golden(pair, policy.router, images)
+    return put_bundle(_models(pair, policy, options), policy, folder, stored)
 
 
 def set_threshold(folder: Path, policy: Policy) -> Path:
@@ -61,7 +69,7 @@ def set_threshold(folder: Path, policy: Policy) -> Path:
     except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
         raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
     note_tau(models["dynamic.onnx"], policy.tau)
-    return put_bundle(models, policy, folder)
+    return put_bundle(models, policy, folder, load_golden(folder, dict(Policy.load(folder / POLICY).onnx)))
 
 
 def check_files(folder: Path) -> None:
@@ -70,7 +78,7 @@ def check_files(folder: Path) -> None:
     Raises:
         DuonasError: a file is missing or another one.
     """
-    known = Policy.load(folder / "policy.json").onnx
+    known = Policy.load(folder / POLICY).onnx
     for path in (folder / name for name in FILES):
         if not path.is_file():
             raise DuonasError(f"{path} does not exist, but every export has one; export again.")
@@ -80,8 +88,10 @@ def check_files(folder: Path) -> None:
             )
 
 
-def put_bundle(models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Path) -> Path:
-    """Write models by file name and their policy to ``folder``, which is replaced if it exists.
+def put_bundle(
+    models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Path, stored: Golden | None = None
+) -> Path:
+    """Write models by file name, their policy and what a self-test needs to ``folder``, which is replaced if it exists.
 
     Raises:
         DuonasError: the folder cannot be written; it is then unchanged.
@@ -92,7 +102,9 @@ def put_bundle(models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Pa
             fresh = Path(temporary, "new")
             for name, model in models.items():
                 write_atomic(fresh / name, partial(_save, model))
-            policy.belonging_to({name: checksum(fresh / name) for name in models}).save(fresh / "policy.json")
+            if stored is not None:
+                write_atomic(fresh / GOLDEN, stored.save)
+            policy.belonging_to({path.name: checksum(path) for path in sorted(fresh.iterdir())}).save(fresh / POLICY)
             _put_in_place(fresh, folder, Path(temporary, "old"))
     except OSError as error:
         raise DuonasError(f"cannot write {folder}: {error.strerror or error}; nothing was changed there.") from error

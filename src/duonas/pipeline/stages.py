@@ -24,6 +24,7 @@ from duonas.data.distributed import leave
 from duonas.data.report import report_data
 from duonas.data.splits import Splits
 from duonas.deploy.bundle import export_bundle
+from duonas.deploy.golden import load_images, save_images
 from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
@@ -40,7 +41,7 @@ from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
 from duonas.routing.policy import Policy
-from duonas.routing.route import CalibrationSet, decide, needs_times
+from duonas.routing.route import CalibrationSet, decide, needs_times, scores
 from duonas.routing.route import fit as fit_policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import Unreachable
@@ -143,12 +144,16 @@ def unkept(policy: Policy) -> str:
 
 def fit_router(context: Context, chosen: Pair) -> tuple[Policy, CalibrationSet]:
     """Fit the router; return a policy without a chosen tau, and the images to choose it on."""
-    recipe, splits = context.recipe, context.splits
-    calib, router = splits.calib.to(context.device), chosen_router(recipe, context.run)
+    recipe, run, splits = context.recipe, context.run, context.splits
+    calib, router = splits.calib.to(context.device), chosen_router(recipe, run)
     batches = evaluation_batches(calib.pixels, recipe.search.batch_size)
     observed = observe(chosen.to(context.device), router, batches, calib.labels)
     policy, calibration = fit_policy(router, observed, chosen.facts, recipe.seed, splits.hashes)
     constraints = constraints_of(context, policy.router, len(calibration.score))
+    if run.writes and recipe.export.stored_images:
+        save_images(
+            run.stored_images, calib.pixels, scores(policy.router, observed.described), recipe.export.stored_images
+        )
     return policy, replace(calibration, constraints=constraints)
 
 
@@ -161,14 +166,16 @@ def time_pair(context: Context, chosen: Pair, policy: Policy, progress: Progress
 
 
 def save_policy(run: RunFolder, policy: Policy, calibration: CalibrationSet) -> list[Path]:
-    """Write the policy, and the scores that its tau was chosen on."""
-    return [calibration.save(run.calib), policy.save(run.policy)]
+    """Write the policy, and the scores that its tau was chosen on; images for the self-test are there already."""
+    kept = [run.stored_images] if run.stored_images.exists() else []
+    return [calibration.save(run.calib), policy.save(run.policy), *kept]
 
 
 def export(context: Context, progress: Progress) -> list[Path]:
     """Write the ONNX files and their policy."""
     run = context.run
-    export_bundle(Pair.load(run.pair), Policy.load(run.policy), run.export, context.recipe.export)
+    images = load_images(run.stored_images) if run.stored_images.exists() else None
+    export_bundle(Pair.load(run.pair), Policy.load(run.policy), run.export, context.recipe.export, images)
     progress(1, 1)
     return sorted(run.export.iterdir())
 

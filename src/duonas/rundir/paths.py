@@ -50,6 +50,8 @@ class RunPaths:
         """How the pair routes."""
         self.calib = self.pair / "calib.safetensors"
         """The router's scores on the calib split, and whether little and big are right there."""
+        self.stored_images = self.pair / "images.safetensors"
+        """Images of the calib split for the self-test of a device."""
         self.finetune = folder / "finetune"
         """Folder of the state of the pair's fine-tuning."""
         self.untuned_pair = self.finetune / "start"

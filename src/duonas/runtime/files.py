@@ -13,8 +13,10 @@ from .errors import BundleError
 
 MODEL = "dynamic.onnx"
 POLICY = "policy.json"
+GOLDEN = "golden.npz"
 MOST_POLICY = 64 * 2**20  # bytes: a table of thresholds, class names, and the weights of a router
 MOST_MODEL = 2**31 - 1  # bytes: no ONNX file without external data can be larger
+MOST_GOLDEN = 256 * 2**20  # bytes: some dozens of images, also before they are compressed
 
 
 def read(path: Path, most: int) -> bytes:
@@ -41,10 +43,23 @@ def check_model(folder: Path, checksums: dict[str, str]) -> Path:
     Raises:
         BundleError: the file cannot be read, or is not the one that the policy was exported with.
     """
-    path = folder / MODEL
-    with _opened(path, MOST_MODEL) as file:
+    return check_file(folder / MODEL, MOST_MODEL, checksums)
+
+
+def check_file(path: Path, most: int, checksums: dict[str, str]) -> Path:
+    """Return the path of a file of a bundle, after its size and its checksum are compared.
+
+    Args:
+        path: of the file.
+        most: bytes that such a file can have.
+        checksums: SHA-256 of each exported file by its name, from the policy.
+
+    Raises:
+        BundleError: the file cannot be read, or is not the one that the policy was exported with.
+    """
+    with _opened(path, most) as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
-    if checksum != checksums.get(MODEL):
+    if checksum != checksums.get(path.name):
         raise BundleError(f"{path} is not the file that {POLICY} was exported with: checksums differ, export again.")
     return path
 

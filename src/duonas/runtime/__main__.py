@@ -1,0 +1,95 @@
+"""``python -m duonas.runtime bench BUNDLE``: what a device can find out about a bundle by itself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .errors import BundleError
+from .units import WATTS, parse
+
+OUT = Path("bench.json")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message."""
+        raise BundleError(f"{message.rstrip('.')}: see `{self.prog} --help`.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    program = Parser(prog="python -m duonas.runtime", description="What a device can find out about a bundle.")
+    commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
+    about = "Test a bundle on its stored images, and run it under sustained load; Ctrl-C keeps what is measured."
+    bench = commands.add_parser("bench", help=about, description=about)
+    bench.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of dynamic.onnx and policy.json")
+    bench.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10)")
+    bench.add_argument("--fps", type=float, help="frames a second of a camera (default: as fast as possible)")
+    bench.add_argument("--threads", type=int, default=0, help="CPU threads; 0: ONNX Runtime's default (default: 0)")
+    bench.add_argument("--spinning", action="store_true", help="keep the cores busy while threads wait for work")
+    bench.add_argument("--window", type=float, metavar="S", help="seconds that are summed up (default: 1 to 30)")
+    bench.add_argument("--watts", metavar="W", help="power that the device draws, such as 5W, if it has no meter")
+    bench.add_argument("--out", type=Path, default=OUT, metavar="FILE", help=f"the result (default: {OUT})")
+    return program
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and return the exit code."""
+    try:
+        _bench(parser().parse_args(arguments))
+    except BundleError as error:
+        print(f"duonas: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # before the load
+        print("duonas: stopped; nothing was measured.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _bench(given: argparse.Namespace) -> None:
+    from .bench import Load, sustained  # these load ONNX Runtime, which --help does not need
+    from .meters import find_meter
+
+    load = Load(given.minutes, given.fps, given.threads, given.spinning, given.window)
+    meter, hint = find_meter(None if given.watts is None else _watts(given.watts))
+    if hint:
+        print(f"The energy meter is not used: {hint}")
+    found = sustained(given.bundle, load, given.out, meter)
+    print("", summary_line(found), f"result: {given.out}", sep="\n")
+
+
+def summary_line(found: dict[str, Any]) -> str:
+    """Sum a result up in words."""
+    total = found["summary"]
+    if not total:
+        return "Stopped before the first image."
+    said = [
+        f"{total['images']:,} images in {total['seconds']:.0f} s, {total['images_per_s']:.4g} a second; one takes "
+        f"{total['p50_ms']:.3g} ms (p50), {total['p95_ms']:.3g} (p95), {total['p99_ms']:.3g} (p99), and "
+        f"{total['mean_ms']:.3g} on average."
+    ]
+    if total["drift"] is not None:
+        change = total["drift"] - 1
+        said.append(f"From the first to the last quarter the median time changed by {change:+.1%}.")
+    if total["dropped"]:
+        said.append(f"{total['dropped']:,} frames came while another was classified, and were dropped.")
+    if total["energy_mj"] is not None:
+        said.append(f"An image takes {total['energy_mj']:.3g} mJ by {found['energy']['meter']}.")
+    return " ".join(said)
+
+
+def _watts(text: str) -> float:
+    try:
+        return parse(text, WATTS, "--watts")
+    except ValueError as error:
+        raise BundleError(str(error)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
