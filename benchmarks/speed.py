@@ -31,7 +31,8 @@ from duonas.layers.norm import recalibrate
 from duonas.recipe.schema import options_for
 from duonas.search.evaluate import Evaluator
 from duonas.search.goal import Goal
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 from duonas.search.recombine import recombine
 from duonas.search.scores import Judged
 from duonas.spaces.mobilenet import MobileNet

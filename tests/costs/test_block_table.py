@@ -23,7 +23,8 @@ from duonas.routing.threshold import sweep
 from duonas.search.evaluate import NO_READINGS, SubnetResult
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.search import search
 from duonas.spaces.mobilenet import MobileNet

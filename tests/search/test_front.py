@@ -9,13 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
-from duonas.search.front import Front, front, knee, most_accurate, nondominated
+from duonas.search.front import Front, knee, most_accurate, nondominated
+from duonas.search.front import front as selected
 from duonas.search.goal import Goal
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 from duonas.search.recombine import Points
+from duonas.search.single import Singles
+from duonas.spaces.mobilenet import MobileNet
 
 OBJECTIVES = ("accuracy", "expected_macs")
 
@@ -31,11 +36,22 @@ def points(count, noise=0.0):
     return Points(np.zeros(count, int), np.ones(count, int), np.zeros(count, int), tau, share, accuracy, figures)
 
 
-@pytest.fixture
-def table(pairs):
+def own_table(goal):
     """The two archs of a pair, under a goal."""
-    pair = pairs.sample(stream(0))
-    return lambda goal: PairTable(Prices(pairs), pairs.subnets(pair), goal)
+    options = MobileNet.Options(preset="cifar", axes={"depth": [1, 2], "kernel": [3, 5], "expansion": [1, 2]})
+    pairs = NestedPairs(MobileNet.space(options, 32, 4))
+    return PairTable(Prices(pairs), pairs.subnets(pairs.sample(stream(0))), goal)
+
+
+@pytest.fixture
+def table():
+    return own_table
+
+
+def front(points, table, scored_pairs, little=0, big=0):
+    """The front where the two archs by themselves answer so many of 100 images right."""
+    right = np.arange(100) < np.array([[little], [big]])
+    return selected(points, table, Singles(right, table), scored_pairs)
 
 
 def test_dominated_points_are_dropped_and_the_rest_rises(table):
@@ -75,8 +91,59 @@ def test_the_front_survives_its_file_as_strict_json(table, tmp_path):
     value = json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
     assert value["points"][0]["tau"] == "-inf" and value["points"][-1]["tau"] == "inf"
     assert set(value) == {
-        "objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs", "hypervolume", "reference"
+        "objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs", "hypervolume", "reference",
+        "single", "plain", "beaten",
     }  # fmt: skip
+
+
+@given(st.integers(0, 100), st.integers(0, 100), st.integers(1, 40), st.integers(0, 10**6))
+def test_no_pair_that_a_single_network_beats_is_on_the_front(little, big, count, seed):
+    """Unless one beats them all: then the one that loses least by routing is chosen, and the front says so."""
+    own, rng = own_table(Goal(OBJECTIVES, {})), stream(seed, "points")
+    cost = rng.choice([*own.costs, *rng.uniform(1e5, 1e7, 5)], count)
+    share = rng.choice([0.0, 0.3, 0.8, 1.0], count)
+    index = np.arange(count)
+    drawn = Points(index * 0, index * 0 + 1, index * 0, share, share, rng.integers(0, 101, count) / 100,
+                   {"expected_macs": cost})  # fmt: skip
+    found = front(drawn, own, 1, little, big)
+    networks = list(zip(own.costs, (little / 100, big / 100), strict=True))
+
+    def lost(accuracy, cost):
+        return max((right - accuracy for macs, right in networks if macs <= cost), default=-np.inf)
+
+    every = [lost(*each) for each in zip(drawn.accuracy, cost, strict=True)]
+    mine = [lost(point.accuracy, point.figures["expected_macs"]) for point in found.points]
+    assert found.beaten == (min(every) >= 0)
+    if not found.beaten:
+        assert max(mine) < 0 and found.warning == ""
+        assert max(point.accuracy for point in found.points) == drawn.accuracy[np.array(every) < 0].max()
+        return
+    routed = [loss for loss, kept in zip(every, share, strict=True) if 0 < kept < 1]
+    assert mine[found.chosen] == min(routed or every) and "a single network" in found.warning
+    assert found.plain.accuracy >= found.best.accuracy
+    assert found.plain.figures["macs"] <= found.best.figures["expected_macs"]
+
+
+def test_single_networks_rise_in_cost_and_accuracy(table):
+    own = table(Goal(OBJECTIVES, {}))
+    assert own.costs[0] < own.costs[1]
+    found = front(points(50), own, 1, 60, 70)
+    assert [each.accuracy for each in found.single] == [0.6, 0.7]
+    assert [each.figures["macs"] for each in found.single] == own.costs.tolist()
+    assert found.single[1].subnet == own.subnets[1] and set(found.single[1].values) == set(found.best.values["big"])
+    best = found.best.figures["expected_macs"]
+    affordable = [each for each in found.single if each.figures["macs"] <= best]
+    assert found.plain == (affordable[-1] if affordable else None)
+    assert [each.accuracy for each in front(points(50), own, 1, 70, 60).single] == [0.7]
+
+
+def test_a_network_that_misses_a_constraint_beats_none_but_its_own_pairs(table):
+    goal = Goal(OBJECTIVES, {"weight_bytes": 1.0, "little_macs": 1.0})
+    own = table(goal)
+    assert not own.alone.any() and table(Goal(OBJECTIVES, {"little_macs": 1.0})).alone.all()
+    found = front(points(50), own, 1, 100, 100)
+    assert found.single == () and found.plain is None and not found.beaten
+    assert max(point.figures["expected_macs"] for point in found.points) < own.costs.min()
 
 
 def test_archs_are_given_by_the_values_of_their_axes(table, pairs):

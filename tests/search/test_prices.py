@@ -13,7 +13,8 @@ from duonas.core.pair import PairArch
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic, pair_cost, peaks_while_waiting
 from duonas.search.goal import Goal
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.spaces.mobilenet import MobileNetSpace
 from duonas.spaces.nasbench201 import NasBench201

@@ -19,16 +19,18 @@ from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import keeps_little, steps, sweep
 from duonas.search.front import nondominated
 from duonas.search.goal import Goal
-from duonas.search.prices import PairTable, PriceRow, Prices
+from duonas.search.pair_table import PairTable, PriceRow
+from duonas.search.prices import Prices
 from duonas.search.recombine import Bigs, best_within, most_right, recombine
 from duonas.search.scores import Judged
+from duonas.search.single import Singles
 
 
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans(), st.booleans())
 @example(images=6, bigs=5, seed=5, ties=False, timed=False)  # a big that costs nothing on top, at exactly its price
 @settings(deadline=None, max_examples=100)
 def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
-    """With budgets of MACs, and with budgets of MACs and of latency at once."""
+    """With budgets of MACs, and with budgets of MACs and of latency at once; some pairs have a least little share."""
     rng = stream(seed, "best")
     score = rng.random(images).astype(np.float32)
     score = score.round(1) if ties else score
@@ -37,13 +39,13 @@ def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
     parts = {"macs": PairCost(rng.integers(10, 60, bigs), 0, 0, rng.integers(0, 500, bigs))}
     if timed:
         parts["latency_ms"] = PairCost(rng.uniform(0.01, 0.1, bigs), 0, 0, rng.uniform(0, 0.3, bigs))
-    prices = PriceRow(np.arange(bigs), parts, {})
+    prices = PriceRow(np.arange(bigs), parts, {}, stream(seed, "shares").choice([0, 0, 0.5, 0.95], bigs))
     levels = {
         quantity: np.append(rng.uniform(0, 1.2, 9) * charge.peak.max(), [charge.least.min(), charge.peak.max()])
         for quantity, charge in parts.items()
     }
     little_right, big_right = little.astype(np.int8), big.astype(np.int8)
-    correct, kept = best_within(steps(score), little_right, big_right, parts, levels)
+    correct, kept = best_within(steps(score), little_right, big_right, prices, levels)
     assert (most_right(steps(score), little_right, Bigs.of(big_right, [prices]), prices, levels) >= correct).all()
     for column in range(bigs):
         curve = sweep(score, little, big[column])
@@ -52,6 +54,7 @@ def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
             costs = [
                 each[quantity].expected(curve.little_share) <= budgets[row] for quantity, budgets in levels.items()
             ]
+            costs.append(curve.little_share >= prices.share[column] - 1e-9)
             open_to = np.flatnonzero(np.all(costs, axis=0))
             if len(open_to) == 0:
                 assert correct[row, column] == -1
@@ -103,7 +106,7 @@ class Setting:
 
     def recombined(self, goal):
         table = self.table(goal)
-        return recombine(self.correct, list(self.judged(table)), table)
+        return recombine(self.correct, list(self.judged(table)), table, Singles(self.correct, table))
 
     def routed(self):
         """Every allowed pair with every router that can route it, one by one: little, big, router's number, price."""
@@ -116,15 +119,33 @@ class Setting:
                     yield little, big, number, pair, prices.price(pair, prices.routers[number])
 
 
+def alone(setting, goal):
+    """The accuracies and costs of the networks that meet a goal's constraints by themselves."""
+    prices, found = setting.prices, []
+    for subnet, correct in zip(setting.subnets, setting.correct, strict=True):
+        cost = prices.subnet(subnet).figures
+        own = cost | {f"{kind}_{name}": cost[name] for kind in ("expected", "peak", "p95") for name in cost}
+        limits = {name: limit for name, limit in goal.constraints.items() if not name.startswith(("little", "big"))}
+        own["peak_memory_bytes"] = cost["peak_memory_bytes"]
+        if prices.compared in cost and all(own[name] <= limit for name, limit in limits.items()):
+            found.append((correct.mean(), cost[prices.compared]))
+    return np.array(found).reshape(-1, 2).T
+
+
 def everything(setting, goal):
-    """Every allowed pair with every router at every threshold: the minimised objectives, and how many pairs."""
+    """Every allowed pair with every router at every threshold.
+
+    The minimised objectives, whether a single network beats it, and how many pairs there are.
+    """
     figures, met, prices = [], set(), setting.prices
+    compared, beaten, (singles, costs) = prices.compared, [], alone(setting, goal)
     for little, big, number, pair, price in setting.routed():
         score = setting.score(prices.routers[number], little, prices.pairs.shared(pair))
         curve = sweep(score, setting.correct[little], setting.correct[big])
         values = prices.figures(pair) | {"accuracy": -curve.accuracy, "peak_memory_bytes": price.peak_memory_bytes}
         for quantity, cost in price.parts.items():
             values |= {f"peak_{quantity}": cost.peak, f"expected_{quantity}": cost.expected(curve.little_share)}
+            values[f"p95_{quantity}"] = np.array([percentile(cost, share, curve.count) for share in curve.little_share])
         within = np.ones(len(curve.tau), dtype=bool)
         for name, limit in goal.constraints.items():
             within &= values[name] <= limit
@@ -132,7 +153,20 @@ def everything(setting, goal):
             np.column_stack([np.broadcast_to(values[name], within.shape)[within] for name in goal.objectives])
         )
         met |= {(little, big)} if within.any() else set()
-    return np.concatenate(figures), len(met)
+        own = np.array([[setting.correct[n].mean(), prices.subnet(setting.subnets[n]).figures[compared]]
+                        for n in (little, big)]).T  # fmt: skip
+        spent = np.broadcast_to(values[f"expected_{compared}"], within.shape)[within]
+        for accuracy, cost in zip(curve.accuracy[within], spent, strict=True):
+            better = np.append(singles, own[0]) >= accuracy
+            beaten.append(bool((better & (np.append(costs, own[1]) <= cost * (1 + 1e-9))).any()))
+    return np.concatenate(figures), np.array(beaten), len(met)
+
+
+def percentile(cost, share, images):
+    """The cost that 95 of 100 images keep to, counted image by image."""
+    kept = round(share * images)
+    paid = sorted([cost.least] * kept + [cost.peak] * (images - kept))
+    return paid[-(-95 * images // 100) - 1]
 
 
 GOALS = [
@@ -143,6 +177,7 @@ GOALS = [
     Goal(("accuracy", "expected_macs", "params", "peak_memory_bytes"), {}),
     Goal(("accuracy",), {"peak_macs": 8e6}),
     Goal(("accuracy", "expected_macs", "weight_bytes"), {"weight_bytes": 4e5, "little_params": 9e4}),
+    Goal(("accuracy", "expected_macs"), {"p95_macs": 6e6}),
 ]
 
 
@@ -153,6 +188,7 @@ TIMED = [
     Goal(("accuracy", "expected_macs"), {"expected_latency_ms": 0.4, "expected_energy_mj": 7, "big_latency_ms": 0.4}),
     Goal(("accuracy",), {"expected_latency_ms": 0.3, "little_energy_mj": 6}),
     Goal(("accuracy", "peak_latency_ms", "peak_energy_mj", "peak_macs", "params"), {}),
+    Goal(("accuracy", "expected_latency_ms"), {"p95_latency_ms": 0.3, "weight_bytes": 4e5, "peak_energy_mj": 14}),
 ]
 
 
@@ -165,7 +201,7 @@ def test_no_pair_at_no_threshold_of_no_router_dominates_a_winner(goal, coupling,
     """With one router, and with one at each position; priced in MACs, and on a device."""
     for several in (routers[:1], routers):
         setting = Setting(pair_space(pairs.space, coupling), several, seed=seed, timed=goal in TIMED)
-        every, met = everything(setting, goal)
+        every, beaten, met = everything(setting, goal)
         if not met:
             assert goal in GOALS
             with pytest.raises(DuonasError, match="meets all constraints with any router"):
@@ -174,11 +210,17 @@ def test_no_pair_at_no_threshold_of_no_router_dominates_a_winner(goal, coupling,
         points, scored = setting.recombined(goal)
         mine = {"accuracy": -points.accuracy, **points.figures}
         chosen = np.column_stack([mine[name] for name in goal.objectives])
-        assert scored == met
+        spent, members = points.figures[f"expected_{setting.prices.compared}"], np.stack([points.little, points.big])
+        lead = Singles(setting.correct, setting.table(goal)).lead(points.accuracy, spent, members)
+        assert scored == met and (lead > 0).any() == (~beaten).any()
+        if (lead > 0).any():
+            assert chosen[lead > 0, 0].min() == every[~beaten, 0].min()
+        assert all((every == row).all(1).any() for row in chosen)
+        if f"expected_{setting.prices.compared}" not in goal.objectives:
+            continue  # some points are only there because no single network beats them
         front = every[nondominated(every)]
         for row in chosen:
             assert not ((every <= row).all(1) & (every < row).any(1)).any()
-            assert (every == row).all(1).any()
         best = chosen[nondominated(chosen)]
         assert best[:, 0].min() == front[:, 0].min()
         if len(goal.objectives) == 2 and goal.objectives[1].startswith("expected"):
@@ -190,7 +232,7 @@ def test_within_any_budget_the_best_of_the_front_is_the_best_of_all(goal, pairs,
     for several in (routers[:1], routers):
         setting = Setting(pairs, several, images=40)
         points, _ = setting.recombined(goal)
-        every, _ = everything(setting, goal)
+        every, _, _ = everything(setting, goal)
         for budget in np.geomspace(points.figures["expected_macs"].min(), points.figures["expected_macs"].max(), 20):
             mine = points.accuracy[points.figures["expected_macs"] <= budget].max()
             best = -every[every[:, 1] <= budget, 0].min()
@@ -232,7 +274,8 @@ def test_where_no_evaluated_pair_meets_the_constraints_the_worst_missed_comes_fi
     least = min(float(row.parts["macs"].peak.min()) for row in rows)
     table = PairTable(prices, subnets, Goal(("accuracy",), {"expected_macs": 1e12, "peak_macs": 10.0}))
     with pytest.raises(DuonasError) as refused:
-        recombine(np.ones((len(subnets), 5), bool), [], table)
+        right = np.ones((len(subnets), 5), bool)
+        recombine(right, [], table, Singles(right, table))
     assert str(refused.value) == (
         f"[search] none of the {number:,} evaluated pairs meets all constraints with any router: peak_macs at most 10 "
         f"is missed by {number:,} (the best value is {least:,.0f}), expected_macs at most 1,000,000,000,000 is missed "

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch
-from duonas.costs.analytic import pair_cost
+from duonas.costs.analytic import analytic, pair_cost
 from duonas.recipe.schema import options_for
 from duonas.routing.route import scores
 from duonas.routing.routers.confidence import Confidence
@@ -51,6 +51,47 @@ def test_the_front_is_no_worse_than_any_trial(result):
             point.accuracy >= trial["accuracy"] and point.figures["expected_macs"] <= trial["expected_macs"] * 1.05
             for point in result.front.points
         )
+
+
+@pytest.mark.parametrize("launch", [None, 0.0, 0.05])
+def test_no_evaluated_network_beats_a_pair_of_the_front(launch, pairs, evaluator, search, timed):
+    """In MACs, and in the time of devices on which routing takes time of its own."""
+    model = analytic if launch is None else timed(launch, keep=0.01, ask=0.01)
+    figure = "macs" if launch is None else "latency_ms"
+    objectives = ("accuracy", f"expected_{figure}", f"peak_{figure}")
+    found = search(pairs, evaluator, replace(OPTIONS, objectives=objectives), ROUTERS, 0, model=model)
+    front, archs = found.front, [(row["accuracy"], row[figure]) for row in found.archs]
+
+    def beaten(accuracy, cost):
+        return any(right >= accuracy and spent <= cost for right, spent in archs)
+
+    assert not front.beaten and front.points
+    for point in front.points:
+        assert 0 < point.little_share < 1
+        assert not beaten(point.accuracy, point.figures[f"expected_{figure}"])
+    assert {(each.accuracy, each.figures[figure]) for each in front.single} == {
+        (right, spent) for right, spent in archs if not any(
+            (a >= right and c < spent) or (a > right and c <= spent) for a, c in archs)
+    }  # fmt: skip
+    best = front.best
+    affordable = [right for right, spent in archs if spent <= best.figures[f"expected_{figure}"]]
+    assert front.plain.accuracy == max(affordable) < best.accuracy
+
+
+def test_where_routing_takes_longer_than_it_saves_the_search_says_so(pairs, evaluator, search, timed):
+    """And goes on with the pair that loses least."""
+
+    def logits(subnet):  # what a smaller network gets right a larger one does, too
+        reach = np.log(analytic(pairs.blocks(subnet)).macs) / 16
+        return (np.eye(4)[evaluator.labels] * (reach - evaluator.hard)[:, None]).astype(np.float32)
+
+    evaluator.logits = logits
+    options = replace(OPTIONS, objectives=("accuracy", "expected_latency_ms"))
+    assert not search(pairs, evaluator, options, ROUTERS, 0, model=timed(0.0)).front.beaten
+    found = search(pairs, evaluator, options, ROUTERS, 0, model=timed(0.0, keep=9.0))
+    assert found.front.beaten and found.pair == found.front.best.pair
+    assert found.front.plain.accuracy >= found.front.best.accuracy
+    assert "a single network beats each of the" in found.front.warning
 
 
 @pytest.mark.parametrize("strategy", ["random", "nsga2"])

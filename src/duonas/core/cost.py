@@ -112,6 +112,16 @@ class PairCost:
         """The mean cost of an image at a little share in [0, 1], a number or an array."""
         return self.least + (1 - little_share) * self.extra
 
+    def percentile(self, rank: float, little_share: Any) -> Any:
+        """The cost that a fraction ``rank`` of the images keeps to, in (0, 1], at a little share, a number or an array.
+
+        An image takes one of two paths, so that is the cheaper path if as many images take it, else the dearer one.
+        """
+        cheap = np.where(np.asarray(self.extra) >= 0, little_share, 1 - np.asarray(little_share))
+        # A share of k of N images may be an ulp below the rank that it equals.
+        least = np.where(cheap >= rank - 1e-9, np.minimum(self.least, self.least + self.extra), self.peak)
+        return least if least.ndim else least.item()
+
     def ada_edanas(self, little_share: float) -> Any:
         """ADA MACs as EDANAS counts them: for an image that goes to big, little and the router are not counted."""
         return little_share * self.least + (1 - little_share) * (self.stem + self.big)

@@ -65,6 +65,11 @@ class Subnet:
         """The subnet as JSON; different subnets give different values."""
         return {"arch": self.arch.to_json(), "role": self.role, "split": self.split}
 
+    @classmethod
+    def from_json(cls, value: Any) -> Subnet:
+        """Read a subnet that ``to_json`` wrote."""
+        return cls(Arch.from_json(value["arch"]), value["role"], int(value["split"]))
+
 
 class PairSpace(ABC):
     """The pairs that a search space and a coupling allow (paper D, section 3.2).

@@ -87,6 +87,7 @@ def search(context: Context, progress: Progress) -> list[Path]:
             f"{error} The supernet is trained and kept: search it again with other keys of [search], by `duonas run "
             f"{run.recipe_file} --set search.KEY=VALUE --supernet {run.folder} --out OTHER`."
         ) from error
+    context.warn(result.front.warning)
     result.save(run.folder)
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
     return [run.trials, run.archs, run.front]

@@ -17,8 +17,8 @@ from duonas.search.curves import Curves
 from duonas.search.evaluate import Reading
 from duonas.search.goal import Goal
 from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, metrics
-from duonas.search.metrics.member import Member
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 from duonas.search.scores import Evaluates, Scores
 
 Row = dict[str, Any]
@@ -47,7 +47,7 @@ class Bench:
         self._shown = {
             metric.called: metric
             for metric in shown
-            if (not isinstance(metric, Member) or metric.called in goal.metrics)
+            if (metric.listed or metric.called in goal.metrics)
             and metric.called != ACCURACY
             and metric.quantity in (None, *prices.quantities)
         }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from duonas.core.cost import QUANTITIES
 from duonas.search.goal import Goal
-from duonas.search.prices import PriceRow
+from duonas.search.pair_table import PriceRow
 
 LEVELS = {0: 1, 1: 256, 2: 16, 3: 7}  # budgets per expected figure, by the number of these that are objectives
 SPAN = 1e-6  # smallest useful budget, as a fraction of the largest
@@ -25,11 +25,14 @@ class Boxes:
         goal: has the objectives.
         rows: prices of all pairs with all routers.
         images: N, the number of images.
+        compared: the quantity by which pairs are compared with single networks.
+        below: further budgets (K,) of this quantity, whose best points may be dominated in the objectives; see
+            ``Singles.budgets``.
 
     ``levels`` has G budgets, (G,) for each quantity with budgets.
     """
 
-    def __init__(self, goal: Goal, rows: Sequence[PriceRow], images: int) -> None:
+    def __init__(self, goal: Goal, rows: Sequence[PriceRow], images: int, compared: str, below: np.ndarray) -> None:
         self._images, self._names = images, sorted(rows[0].figures)
         expected = [quantity for quantity in QUANTITIES if f"expected_{quantity}" in goal.objectives]
         columns = [np.concatenate([row.figures[name] for row in rows]) for name in self._names]
@@ -38,8 +41,8 @@ class Boxes:
         self._edges = [_edges(column, bins) for column in columns]
         self._by_size = bool(columns) and not expected
         peaks = {quantity: max(float(row.parts[quantity].peak.max()) for row in rows) for quantity in rows[0].parts}
-        self._dearest = {quantity: peaks[quantity] for quantity in expected or ["macs"]}
-        self.levels = _levels(goal, rows, peaks, LEVELS[len(expected)])
+        self._dearest = {quantity: peaks[quantity] for quantity in expected or [compared]}
+        self.levels = _levels(goal, rows, peaks, {compared: below})
         self._shape = tuple(map(len, self._edges))
         cells = int(np.prod(self._shape, initial=1))
         count = len(next(iter(self.levels.values())))
@@ -126,14 +129,26 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
     return np.unique(np.quantile(different, np.linspace(0, 1, bins), method="higher"))
 
 
-def _levels(goal: Goal, rows: Sequence[PriceRow], peaks: dict[str, float], count: int) -> dict[str, np.ndarray]:
-    """All combinations of ``count`` budgets of each expected figure that is an objective, within the constraints."""
+def _levels(
+    goal: Goal, rows: Sequence[PriceRow], peaks: Mapping[str, float], more: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """All combinations of budgets of each expected figure that is an objective, within the constraints.
+
+    Args:
+        goal: has the objectives and constraints.
+        rows: prices of all pairs.
+        peaks: the largest peak of any pair, by quantity.
+        more: further budgets by quantity.
+    """
+    count = LEVELS[sum(f"expected_{quantity}" in goal.objectives for quantity in peaks)]
     axes = {}
     for quantity, dearest in peaks.items():
         name = f"expected_{quantity}"
-        if name in goal.objectives or name in goal.constraints or quantity == "macs":
-            least = min(float(row.parts[quantity].least.min()) for row in rows)
-            axes[quantity] = _spaced(least, min(goal.limit(name), dearest), count if name in goal.objectives else 1)
+        if name in goal.objectives or name in goal.constraints or quantity in more:
+            least, most = min(float(row.parts[quantity].least.min()) for row in rows), min(goal.limit(name), dearest)
+            spaced = _spaced(least, most, count if name in goal.objectives else 1)
+            further = more.get(quantity, np.empty(0))
+            axes[quantity] = np.unique([*spaced, *further[(further >= least) & (further < most)]])
     grid = np.meshgrid(*axes.values(), indexing="ij")
     return {quantity: budgets.ravel() for quantity, budgets in zip(axes, grid, strict=True)}
 

@@ -10,15 +10,19 @@ from typing import Any
 import numpy as np
 from pymoo.indicators.hv import HV
 
+from duonas.core.cost import written
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.core.pair import PairArch, Subnet
 from duonas.routing.router import Position
+from duonas.runtime.units import percentage
 from duonas.search.boxes import SPAN
-from duonas.search.goal import EXPECTED, Goal
+from duonas.search.goal import Goal
 from duonas.search.metric import ACCURACY, PairMetric
-from duonas.search.prices import PairTable, Prices, RouterPrice, combined
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import COMPARED, Prices, RouterPrice, combined
 from duonas.search.recombine import Points
+from duonas.search.single import SingleNetwork, Singles
 
 MOST = 400  # points of a front
 
@@ -72,7 +76,7 @@ class Front:
     Args:
         objectives: the names of its metrics.
         constraints: which every point meets.
-        points: by rising expected MACs.
+        points: by rising expected cost, in the quantity by which the search compares (time, if a device table has it).
         chosen: index of the chosen point: the most accurate if there are constraints, else the knee.
         evaluated_archs: the number of evaluated archs.
         scored_pairs: the number of pairs that were scored, each at all thresholds.
@@ -81,6 +85,10 @@ class Front:
         reference: the reference point by objective: accuracy 0, and the cost of two largest archs that share nothing;
             the worst value on the front for metrics that are not costs.
         device: the source of latencies and energies, see ``CostModel.origin``.
+        single: the evaluated networks that no other one beats in accuracy and cost, each alone, by rising cost.
+        plain: the most accurate one of them that costs no more than the chosen point; ``None`` if there is none.
+        beaten: whether a single network beats every pair: at least as accurate at no more expected cost. Else the
+            points are pairs that none beats.
     """
 
     objectives: tuple[str, ...]
@@ -92,17 +100,38 @@ class Front:
     hypervolume: float
     reference: Mapping[str, float]
     device: Mapping[str, Any] | None = None
+    single: tuple[SingleNetwork, ...] = ()
+    plain: SingleNetwork | None = None
+    beaten: bool = False
 
     @property
     def best(self) -> FrontPoint:
         """The chosen point."""
         return self.points[self.chosen]
 
+    @property
+    def warning(self) -> str:
+        """Says that no pair is worth routing on the val split; empty if one is."""
+        if not self.beaten:
+            return ""
+        quantity = next(each for each in COMPARED if f"expected_{each}" in self.best.figures)
+        cost = written(quantity, self.best.figures[f"expected_{quantity}"])
+        said = (
+            f"a single network beats each of the {self.scored_pairs:,} pairs on the val split: the chosen pair reaches "
+            f"{percentage(self.best.accuracy)} at an expected {cost}"
+        )
+        if self.plain is None:
+            return f"{said}, and one of its own networks as much at no more."
+        plain = written(quantity, self.plain.figures[quantity])
+        return f"{said}, a single network {percentage(self.plain.accuracy)} at {plain}."
+
     def to_json(self) -> dict[str, Any]:
         """The front as JSON, to be read by ``from_json``; unknown values are left out."""
         value = vars(self) | {
             "objectives": list(self.objectives), "constraints": dict(self.constraints),
             "points": [point.to_json() for point in self.points],
+            "single": [network.to_json() for network in self.single],
+            "plain": self.plain and self.plain.to_json(),
         }  # fmt: skip
         return {name: each for name, each in value.items() if each is not None}
 
@@ -115,7 +144,10 @@ class Front:
         """
         try:
             points = tuple(map(FrontPoint.from_json, value["points"]))
-            front = cls(**value | {"objectives": tuple(value["objectives"]), "points": points})
+            single = tuple(map(SingleNetwork.from_json, value.get("single", ())))
+            plain = SingleNetwork.from_json(value["plain"]) if "plain" in value else None
+            known = {"objectives": tuple(value["objectives"]), "points": points, "single": single, "plain": plain}
+            front = cls(**value | known)
             points[front.chosen]  # fails if there is no such point
             return front
         except (TypeError, LookupError, ValueError, AttributeError, OverflowError) as error:
@@ -131,15 +163,23 @@ class Front:
         return cls.from_json(read_json(path))
 
 
-def front(points: Points, table: PairTable, scored_pairs: int) -> Front:
-    """Select the nondominated points, choose one, and thin the front to at most 400 points."""
-    goal = table.goal
+def front(points: Points, table: PairTable, singles: Singles, scored_pairs: int) -> Front:
+    """Select the nondominated points that no single network beats, choose one, and thin the front to at most 400.
+
+    If single networks beat all points, all of them count, and the one that loses least by routing is chosen.
+    """
+    goal, costs = table.goal, points.figures[f"expected_{table.prices.compared}"]
     columns = [goal.minimised(name, points.figures[name]) for name in goal.costs]
     figures = np.column_stack([-points.accuracy, *columns]).astype(float)
-    kept = nondominated(figures)
-    kept = kept[np.lexsort([-points.accuracy[kept], points.figures[EXPECTED][kept]])]
-    choice = (most_accurate if goal.constraints else knee)(figures[kept])
-    thin = np.unique(np.append(np.linspace(0, len(kept) - 1, min(MOST - 1, len(kept))).round().astype(int), choice))
+    lead = singles.lead(points.accuracy, costs, np.stack([points.little, points.big]))
+    beaten = not (lead > 0).any()
+    best = np.array([least_bad(lead, points.little_share, costs)] if beaten else [], dtype=int)
+    some = np.flatnonzero(beaten | (lead > 0))
+    kept = np.union1d(some[nondominated(figures[some])], best)
+    kept = kept[np.lexsort([-points.accuracy[kept], costs[kept]])]
+    choose = most_accurate if goal.constraints else knee
+    choice = int(np.flatnonzero(kept == best)[0]) if beaten else choose(figures[kept])
+    thin = np.unique(np.append(_evenly(len(kept)), choice))
     volume, reference = hypervolume(figures[kept[thin]], goal, table.prices)
     return Front(
         objectives=goal.objectives,
@@ -151,7 +191,27 @@ def front(points: Points, table: PairTable, scored_pairs: int) -> Front:
         hypervolume=volume,
         reference=reference,
         device=table.prices.model.origin(),
+        single=tuple(singles.network(number) for number in singles.front[_evenly(len(singles.front))].tolist()),
+        plain=singles.plain(float(costs[kept[choice]])),
+        beaten=beaten,
     )
+
+
+def least_bad(lead: np.ndarray, little_share: np.ndarray, costs: np.ndarray) -> int:
+    """The index of the point that loses least against single networks, of those that route if there are any.
+
+    Args:
+        lead: (P,) see ``Singles.lead``; of equals the cheapest counts.
+        little_share: (P,) of the points; at 0 and at 1 nothing is routed.
+        costs: (P,) expected costs.
+    """
+    routes = (little_share > 0) & (little_share < 1)
+    return int(np.lexsort([costs, -lead, ~routes])[0])
+
+
+def _evenly(count: int) -> np.ndarray:
+    """At most ``MOST`` - 1 of the indices below ``count``, evenly spaced."""
+    return np.linspace(0, count - 1, min(MOST - 1, count)).round().astype(int)
 
 
 def nondominated(points: np.ndarray) -> np.ndarray:

@@ -76,7 +76,9 @@ class Metric(Part, ABC):
     dear: ClassVar[bool] = False
     varies: ClassVar[bool] = False
     bounded: ClassVar[bool] = True  # whether it may be a constraint
+    aim: ClassVar[bool] = True  # whether it may be an objective
     routed: ClassVar[bool] = True  # whether it depends on the router of a trial
+    listed: ClassVar[bool] = True  # whether every search shows it, or only one whose goal has it
 
     def __init__(self, name: str) -> None:
         self.called = name
@@ -130,8 +132,23 @@ class PairMetric(Metric):
 
         Args:
             pair: its costs.
-            little_share: fraction of the images that little answers, for a metric that ``varies``.
+            little_share: fraction of the images that little answers, for a metric that ``varies``; a number or an
+                array. The figure must not get worse as the share rises.
         """
+
+    def least_share(self, pair: PairPrice, limit: float) -> Any:
+        """The least little share in [0, 1] at which a figure that ``varies`` is within a limit, found by bisection.
+
+        It is infinite if there is none; a number for one pair, an array (B,) for B pairs.
+        """
+        low = np.zeros(np.shape(self.value(pair, 1.0)))
+        high = np.where(self.within(np.asarray(self.value(pair, low + 1)), limit), 1.0, np.inf)
+        high = np.where(self.within(np.asarray(self.value(pair, low)), limit), 0.0, high)
+        for _ in range(40):
+            middle = (low + np.minimum(high, 1)) / 2
+            within = self.within(np.asarray(self.value(pair, middle)), limit)
+            low, high = np.where(within, low, middle), np.where(within & (high > 0), middle, high)
+        return high
 
 
 def finite(metric: Metric, value: Any) -> float:
@@ -158,12 +175,18 @@ def metrics() -> Mapping[str, Metric]:
     return {name: each(name) for each in classes for name in each.family or (each.name,)}
 
 
+@cache
+def common() -> tuple[Metric, ...]:
+    """The shipped metrics that are computed for every pair; percentiles are where the goal has them."""
+    return tuple(each for each in metrics().values() if each.listed or not each.varies)
+
+
 def find_metric(name: str, kind: str = "metric") -> Metric:
     """A shipped metric by its name, or the user's own as ``file.py:CLASS``.
 
     Args:
         name: such as ``expected_macs``.
-        kind: its use, ``objective`` or ``constraint``, for messages.
+        kind: its use, ``objective`` or ``constraint``.
 
     Raises:
         DuonasError: there is no such metric for this use.
@@ -171,7 +194,8 @@ def find_metric(name: str, kind: str = "metric") -> Metric:
     if is_plugin(name):
         metric: Metric = find("metric", name)(name)
         return metric
-    known = {each: metric for each, metric in metrics().items() if kind != "constraint" or metric.bounded}
+    use = {"constraint": "bounded", "objective": "aim"}.get(kind)
+    known = {each: metric for each, metric in metrics().items() if use is None or getattr(metric, use)}
     if name not in known:
         raise DuonasError(f"[search] has no {kind} {name!r}: {nearest(name, known)}, or your own as file.py:CLASS.")
     return known[name]

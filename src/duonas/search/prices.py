@@ -1,8 +1,8 @@
-"""Prices of archs, of pairs, and of all pairs of many archs, by one cost model."""
+"""Prices of archs and of pairs, by one cost model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 from duonas.core.block import BlockSpec
 from duonas.core.cost import QUANTITIES, STORED, Cost, PairCost, RouterCost
 from duonas.core.errors import DuonasError
-from duonas.core.pair import PairArch, PairSpace, Subnet, count_shared
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel
 from duonas.costs.analytic import analytic, peaks_while_waiting
 from duonas.routing.router import Router
 from duonas.routing.routers.confidence import Confidence
 from duonas.search.goal import Goal
-from duonas.search.metric import ArchFacts, ArchMetric, PairMetric, PairPrice, figures, metrics
+from duonas.search.metric import ArchFacts, ArchMetric, PairPrice, common, figures
+
+COMPARED = ("latency_ms", "energy_mj", "macs")  # what decides which of two networks costs more, the first that is known
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,18 @@ class Prices:
             goal: has further metrics to include.
         """
         price = self._routed(pair, self._least_routing)
-        wanted = [*metrics().values(), *(goal.metrics.values() if goal else ())]
+        wanted = dict.fromkeys([*common(), *(goal.metrics.values() if goal else ())])
         found = figures(wanted, price)
         for metric in wanted:
             if isinstance(metric, ArchMetric) and not metric.dear:
                 members = (self.arch_value(metric, subnet) for subnet in self.pairs.subnets(pair))
                 found[metric.called] = float(metric.worse(*members))
         return found
+
+    @property
+    def compared(self) -> str:
+        """The quantity by which networks and pairs are compared: time if the model knows it, else energy, else MACs."""
+        return next(name for name in COMPARED if name in self.quantities)
 
     @property
     def before(self) -> bool:
@@ -253,201 +260,3 @@ def combined(
     peak = little.total("peak_memory_bytes") if router.before else little.waiting[shared]
     ordered = {name: parts[name] for name in QUANTITIES if name in parts}
     return PairPrice(ordered, little.figures, big, stored, np.maximum(peak, big["peak_memory_bytes"]))
-
-
-@dataclass(frozen=True)
-class PriceRow:
-    """The prices of one little with B bigs and one router; arrays of shape (B,).
-
-    Args:
-        bigs: the subnet numbers of the bigs.
-        parts: costs by part, by quantity.
-        figures: the objectives that do not vary with the threshold, by name, to be minimised.
-    """
-
-    bigs: np.ndarray
-    parts: Mapping[str, PairCost]
-    figures: Mapping[str, np.ndarray]
-
-    def take(self, index: np.ndarray) -> PriceRow:
-        """Select bigs by index."""
-        parts = {quantity: part.take(index) for quantity, part in self.parts.items()}
-        return PriceRow(self.bigs[index], parts, {name: figure[index] for name, figure in self.figures.items()})
-
-
-class PairTable:
-    """The allowed pairs of A subnets and their prices, without a loop over pairs.
-
-    Args:
-        prices: of single subnets.
-        subnets: distinct subnets.
-        goal: objectives and constraints.
-        known: (A,) values of ``dear`` metrics of archs, by name.
-    """
-
-    def __init__(
-        self, prices: Prices, subnets: Sequence[Subnet], goal: Goal, known: Mapping[str, np.ndarray] | None = None
-    ) -> None:
-        self.prices, self.subnets, self.goal = prices, list(subnets), goal
-        self._pairs = prices.pairs
-        self._prices = [prices.of(subnet) for subnet in self.subnets]
-        roles = self._pairs.roles
-        self._little = np.array([subnet.role == roles[-1] for subnet in self.subnets], dtype=bool)
-        self._big = np.array([subnet.role == "big" for subnet in self.subnets], dtype=bool)
-        axes = len(self._pairs.space.axes)
-        self._choices = np.array([self._pairs.space.indices(one.arch) for one in self.subnets]).reshape(-1, axes)
-        self._stems = {split: _Stems([price.blocks for price in self._prices], split) for split in self._pairs.splits}
-        names = self._prices[0].figures if self._prices else ()
-        self._totals = {name: np.array([price.figures[name] for price in self._prices]) for name in names}
-        self._leading = _stacked([price.leading for price in self._prices])
-        self._archs = dict(known or {}) | {
-            name: np.array([prices.arch_value(metric, subnet) for subnet in self.subnets])
-            for name, metric in goal.metrics.items()
-            if isinstance(metric, ArchMetric) and not metric.dear
-        }
-
-    @property
-    def macs(self) -> np.ndarray:
-        """The MACs of the subnets, (A,)."""
-        return self._totals["macs"]
-
-    def rows(self, little: int) -> Iterator[tuple[int, int | None, PriceRow]]:
-        """The rows of subnet number ``little``: one for each router, and at the stem for each number of shared blocks.
-
-        Each row comes with the router's number and, at the stem, the number of shared blocks.
-        """
-        bigs, shared = self._partners(little)
-        for number, router in enumerate(self.prices.routers):
-            if router.position == "stem":
-                for count in np.unique(shared[shared > 0]).tolist():
-                    of_these = shared == count
-                    yield number, count, self._row(little, bigs[of_these], shared[of_these], router, router.macs)
-            else:
-                yield number, None, self._row(little, bigs, shared, router, router.macs)
-
-    def row(self, little: int, number: int, count: int | None, macs: int) -> PriceRow:
-        """The pairs of subnet number ``little`` that may meet the constraints, and their prices.
-
-        Args:
-            little: number of the subnet.
-            number: of the router.
-            count: select bigs that share this number of blocks with little; ``None`` for all.
-            macs: the MACs of the router's score.
-        """
-        bigs, shared = self._partners(little)
-        if count is not None:
-            bigs, shared = bigs[shared == count], shared[shared == count]
-        return self._row(little, bigs, shared, self.prices.routers[number], macs)
-
-    def pair(self, little: int, big: int) -> PairArch:
-        """The pair of subnets number ``little`` and ``big``."""
-        return PairArch(self.subnets[little].arch, self.subnets[big].arch, self.subnets[little].split)
-
-    def figures(self, little: int, big: int, router: Router, macs: int, share: float) -> dict[str, float]:
-        """The known figures of one pair at a little share, by metric."""
-        price = self.prices.price(self.pair(little, big), router, macs)
-        found = figures([*metrics().values(), *self.goal.metrics.values()], price, share)
-        for name, values in self._archs.items():
-            metric = self.goal.metrics[name]
-            assert isinstance(metric, ArchMetric)
-            found[name] = float(metric.worse(values[little], values[big]))
-        return found
-
-    def missed(self) -> tuple[int, dict[str, tuple[int, float]]]:
-        """The number of pairs, and for each constraint how many of them miss it and the best value of any.
-
-        A pair counts once with each router.
-        """
-        pairs, values = 0, {name: [np.empty(0)] for name in self.goal.constraints}
-        for little in range(len(self.subnets)):
-            bigs, shared = self._partners(little)
-            for router in self.prices.routers:
-                price = self._price(little, bigs, shared, router, router.macs)
-                pairs += len(bigs)
-                for name in values:
-                    values[name].append(self._value(self.goal.metrics[name], little, bigs, price))
-        found = {}
-        for name, limit in self.goal.constraints.items():
-            metric, known = self.goal.metrics[name], np.concatenate(values[name])
-            best = metric.minimised * np.nanmin(metric.minimised * known) if np.isfinite(known).any() else np.nan
-            found[name] = int((~metric.within(known, limit)).sum()), float(best)
-        return pairs, found
-
-    def _price(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PairPrice:
-        totals = {name: values[bigs] for name, values in self._totals.items()}
-        stems = {name: sums[bigs, shared] for name, sums in self._leading.items()}
-        return combined(
-            self._prices[little], totals, stems, shared, self.prices.routing(router, macs), self._pairs.within
-        )
-
-    def _row(self, little: int, bigs: np.ndarray, shared: np.ndarray, router: Router, macs: int) -> PriceRow:
-        price = self._price(little, bigs, shared, router, macs)
-        feasible = np.ones(len(bigs), dtype=bool)
-        for part in price.parts.values():
-            # Before little, a more expensive little saves nothing; unknown figures are NaN.
-            feasible &= (part.least >= 0) & (part.extra >= 0)
-        values = {}
-        for name, metric in self.goal.metrics.items():
-            values[name] = self._value(metric, little, bigs, price)
-            if name in self.goal.constraints:
-                feasible &= metric.within(values[name], self.goal.constraints[name])
-        wanted = [name for name in self.goal.costs if not self.goal.metrics[name].varies]
-        objectives = {name: self.goal.minimised(name, values[name]) for name in wanted}
-        return PriceRow(bigs, price.parts, objectives).take(np.flatnonzero(feasible))
-
-    def _value(self, metric: Any, little: int, bigs: np.ndarray, price: PairPrice) -> np.ndarray:
-        if isinstance(metric, ArchMetric):
-            values = self._archs[metric.called]
-            return np.asarray(metric.worse(values[little], values[bigs]))
-        assert isinstance(metric, PairMetric)
-        return np.broadcast_to(np.asarray(metric.value(price)), bigs.shape)
-
-    def _partners(self, little: int) -> tuple[np.ndarray, np.ndarray]:
-        """The bigs of a little, and the number of blocks that it shares with each, both (B,)."""
-        split = self.subnets[little].split
-        if not self._little[little]:
-            return np.empty(0, dtype=int), np.empty(0, dtype=int)
-        allowed = self._big & self._pairs.matches(self._choices[little], self._choices, split)
-        bigs = np.flatnonzero(allowed)
-        return bigs, self._stems[split].shared(little, bigs)
-
-
-def _stacked(leading: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The costs of the first n blocks of each subnet, (A, largest number of blocks + 1) by name, padded with zeros."""
-    stacks: dict[str, np.ndarray] = {}
-    for name in leading[0] if leading else ():
-        rows = [sums[name] for sums in leading]
-        stacks[name] = np.zeros((len(rows), max(map(len, rows))), dtype=np.result_type(*rows))
-        for stack, row in zip(stacks[name], rows, strict=True):
-            stack[: len(row)] = row
-    return stacks
-
-
-class _Stems:
-    """The number of leading blocks, in the stages up to a split, that any two of A subnets share.
-
-    Subnets have few distinct leading blocks, so any two of these are compared once.
-
-    Args:
-        blocks: of the subnets.
-        split: the last stage that may be shared.
-    """
-
-    def __init__(self, blocks: Iterable[tuple[BlockSpec, ...]], split: int) -> None:
-        self._split = split
-        numbers: dict[tuple[BlockSpec, ...], int] = {}
-        early = (tuple(block for block in row if block.stage <= split) for row in blocks)
-        self._number = np.array([numbers.setdefault(stem, len(numbers)) for stem in early], dtype=int)
-        self._stems = list(numbers)
-        self._known: dict[tuple[int, int], int] = {}
-
-    def shared(self, little: int, bigs: np.ndarray) -> np.ndarray:
-        """The number of blocks that subnet number ``little`` shares with those numbered ``bigs``, (B,)."""
-        different, which = np.unique(self._number[bigs], return_inverse=True)
-        counts = [self._count(int(self._number[little]), int(other)) for other in different]
-        return np.array(counts, dtype=int)[which]
-
-    def _count(self, a: int, b: int) -> int:
-        if (a, b) not in self._known:
-            self._known[a, b] = count_shared(self._stems[a], self._stems[b], self._split)
-        return self._known[a, b]

@@ -14,7 +14,8 @@ from duonas.core.plugin import is_plugin
 from duonas.core.rng import stream
 from duonas.search.goal import EXPECTED, Goal, relaxing
 from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, PairPrice, finite
-from duonas.search.prices import PairTable, PriceRow, Prices
+from duonas.search.pair_table import PairTable, PriceRow
+from duonas.search.prices import Prices
 
 DRAWS = 50  # uniform draws before a random walk takes over
 WALK = 30  # steps of the random walk

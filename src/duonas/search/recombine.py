@@ -14,8 +14,9 @@ from duonas.core.text import plural
 from duonas.routing.threshold import Steps, steps
 from duonas.search.boxes import Boxes
 from duonas.search.goal import relaxing
-from duonas.search.prices import PairTable, PriceRow
+from duonas.search.pair_table import PairTable, PriceRow
 from duonas.search.scores import Judged
+from duonas.search.single import Singles
 
 CHUNK = 256  # bigs at a time, so that their running sums fit into the CPU's cache
 
@@ -44,7 +45,7 @@ class Points:
 
 
 def recombine(
-    right: np.ndarray, judged: Sequence[Judged], table: PairTable, progress: Progress = silent
+    right: np.ndarray, judged: Sequence[Judged], table: PairTable, singles: Singles, progress: Progress = silent
 ) -> tuple[Points, int]:
     """Find the best routed pairs over all pairs, thresholds and routers; return them and the number of scored pairs.
 
@@ -55,6 +56,8 @@ def recombine(
         right: (A, N) bool, whether each subnet classifies each val image correctly.
         judged: the scores of every little by every router.
         table: the prices of all pairs.
+        singles: the subnets as plain networks, which beat many pairs; some that they do not beat are among the points
+            if there are any.
         progress: called with the number of scored pairs.
 
     Raises:
@@ -63,8 +66,9 @@ def recombine(
     if not judged:
         raise DuonasError(_unmet(table))
     correct = right.astype(np.int8)
-    bigs = Bigs.of(correct, [each.row for each in judged])
-    boxes = Boxes(table.goal, [each.row for each in judged], correct.shape[1])
+    rows = [each.row for each in judged]
+    boxes = Boxes(table.goal, rows, correct.shape[1], table.prices.compared, singles.budgets)
+    bigs = Bigs.of(correct, rows)
     scored = np.zeros((len(correct), len(correct)), dtype=bool)
     done, total = 0, sum(len(each.row.bigs) for each in judged)
     progress(done, total)
@@ -78,7 +82,7 @@ def recombine(
             place = place[boxes.hopeful(most[:, place], cells[place])]
             if len(place):
                 few = ordered.take(place)
-                found = best_within(thresholds, correct[each.little], correct[few.bigs], few.parts, boxes.levels)
+                found = best_within(thresholds, correct[each.little], correct[few.bigs], few, boxes.levels)
                 boxes.add(number, few, cells[place], *found)
         done += len(cells)
         progress(done, total)
@@ -154,7 +158,8 @@ def most_right(
     reached = np.zeros((strides, len(which)), dtype=np.int32)
     np.cumsum(gained[:-1, inside], axis=0, out=reached[1:])
     best = np.maximum.accumulate((alone + reached + most[:, inside])[::-1], axis=0)[::-1]
-    fewest = np.maximum.reduce([_fewest(row.parts[name], budgets, count) for name, budgets in levels.items()])
+    within = [_fewest(row.parts[name], budgets, count) for name, budgets in levels.items()]
+    fewest = np.maximum.reduce([*within, np.broadcast_to(_images(row.share, count), within[0].shape)])
     stride = np.clip((fewest - 1) // length, 0, strides - 1).astype(np.intp)
     return np.where(fewest > count, -1, np.take_along_axis(best, stride, axis=0))
 
@@ -163,7 +168,7 @@ def best_within(
     little: Steps,
     little_correct: np.ndarray,
     big_correct: np.ndarray,
-    parts: Mapping[str, PairCost],
+    row: PriceRow,
     levels: Mapping[str, np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best of all thresholds of one little with B bigs within each of G budgets.
@@ -172,7 +177,7 @@ def best_within(
         little: the steps of little's score.
         little_correct: (N,) int8.
         big_correct: (B, N) int8.
-        parts: costs of the B pairs by part, by quantity.
+        row: prices of the B pairs.
         levels: G budgets, (G,) by quantity.
 
     Returns:
@@ -193,21 +198,23 @@ def best_within(
     if len(little.kept) < width:
         code = np.ascontiguousarray(code[:, little.kept])
     best = np.maximum.accumulate(code[:, ::-1], axis=1)[:, ::-1]
-    first, reachable = _first_within(little.kept, count, parts, levels)
+    first, reachable = _first_within(little.kept, count, row, levels)
     found = best[np.arange(bigs), first]
     return np.where(reachable, found // (count + 1), -1), np.where(reachable, found % (count + 1), 0)
 
 
 def _first_within(
-    kept: np.ndarray, count: int, parts: Mapping[str, PairCost], levels: Mapping[str, np.ndarray]
+    kept: np.ndarray, count: int, row: PriceRow, levels: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The step (G, B) with the smallest little share within all budgets, and whether there is one.
+    """The step (G, B) with the smallest little share within all budgets and constraints, and whether there is one.
 
     Every expected cost falls as the little share rises, so the tightest budget decides.
     """
-    each = [_first(kept, count, parts[quantity], budgets) for quantity, budgets in levels.items()]
+    each = [_first(kept, count, row.parts[quantity], budgets) for quantity, budgets in levels.items()]
     steps, reachable = zip(*each, strict=True)
-    return np.maximum.reduce(steps), np.logical_and.reduce(reachable)
+    least = np.searchsorted(kept, _images(row.share, count))
+    first = np.maximum(np.maximum.reduce(steps), np.minimum(least, len(kept) - 1))
+    return first, np.logical_and.reduce(reachable) & (least < len(kept))
 
 
 def _first(kept: np.ndarray, count: int, cost: PairCost, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -217,6 +224,11 @@ def _first(kept: np.ndarray, count: int, cost: PairCost, levels: np.ndarray) -> 
     over = cost.expected(kept[first] / count) > levels[:, None]
     first = np.minimum(first + over, len(kept) - 1)
     return first, cost.expected(kept[first] / count) <= levels[:, None]
+
+
+def _images(share: np.ndarray, count: int) -> np.ndarray:
+    """The least number of N images that is at least a share of them, (B,)."""
+    return np.asarray(np.ceil(share * count - 1e-6))
 
 
 def _fewest(cost: PairCost, levels: np.ndarray, count: int) -> np.ndarray:

@@ -23,7 +23,8 @@ from duonas.routing.route import scores
 from duonas.routing.router import Answers, Router
 from duonas.routing.routers.confidence import Confidence
 from duonas.search.evaluate import NO_READINGS, Reading, SubnetResult
-from duonas.search.prices import PairTable, PriceRow, Prices
+from duonas.search.pair_table import PairTable, PriceRow
+from duonas.search.prices import Prices
 
 HELD = 2**28  # bytes of routers' features to hold in memory
 LOGITS = "logits"

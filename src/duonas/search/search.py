@@ -18,6 +18,7 @@ from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
 from duonas.search.recombine import recombine
 from duonas.search.scores import Evaluates, Scores
+from duonas.search.single import Singles
 from duonas.search.strategy import Strategy, make_strategy, proposals
 
 if TYPE_CHECKING:
@@ -93,8 +94,9 @@ def search(
     scoring = partial(progress, best_val_accuracy=best)
     table = bench.table()
     judged = scores.judged(table, scoring)
-    points, scored = recombine(bench.right, judged, table, scoring)
-    found = front(points, table, scored)
+    singles = Singles(bench.right, table)
+    points, scored = recombine(bench.right, judged, table, singles, scoring)
+    found = front(points, table, singles, scored)
     pairs = sum(len(each.row.bigs) for each in judged)
     progress(pairs, pairs, chosen_val_accuracy=found.best.accuracy)
     return SearchResult(found, tuple(rows), bench.arch_rows())

@@ -10,7 +10,8 @@ from duonas.core.pair import PairSpace
 from duonas.core.rng import stream
 from duonas.search.goal import Goal
 from duonas.search.metric import ArchFacts, ArchMetric, Metric, PairMetric
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 
 IMAGES = 20
 

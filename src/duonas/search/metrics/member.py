@@ -13,7 +13,7 @@ _FIGURES = (*QUANTITIES, *STORED, "peak_memory_bytes")
 class Member(PairMetric):
     """The MACs, latency, energy, parameters, weight bytes or memory of the whole little or big network."""
 
-    routed = False
+    routed = listed = False
     family = tuple(f"{role}_{figure}" for figure in _FIGURES for role in ("little", "big"))
 
     @property
