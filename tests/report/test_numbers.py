@@ -23,6 +23,8 @@ from duonas.routing.threshold import sweep
 
 from .fabricate import NAMES, fabricate
 
+KINDS = ("fused", "dense")
+
 
 @pytest.fixture(scope="module")
 def files(ten: Path) -> RunFiles:
@@ -244,6 +246,15 @@ def test_blocks_are_matched_by_name_in_order(files: RunFiles) -> None:
     assert [block["name"] for _, block in matched if block] == [block["name"] for block in tower["big"]]
     assert [block["name"] for block, _ in matched if block] == [block["name"] for block in tower["little"]]
     assert all(a["name"] == b["name"] for a, b in matched if a and b)
+
+
+def test_blocks_of_different_kinds_stand_side_by_side(files: RunFiles) -> None:
+    big = files["pair/pair.json"]["blocks"]["big"]
+    place = next(i for i, block in enumerate(big) if block["kind"] == "mbconv")
+    name = big[place]["name"]
+    fused, plain = ([*big[:place], big[place] | {"name": f"{name}_{k}", "kind": k}, *big[place + 1 :]] for k in KINDS)
+    matched = block_rows(fused, plain)
+    assert len(matched) == len(big) and (matched[place][0]["kind"], matched[place][1]["kind"]) == KINDS
 
 
 def test_thinning_keeps_both_ends() -> None:

@@ -66,6 +66,30 @@ class TestMobileNetEnumerable(SupernetContract):
         )
 
 
+class TestMobileNetKinds(SupernetContract):
+    """All kinds of block to choose from, so that no arch contains all others; with attention and learned kernels."""
+
+    def supernet(self):
+        axes = {"depth": [1, 2], "width": [0.5, 1.0], "kernel": [3, 5], "expansion": [1, 2]}
+        table = {"kinds": ("mbconv", "fused", "dense"), "squeeze_excite": "on", "norm": "both"}
+        return mobilenet(8, preset="digits", kernel_transform=True, axes=axes, **table)
+
+
+class TestMobileNetKindsEnumerable(SpaceContract):
+    """Small enough for the exact counts to be checked one by one."""
+
+    def space(self):
+        axes = {"depth": [1], "width": [0.5, 1.0], "kernel": [3], "expansion": [1, 2], "stage2.kind": ["dense"]}
+        return mobilenet(8, preset="digits", kinds=("fused", "dense"), axes=axes).space
+
+
+class TestMobileNetFast(SpaceContract):
+    """The fixed kinds of a preset, two resolutions."""
+
+    def space(self):
+        return mobilenet(64, preset="fast-64").space
+
+
 class TestMobileNetWidthRange(SupernetContract):
     """Every number of channels from half to all, in steps of 4: long axes, of another length in each stage."""
 
@@ -140,10 +164,11 @@ class TestUIBEnumerable(SpaceContract):
         ).space
 
 
+@pytest.mark.parametrize("kind", ["mbconv", "fused", "dense"])
 @pytest.mark.parametrize("norm", ["recalibrated", "switchable"])
-def test_residual_blocks_start_as_the_identity(norm):
+def test_residual_blocks_start_as_the_identity(norm, kind):
     """BigNAS's third trick: the last norm of a residual block starts at zero."""
-    net = mobilenet(8, preset="digits", norm=norm)
+    net = mobilenet(8, preset="digits", norm=norm, kinds=(kind,))
     residual = [s for s in net.space.blocks(net.space.largest()) if s.residual]
     assert residual
     for spec in residual:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import product
 from math import prod
 from pathlib import Path
 
@@ -17,15 +18,91 @@ from duonas.spaces.mobilenet import PRESETS, MobileNet, MobileNetSpace
 from duonas.spaces.uib import UIB
 from duonas.supernet.options import PairOptions
 
+FAST = [name for name in sorted(PRESETS) if name.startswith("fast-")]
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_every_preset_spans_the_papers_axes(preset):
+
+@pytest.mark.parametrize("preset", sorted(PRESETS.keys() - set(FAST)))
+def test_every_preset_of_mbconv_spans_the_papers_axes(preset):
     space = MobileNet.space(MobileNet.Options(preset=preset), PRESETS[preset].image_size, 10)
     assert space.axes["stage1.width"].values == (0.25, 0.5, 0.75, 1.0)
     assert space.axes["stage1.depth"].values == (1, 2, 3, 4)
     assert space.axes["stage1.block0.kernel"].values == (3, 5, 7)
     assert space.axes["stage1.block0.expansion"].values == (1, 2, 4, 6)
     assert space.axes["resolution"].values == PRESETS[preset].resolutions
+
+
+@pytest.mark.parametrize("preset", FAST)
+def test_fast_presets_have_channels_in_blocks_of_16_and_littles_far_below_big(preset):
+    side = PRESETS[preset].image_size
+    assert preset == f"fast-{side}"
+    space = MobileNet.space(MobileNet.Options(preset=preset), side, 10)
+    archs = [space.smallest(), space.largest(), *(space.sample(stream(0, preset, i)) for i in range(20))]
+    layers = [layer for arch in archs for block in space.blocks(arch)[1:] for layer in block.layers]
+    assert all(layer.out_channels % 16 == 0 for layer in layers if layer.kind == "conv")
+    assert {layer.activation for layer in layers} == {"relu", "none"}
+    little, big = (analytic(space.blocks(arch)).macs for arch in archs[:2])
+    assert 30 * little < big
+    assert 2 * space.blocks(archs[0])[1].macs < little  # the stem
+
+
+@pytest.mark.parametrize("kind", ["mbconv", "fused", "dense"])
+def test_a_block_of_each_kind_costs_what_it_does_by_hand(kind):
+    options = MobileNet.Options(preset="digits", kinds=(kind,))
+    space = MobileNet.space(options, 8, 10)
+
+    def macs(expansion):
+        arch = space.arch(stage1_block0_kernel=5, stage1_block0_expansion=expansion)
+        return space.blocks(arch)[2].macs
+
+    # 16 channels at 8 x 8 to 32 at 4 x 4, kernel 5
+    by_hand = {
+        "mbconv": (16 * (25 * 16 + 16 * 32), 64 * 16 * 32 + 16 * (25 * 32 + 32 * 32)),
+        "fused": (16 * (25 * 16 * 16 + 16 * 32), 16 * (25 * 16 * 32 + 32 * 32)),
+        "dense": (16 * 25 * 16 * 32, 16 * (25 * 16 * 32 + 25 * 32 * 32)),
+    }
+    assert (macs(1), macs(2)) == by_hand[kind]
+
+
+def test_each_kind_has_weights_of_its_own_and_nests_in_itself():
+    options = MobileNet.Options(preset="digits", kinds=("dense", "mbconv"))
+    space = MobileNet.space(options, 8, 10)
+    assert space.axes["stage1.kind"].values == ("mbconv", "dense") and not space.ordered
+    names = [block.name for block in space.whole() if block.name.startswith("stage1_block0")]
+    assert sorted(names) == ["stage1_block0_dense", "stage1_block0_mbconv"]
+    dense, mixed = (space.arch(stage1_kind="dense", stage2_kind=kind) for kind in ("dense", "mbconv"))
+    assert not space.contains(dense, mixed) and not space.contains(mixed, dense)
+    pairs = pair_space(space, "nested")
+    for i in range(20):
+        pair = pairs.sample(stream(0, i))
+        assert all(pair.little[f"stage{stage}.kind"] == pair.big[f"stage{stage}.kind"] for stage in (1, 2))
+
+
+def test_two_kinds_meet_in_neighbouring_stages_of_a_maximal_arch():
+    options = MobileNet.Options(preset="cifar-small", kinds=("mbconv", "fused", "dense"))
+    space = MobileNet.space(options, 32, 10)
+    rows = [tuple(space.value(arch, f"stage{stage}.kind") for stage in (1, 2, 3)) for arch in space.maximal()]
+    assert (
+        {row[:2] for row in rows} == {row[1:] for row in rows} == set(product(("mbconv", "fused", "dense"), repeat=2))
+    )
+
+
+def test_one_kind_is_no_choice():
+    table = {"kinds": ("mbconv", "fused"), "axes": {"kind": ["fused"]}}
+    one = MobileNet.space(MobileNet.Options(preset="digits", **table), 8, 10)
+    assert "stage1.kind" not in one.axes and one.ordered and len(one.maximal()) == 1
+    assert [block.name for block in one.whole()] == [b.name for b in one.blocks(one.largest())]
+    assert {block.kind for block in one.whole()} == {"input", "stem", "fused", "head"}
+
+
+def test_axes_are_narrowed_in_one_stage():
+    axes = {"stage2.kernel": [3], "depth": [1, 2], "stage1.depth": [1]}
+    space = MobileNet.space(MobileNet.Options(preset="digits", axes=axes), 8, 10)
+    assert space.axes["stage1.block0.kernel"].values == (3, 5, 7) and space.axes["stage1.depth"].values == (1,)
+    assert space.axes["stage2.block0.kernel"].values == (3,) and space.axes["stage2.depth"].values == (1, 2)
+    with pytest.raises(DuonasError, match=r"expansion keeps no value of stage1.expansion: keep some of \[1\]"):
+        MobileNet.space(MobileNet.Options(preset="fast-32", axes={"expansion": [4]}), 32, 10)
+    with pytest.raises(DuonasError, match=r"kind has no value 'dense': choose from \['mbconv'\]"):
+        MobileNet.space(MobileNet.Options(preset="digits", axes={"kind": ["dense"]}), 8, 10)
 
 
 def test_exact_size_of_the_cifar_space():
@@ -156,6 +233,7 @@ def test_a_nested_little_needs_nothing_that_big_lacks():
         ({"width_range": (0.25, 1.0), "norm": "both"}, "use norm = 'recalibrated'"),
         ({"width_range": (1.0, 0.5)}, "width_range goes from small to large: got 1 to 0.5"),
         ({"width_range": (0.5, 1.0), "axes": {"width": [0.5]}}, r"both width_range and axes\.width: give one of them"),
+        ({"width_range": (0.5, 1.0), "axes": {"stage2.width": [0.5]}}, r"width_range and axes\.stage2\.width"),
         ({"divisor": 16}, r"divisor = 16 does not divide .* \(24, 48, 96\): choose from 1, 2, 3, 4, 6, 8, 12, 24"),
         ({"blocks": "simple", "squeeze_excite": "on"}, "simple blocks have no squeeze-excite"),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -17,10 +19,10 @@ from duonas.supernet.sorting import by_importance, sort_channels
 AXES = {"depth": [1, 2], "kernel": [3, 5], "width": [0.25, 0.5], "resolution": [32]}
 
 
-def coupled(coupling, **options):
+def coupled(coupling, side=32, **options):
     """A supernet whose every number is drawn, running statistics too; with squeeze-excite in the last stage."""
     table = MobileNet.Options(**{"preset": "cifar", "axes": AXES, "kernel_transform": True} | options)
-    space = MobileNet.space(table, 32, 4)
+    space = MobileNet.space(table, side, 4)
     pairs = pair_space(space, coupling)
     towers = (MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table) for r in pairs.roles)
     net = PairSupernet(pairs, *towers).eval()
@@ -49,6 +51,20 @@ def test_the_largest_networks_compute_what_they_did(coupling, norm, axes):
     for old, new in zip(before, after, strict=True):
         torch.testing.assert_close(new, old, rtol=1e-4, atol=1e-4 * float(old.abs().max()))
         assert not torch.equal(new, old)  # so something moved
+
+
+@pytest.mark.parametrize("coupling", ["nested", "partial"])
+def test_networks_of_every_kind_of_block_compute_what_they_did(coupling):
+    """Blocks of different kinds write and read the same channels, in a stage and from one to the next."""
+    net = coupled(coupling, 8, preset="digits", kinds=("mbconv", "fused", "dense"), axes={"depth": [2]})
+    images = torch.from_numpy(stream(1, "x").random((3, 3, 8, 8))).float()
+    subnets = [replace(n, arch=a) for n in net.pairs.largest_subnets() for a in net.pairs.space.maximal()]
+    with torch.inference_mode():
+        before = [net(images, subnet) for subnet in subnets]
+        net.sort_channels()
+        for old, new in zip(before, [net(images, subnet) for subnet in subnets], strict=True):
+            torch.testing.assert_close(new, old, rtol=1e-4, atol=1e-4 * float(old.abs().max()))
+            assert not torch.equal(new, old)  # so something moved
 
 
 # The blocks that read stage 1 of big and stage 3 of each tower, as (tower, block).

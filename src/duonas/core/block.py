@@ -142,11 +142,11 @@ def input_block(image_size: int, resolution: int) -> BlockSpec:
     return BlockSpec("input", 0, "input", 3, 3, image_size, resolution)
 
 
-def stem_block(channels: int, resolution: int, *, stride: int, activation: Activation) -> BlockSpec:
-    """A 3 x 3 convolution of the image."""
-    conv = LayerSpec("conv", "conv", 3, channels, kernel=3, stride=stride, in_resolution=resolution, norm=True,
+def stem_block(channels: int, resolution: int, *, stride: int, activation: Activation, kernel: int = 3) -> BlockSpec:
+    """A convolution of the image."""
+    conv = LayerSpec("conv", "conv", 3, channels, kernel=kernel, stride=stride, in_resolution=resolution, norm=True,
                      activation=activation)  # fmt: skip
-    return BlockSpec("stem", 0, "stem", 3, channels, resolution, conv.out_resolution, 3, stride,
+    return BlockSpec("stem", 0, "stem", 3, channels, resolution, conv.out_resolution, kernel, stride,
                      activation=activation, layers=(conv,))  # fmt: skip
 
 
@@ -193,13 +193,46 @@ def mbconv_block(name: str, stage: int, outer: Bottleneck, *, kernel: int, squee
     layers.append(depthwise)
     side = depthwise.out_resolution
     if squeeze_excite:
-        squeezed = max(8, hidden // 4)
-        layers.append(LayerSpec("squeeze", "conv", hidden, squeezed, bias=True))
-        layers.append(LayerSpec("excite", "conv", squeezed, hidden, bias=True))
+        layers += _squeeze_excite(hidden)
     layers.append(LayerSpec("project", "conv", hidden, outer.out_channels, in_resolution=side, norm=True))
     return BlockSpec(name, stage, "mbconv", outer.in_channels, outer.out_channels, resolution, side, kernel,
                      outer.stride, outer.expansion, activation, squeeze_excite, outer.residual,
                      tuple(layers))  # fmt: skip
+
+
+def fused_block(name: str, stage: int, outer: Bottleneck, *, kernel: int, squeeze_excite: bool = False) -> BlockSpec:
+    """EfficientNetV2's fused inverted residual: expand k x k, squeeze-excite, project 1 x 1 (Tan and Le 2021, 3.2)."""
+    expand = LayerSpec("expand", "conv", outer.in_channels, outer.hidden, kernel, outer.stride,
+                       in_resolution=outer.resolution, norm=True, activation=outer.activation)  # fmt: skip
+    side = expand.out_resolution
+    attention = _squeeze_excite(outer.hidden) if squeeze_excite else ()
+    project = LayerSpec("project", "conv", outer.hidden, outer.out_channels, in_resolution=side, norm=True)
+    return BlockSpec(name, stage, "fused", outer.in_channels, outer.out_channels, outer.resolution, side, kernel,
+                     outer.stride, outer.expansion, outer.activation, squeeze_excite, outer.residual,
+                     (expand, *attention, project))  # fmt: skip
+
+
+def dense_block(name: str, stage: int, outer: Bottleneck, *, kernel: int) -> BlockSpec:
+    """ResNet's basic block: k x k convolutions, and an activation after the sum (He et al. 2016, section 3.3).
+
+    There are two convolutions, with the hidden channels between them, or one where the expansion is 1.
+    """
+    entering, side, stride = outer.in_channels, outer.resolution, outer.stride
+    layers = []
+    if outer.expansion > 1:
+        layers.append(LayerSpec("expand", "conv", entering, outer.hidden, kernel, stride, in_resolution=side,
+                                norm=True, activation=outer.activation))  # fmt: skip
+        entering, side, stride = outer.hidden, layers[-1].out_resolution, 1
+    project = LayerSpec("project", "conv", entering, outer.out_channels, kernel, stride, in_resolution=side, norm=True)
+    return BlockSpec(name, stage, "dense", outer.in_channels, outer.out_channels, outer.resolution,
+                     project.out_resolution, kernel, outer.stride, outer.expansion, outer.activation,
+                     residual=outer.residual, layers=(*layers, project))  # fmt: skip
+
+
+def _squeeze_excite(channels: int) -> tuple[LayerSpec, LayerSpec]:
+    squeezed = max(8, channels // 4)
+    return (LayerSpec("squeeze", "conv", channels, squeezed, bias=True),
+            LayerSpec("excite", "conv", squeezed, channels, bias=True))  # fmt: skip
 
 
 def head_block(

@@ -296,6 +296,14 @@ class SearchSpace(ABC):
         """The arch with the last value on every axis; in an ``ordered`` space it contains all others."""
         return self.build({name: len(axis.values) - 1 for name, axis in self.axes.items()})
 
+    def maximal(self) -> tuple[Arch, ...]:
+        """Archs that together have every block at its largest, and every two blocks that may follow each other.
+
+        Channels that these blocks have in common are sorted together (``supernet.sorting``). The default is the
+        largest arch; a space where that does not contain all others overrides this.
+        """
+        return (self.largest(),)
+
     @cached_property
     def ordered(self) -> bool:
         """Whether every choice contains all smaller ones."""

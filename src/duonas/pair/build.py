@@ -68,11 +68,18 @@ def _stem(spec: BlockSpec) -> nn.Module:
 
 
 @block("mbconv")
+@block("fused")
 def _mbconv(spec: BlockSpec) -> nn.Module:
     body = nn.Sequential(*(plain.conv_norm(layer) for layer in spec.layers if layer.norm))
     if "squeeze" in spec:
         body.insert(len(body) - 1, SqueezeExcite(plain.conv(spec["squeeze"]), plain.conv(spec["excite"])))
     return Residual(body) if spec.residual else body
+
+
+@block("dense")
+def _dense(spec: BlockSpec) -> nn.Module:
+    body = nn.Sequential(*map(plain.conv_norm, spec.layers))
+    return nn.Sequential(Residual(body) if spec.residual else body, ACTIVATIONS[spec.activation]())
 
 
 @block("uib")

@@ -15,9 +15,9 @@ from duonas.core.space import Axis, SearchSpace, once_per_arch
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.uib import ElasticDeepHead, ElasticUIB
-from duonas.spaces.options import NarrowedOptions, preset_advice
+from duonas.spaces.options import NarrowedOptions, narrowed_stages, preset_advice
 from duonas.supernet.family import Family
-from duonas.supernet.supernet import Supernet, narrowed
+from duonas.supernet.supernet import Supernet
 
 KERNELS = (0, 3, 5)  # of each depthwise convolution; 0 for none
 OF_STAGES = ("width", "depth")  # kinds of axes whose values differ from stage to stage
@@ -266,19 +266,10 @@ def _values(
     preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, list[Any]]
 ) -> dict[str, tuple[Any, ...]]:
     """The values of ``resolution``, ``first``, ``second`` and each stage's axes that ``[space.axes]`` keeps."""
-    stages = {f"stage{n}.width": stage.widths for n, stage in enumerate(preset.stages, 1)}
-    stages |= {f"stage{n}.depth": stage.depths for n, stage in enumerate(preset.stages, 1)}
-    whole = {"resolution": resolutions, **dict.fromkeys(PLACES, KERNELS), **stages}
-    of_all = {kind: sum((v for name, v in stages.items() if name.endswith(kind)), ()) for kind in OF_STAGES}
-    narrowed(whole | of_all, narrow)  # raises an error for unknown names and values
-    kept = narrowed(whole, {name: values for name, values in narrow.items() if name in whole})
-    for name in stages:
-        kind = name.rpartition(".")[2]
-        left = tuple(value for value in kept[name] if value in narrow.get(kind, kept[name]))
-        if not left:
-            raise DuonasError(f"[space.axes] {kind} keeps no value of {name}: keep some of {list(kept[name])}.")
-        kept[name] = left
-    return kept
+    whole: dict[str, tuple[Any, ...]] = {"resolution": resolutions, **dict.fromkeys(PLACES, KERNELS)}
+    for number, stage in enumerate(preset.stages, 1):
+        whole |= {f"stage{number}.width": stage.widths, f"stage{number}.depth": stage.depths}
+    return narrowed_stages(whole, narrow)
 
 
 def _preset_for(image_size: int) -> str:

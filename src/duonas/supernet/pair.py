@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -108,8 +109,9 @@ class PairSupernet(nn.Module):
         """
         if self.pairs.space.generated:
             return
-        largest = self.pairs.largest_subnets()
-        sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in largest])
+        archs = self.pairs.space.maximal()
+        nets = [replace(net, arch=arch) for net in self.pairs.largest_subnets() for arch in archs]
+        sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in nets])
 
     @property
     def norm(self) -> Norm:

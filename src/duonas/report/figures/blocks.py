@@ -24,11 +24,18 @@ COUPLINGS = {
 
 
 def rows(little: list[Block], big: list[Block]) -> list[tuple[Block | None, Block | None]]:
-    """Blocks of little and big side by side, matched by name; a block that one of them lacks is ``None`` there."""
-    of_little, of_big = ({block["name"]: block for block in tower} for tower in (little, big))
+    """Blocks of little and big side by side, matched by name; a block that one of them lacks is ``None`` there.
+
+    In a stage with a choice of kinds, blocks of different kinds are matched: their names end in the kind.
+    """
+    of_little, of_big = ({_place(block): block for block in tower} for tower in (little, big))
     # By stage, then by the place in big (in little for what only little has).
-    places = {block["name"]: (block["stage"], index) for tower in (little, big) for index, block in enumerate(tower)}
+    places = {_place(block): (block["stage"], index) for tower in (little, big) for index, block in enumerate(tower)}
     return [(of_little.get(name), of_big.get(name)) for name in sorted(places, key=lambda name: places[name])]
+
+
+def _place(block: Block) -> str:
+    return str(block["name"]).removesuffix(f"_{block['kind']}")
 
 
 def architectures(pair: dict[str, Any]) -> Figure:
@@ -37,7 +44,7 @@ def architectures(pair: dict[str, Any]) -> Figure:
     matched = rows(little, big)
     most_macs = max((block["macs"] for block in little + big), default=0) or 1
     most_channels = max((_channels(block) for block in little + big), default=1)
-    common = {block["name"] for block in little[:shared]}
+    common = {_place(block) for block in little[:shared]}
 
     def draw(width: int) -> Markup:
         spine, room = (150, 150) if is_wide(width) else (112, 50)  # for names in the middle, for words beside the bars
@@ -49,7 +56,7 @@ def architectures(pair: dict[str, Any]) -> Figure:
         parts = [column.head(pair["blocks"][column.role]) for column in columns]
         for index, both in enumerate(matched):
             centre = HEAD + ROW * (index + 0.5)
-            name = next(block["name"] for block in both if block)
+            name = next(_place(block) for block in both if block)
             parts.append(label(width / 2, centre + 4, shorten(name, 15), "name", "middle"))
             for column, block in zip(columns, both, strict=True):
                 parts.append(

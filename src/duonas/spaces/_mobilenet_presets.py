@@ -1,0 +1,187 @@
+"""The presets of the mobilenet space: the outline of the largest network and the values of its axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from math import gcd
+from typing import Literal
+
+from duonas.core.block import Activation
+from duonas.core.errors import DuonasError
+
+Kind = Literal["mbconv", "fused", "dense"]
+KINDS: tuple[Kind, ...] = ("mbconv", "fused", "dense")  # from the fewest MACs to the most, for the same sizes
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+DEPTHS = (1, 2, 3, 4)
+KERNELS = (3, 5, 7)
+EXPANSIONS = (1, 2, 4, 6)
+FEWEST_CHANNELS = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage at its largest width.
+
+    Args:
+        channels: of every block.
+        stride: of the first block.
+        activation: of every block.
+        squeeze_excite: whether its blocks have channel attention; dense ones never have.
+        kinds: kinds of block to choose from, one for the whole stage.
+        kernels: kernel sizes; ``None`` for the preset's, as below.
+        expansions: ratios of hidden channels to input channels of a block.
+        depths: numbers of blocks.
+    """
+
+    channels: int
+    stride: int
+    activation: Activation = "hswish"
+    squeeze_excite: bool = False
+    kinds: tuple[Kind, ...] = ("mbconv",)
+    kernels: tuple[int, ...] | None = None
+    expansions: tuple[int, ...] | None = None
+    depths: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A search space for one image size.
+
+    Args:
+        image_size: side in pixels.
+        stem: channels of the stem.
+        stem_stride: stride of the stem.
+        stages: the stages at their largest width.
+        head: ratio of head features to channels of the last stage.
+        resolutions: sides to which images may be resized, in pixels.
+        depths: numbers of blocks per stage.
+        kernels: kernel sizes of a block.
+        expansions: ratios of hidden channels to input channels of a block.
+        widths: fractions of a stage's channels.
+        width_range: if set, all numbers of channels between two fractions replace ``widths``.
+        divisor: of the numbers of channels per stage.
+        activation: of stem and head.
+        stem_kernel: kernel size of the stem.
+    """
+
+    image_size: int
+    stem: int
+    stem_stride: int
+    stages: tuple[Stage, ...]
+    head: int
+    resolutions: tuple[int, ...]
+    depths: tuple[int, ...] = DEPTHS
+    kernels: tuple[int, ...] = KERNELS
+    expansions: tuple[int, ...] = EXPANSIONS
+    widths: tuple[float, ...] = WIDTHS
+    width_range: tuple[float, float] | None = None
+    divisor: int = 2
+    activation: Activation = "hswish"
+    stem_kernel: int = 3
+
+    def channels(self, stage: int, width: float) -> int:
+        """The number of channels of a stage (1, 2, ...) at a width."""
+        fewest = -(-FEWEST_CHANNELS // self.divisor)
+        nearest_multiple = int(self.stages[stage - 1].channels * width / self.divisor + 0.5)
+        return self.divisor * max(fewest, nearest_multiple)
+
+    def widths_of(self, stage: int, widths: Iterable[float]) -> tuple[float, ...]:
+        """One width for each number of channels that a stage has at ``widths``, or within ``width_range``."""
+        if self.width_range:
+            least, most = (self.channels(stage, width) for width in self.width_range)
+            widest = self.stages[stage - 1].channels
+            return tuple(round(channels / widest, 4) for channels in range(least, most + 1, self.divisor))
+        return tuple({self.channels(stage, width): width for width in widths}.values())
+
+    def with_squeeze_excite(self, on: bool) -> Preset:
+        """This preset with squeeze-excite in all stages or in none."""
+        return replace(self, stages=tuple(replace(stage, squeeze_excite=on) for stage in self.stages))
+
+    def simple(self) -> Preset:
+        """This preset with ReLU everywhere and without squeeze-excite, similar to MobileNetV2's blocks."""
+        stages = tuple(replace(stage, activation="relu", squeeze_excite=False) for stage in self.stages)
+        return replace(self, activation="relu", stages=stages)
+
+    def of_kinds(self, kinds: tuple[Kind, ...]) -> Preset:
+        """This preset with the same kinds of block to choose from in every stage, and the preset's other values."""
+        ordered = tuple(kind for kind in KINDS if kind in kinds)
+        changed = (replace(stage, kinds=ordered, kernels=None, expansions=None) for stage in self.stages)
+        return replace(self, stages=tuple(changed))
+
+    def ranged(self, least: float, most: float) -> Preset:
+        """This preset with all numbers of channels between two fractions of a stage's channels (US-Nets).
+
+        Raises:
+            DuonasError: ``least`` is larger than ``most``.
+        """
+        if least > most:
+            raise DuonasError(f"[space] width_range goes from small to large: got {least:g} to {most:g}.")
+        return replace(self, width_range=(least, most))
+
+    def divided(self, divisor: int) -> Preset:
+        """This preset with numbers of channels that are multiples of ``divisor``.
+
+        Raises:
+            DuonasError: a stage's largest number of channels is not a multiple.
+        """
+        common = gcd(*(stage.channels for stage in self.stages))
+        if common % divisor:
+            possible = ", ".join(str(n) for n in range(1, common + 1) if common % n == 0)
+            raise DuonasError(
+                f"[space] divisor = {divisor} does not divide the stages' channels "
+                f"({', '.join(str(stage.channels) for stage in self.stages)}): choose from {possible}."
+            )
+        return replace(self, divisor=divisor)
+
+
+def _dense(channels: int, *depths: int) -> Stage:
+    """The first stage of a ``fast`` preset, which halves the map: 3 x 3 convolutions, one a block."""
+    return Stage(channels, 2, "relu", kinds=("dense",), kernels=(3,), expansions=(1,), depths=depths)
+
+
+def _fused(channels: int) -> Stage:
+    """The second stage of a ``fast`` preset, which halves the map."""
+    return Stage(channels, 2, "relu", kinds=("fused",), kernels=(3,), expansions=(1, 2))
+
+
+def _fast(
+    image_size: int, stem_stride: int, stages: tuple[Stage, ...], head: int, resolutions: tuple[int, ...]
+) -> Preset:
+    """A preset for runtimes that lay channels out in blocks of 16 (or 8): no other numbers of channels, ReLU only.
+
+    Dense convolutions come first, where maps are large and depthwise ones wait for memory; MBConv comes last.
+    """
+    return Preset(image_size, 16, stem_stride, stages, head, resolutions, depths=(1, 2, 3), kernels=(3, 5),
+                  expansions=(1, 2, 4), divisor=16, activation="relu")  # fmt: skip
+
+
+PRESETS = {
+    # 8 x 8 digits, which have room for two stages.
+    "digits": Preset(8, 16, 1, (Stage(32, 2, "relu"), Stage(64, 2)), 2, (8,)),
+    # 32 x 32 with most of the work at 16 x 16 and below, for budgets of 1 to 15M MACs.
+    "cifar-small": Preset(32, 16, 1, (Stage(24, 2, "relu"), Stage(48, 2), Stage(96, 2)), 3, (32,)),
+    # 32 x 32 for budgets of 5 to 100M MACs.
+    "cifar": Preset(32, 16, 1, (Stage(24, 1, "relu"), Stage(48, 2), Stage(96, 2, squeeze_excite=True)), 4, (24, 32)),
+    # 224 x 224 with MobileNetV3-Large's channels, strides, activations and squeeze-excite.
+    "imagenet": Preset(
+        224, 16, 2,
+        (Stage(24, 2, "relu"), Stage(40, 2, "relu", True), Stage(80, 2), Stage(112, 1, squeeze_excite=True),
+         Stage(160, 2, squeeze_excite=True)),
+        6, (128, 160, 192, 224),
+    ),
+    # Four presets for inference on CPUs (``_fast``), with little and big far apart.
+    "fast-32": _fast(32, 1, (_dense(48, 1, 2, 3), _fused(96), Stage(192, 2, "relu")), 2, (32,)),
+    "fast-64": _fast(
+        64, 2, (_dense(48, 1, 2, 3), _fused(96), Stage(160, 1, "relu"), Stage(256, 2, "relu")), 2, (48, 64)
+    ),
+    "fast-128": _fast(
+        128, 2, (_dense(32, 1, 2, 3), _fused(64), Stage(128, 2, "relu"), Stage(256, 2, "relu")), 3, (64, 96, 128)
+    ),
+    "fast-224": _fast(
+        224, 2,
+        (_dense(32, 1, 2), _fused(64), Stage(128, 2, "relu", depths=DEPTHS, expansions=EXPANSIONS),
+         Stage(192, 2, "relu", depths=DEPTHS, expansions=EXPANSIONS)),
+        4, (128, 160, 192, 224),
+    ),
+}  # fmt: skip
