@@ -23,8 +23,7 @@ from duonas.routing.threshold import sweep
 from duonas.search.evaluate import NO_READINGS, SubnetResult
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
-from duonas.search.pair_table import PairTable
-from duonas.search.prices import Prices
+from duonas.search.prices import PairTable, Prices
 from duonas.search.problem import Problem
 from duonas.search.search import search
 from duonas.spaces.mobilenet import MobileNet
@@ -156,19 +155,20 @@ def test_the_least_is_found_where_it_is_not_with_the_smallest(tmp_path):
     assert least <= found <= 1.1 * least
 
 
-def test_a_table_that_lacks_a_block_is_refused_before_any_training(tmp_path):
+def test_a_table_that_lacks_a_block_may_be_refused_before_any_training(tmp_path):
     pairs = pairs_of("mobilenet", "nested")
     rows = rows_of(pairs)
     lacking = next(block for block in rows if block.kind == "mbconv" and block.kernel == 5)
     del rows[lacking]
     path = write_block_table(tmp_path / "table.csv", rows, ABOUT)
-    words = rf"has no block mbconv {lacking.in_channels} to {lacking.out_channels} channels at {lacking.resolution} px"
+    block = rf"mbconv {lacking.in_channels} to {lacking.out_channels} channels at {lacking.resolution} px"
+    words = rf"table.csv lacks 1 of the {len(rows) + 1} blocks of this search space, such as {block}"
     with pytest.raises(DuonasError, match=words):
-        cost_model(DeviceOptions(str(path)), pairs)
-    overrides = ["space.preset=cifar-small", "data.image_size=32", f"search.device.path={path}"]
-    recipe = duonas.load_recipe("digits", overrides)
+        cost_model(DeviceOptions(str(path), missing="refuse"), pairs)
+    device = [f"search.device.table={path}", "search.device.missing=refuse"]
+    recipe = duonas.load_recipe("digits", ["space.preset=cifar-small", "data.image_size=32", *device])
     for refused in (lambda: duonas.profile(recipe), lambda: duonas.run(recipe, tmp_path / "run")):
-        with pytest.raises(DuonasError, match=r"table.csv has no block .*: measure it, or narrow \[space.axes\]"):
+        with pytest.raises(DuonasError, match=r"table.csv lacks .*: measure it, set .*, or narrow \[space.axes\]"):
             refused()
     assert not (tmp_path / "run" / "checkpoint").exists()
 
@@ -177,14 +177,14 @@ def test_a_table_that_lacks_a_block_is_refused_before_any_training(tmp_path):
     ("changes", "message"),
     [
         ({"latency": "ms"}, "has no column 'ms'"),
-        ({"path": "nowhere.csv"}, r"\[search.device\]"),
+        ({"table": "nowhere.csv"}, r"\[search.device\]"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_refused(changes, message, tmp_path):
     pairs = pairs_of("nasbench201", "nested")
     path = write_block_table(tmp_path / "table.csv", rows_of(pairs), ABOUT)
     with pytest.raises(DuonasError, match=message):
-        cost_model(DeviceOptions(**{"path": str(path), **changes}), pairs)
+        cost_model(DeviceOptions(**{"table": str(path), **changes}), pairs)
 
 
 @pytest.mark.parametrize("line", ["x,0.1,nan", "x,-1,2", "{},fast,1"])
@@ -200,9 +200,11 @@ def test_profile_shows_what_a_table_tells(tmp_path):
     pairs = pair_space(MobileNet.space(MobileNet.Options(preset="digits"), 8, 10), "nested")
     path = write_block_table(tmp_path / "table.parquet", rows_of(pairs), ABOUT)
     limit = ["search.constraints.peak_latency_ms=100", "search.constraints.weight_bytes=300e3"]
-    found = duonas.profile(duonas.load_recipe("digits", [f"search.device.path={path}", *limit]))
+    found = duonas.profile(duonas.load_recipe("digits", [f"search.device.table={path}", *limit]))
     assert set(found.figures) == {"macs", "params", "weight_bytes", "peak_memory_bytes", *MEASURED}
-    assert found.refusal is None and all(each.met for each in found.constraints) and recipe.search.device is None
+    assert (
+        found.refusal is None and all(each.met for each in found.constraints) and recipe.search.device.table == "none"
+    )
     spread = found.figures["latency_ms"]
     assert spread.least < spread.median < spread.most
     assert {each.name: each.why for each in found.constraints}["peak_latency_ms"].startswith(

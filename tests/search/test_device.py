@@ -74,7 +74,7 @@ def profile(space, tmp_path_factory):
     rng = stream(1, "nulls")
     columns["ms"] = [None if rng.random() < 0.25 else value for value in columns["ms"]]
     return load_profile(
-        DeviceOptions(write(tmp_path_factory.mktemp("device") / "t.parquet", columns), "ms", "mj"), space
+        DeviceOptions(write(tmp_path_factory.mktemp("device") / "t.parquet", columns), latency="ms", energy="mj"), space
     )
 
 
@@ -121,22 +121,24 @@ def test_a_table_that_cannot_be_used_is_refused(options, changes, message, space
 
 
 def test_files_and_spaces_that_do_not_go_with_it(space, tmp_path):
-    with pytest.raises(DuonasError, match=r"\[search.device\] path: there is no file .*nowhere.parquet"):
-        load_profile(DeviceOptions(str(tmp_path / "nowhere.parquet"), "ms"), space)
+    with pytest.raises(DuonasError, match=r"\[search.device\] table: there is no file .*nowhere.parquet"):
+        load_profile(DeviceOptions(str(tmp_path / "nowhere.parquet"), latency="ms"), space)
     (tmp_path / "text.parquet").write_text("arch,ms\n")
     with pytest.raises(DuonasError, match=r"text.parquet cannot be read as Parquet"):
-        load_profile(DeviceOptions(str(tmp_path / "text.parquet"), "ms"), space)
+        load_profile(DeviceOptions(str(tmp_path / "text.parquet"), latency="ms"), space)
     path = write(tmp_path / "t.parquet", table(space))
     with pytest.raises(
         DuonasError, match=r"have a name to look up: those of 'mobilenet.*' have none; give a table of blocks"
     ):
-        load_profile(DeviceOptions(path, "ms"), MobileNet.space(MobileNet.Options(preset="digits"), 8, 4))
+        load_profile(DeviceOptions(path, latency="ms"), MobileNet.space(MobileNet.Options(preset="digits"), 8, 4))
 
 
 @pytest.mark.parametrize("name", ["expected_latency_ms", "peak_energy_mj"])
 def test_without_a_table_nothing_can_be_asked_of_it(name, space):
     pricer = Prices(pair_space(space, "nested"))
-    with pytest.raises(DuonasError, match=rf"constraint {name} needs a device table: give \[search.device\] path and"):
+    with pytest.raises(
+        DuonasError, match=rf"constraint {name} needs a device table with figures of .*: give \[search.device\] table"
+    ):
         Problem(Goal(("accuracy",), {name: 9.0}), pricer).check()
     with pytest.raises(DuonasError, match=f"objective {name} needs a device table"):
         Problem(Goal(("accuracy", name), {}), pricer).check()

@@ -249,7 +249,7 @@ def device(path):
     cells = [cell for cell in map(write_cell, itertools.product(OPERATIONS, repeat=6)) if "pool" not in cell]
     latency = (0.5 + stream(0, "device").random(len(cells))).tolist()
     parquet.write_table(pyarrow.table({"arch": cells, "ms": latency}), path)
-    return [f"search.device.path={path}", "search.device.latency=ms"]
+    return [f"search.device.table={path}", "search.device.latency=ms"]
 
 
 def test_cells_go_from_data_to_report(tmp_path):
@@ -291,12 +291,12 @@ def test_a_device_table_that_will_not_do_is_refused_before_training(tmp_path):
             "search.constraints.peak_latency_ms=0.9",
             r"peak_latency_ms = 0.9 cannot be met: the lowest of any pair .* is 1\.\d+ ms",
         ),
-        ("search.constraints.peak_energy_mj=9", "needs a device table: give .* and energy"),
+        ("search.constraints.peak_energy_mj=9", "needs a device table with figures of energy_mj"),
     ):
         with pytest.raises(DuonasError, match=message):
             duonas.run(duonas.load_recipe("digits", [*settings, wrong]), tmp_path / "run")
         assert not (tmp_path / "run" / "recipe.toml").exists()
-    with pytest.raises(DuonasError, match=r"\[search\] device.path must be given"):
+    with pytest.raises(DuonasError, match=r"\[search.device\] latency names a column of a table"):
         duonas.load_recipe("digits", ["search.device.latency=ms"])
 
 

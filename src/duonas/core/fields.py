@@ -36,11 +36,13 @@ class Location:
         path: whether the value is a path, which is relative to the folder where the run began.
         content: whether it is a file whose bytes must stay the same.
         created: whether it is made where it is missing, as a cache is.
+        words: values that are no location; they are part of what a run is.
     """
 
     path: bool = True
     content: bool = False
     created: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,9 @@
-"""Device tables of blocks: latency and energy of each block on a device, independent of the arch."""
+"""Device tables of blocks as a cost model: what each block takes on a device, independent of the arch."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,116 +11,130 @@ from typing import Any
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.cost import Cost
+from duonas.core.cost import Cost, RouterCost
 from duonas.core.errors import DuonasError
-from duonas.core.files import checksum
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import CostModel
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
-from duonas.costs.table import about, possible, read_figures, write_table
+from duonas.costs.calibration import Calibration
+from duonas.costs.device_table import DeviceTable, block_text, in_words
 
-COLUMN = "block"  # with the specifications of blocks; a table with this column is a table of blocks
 FEW = 20_000  # spaces with at most so many archs are enumerated
 PATIENCE = 1000  # draws without a new block after which all blocks count as found
+INPUT = "input"  # kind of the block that carries the constant of a network
 
 
 @dataclass(frozen=True)
 class BlockTable(CostModel):
     """Latency and energy of single blocks; consecutive blocks have the sum of their figures.
 
+    A block's figure is its row in the table times a factor, and an ``input`` block's has a constant added: both are
+    fitted on whole networks, see ``duonas.costs.calibration``. So the whole is the sum of its parts.
+
     Args:
-        rows: ``latency_ms``, ``energy_mj`` or both by ``block_text``.
+        rows: raw figures by block (without name and stage) and quantity.
+        calibrations: by quantity.
         source: the file, its SHA-256, columns, metadata and number of blocks, as JSON.
         quantities: ``macs``, and the quantities of the table.
+        routers: what routing adds, by quantity, by the router's name.
+        fitted: raw figures of a block that is not in the table, by quantity; ``None``: such a block is refused.
     """
 
-    rows: Mapping[str, Mapping[str, float]]
+    rows: Mapping[BlockSpec, Mapping[str, float]]
+    calibrations: Mapping[str, Calibration]
     source: Mapping[str, Any]
     quantities: tuple[str, ...]
+    routers: Mapping[str, Mapping[str, RouterCost]] = field(default_factory=dict)
+    fitted: Callable[[BlockSpec], Mapping[str, float]] | None = None
+    _known: dict[BlockSpec, Mapping[str, float]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __call__(self, blocks: Sequence[BlockSpec]) -> Cost:
         """The cost of consecutive blocks for one image.
 
         Raises:
-            DuonasError: the table lacks one of the blocks.
+            DuonasError: the table lacks one of the blocks, and it may not be fitted.
         """
-        rows = [self._row(block) for block in blocks]
+        rows = [self._figures(block) for block in blocks]
         measured: dict[str, Any] = {name: sum(row[name] for row in rows) for name in self.quantities if name != "macs"}
         return replace(analytic(blocks), **measured)
+
+    def routing(self, router: str) -> Mapping[str, RouterCost]:
+        """What routing adds to the networks, by quantity; of the dearest measured router if this one was not measured.
+
+        Args:
+            router: such as ``margin@after_little``.
+        """
+        if router in self.routers or not self.routers:
+            return self.routers.get(router, {})
+        position = router.rpartition("@")[2]
+        alike = [costs for name, costs in self.routers.items() if name.rpartition("@")[2] == position]
+        return _dearest(alike or list(self.routers.values()))
 
     def origin(self) -> Mapping[str, Any]:
         """The file, its checksum and its metadata."""
         return self.source
 
-    def check(self, pairs: PairSpace) -> None:
-        """Check that the table has every block of a space.
+    def _figures(self, block: BlockSpec) -> Mapping[str, float]:
+        known = self._known.get(block)
+        if known is None:
+            self._known[block] = known = self._calibrated(block.key)
+        return known
 
-        Raises:
-            DuonasError: a block is missing; the message names it.
-        """
-        for block in distinct_blocks(pairs):
-            self._row(block)
-
-    def _row(self, block: BlockSpec) -> Mapping[str, float]:
-        row = self.rows.get(block_text(block))
+    def _calibrated(self, block: BlockSpec) -> Mapping[str, float]:
+        row = self.rows.get(block)
         if row is None:
-            raise DuonasError(
-                f"device table {self.source.get('path', '')} has no block {in_words(block)} (such as {block.name}): "
-                "measure it, or narrow [space.axes]."
-            )
-        return row
+            if self.fitted is None:
+                raise DuonasError(lacking(self.source, [block], None))
+            row = self.fitted(block)
+        found = {}
+        for name, value in row.items():
+            calibration = self.calibrations[name]
+            constant = calibration.constant if block.kind == INPUT else 0.0
+            found[name] = max(0.0, calibration.factor * value + constant)
+        return found
 
 
-def read_block_table(path: Path, columns: Mapping[str, str]) -> BlockTable:
-    """Read a table of blocks.
+def _dearest(costs: Sequence[Mapping[str, RouterCost]]) -> dict[str, RouterCost]:
+    names = dict.fromkeys(name for each in costs for name in each)
+    return {
+        name: RouterCost(
+            *(max(getattr(each[name], part) for each in costs if name in each) for part in ("keep", "ask"))
+        )
+        for name in names
+    }
+
+
+def lacking(source: Mapping[str, Any], blocks: Sequence[BlockSpec], of: int | None) -> str:
+    """Say which blocks of a space a table lacks, and what to do.
 
     Args:
-        path: a Parquet or CSV file.
-        columns: column names by quantity, ``latency_ms`` or ``energy_mj`` or both.
-
-    Raises:
-        DuonasError: the file cannot be read, or a figure is negative or infinite.
+        source: of the table.
+        blocks: those that it lacks.
+        of: number of blocks of the space; ``None`` if they were not counted.
     """
-    named_by = {f"[search.device] {name.partition('_')[0]}": column for name, column in columns.items()}
-    option = "[search.device] path"
-    texts, read = read_figures(path, option, (option, COLUMN), named_by, "block")
-    values = [possible(path, column, each, texts) for column, each in zip(columns.values(), read, strict=True)]
-    rows = {
-        text: dict(zip(columns, row, strict=True))
-        for text, *row in zip(texts, *values, strict=True)
-        if text is not None and not np.isnan(row).any()
-    }
-    source = {"path": str(path), "sha256": checksum(path), **columns, "blocks": len(rows), **about(path)}
-    return BlockTable(rows, source, ("macs", *columns))
+    first = blocks[0]
+    named = f"{in_words(first)}{f' (such as {first.name})' if first.name else ''}"
+    path = source.get("path", "")
+    if of is None:
+        said = f"device table {path} has no block {named}"
+    else:
+        said = f"device table {path} lacks {len(blocks):,} of the {of:,} blocks of this search space, such as {named}"
+    return f"{said}: measure it, set [search.device] missing = 'fit', or narrow [space.axes]."
 
 
 def write_block_table(path: Path, rows: Mapping[BlockSpec, Mapping[str, float]], about: Mapping[str, str]) -> Path:
-    """Write a table of blocks atomically, as CSV if the file name ends in ``.csv``, else as Parquet.
+    """Write a table of measured blocks atomically, as CSV if the file name ends in ``.csv``, else as Parquet.
 
     Args:
         path: the file.
         rows: ``latency_ms``, ``energy_mj`` or both, by block.
-        about: ``device``, ``runtime``, ``threads``, ``precision`` and ``date``.
+        about: ``device``, ``runtime``, ``threads``, ``precision``, ``date`` and further metadata as texts.
     """
-    figures = list(next(iter(rows.values())))
-    columns: dict[str, list[Any]] = {COLUMN: [block_text(block) for block in rows]}
-    columns |= {name: [row[name] for row in rows.values()] for name in figures}
-    return write_table(path, columns, about)
-
-
-@lru_cache(maxsize=200_000)
-def block_text(block: BlockSpec) -> str:
-    """The specification of a block as one line of JSON, without name and stage: its key in a table."""
-    fields = {name: value for name, value in asdict(block).items() if name not in ("name", "stage")}
-    return json.dumps(fields, separators=(",", ":"))
-
-
-def in_words(block: BlockSpec) -> str:
-    """A short description of a block, for messages."""
-    words = [f"{block.kind} {block.in_channels} to {block.out_channels} channels at {block.resolution} px"]
-    words += [f"{name} {value}" for name in ("kernel", "stride", "expansion") if (value := getattr(block, name)) > 1]
-    return ", ".join([*words, *(["/".join(block.operations)] if block.operations else [])])
+    names = list(next(iter(rows.values())))
+    figures = {name: np.array([row[name] for row in rows.values()], dtype=float) for name in names}
+    blocks = tuple(block.key for block in rows)
+    return DeviceTable(blocks, figures, np.ones(len(blocks), dtype=bool), about=about).write(path)
 
 
 def distinct_blocks(pairs: PairSpace) -> Iterator[BlockSpec]:
@@ -141,3 +153,6 @@ def distinct_blocks(pairs: PairSpace) -> Iterator[BlockSpec]:
             misses = 0 if new else misses + 1
             if misses >= PATIENCE and space.size() > FEW:
                 break
+
+
+__all__ = ["BlockTable", "block_text", "distinct_blocks", "lacking", "write_block_table"]

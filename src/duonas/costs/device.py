@@ -2,42 +2,216 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
-from duonas.core.files import expand
+from duonas.core.files import checksum, expand
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import CostModel
+from duonas.core.text import listed, plural
 from duonas.costs.analytic import analytic
-from duonas.costs.block_table import COLUMN, read_block_table
+from duonas.costs.block_table import INPUT, BlockTable, distinct_blocks, lacking
+from duonas.costs.calibration import Calibration, calibrate
+from duonas.costs.device_table import COLUMN, OPTION, DeviceTable, read_device_table
+from duonas.costs.fitting import FEWEST, Fitted, fit_blocks
 from duonas.costs.network_table import read_network_table
-from duonas.costs.options import DeviceOptions
+from duonas.costs.options import NONE, DeviceOptions, Missing
 from duonas.costs.table import column_names
 
-OPTION = "[search.device] path"
+QUANTITIES = ("latency_ms", "energy_mj")
+CALIBRATIONS = {"latency_ms": "calibration", "energy_mj": "energy_calibration"}
+OTHER = 0.05  # a table that has a smaller share of the blocks is of another space
 
 
-def cost_model(options: DeviceOptions | None, pairs: PairSpace) -> CostModel:
+def cost_model(options: DeviceOptions, pairs: PairSpace) -> CostModel:
     """The cost model for a pair space; a table with a column ``block`` is a table of blocks, else of whole networks.
 
     Args:
-        options: the ``[search.device]`` table. Its columns are by default ``latency_ms`` and ``energy_mj`` for a table
-            of blocks; for a table of whole networks at least one must be named.
+        options: the ``[search.device]`` table, whose ``table`` is a file or ``"none"``. Its columns are by default
+            ``latency_ms`` and ``energy_mj`` for a table of blocks; for a table of whole networks at least one must be
+            named.
         pairs: the pairs that the model must know.
 
     Raises:
         DuonasError: the table cannot be read, or lacks archs or blocks of the space.
     """
-    if options is None:
+    if options.table == NONE:
         return analytic
-    path = expand(options.path, OPTION)
+    path = expand(options.table, OPTION)
+    columns, of_blocks = table_columns(options, path)
+    if not of_blocks:
+        return read_network_table(path, options.key, columns, pairs.space)
+    table = complete(read_device_table(path, columns), pairs, options.missing, str(path))
+    return block_table(table, {"path": str(path), "sha256": checksum(path), **columns}, options.missing)
+
+
+def table_columns(options: DeviceOptions, path: Path) -> tuple[dict[str, str], bool]:
+    """The column names of a table by quantity, and whether it is a table of blocks.
+
+    Raises:
+        DuonasError: the file cannot be read, or no column is named or there.
+    """
     wanted = {"latency_ms": options.latency, "energy_mj": options.energy}
     columns = {quantity: column for quantity, column in wanted.items() if column is not None}
     there = column_names(path, OPTION)
-    if COLUMN in there:
-        columns = columns or {name: name for name in wanted if name in there}
-    if not columns:
-        raise DuonasError("[search.device] needs latency or energy or both: each names a column of the table.")
     if COLUMN not in there:
-        return read_network_table(path, options.key, columns, pairs.space)
-    table = read_block_table(path, columns)
-    table.check(pairs)
-    return table
+        if not columns:
+            raise DuonasError("[search.device] needs latency or energy or both: each names a column of the table.")
+        return columns, False
+    columns = columns or {name: name for name in wanted if name in there}
+    if not columns:
+        raise DuonasError(
+            f"{OPTION}: {path} has no column 'latency_ms' or 'energy_mj', but {listed(there, 9)}: name one by "
+            "[search.device] latency or energy."
+        )
+    return columns, True
+
+
+def block_table(table: DeviceTable, source: Mapping[str, Any], missing: Missing = "fit") -> BlockTable:
+    """The cost model of a table of blocks that is complete for a space.
+
+    Args:
+        table: its contents.
+        source: the file, its SHA-256 and columns, as JSON; metadata of the table take their place.
+        missing: what to do with further blocks.
+    """
+    about = dict(table.about or {})
+    calibrations = {
+        name: Calibration.from_json(about.get(CALIBRATIONS[name]) or Calibration().to_json()) for name in table.figures
+    }
+    rows = zip(table.blocks, *(values.tolist() for values in table.figures.values()), strict=True)
+    names = tuple(table.figures)
+    return BlockTable(
+        rows={block: dict(zip(names, row, strict=True)) for block, *row in rows},
+        calibrations=calibrations,
+        source={**source, "blocks": len(table.blocks), **about},
+        quantities=("macs", *names),
+        routers={name: {q: cost for q, cost in costs.items() if q in names}
+                 for name, costs in (table.routers or {}).items()},
+        fitted=_Rest(table) if missing == "fit" else None,
+    )  # fmt: skip
+
+
+def complete(table: DeviceTable, pairs: PairSpace, missing: Missing, path: str) -> DeviceTable:
+    """A table with a row for every block of a space that is found, calibrated on its whole networks.
+
+    Args:
+        table: as it was measured, or complete already.
+        pairs: the pairs whose blocks are needed.
+        missing: whether blocks without a figure are fitted or refused.
+        path: of the table, for messages.
+
+    Raises:
+        DuonasError: blocks are missing and may not be fitted, or cannot: too few were measured, or those of another
+            space.
+    """
+    wanted = {block.key: block for block in distinct_blocks(pairs)}
+    known = _known(table)
+    needed = [block for key, block in wanted.items() if key not in known]
+    if needed and missing == "refuse":
+        raise DuonasError(lacking({"path": path}, needed, len(wanted)))
+    if needed:
+        _check_fit(table, pairs, wanted, needed, path)
+    if needed or not all(np.isfinite(values).all() for values in table.figures.values()):
+        table = _filled(table, [block.key for block in needed if block.key not in set(table.blocks)], path)
+    about = dict(table.about or {})
+    for name, values in table.figures.items():
+        if about.get(CALIBRATIONS[name]) is None and table.networks:
+            about[CALIBRATIONS[name]] = _calibrated(table, name, values).to_json()
+    return replace(table, about=about)
+
+
+def _known(table: DeviceTable) -> set[BlockSpec]:
+    finite = np.all([np.isfinite(values) for values in table.figures.values()], axis=0)
+    return {block for block, known in zip(table.blocks, finite.tolist(), strict=True) if known}
+
+
+def _check_fit(
+    table: DeviceTable,
+    pairs: PairSpace,
+    wanted: Mapping[BlockSpec, BlockSpec],
+    needed: Sequence[BlockSpec],
+    path: str,
+) -> None:
+    """Refuse to fit the blocks of a space from those of another one."""
+    space, known = pairs.space, len(wanted) - len(needed)
+    said = (table.about or {}).get("space")
+    of = f" (it is of the space {said!r})" if said else ""
+    sizes = sorted({block.resolution for block in table.blocks if block.kind == INPUT})
+    if sizes and space.image_size not in sizes and any(block.kind == INPUT for block in wanted):
+        raise DuonasError(
+            f"device table {path} is of images of {listed([f'{size} px' for size in sizes], 3)}{of}, and this recipe's "
+            f"have {space.image_size} px: measure this one with `duonas device bench`."
+        )
+    if known < OTHER * len(wanted):
+        raise DuonasError(
+            f"device table {path} has {known:,} of the {len(wanted):,} blocks of the space {space.name!r}{of}: it is "
+            "of another space, skeleton or number of channels; measure this one with `duonas device bench`."
+        )
+    unknown = {block.kind for block in needed} - {block.kind for block in np.array(table.blocks)[table.measured]}
+    if unknown:
+        raise DuonasError(
+            f"device table {path} has no measured block of the kind {min(unknown)!r}, so the "
+            f"{sum(block.kind in unknown for block in needed):,} of this space cannot be fitted: measure some of them."
+        )
+
+
+def _filled(table: DeviceTable, new: Sequence[BlockSpec], path: str) -> DeviceTable:
+    """The table with figures for blocks that have none, and rows for new ones."""
+    figures, rows, fits = {}, {}, {}
+    measured = table.measured & np.isfinite(next(iter(table.figures.values())))
+    for name, values in table.figures.items():
+        fits[name] = fit = _fit(table, name, path)
+        lacks = np.flatnonzero(~np.isfinite(values))
+        figures[name] = values.copy()
+        if len(lacks):
+            figures[name][lacks] = fit.predict([table.blocks[row] for row in lacks])
+        rows[name] = fit.predict(new) if new else np.empty(0)
+    first = fits[next(iter(fits))]
+    fitting = first.to_json() | {"fitted": len(new) + int((~measured).sum())}
+    return replace(table, figures=figures, measured=measured).with_rows(new, rows, fitting=fitting)
+
+
+def _fit(table: DeviceTable, name: str, path: str, model: str | None = None) -> Fitted:
+    rows = np.flatnonzero(table.measured & np.isfinite(table.figures[name]))
+    if len(rows) < FEWEST:
+        raise DuonasError(
+            f"device table {path} has {plural(len(rows), 'measured block')} with a figure of {name}, too few to fit "
+            f"the missing ones from (at least {FEWEST}): measure more, or set [search.device] missing = 'refuse'."
+        )
+    return fit_blocks([table.blocks[row] for row in rows], table.figures[name][rows], model)
+
+
+def _calibrated(table: DeviceTable, name: str, values: np.ndarray) -> Calibration:
+    """Calibrate a quantity on the networks that it was measured of."""
+    networks = [network for network in table.networks if name in network.figures]
+    sums = [(float(values[list(network.rows)].sum()), network.figures[name]) for network in networks]
+    fit, check = ([row for row, one in zip(sums, networks, strict=True) if one.to_check is what and row[0] > 0]
+                  for what in (False, True))  # fmt: skip
+    inputs = np.array([block.kind == INPUT for block in table.blocks], dtype=bool)
+    once = all(int(inputs[list(network.rows)].sum()) == 1 for network in networks)
+    least = float(values[inputs].min()) if once and inputs.any() else 0.0
+    return calibrate(fit, check, least)
+
+
+@dataclass
+class _Rest:
+    """Figures of blocks that a table does not have, fitted when the first of them is asked for."""
+
+    table: DeviceTable
+    _fits: dict[str, Fitted] | None = None
+
+    def __call__(self, block: BlockSpec) -> dict[str, float]:
+        """The raw figures of a block by quantity."""
+        if self._fits is None:
+            about = self.table.about or {}
+            model = (about.get("fitting") or {}).get("model")
+            path = str(about.get("path", ""))
+            self._fits = {name: _fit(self.table, name, path, model) for name in self.table.figures}
+        return {name: float(fit.predict([block])[0]) for name, fit in self._fits.items()}

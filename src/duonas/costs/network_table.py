@@ -68,16 +68,16 @@ def read_network_table(path: Path, key: str, columns: Mapping[str, str], space: 
     """
     if space.text(space.largest()) is None:
         raise DuonasError(
-            f"[search.device] path: {path} is a table of whole networks, for spaces whose archs have a name to look "
+            f"[search.device] table: {path} is a table of whole networks, for spaces whose archs have a name to look "
             f"up: those of {space.name!r} have none; give a table of blocks, with a column 'block'."
         )
     if space.size() > WALKED:
         raise DuonasError(
-            f"[search.device] path: {path} is a table of whole networks, for spaces of at most {WALKED:,} archs: this "
+            f"[search.device] table: {path} is a table of whole networks, for spaces of at most {WALKED:,} archs: this "
             f"one has {space.size():,}; narrow [space.axes]."
         )
     named_by = {f"[search.device] {q.partition('_')[0]}": column for q, column in columns.items()}
-    keys, read = read_figures(path, "[search.device] path", ("[search.device] key", key), named_by)
+    keys, read = read_figures(path, "[search.device] table", ("[search.device] key", key), named_by)
     figures = [possible(path, column, values, keys) for column, values in zip(columns.values(), read, strict=True)]
     rows = {text: dict(zip(columns, row, strict=True)) for text, *row in zip(keys, *figures, strict=True)}
     known = {arch: rows[text] for arch in space.archs() if (text := space.text(arch)) in rows}

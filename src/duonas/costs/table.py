@@ -65,6 +65,21 @@ def read_figures(
     return texts, [_numbers(path, column, table[column]) for column in figures.values()]
 
 
+def read_texts(path: Path, column: str) -> list[str | None] | None:
+    """Read a column of N texts; ``None`` if the table has no such column.
+
+    Raises:
+        DuonasError: the column holds something else.
+    """
+    if column not in (_read_csv(path)[0].column_names if _is_csv(path) else parquet.column_names(path)):
+        return None
+    values = _read_csv(path)[0][column] if _is_csv(path) else parquet.read_table(path, columns=[column])[column]
+    if not _is_text(values):
+        raise DuonasError(f"{path}: column {column!r} holds {values.type}, expected texts.")
+    found: list[str | None] = values.to_pylist()
+    return found
+
+
 def possible(path: Path, column: str, values: np.ndarray, texts: Sequence[str | None]) -> list[float]:
     """The values (N,) of a column as a list.
 
@@ -107,7 +122,7 @@ def _read_csv(path: Path) -> tuple[pa.Table, dict[str, str]]:
 
 
 def _texts(path: Path, name: str, column: pa.ChunkedArray, row: str) -> list[str | None]:
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    if not _is_text(column):
         article = "an" if row[0] in "aeiou" else "a"
         raise DuonasError(f"{path}: column {name!r} holds {column.type}, expected the text of {article} {row}.")
     texts: list[str | None] = column.to_pylist()
@@ -115,6 +130,10 @@ def _texts(path: Path, name: str, column: pa.ChunkedArray, row: str) -> list[str
         if times > 1 and text is not None:
             raise DuonasError(f"{path} has the {row} {text!r} more than once.")
     return texts
+
+
+def _is_text(column: pa.ChunkedArray) -> bool:
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
 
 
 def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:

@@ -122,7 +122,7 @@ def _places(options: Any, where: tuple[str, ...]) -> Iterator[Place]:
     for each in fields(options):
         value, keys = getattr(options, each.name), (*where, each.name)
         mark = location_mark(type(options), each.name)
-        if mark is not None and value is not None:
+        if mark is not None and value is not None and value not in mark.words:
             yield Place(keys, value, mark)
         elif each.name in inner and value is not None:
             yield from _places(value, keys)

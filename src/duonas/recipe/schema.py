@@ -1,6 +1,6 @@
 """A recipe: all settings of a run, one table per stage, validated on construction.
 
-Relative paths in a recipe (``[data] path``, ``[search.device] path``, ``[space] name = "file.py:CLASS"``) are relative
+Relative paths in a recipe (``[data] path``, ``[search.device] table``, ``[space] name = "file.py:CLASS"``) are relative
 to the current directory.
 """
 
@@ -20,6 +20,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count
 from duonas.core.plugin import is_plugin
 from duonas.core.registry import KINDS, source_hash
+from duonas.costs.options import HERE, NONE
 from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
@@ -245,6 +246,11 @@ def _check_together(recipe: Recipe) -> None:
             "choose one of them", "train.class_weights", "train.sampling",
         )  # fmt: skip
     search = recipe.search
+    for column in ("latency", "energy"):
+        if getattr(search.device, column) is not None and search.device.table in (HERE, NONE):
+            raise Mistake(
+                f"[search.device] {column} names a column of a table: give table = the file", f"search.device.{column}"
+            )
     try:
         Goal(search.objectives, search.constraints)
     except DuonasError as error:

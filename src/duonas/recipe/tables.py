@@ -141,6 +141,9 @@ def check_keys(table: Mapping[str, Any], options: type, where: str) -> None:
     """
     known, inner = _hints(options), inner_tables(options)
     for key, value in table.items():
+        if key in (renamed := dict(getattr(options, "renamed", ()))):
+            new = renamed[key]
+            raise Mistake(f"[{where}] {key} is called {new!r} now: write {new} = {value!r}", f"{where}.{key}")
         if key not in known:
             raise Mistake(f"[{where}] has no key {key!r}: {_hint(key, options, table)}", f"{where}.{key}")
         value = spelled_out(inner[key], value) if key in inner else value

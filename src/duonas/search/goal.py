@@ -92,6 +92,5 @@ class Goal:
             if metric.quantity not in (None, *quantities):
                 kind, what = ("objective" if name in self.objectives else "constraint"), str(metric.quantity)
                 raise DuonasError(
-                    f"[search] {kind} {name} needs a device table: give [search.device] path and "
-                    f"{what.partition('_')[0]}."
+                    f"[search] {kind} {name} needs a device table with figures of {what}: give [search.device] table."
                 )

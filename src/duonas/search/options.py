@@ -42,8 +42,8 @@ class SearchOptions:
     """The metrics of the front."""
     constraints: Annotated[dict[str, Positive], ByName()] = field(default_factory=dict)
     """Limits of metrics, such as expected_macs = "8M", peak_latency_ms = 9 or weight_bytes = "300KB"."""
-    device: DeviceOptions | None = None
-    """A device table, for objectives and constraints in ms and mJ."""
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    """What blocks take on a device, for objectives and constraints in ms and mJ."""
     routers: tuple[str, ...] = ()
     """Routers to choose from, such as "confidence" or "learned@stem"; default: the router of [route]."""
     pair: GivenPair | None = None

@@ -1,0 +1,161 @@
+"""Calibration of a device table on whole networks, and the error of what it predicts.
+
+Blocks that are timed one by one do not add up to the network: each call has its overhead, and caches are used in
+another way. A factor and a constant, fitted on some networks, make up for that; other networks show what error is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from duonas.runtime.units import percentage
+
+FEWEST = 4  # networks to fit a factor and a constant on; fewer give a factor alone
+ROUNDS = 50  # of reweighting
+SPREAD = 1.345  # standard deviations beyond which Huber's loss is linear
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes the sum of a network's blocks its time: ``factor * sum + constant``.
+
+    The constant is paid once in a network, with its ``input`` block.
+
+    Args:
+        factor: of every block.
+        constant: in ms, or in mJ for energy; may be negative, but an ``input`` block never costs less than nothing.
+        networks: number of networks that both were fitted on.
+        checked: number of other networks that the errors are of.
+        median: median relative error; ``None`` if no network was checked.
+        worst: largest relative error.
+        tau: Kendall's tau-b of prediction and measurement; ``None`` if it is undefined, as for one network.
+    """
+
+    factor: float = 1.0
+    constant: float = 0.0
+    networks: int = 0
+    checked: int = 0
+    median: float | None = None
+    worst: float | None = None
+    tau: float | None = None
+
+    def predicted(self, sums: np.ndarray) -> np.ndarray:
+        """The figures (N,) of networks whose blocks add up to ``sums`` (N,)."""
+        found: np.ndarray = self.factor * sums + self.constant
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields as JSON; the constant is called ``constant_ms``, also where it is in mJ."""
+        found = asdict(self)
+        found["constant_ms"] = found.pop("constant")
+        return found
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Calibration:
+        """Read a calibration that ``to_json`` wrote; further keys are ignored.
+
+        Raises:
+            KeyError, TypeError, ValueError: a number is missing or none.
+        """
+        median, worst, tau = (
+            None if value.get(name) is None else float(value[name]) for name in ("median", "worst", "tau")
+        )
+        networks, checked = (int(value.get(name, 0)) for name in ("networks", "checked"))
+        return cls(float(value["factor"]), float(value["constant_ms"]), networks, checked, median, worst, tau)
+
+
+def calibrate(fit: Sequence[tuple[float, float]], check: Sequence[tuple[float, float]], least: float) -> Calibration:
+    """Fit factor and constant by least squares of the relative error, with Huber's weights, and say what error is left.
+
+    Args:
+        fit: the sum of the blocks' figures and the measured figure, both above 0, of each network to fit on.
+        check: the same of other networks.
+        least: the smallest figure of an ``input`` block, which the constant may not make negative; 0 if the networks
+            have none, so that nothing could carry a constant.
+    """
+    sums, found = _columns(fit)
+    factor, constant = _fitted(sums, found, least) if len(fit) else (1.0, 0.0)
+    calibration = Calibration(factor, constant, networks=len(fit))
+    if not len(check):
+        return calibration
+    sums, found = _columns(check)
+    predicted = calibration.predicted(sums)
+    errors = np.abs(predicted - found) / found
+    return Calibration(factor, constant, len(fit), len(check), float(np.median(errors)), float(errors.max()),
+                       kendall(predicted, found))  # fmt: skip
+
+
+def kendall(ours: np.ndarray, theirs: np.ndarray) -> float | None:
+    """Kendall's tau-b of two figures (N,); ``None`` where one of them is the same for all."""
+    rows = np.triu_indices(len(ours), 1)
+    mine, other = (np.sign(np.subtract.outer(each, each))[rows] for each in (ours, theirs))
+    pairs = np.sqrt(float(np.abs(mine).sum()) * float(np.abs(other).sum()))
+    return float((mine * other).sum() / pairs) if pairs else None
+
+
+def error_in_words(source: Mapping[str, Any] | None) -> str:
+    """The error of a device table's predictions in one sentence; empty if there is no table of blocks.
+
+    Args:
+        source: what ``CostModel.origin`` returns, or ``device`` of ``front.json``.
+    """
+    if not source or "blocks" not in source:
+        return ""
+    found = source.get("calibration")
+    if not found or found.get("median") is None:
+        said = "No whole network was measured beside the blocks, so the error of predicted figures is not known"
+        if found and found.get("networks"):
+            said = "All measured networks were needed to calibrate, so the error of predicted figures is not known"
+        return f"{said}.{_fitted_in_words(source)}"
+    tau = "" if found.get("tau") is None else f", Kendall's tau {found['tau']:.2f}"
+    return (
+        f"Predicted times of {found['checked']} other whole networks err by {percentage(found['median'])} (median; "
+        f"worst {percentage(found['worst'])}{tau}).{_fitted_in_words(source)}"
+    )
+
+
+def _fitted_in_words(source: Mapping[str, Any]) -> str:
+    fitting = source.get("fitting")
+    if not fitting:
+        return ""
+    return (
+        f" {fitting['fitted']:,} of {source['blocks']:,} blocks were not measured but fitted, with an error of "
+        f"{percentage(fitting['median'])} (median; worst {percentage(fitting['worst'])}) on blocks left out."
+    )
+
+
+def _columns(networks: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    table = np.array(networks, dtype=float).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def _fitted(sums: np.ndarray, found: np.ndarray, least: float) -> tuple[float, float]:
+    if len(sums) < FEWEST or least <= 0:
+        return float(np.median(found / sums)), 0.0
+    design = np.stack([sums, np.ones_like(sums)], axis=1) / found[:, None]
+    factor, constant = _robust(design)
+    if factor <= 0:  # the sums say nothing of the networks, as in a table of another device's networks
+        return float(np.median(found / sums)), 0.0
+    if constant < -factor * least:  # the input block would cost less than nothing
+        (factor,) = _robust((sums - least)[:, None] / found[:, None])
+        constant = -factor * least
+    return float(factor), float(constant)
+
+
+def _robust(design: np.ndarray) -> np.ndarray:
+    """Solve ``design @ x = 1`` (N, P) by iteratively reweighted least squares with Huber's weights."""
+    weights = np.ones(len(design))
+    solution = np.zeros(design.shape[1])
+    for _ in range(ROUNDS):
+        root = np.sqrt(weights)
+        solution = np.linalg.lstsq(design * root[:, None], root, rcond=None)[0]
+        errors = np.abs(design @ solution - 1)
+        scale = 1.4826 * np.median(errors)
+        if scale < 1e-12:
+            break
+        weights = np.minimum(1, SPREAD * scale / np.maximum(errors, 1e-12))
+    return solution

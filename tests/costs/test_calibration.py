@@ -1,0 +1,67 @@
+"""Factor and constant that make sums of blocks the time of the network, and the error that is left."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kendalltau
+
+from duonas.core.rng import stream
+from duonas.costs.calibration import Calibration, calibrate, error_in_words, kendall
+
+
+def networks(factor, constant, number, noise=0.0, seed=0):
+    rng = stream(seed, "networks")
+    sums = rng.uniform(0.1, 5, number)
+    times = (factor * sums + constant) * np.exp(noise * rng.normal(size=number))
+    return list(zip(sums.tolist(), times.tolist(), strict=True))
+
+
+@given(st.floats(0.5, 2), st.floats(-0.01, 0.3))
+def test_what_made_the_times_is_found(factor, constant):
+    found = calibrate(networks(factor, constant, 20), networks(factor, constant, 20, seed=1), least=0.05)
+    assert found.factor == pytest.approx(factor, rel=1e-6) and found.constant == pytest.approx(constant, abs=1e-6)
+    assert found.median < 1e-6 and found.worst < 1e-6 and found.tau == pytest.approx(1)
+    assert (found.networks, found.checked) == (20, 20)
+    assert Calibration.from_json(found.to_json()) == found
+
+
+def test_networks_that_were_disturbed_count_little():
+    times = networks(0.9, 0.02, 20, 0.01)
+    times[3] = times[3][0], 3 * times[3][1]
+    assert calibrate(times, (), 0.05).factor == pytest.approx(0.9, rel=0.03)
+
+
+def test_an_input_block_never_costs_less_than_nothing():
+    """A constant that would make it do so is cut off, and the factor fitted to that."""
+    found = calibrate(networks(1.0, -0.08, 20), networks(1.0, -0.08, 20, seed=1), least=0.01)
+    assert found.constant == pytest.approx(-0.01 * found.factor) and 0.8 < found.factor < 1
+    assert calibrate(networks(1.0, 0.1, 20), (), least=0).constant == 0  # no block could carry it
+
+
+def test_few_networks_give_a_factor_and_none_gives_neither():
+    assert calibrate(networks(0.8, 0.1, 2), (), 0.05).constant == 0
+    nothing = calibrate((), (), 0.05)
+    assert (nothing.factor, nothing.constant, nothing.median) == (1, 0, None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=12))
+def test_tau_is_kendalls(points):
+    ours, theirs = np.array(points, dtype=float).T
+    found = kendall(ours, theirs)
+    if np.ptp(ours) and np.ptp(theirs):
+        assert found == pytest.approx(kendalltau(ours, theirs).statistic)
+    else:
+        assert found is None
+
+
+def test_the_error_is_put_into_words():
+    known = {"networks": 20, "checked": 20, "median": 0.031, "worst": 0.12, "tau": 0.97}
+    said = error_in_words({"blocks": 300, "calibration": known})
+    assert "20 other whole networks err by 3.1% (median; worst 12%, Kendall's tau 0.97)" in said.replace(" %", "%")
+    assert "the error of predicted figures is not known" in error_in_words({"blocks": 300})
+    fitting = {"model": "linear", "rows": 200, "fitted": 100, "median": 0.05, "worst": 0.5}
+    assert "100 of 300 blocks were not measured but fitted" in error_in_words({"blocks": 300, "fitting": fitting})
+    assert error_in_words(None) == error_in_words({"known_archs": 3}) == ""
