@@ -171,6 +171,21 @@ def test_each_verb_goes_as_far_as_its_name_says(pipeline, command, until, summar
     assert ("94.00%" in result.stdout) is summary
 
 
+def test_a_report_takes_what_devices_found_out(pipeline, monkeypatch):
+    noted = []
+    monkeypatch.setattr(
+        "duonas.pipeline.benches.add_benches", lambda *given: noted.append((*given, len(pipeline.calls)))
+    )
+    assert call("report", "digits", "--out", "here", "--device", "a.json", "--device", "b.json").exit_code == 0
+    assert noted == [(Path("here"), [Path("a.json"), Path("b.json")], 0)] and len(pipeline.calls) == 1
+
+
+def test_what_no_device_wrote_is_one_line_before_any_stage(pipeline):
+    result = call("report", "digits", "--device", "a.json")
+    assert result.exit_code == 2 and pipeline.calls == []
+    assert "runs/digits is not a run" in " ".join(result.stderr.split())
+
+
 def test_a_trained_supernet_can_be_taken_from_another_run(pipeline):
     assert call("search", "digits", "--supernet", "runs/other").exit_code == 0
     assert pipeline.calls[0]["supernet"] == Path("runs/other")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from duonas.cli.arguments import OutOption, RecipeArgument, RunArgument, SetOption, SupernetOption, folder_option
 from duonas.cli.errors import one_line_errors
 from duonas.core.errors import DuonasError
-from duonas.core.files import expand
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,35 +30,6 @@ app = typer.Typer(
     Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder.
     After Ctrl-C or a crash the same command resumes where it stopped.""",
 )
-
-
-def _folder(text: str) -> Path:
-    if not text:
-        raise typer.BadParameter("it must be the name of a folder, not empty.")
-    with one_line_errors():
-        return expand(text, "--out")
-
-
-RecipeArgument = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `duonas list`), a .toml file, or a run's folder.")
-]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
-OutOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", metavar="DIR", parser=_folder, help="The run's folder. Default: runs/RECIPE, or the run itself."
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", "-s", metavar="A.B=C", help="Set key B of table A to C, such as train.epochs=10; can be repeated."
-    ),
-]
-SupernetOption = Annotated[
-    Path | None,
-    typer.Option("--supernet", metavar="RUN", help="Use the supernet that this run trained, instead of training one."),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -94,8 +65,6 @@ UP_TO = (
      ("duonas export runs/mine",)),
     ("measure", "measure", "Run all stages up to measuring accuracy and latency on the test split: measure.json.",
      ("duonas measure runs/mine",)),
-    ("report", "report", "Run all stages up to the report: report.html, one file that works offline.",
-     ("duonas report runs/mine",)),
 )  # fmt: skip
 
 
@@ -109,6 +78,36 @@ def _add_command(name: str, until: str, about: str, examples: tuple[str, ...]) -
 
 for _command in UP_TO:
     _add_command(*_command)
+
+
+@app.command()
+def report(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    override: SetOption = None,
+    supernet: SupernetOption = None,
+    device: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--device",
+            metavar="FILE",
+            help="Also show what a device found out by `python -m duonas.runtime bench`; can be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Run all stages up to the report: report.html, one file that works offline.
+
+    [dim]duonas report runs/mine[/dim]
+
+    [dim]duonas report runs/mine --device bench.json[/dim]
+    """  # fmt: skip
+    if device:
+        with one_line_errors():
+            from duonas.pipeline.benches import add_benches
+            from duonas.recipe.read import default_folder
+
+            add_benches(out or default_folder(recipe), device)
+    _carry_out(recipe, out, override, supernet, until="report")
 
 
 @app.command()
@@ -245,7 +244,9 @@ def compare(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="A .toml file with variants of a recipe and seeds.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", parser=_folder, help="The folder of the runs. Default: runs/STUDY."),
+        typer.Option(
+            "--out", "-o", metavar="DIR", parser=folder_option, help="The folder of the runs. Default: runs/STUDY."
+        ),
     ] = None,
     override: SetOption = None,
 ) -> None:

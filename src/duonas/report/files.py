@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from duonas.core.files import read_json, read_json_lines
 from duonas.core.parquet import read_table
 from duonas.core.tensors import load_arrays
 from duonas.measure.accuracy import Outputs
+from duonas.report.bench import read_bench
 
 WRITTEN_BY = {
     "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "data.json": "run", "log.jsonl": "train",
@@ -27,6 +28,7 @@ WRITTEN_BY = {
     "ranking/little/ranking.json": "rank", "ranking/little/archs.parquet": "rank",
 }  # fmt: skip
 
+DEVICES = "devices"  # folder of files that devices wrote
 Row = dict[str, Any]
 Probabilities = dict[str, dict[str, float]]  # axis to value to probability
 
@@ -41,6 +43,7 @@ class RunFiles:
     folder: Path
     measure: dict[str, Any]
     contents: dict[str, Any]
+    devices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         """The content of a file."""
@@ -100,7 +103,8 @@ def read_run(folder: Path) -> RunFiles:
     if not (folder / "measure.json").exists():
         raise DuonasError(f"{folder} has no measure.json yet: run `duonas measure {folder}` before the report.")
     contents = {name: _read(folder / name) for name in WRITTEN_BY}
-    return RunFiles(folder, read_json(folder / "measure.json"), contents)
+    devices = {path.stem: read_bench(path) for path in sorted((folder / DEVICES).glob("*.json"))}
+    return RunFiles(folder, read_json(folder / "measure.json"), contents, devices)
 
 
 def _read(path: Path) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_text
-from duonas.report import examples, provenance, ranking, summary, tables
+from duonas.report import examples, provenance, ranking, summary, sustained, tables
 from duonas.report.data import data
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibrations
@@ -92,7 +92,7 @@ def render(run: RunFiles) -> str:
     parts = {name: _part(run, build, files) for name, (build, files) in PARTS.items()}
     rankings = [_ranking(run, title, folder).value for title, folder in RANKINGS.items()]
     return render_page(
-        "report.html.j2", run.folder.resolve().name, rankings=list(filter(None, rankings)),
+        "report.html.j2", run.folder.resolve().name, rankings=list(filter(None, rankings)), devices=_devices(run),
         **parts, **parts.pop("summary").value,
     )  # fmt: skip
 
@@ -100,6 +100,10 @@ def render(run: RunFiles) -> str:
 def _ranking(run: RunFiles, title: str, folder: str) -> Part:
     found, archs = f"{folder}/ranking.json", f"{folder}/archs.parquet"
     return _part(run, lambda run: ranking.section(title, run[found], run[archs]), (found, archs))
+
+
+def _devices(run: RunFiles) -> list[sustained.Section]:
+    return [sustained.section(name, bench, index) for index, (name, bench) in enumerate(run.devices.items())]
 
 
 def _part(run: RunFiles, build: Build, files: tuple[str, ...]) -> Part:

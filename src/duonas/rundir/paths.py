@@ -70,5 +70,7 @@ class RunPaths:
         """Folder of the static networks' weights, a subfolder each."""
         self.ranking = folder / "ranking"
         """Folder of the ranking of many bigs; that of littles is in ``ranking/little``."""
+        self.devices = folder / "devices"
+        """Folder of what devices found out about the bundle under load, a file each."""
         self.report = folder / "report.html"
         """The report."""

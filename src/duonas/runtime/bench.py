@@ -270,7 +270,10 @@ def sustained(
         "date": time.strftime("%Y-%m-%d %H:%M"),
         "machine": describe_machine(load),
         "load": asdict(load) | {"window": load.window_seconds},
-        "bundle": {"onnx": {name: value for name, value in policy.onnx.items() if name != MODEL}, "tau": bundle.tau},
+        "bundle": {
+            "onnx": {name: value for name, value in policy.onnx.items() if name != MODEL},
+            "tau": _finite(bundle.tau),
+        },
         "energy": None if meter is None else meter.describe(),
         "self_test": tested and tested.to_json(),
     }
@@ -315,6 +318,11 @@ def _write(path: Path, value: dict[str, Any]) -> None:
         raise BundleError(f"cannot write {path}: {error.strerror or error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _finite(tau: float) -> float | str:
+    """Return a threshold as JSON has it, which knows no infinity."""
+    return tau if math.isfinite(tau) else str(tau)
 
 
 def _made_up(shape: tuple[int, int, int]) -> np.ndarray:

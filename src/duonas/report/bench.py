@@ -1,0 +1,49 @@
+"""Read what a device found out about a bundle under sustained load."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_object
+from duonas.runtime.bench import KIND, VERSION
+
+NEEDED = (  # figures of every window
+    "start_s", "seconds", "images", "dropped", "images_per_s", "little_share", "p50_ms", "p95_ms", "p99_ms", "mean_ms",
+    "max_ms", "cpu_share",
+)  # fmt: skip
+OPTIONAL = ("temperature_c", "clock_mhz", "memory_bytes", "energy_mj", "watts")  # null where a device does not tell
+
+
+def read_bench(path: Path) -> dict[str, Any]:
+    """Read a result of ``python -m duonas.runtime bench``.
+
+    Raises:
+        DuonasError: it is none, or has no figures.
+    """
+    value = read_object(path)
+    if value.get("kind") != KIND:
+        raise DuonasError(f"{path} is not a result of `python -m duonas.runtime bench`.")
+    if value.get("version") != VERSION:
+        raise DuonasError(f"{path} is of another version of duonas ({value.get('version')!r}, expected {VERSION}).")
+    windows, summary = value.get("windows"), value.get("summary")
+    if windows == [] or summary == {}:
+        raise DuonasError(f"{path} has no figures: it was stopped before its first window ended.")
+    parts = [value.get(name) for name in ("machine", "load", "bundle")]
+    if not isinstance(windows, list) or not all(isinstance(each, dict) for each in (*windows, summary, *parts)):
+        raise DuonasError(f"{path} is damaged: it must have machine, load, bundle, summary and windows.")
+    if not isinstance(value["bundle"].get("onnx"), dict):
+        raise DuonasError(f"{path} is damaged: it does not say which bundle was measured.")
+    for row in windows:
+        for name in (*NEEDED, *OPTIONAL):
+            if not _is_figure(row.get(name), optional=name in OPTIONAL):
+                raise DuonasError(f"{path} is damaged: {name} must be a number in every window, got {row.get(name)!r}.")
+    return value
+
+
+def _is_figure(value: Any, *, optional: bool) -> bool:
+    if value is None:
+        return optional
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

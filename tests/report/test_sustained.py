@@ -1,0 +1,73 @@
+"""Sections of devices under load: what they say, and that a browser shows them."""
+
+from __future__ import annotations
+
+import pytest
+
+from duonas.report.html import write_report
+from duonas.report.sustained import intro, section
+from report_benches import bench, write_bench
+
+from .browser import Browser
+from .fabricate import fabricate
+
+
+def test_it_says_what_was_done_and_whether_the_device_bore_it():
+    said = intro(bench())
+    for part in (
+        "300\u202f000 images in 5\u202fmin 00\u202fs, one after the other, with onnxruntime 1.24",
+        "its answers on 32 stored images were those of the export, to within 2.0e-06",
+        "became slower: the median time of the last quarter is 1.40 × that of the first",
+        "memory of the process grew by 6.00\u202fMB", "An image took 3.10 mJ, measured by powercap (package-0)",
+    ):  # fmt: skip
+        assert part in said, part
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"self_test": None}, "Its answers were not checked"),
+        ({"interrupted": True}, "It was stopped before its time."),
+        ({"summary": bench()["summary"] | {"drift": 1.01}}, "It stayed steady: the median time changed by 1.0"),
+        ({"summary": bench()["summary"] | {"drift": 0.5}}, "It became faster"),
+        ({"summary": bench()["summary"] | {"dropped": 7}}, "7 frames came while another was classified"),
+        ({"summary": bench()["summary"] | {"memory_growth": -1000}}, "did not grow: it changed by 1.00\u202fkB"),
+        ({"load": {"fps": 10}}, "as frames of a camera, 10.0 a second"),
+        ({"energy": {"meter": "watts", "watts": 5.0}}, "the 5.00 W that were given; no energy was measured"),
+    ],
+)
+def test_it_says_nothing_that_is_not_so(changes, part):
+    assert part in intro(bench(**changes)) and part not in intro(bench())
+
+
+def test_a_machine_that_tells_nothing_has_less_to_show():
+    told, silent = (section("board", bench(told=told), 0) for told in (True, False))
+    assert [each.title for each in told.figures] == ["Throttling", "Timeline of the latency", "Memory"]
+    assert [each.title for each in silent.figures] == ["Throttling", "Timeline of the latency"]
+    names = [row[0] for row in told.table.rows]
+    assert {"Temperature", "Clock", "Memory", "Energy an image", "Power"} <= set(names)
+    assert [row[0] for row in silent.table.rows] == [name for name in names if name not in names[-5:]]
+    assert "temperature" in told.figures[0].wide and "Clock (MHz)" in told.figures[0].wide
+    assert "does not tell its temperature" in silent.figures[0].caption and "mJ" not in intro(bench(told=False))
+
+
+def test_one_window_is_enough():
+    found = section("board", bench(1), 0)
+    assert all("NaN" not in each.wide and "nan" not in each.wide for each in found.figures)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_every_device(browser: Browser, tmp_path, width):
+    run = fabricate(tmp_path / "run", images=200)
+    write_bench(run, "board")
+    write_bench(run, "laptop", told=False, machine=bench()["machine"] | {"device": "Laptop"})
+    browser.open(write_report(run), width=width)
+    assert browser.complaints == []
+    heads = browser.run("[...document.querySelectorAll('section h2')].map(each => each.textContent)")
+    assert [each for each in heads if each.endswith("under load")] == ["Board <5> under load", "Laptop under load"]
+    assert browser.run("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_without_devices_the_page_has_neither_section_nor_link(tmp_path):
+    page = write_report(fabricate(tmp_path / "run", images=200)).read_text()
+    assert "under load" not in page and 'href="#device"' not in page
