@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
 from onnx import numpy_helper
+from torch import nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json
@@ -109,6 +111,25 @@ def test_another_tau_is_turned_in_without_the_networks(exported, tmp_path):
     assert len(written.onnx) == 4 and Bundle.load(copy).tau == -np.inf
     set_threshold(copy, policy)
     assert contents(copy) == contents(folder) and [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
+def test_a_plain_network_is_exported_beside_the_pair_and_stays_there(export, quick, tmp_path):
+    net, policy, folder = export(True, "after_little")
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(100, 5)).train()
+    copy = export_bundle(net, policy, tmp_path / "export", ExportOptions(), plain=plain)
+    assert plain.training and contents(copy).items() >= {
+        name: data for name, data in contents(folder).items() if name.endswith(".onnx")
+    }.items()  # fmt: skip
+    images = np.random.default_rng(0).random((7, 3, 12, 12), dtype=np.float32)
+    (found,) = onnxruntime.InferenceSession(copy / "single.onnx").run(["logits"], {"images": images})
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, plain.eval()(torch.from_numpy(images)).numpy(), atol=1e-5)
+    single = (copy / "single.onnx").read_bytes()
+    set_threshold(copy, dataclasses.replace(policy, tau=0.25))
+    assert (copy / "single.onnx").read_bytes() == single
+    (copy / "single.onnx").write_bytes(b"other")
+    with pytest.raises(DuonasError, match=r"single\.onnx is not the file that policy\.json was written with"):
+        check_files(copy)
 
 
 def test_a_default_of_an_earlier_version_does_not_outlive_its_policy(exported, tmp_path):

@@ -7,17 +7,23 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file
+from torch import nn
 
+from duonas.core.cost import Cost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.data.images import Images
 from duonas.data.ondisk import OnDisk
+from duonas.deploy.bundle import export_bundle
+from duonas.deploy.options import ExportOptions
 from duonas.measure.examples import choose_examples, png
 from duonas.measure.measure import compare, evaluate, measure
 from duonas.measure.options import MeasureOptions
 from duonas.measure.verdict import judge
+from duonas.pair.plain import PlainNetwork
 from duonas.runtime import Bundle
 
 
@@ -66,6 +72,29 @@ def test_the_verdict_is_that_of_the_figures_beside_it(measured):
         assert figures[role]["weight_bytes"] >= 4 * figures[role]["params"]
     parts = figures["little"]["weight_bytes"] + figures["big"]["weight_bytes"]
     assert figures["big"]["weight_bytes"] < figures["routed"]["weight_bytes"] < parts  # the stem is stored once
+
+
+def test_a_plain_network_is_measured_and_judged_beside_the_pair(measured, exporter, monkeypatch, tmp_path):
+    _, net, policy, images, figures, _ = measured
+    monkeypatch.setattr("duonas.deploy.export.export_module", exporter)
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4)).eval()
+    plain = PlainNetwork(network, (), Cost(12, 16, 64, 100), {"depth": 1}, 0.5)
+    export_bundle(net, policy, tmp_path / "export", ExportOptions(), plain=network)
+    options = MeasureOptions(latency_images=12, throughput_batches=3, threads=1, batch_sizes=(8,))
+    found = measure(tmp_path, net, test=images, options=options, plain=plain)
+    alone = found["plain"]
+    with torch.inference_mode():
+        right = (network(images.pixels.float() / 255).argmax(1) == images.labels).numpy()
+    assert alone["accuracy"] == pytest.approx(right.mean()) and alone["val_accuracy"] == 0.5 and alone["macs"] == 12
+    assert 64 <= alone["weight_bytes"] < 128 and set(alone["times_ms"]) == {"1", "8", "64"}
+    won = alone["against_routed"]
+    gap = (found["routed"]["accuracy"] - alone["accuracy"]) * len(images)
+    assert won["only_routed"] - won["only_this"] == pytest.approx(gap)
+    assert [row["name"] for row in found["verdict"]["rows"]] == ["routed", "big", "little", "plain"]
+    assert found["classes"] == figures["classes"]
+    (tmp_path / "export" / "single.onnx").unlink()
+    with pytest.raises(DuonasError, match=r"single\.onnx does not exist"):
+        measure(tmp_path, net, test=images, options=options, plain=plain)
 
 
 def test_onnx_answers_as_pytorch(measured):

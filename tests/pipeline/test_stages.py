@@ -24,13 +24,17 @@ from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, read_json, write_json
 from duonas.core.progress import Silent
+from duonas.core.protocols import silent
 from duonas.core.units import parse
+from duonas.data.batches import outputs
 from duonas.pair.pair import Pair
+from duonas.pair.plain import PlainNetwork
 from duonas.pipeline import context, stages
 from duonas.routing.policy import Policy
 from duonas.rundir.folder import RunFolder
 from duonas.runtime import Bundle
 from duonas.runtime.units import SHARE
+from duonas.search.front import Front
 
 QUICK = ["train.epochs=3", "train.batch_size=32", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
          "search.population=3", "search.recalibration_images=64", "measure.latency_images=5",
@@ -79,6 +83,35 @@ def test_measured_figures_hang_together(whole):
 def test_onnx_decides_as_pytorch_did(whole):
     onnx = read_json(whole / "measure.json")["onnx"]
     assert onnx["differing_decisions"] == 0 and onnx["max_logit_difference"] < 1e-3
+
+
+def test_a_plain_network_goes_from_the_search_to_the_measurement(whole, tmp_path, monkeypatch):
+    """As the search evaluated it: the same answers on the val split."""
+    folder = shutil.copytree(whole, tmp_path / "run")
+    front = Front.load(folder / "front.json")
+    with RunFolder.open(folder, RunFolder(folder).recipe) as run:
+        made = context.Context(run.recipe, run)
+        own = made.pairs.subnets(front.best.pair)
+        other = next(each for each in front.single if each.subnet not in own)
+        own_big = replace(other, subnet=own[1])
+        for plain, kept in ((own_big, False), (other, True)):  # a network of the pair is compared anyway
+            monkeypatch.setattr(stages.Front, "load", lambda _, plain=plain: replace(front, plain=plain))
+            paths = stages.pair(made, silent)
+            assert run.plain.exists() == kept and len(paths) == (5 if kept else 3)
+        network = PlainNetwork.load(run.plain)
+        images = made.splits.val
+        right = outputs(network.network, images.pixels).argmax(1) == images.labels
+        assert (
+            float(right.float().mean()) == pytest.approx(other.accuracy) and network.cost.macs == other.figures["macs"]
+        )
+        given = {}
+        monkeypatch.setattr(stages, "export_bundle", lambda *each: given.update(export=each[-1]))
+        monkeypatch.setattr(stages, "measure_bundle", lambda *_, plain, **__: given.update(measure=plain))
+        stages.export(made, silent)
+        stages.measure(made, silent)
+        state = network.network.state_dict()
+        for found in (given["export"], given["measure"].network):
+            assert all(torch.equal(value, state[name]) for name, value in found.state_dict().items())
 
 
 def test_the_recipes_threads_are_those_of_all_torch_work_and_of_that_alone(tmp_path, monkeypatch):

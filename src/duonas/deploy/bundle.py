@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 import onnx
-from torch import Tensor
+from torch import Tensor, nn
 
 from duonas import __version__
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum, write_atomic
-from duonas.deploy.export import export_parts
+from duonas.deploy.export import export_network, export_parts
 from duonas.deploy.golden import golden
 from duonas.deploy.options import ExportOptions
 from duonas.deploy.stitch import dynamic, note_tau, whole
@@ -29,7 +29,12 @@ SINGLE = "single.onnx"  # the plain network beside the pair, where the search sa
 
 
 def export_bundle(
-    pair: Pair, policy: Policy, folder: Path, options: ExportOptions, images: Tensor | None = None
+    pair: Pair,
+    policy: Policy,
+    folder: Path,
+    options: ExportOptions,
+    images: Tensor | None = None,
+    plain: nn.Module | None = None,
 ) -> Path:
     """Write ``dynamic.onnx``, ``little.onnx``, ``big.onnx`` and ``policy.json`` to ``folder``, atomically.
 
@@ -39,6 +44,7 @@ def export_bundle(
         folder: the export folder; replaced if it exists.
         options: the ``[export]`` table.
         images: (N, 3, H, W) uint8 for the self-test of a device, ``golden.npz``; there is none without images.
+        plain: images (B, 3, H, W) to logits (B, K), a network to compare the pair with; written to ``single.onnx``.
 
     Returns:
         ``folder``.
@@ -47,7 +53,11 @@ def export_bundle(
         DuonasError: pair and policy differ in their classes, or the folder cannot be written; it is then unchanged.
     """
     stored = None if images is None else golden(pair, policy.router, images)
-    return put_bundle(_models(pair, policy, options), policy, folder, stored)
+    models = _models(pair, policy, options)
+    if plain is not None:
+        tower = export_network(plain, pair.facts.preprocessing.image_size, options.opset)
+        models[SINGLE] = whole("plain", None, tower, _metadata(pair, policy))
+    return put_bundle(models, policy, folder, stored)
 
 
 def set_threshold(folder: Path, policy: Policy) -> Path:
@@ -63,29 +73,31 @@ def set_threshold(folder: Path, policy: Policy) -> Path:
     Raises:
         DuonasError: the folder is not an export, or cannot be written; it is then unchanged.
     """
-    check_files(folder)
+    names = check_files(folder)
     try:
-        models = {name: onnx.load(folder / name) for name in FILES}
+        models = {name: onnx.load(folder / name) for name in names}
     except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
         raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
     note_tau(models["dynamic.onnx"], policy.tau)
     return put_bundle(models, policy, folder, load_golden(folder, dict(Policy.load(folder / POLICY).onnx)))
 
 
-def check_files(folder: Path) -> None:
-    """Check that the ONNX files of an export folder are those that its policy was written with.
+def check_files(folder: Path) -> tuple[str, ...]:
+    """Check that the ONNX files of an export folder are those that its policy was written with; return their names.
 
     Raises:
         DuonasError: a file is missing or another one.
     """
     known = Policy.load(folder / POLICY).onnx
-    for path in (folder / name for name in FILES):
+    names = (*FILES, SINGLE) if SINGLE in known else FILES
+    for path in (folder / name for name in names):
         if not path.is_file():
             raise DuonasError(f"{path} does not exist, but every export has one; export again.")
         if checksum(path) != known.get(path.name):
             raise DuonasError(
                 f"{path} is not the file that policy.json was written with: checksums differ; export again."
             )
+    return names
 
 
 def put_bundle(
@@ -116,16 +128,20 @@ def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onn
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
         raise DuonasError(f"the pair has {classes} classes, but its policy has {policy.num_classes}: they must agree.")
-    metadata = {
-        "duonas_version": __version__,
-        "class_names": json.dumps(policy.class_names, ensure_ascii=False),
-        "preprocessing": json.dumps(asdict(pair.facts.preprocessing)),
-    }
+    metadata = _metadata(pair, policy)
     routing = {"router": policy.router.name, "router_position": policy.router.position}
     return {
         "dynamic.onnx": dynamic(parts, policy.tau, metadata | routing),
         "little.onnx": whole("little", parts.stem, parts.little, metadata),
         "big.onnx": whole("big", parts.stem, parts.big, metadata),
+    }
+
+
+def _metadata(pair: Pair, policy: Policy) -> dict[str, str]:
+    return {
+        "duonas_version": __version__,
+        "class_names": json.dumps(policy.class_names, ensure_ascii=False),
+        "preprocessing": json.dumps(asdict(pair.facts.preprocessing)),
     }
 
 

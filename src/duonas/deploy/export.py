@@ -74,6 +74,12 @@ def export_parts(pair: Pair, router: Router, opset: int) -> Parts:
     )
 
 
+def export_network(network: nn.Module, image_size: int, opset: int) -> onnx.ModelProto:
+    """Export a whole network, images (N, 3, H, W) to logits (N, K), in eval mode, and leave it unchanged."""
+    images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    return export_module(deepcopy(network).cpu().float().eval(), images, "images", "logits", opset)
+
+
 def export_score(router: Router, sample: Tensor, opset: int) -> onnx.ModelProto:
     """Export a fitted router; ``sample`` is its input (N, ...) for two or more images."""
     return export_module(_Function(router.score).eval(), sample, "seen", "score", opset)

@@ -11,7 +11,6 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 from onnx.compose import add_prefix
 
 from duonas import __version__
-from duonas.core.pair import Role
 from duonas.deploy.export import Parts
 
 IR_VERSION = 8  # for old runtimes
@@ -19,6 +18,11 @@ TAU = "tau"  # name of the input, and of the property that holds the value to fe
 PAIR_DOC = """A big/little pair of image classifiers with a router. Little answers every image whose score is at least \
 tau, and big the others: big runs on their rows only, and not at all where there are none. Feed the value of the \
 metadata property "tau", which was chosen for this pair, or any other: at -inf little answers all images, at inf big."""
+WHOLE_DOCS = {
+    "little": "The little one of a routed pair of image classifiers, alone.",
+    "big": "The big one of a routed pair of image classifiers, alone.",
+    "plain": "A plain image classifier, with which a routed pair is compared.",
+}
 DOCS = {
     "images": 'RGB images; the metadata property "preprocessing" says their size and range.',
     TAU: 'An image stays little if its score is at least tau; the metadata property "tau" has the chosen value.',
@@ -29,14 +33,21 @@ DOCS = {
 
 
 def whole(
-    role: Role, stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]
+    name: str, stem: onnx.ModelProto | None, tower: onnx.ModelProto, metadata: Mapping[str, str]
 ) -> onnx.ModelProto:
-    """Return one network, images (N, 3, H, W) to logits (N, K), of a stem and a tower."""
+    """Return one network, images (N, 3, H, W) to logits (N, K), of a stem and a tower.
+
+    Args:
+        name: ``little``, ``big`` or ``plain``.
+        stem: images to features; ``None`` if there is none.
+        tower: features (or images, without a stem) to logits.
+        metadata: properties to store in the file.
+    """
     graph = _Graph()
     features = graph.add(stem, "stem", "images") if stem else "images"
     graph.rename(graph.add(tower, "tower", features), "logits")
-    network = graph.proto(role, [_entry(stem or tower, "images")], [_leaving(tower, "logits")])
-    return _model(network, tower, metadata, f"The {role} one of a routed pair of image classifiers, alone.")
+    network = graph.proto(name, [_entry(stem or tower, "images")], [_leaving(tower, "logits")])
+    return _model(network, tower, metadata, WHOLE_DOCS[name])
 
 
 def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:

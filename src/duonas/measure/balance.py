@@ -22,20 +22,21 @@ def balance(outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, dict[st
         outputs: predictions of the pair.
         class_names: (K,), or empty.
     """
-    classes = outputs.little_logits.shape[1]
-    found = {}
-    for role in ALL:
-        recall = recalls(getattr(outputs, f"{role}_right"), outputs.labels, classes)
-        worst = int(np.nanargmin(recall))
-        found[role] = {
-            "balanced_accuracy": float(np.nanmean(recall)),
-            "worst_class": {
-                "class": name_of(worst, class_names),
-                "images": int((outputs.labels == worst).sum()),
-                "accuracy": float(recall[worst]),
-            },
-        }
-    return found
+    return {role: by_class(getattr(outputs, f"{role}_right"), outputs, class_names) for role in ALL}
+
+
+def by_class(right: np.ndarray, outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return the balanced accuracy and the class of the lowest recall of answers that are ``right`` (N,) bool."""
+    recall = recalls(right, outputs.labels, outputs.little_logits.shape[1])
+    worst = int(np.nanargmin(recall))
+    return {
+        "balanced_accuracy": float(np.nanmean(recall)),
+        "worst_class": {
+            "class": name_of(worst, class_names),
+            "images": int((outputs.labels == worst).sum()),
+            "accuracy": float(recall[worst]),
+        },
+    }
 
 
 def majority(outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, Any]:

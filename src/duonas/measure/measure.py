@@ -14,15 +14,16 @@ import torch
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_json
-from duonas.core.pair import Role
 from duonas.core.protocols import Progress, silent
 from duonas.core.tensors import save_tensors
 from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
+from duonas.data.batches import outputs as predictions
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
-from duonas.deploy.bundle import check_files
+from duonas.deploy.bundle import SINGLE, check_files
+from duonas.layers.norm import folded
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
-from duonas.measure.balance import balance, majority
+from duonas.measure.balance import balance, by_class, majority
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
@@ -31,17 +32,24 @@ from duonas.measure.size import weight_bytes
 from duonas.measure.verdict import judge
 from duonas.pair.facts import ROLES
 from duonas.pair.pair import Pair
+from duonas.pair.plain import PlainNetwork
 from duonas.routing.calibration import auroc
 from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle
 
-FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx"}
+FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx", "plain": SINGLE}
 
 
 def measure(
-    folder: Path, pair: Pair, *, test: Images, options: MeasureOptions, progress: Progress = silent
+    folder: Path,
+    pair: Pair,
+    *,
+    test: Images,
+    options: MeasureOptions,
+    progress: Progress = silent,
+    plain: PlainNetwork | None = None,
 ) -> dict[str, Any]:
     """Measure the bundle in ``folder / "export"`` and write measure.json, test_outputs.safetensors and examples.json.
 
@@ -55,6 +63,7 @@ def measure(
         test: the test split.
         options: the ``[measure]`` table.
         progress: called during the timing.
+        plain: the network of ``single.onnx`` in the bundle, to compare the pair with.
 
     Returns:
         The content of measure.json.
@@ -72,8 +81,10 @@ def measure(
     agreement = compare(Bundle.load(bundle), outputs, test.pixels)
     speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
     figures = _figures(pair, policy, outputs, speed)
-    for role, name in FILE_OF.items():
-        figures[role] |= {"weight_bytes": weight_bytes(bundle / name)}
+    if plain is not None and "plain" in speed:
+        figures["plain"] = _plain(plain, test, outputs, policy.class_names) | speed["plain"]
+    for role in FILE_OF.keys() & figures:
+        figures[role] |= {"weight_bytes": weight_bytes(bundle / FILE_OF[role])}
     figures |= {"onnx": agreement, "environment": _environment(options)}
     figures |= {"verdict": judge(figures).to_json()}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
@@ -110,7 +121,7 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "little": calibration(outputs.little_logits, outputs.labels, policy.little_temperature),
         "big": calibration(outputs.big_logits, outputs.labels, policy.big_temperature),
     }
-    by_class = balance(outputs, policy.class_names)
+    balanced = balance(outputs, policy.class_names)
     steepness = slope(outputs, policy.tau, cost)
     alone = {
         role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": pair.facts.networks[role].params}
@@ -124,8 +135,11 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "peak_macs": round(cost.peak),
     }
     return {
-        **{role: alone[role] | by_class[role] | speed[role] | _against(outputs, role) for role in ROLES},
-        "routed": routed | by_class["routed"] | speed["routed"],
+        **{
+            role: alone[role] | balanced[role] | speed[role] | _against(outputs, getattr(outputs, f"{role}_right"))
+            for role in ROLES
+        },
+        "routed": routed | balanced["routed"] | speed["routed"],
         "majority": majority(outputs, policy.class_names),
         "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
         "oracle": {
@@ -150,9 +164,24 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
     }
 
 
-def _against(outputs: Outputs, role: Role) -> dict[str, Any]:
-    """Count the images that only the routed pair, or only the network alone, classifies correctly."""
-    this, routed = getattr(outputs, f"{role}_right"), outputs.routed_right
+def _plain(plain: PlainNetwork, test: Images, outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """Return what is known of the plain network but its times."""
+    answers = predictions(folded(plain.network), test.pixels).numpy().argmax(1)
+    right = np.asarray(answers == outputs.labels)
+    return {
+        "accuracy": float(right.mean()),
+        "val_accuracy": plain.accuracy,
+        "macs": plain.cost.macs,
+        "params": plain.cost.params,
+        "values": dict(plain.values),
+        **by_class(right, outputs, class_names),
+        **_against(outputs, right),
+    }
+
+
+def _against(outputs: Outputs, this: np.ndarray) -> dict[str, Any]:
+    """Count the images that only the routed pair, or only a network alone, right on ``this`` (N,), gets right."""
+    routed = outputs.routed_right
     return {"against_routed": {"only_routed": int((routed & ~this).sum()), "only_this": int((this & ~routed).sum())}}
 
 

@@ -91,11 +91,21 @@ class Pair(nn.Module):
                 check_sources(value.get("sources", {}))
         except DuonasError as error:
             raise DuonasError(f"{path} cannot be used: {error}") from error
-        networks = {role: _loaded(folder / f"{role}.safetensors", facts.blocks[role]) for role in ROLES}
+        networks = {role: load_network(folder / f"{role}.safetensors", facts.blocks[role], path.name) for role in ROLES}
         return cls.join(networks["little"], networks["big"], facts)
 
 
-def _loaded(path: Path, blocks: tuple[BlockSpec, ...]) -> nn.Sequential:
+def load_network(path: Path, blocks: tuple[BlockSpec, ...], described_in: str) -> nn.Sequential:
+    """Build a network in eval mode with the weights of a safetensors file.
+
+    Args:
+        path: of the weights.
+        blocks: the network's.
+        described_in: name of the file that has the blocks, for messages.
+
+    Raises:
+        DuonasError: the file is missing or does not have the weights of these blocks.
+    """
     try:
         if sum(block.params for block in blocks) > path.stat().st_size:  # before memory for them is asked for
             raise ValueError("it is too small")
@@ -104,4 +114,4 @@ def _loaded(path: Path, blocks: tuple[BlockSpec, ...]) -> nn.Sequential:
         raise
     except Exception as error:  # pair.json may describe any blocks, and the user's own builders may fail in any way
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(":.")
-        raise DuonasError(f"{path} does not have the weights that pair.json describes: {reason}.") from error
+        raise DuonasError(f"{path} does not have the weights that {described_in} describes: {reason}.") from error

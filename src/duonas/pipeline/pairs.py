@@ -12,6 +12,7 @@ from duonas.core.rng import stream
 from duonas.layers.init import initialise
 from duonas.pair.facts import ROLES, PairFacts
 from duonas.pair.pair import Pair
+from duonas.pair.plain import PlainNetwork
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import Recipe
 from duonas.routing.router import Router, make_router
@@ -42,6 +43,20 @@ def take_pair(context: Context, chosen: PairArch) -> Pair:
     made = context.splits.inspected.preparation
     seen = replace(facts.preprocessing, **asdict(made))
     return Pair.join(networks["little"], networks["big"], replace(facts, preprocessing=seen))
+
+
+def take_plain(context: Context, front: Front) -> PlainNetwork | None:
+    """Return the plain network that the pair is compared with, with the weights that the search evaluated.
+
+    It is the most accurate single network that the search saw at no more cost than the chosen pair; ``None`` if it is
+    one of the pair's own two, or if there is none.
+    """
+    found = front.plain
+    if found is None or found.subnet in context.pairs.subnets(front.best.pair):
+        return None
+    blocks = context.pairs.blocks(found.subnet)
+    network = context.evaluator.network(found.subnet)
+    return PlainNetwork(network, blocks, context.evaluator.cost(found.subnet), found.values, found.accuracy)
 
 
 def final_coupling(context: Context) -> PairSpace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -28,12 +29,13 @@ from duonas.deploy.golden import load_images, save_images
 from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
+from duonas.pair.plain import PlainNetwork
 from duonas.pipeline.check import check
 from duonas.pipeline.constraints import constraints_of
 from duonas.pipeline.context import Context, advice_on_spaces, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.inspect import show
-from duonas.pipeline.pairs import chosen_router, take_pair
+from duonas.pipeline.pairs import chosen_router, take_pair, take_plain
 from duonas.pipeline.reuse import adopt
 from duonas.pipeline.unreachable import another
 from duonas.recipe.locations import gone
@@ -96,9 +98,12 @@ def search(context: Context, progress: Progress) -> list[Path]:
 def pair(context: Context, progress: Progress) -> list[Path]:
     """Extract the chosen pair from the supernet, as the final pair or as the start of fine-tuning."""
     run = context.run
-    chosen = take_pair(context, Front.load(run.front).best.pair)
+    front = Front.load(run.front)
+    chosen, plain = take_pair(context, front.best.pair), take_plain(context, front)
+    shutil.rmtree(run.plain, ignore_errors=True)  # of an earlier search
     progress(1, 1)
-    return chosen.save(run.pair if chosen.facts.finetune == "none" else run.untuned_pair)
+    saved = chosen.save(run.pair if chosen.facts.finetune == "none" else run.untuned_pair)
+    return [*saved, *(plain.save(run.plain) if plain else ())]
 
 
 def finetune(context: Context, progress: Progress) -> list[Path]:
@@ -176,7 +181,8 @@ def export(context: Context, progress: Progress) -> list[Path]:
     """Write the ONNX files and their policy."""
     run = context.run
     images = load_images(run.stored_images) if run.stored_images.exists() else None
-    export_bundle(Pair.load(run.pair), Policy.load(run.policy), run.export, context.recipe.export, images)
+    plain = PlainNetwork.load(run.plain).network if run.plain.exists() else None
+    export_bundle(Pair.load(run.pair), Policy.load(run.policy), run.export, context.recipe.export, images, plain)
     progress(1, 1)
     return sorted(run.export.iterdir())
 
@@ -185,7 +191,12 @@ def measure(context: Context, progress: Progress) -> list[Path]:
     """Measure the bundle on the test split."""
     run = context.run
     measure_bundle(
-        run.folder, Pair.load(run.pair), test=context.splits.test, options=context.recipe.measure, progress=progress
+        run.folder,
+        Pair.load(run.pair),
+        test=context.splits.test,
+        options=context.recipe.measure,
+        progress=progress,
+        plain=PlainNetwork.load(run.plain) if run.plain.exists() else None,
     )
     return [run.measure, run.test_outputs, run.examples]
 

@@ -52,6 +52,8 @@ class RunPaths:
         """The router's scores on the calib split, and whether little and big are right there."""
         self.stored_images = self.pair / "images.safetensors"
         """Images of the calib split for the self-test of a device."""
+        self.plain = folder / "plain"
+        """Folder of the plain network that the pair is compared with, if there is one."""
         self.finetune = folder / "finetune"
         """Folder of the state of the pair's fine-tuning."""
         self.untuned_pair = self.finetune / "start"
