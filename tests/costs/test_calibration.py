@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from duonas.core.rng import stream
-from duonas.costs.calibration import Calibration, calibrate, error_in_words, kendall
+from duonas.costs.calibration import Calibration, calibrate, error_in_words, kendall, prices_in_words
 
 
 def networks(factor, constant, number, noise=0.0, seed=0):
@@ -64,4 +64,13 @@ def test_the_error_is_put_into_words():
     assert "the error of predicted figures is not known" in error_in_words({"blocks": 300})
     fitting = {"model": "linear", "rows": 200, "fitted": 100, "median": 0.05, "worst": 0.5}
     assert "100 of 300 blocks were not measured but fitted" in error_in_words({"blocks": 300, "fitting": fitting})
-    assert error_in_words(None) == error_in_words({"known_archs": 3}) == ""
+    about = {"blocks": 300, "path": "pi.csv", "device": "Pi 5", "runtime": "onnxruntime 1.24", "threads": "2"}
+    whole = prices_in_words({**about, "calibration": known})
+    assert whole.startswith(
+        "Times and energies are by the device table pi.csv (Pi 5, onnxruntime 1.24, threads 2). Pred"
+    )
+    assert prices_in_words({"path": "here", "blocks": 3}).startswith(
+        "Times and energies are by a table of this machine."
+    )
+    assert prices_in_words({"path": "t.parquet", "known_archs": 3}).endswith("by the device table t.parquet.")
+    assert error_in_words(None) == prices_in_words(None) == error_in_words({"known_archs": 3}) == ""

@@ -162,7 +162,7 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
         from duonas.pipeline.profile import profile as profiled
 
         found = profiled(loaded)
-        _print(*profile_tables(found))
+        _print(*profile_tables(found), *filter(None, [found.prices]))
         if found.advice:
             complain(found.advice, "yellow")
         if found.refusal is not None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
+from duonas.costs.calibration import prices_in_words
 from duonas.measure.verdict import told, verdict_of
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.options import FLOOR_NAMES, GUARANTEES
@@ -43,7 +44,7 @@ def explain(folder: Path | str) -> list[str | Table]:
 
 def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
     said = [_router(policy), _decided(policy), _turned(policy), _chosen(policy)]
-    parts = [*said, _constraints(policy), _measured(run)]
+    parts = [*said, _constraints(policy), _prices(run), _measured(run)]
     return [*(part for part in parts if part), _nearby(policy), _how_to_change(run, policy)]
 
 
@@ -195,6 +196,15 @@ def _constraints(policy: dict[str, Any]) -> str:
     """Say what the pair takes of everything that the search was constrained by."""
     said = "; ".join(ConstraintCheck.from_json(each).sentence for each in policy.get("constraints", ()))
     return said and f"{said[0].upper()}{said[1:]}."
+
+
+def _prices(run: RunFolder) -> str:
+    """Say what the times and energies of the search are from, and how far they are off."""
+    if not run.front.exists():
+        return ""
+    found = read_object(run.front)
+    with reading(run.front):
+        return prices_in_words(found.get("device"))
 
 
 def _measured(run: RunFolder) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from duonas.costs.options import HERE
 from duonas.runtime.units import percentage
 
 FEWEST = 4  # networks to fit a factor and a constant on; fewer give a factor alone
@@ -95,6 +96,20 @@ def kendall(ours: np.ndarray, theirs: np.ndarray) -> float | None:
     mine, other = (np.sign(np.subtract.outer(each, each))[rows] for each in (ours, theirs))
     pairs = np.sqrt(float(np.abs(mine).sum()) * float(np.abs(other).sum()))
     return float((mine * other).sum() / pairs) if pairs else None
+
+
+def prices_in_words(source: Mapping[str, Any] | None) -> str:
+    """What the times and energies of a search are from, and how far they are off; empty if there are none.
+
+    Args:
+        source: what ``CostModel.origin`` returns, or ``device`` of ``front.json``.
+    """
+    if not source:
+        return ""
+    threads = source.get("threads") and f"threads {source['threads']}"
+    made = ", ".join(str(each) for each in (source.get("device"), source.get("runtime"), threads) if each)
+    table = "a table of this machine" if source.get("path") == HERE else f"the device table {source.get('path', '')}"
+    return f"Times and energies are by {table}{f' ({made})' if made else ''}. {error_in_words(source)}".rstrip()
 
 
 def error_in_words(source: Mapping[str, Any] | None) -> str:

@@ -22,7 +22,7 @@ from duonas.costs.device_table import COLUMN, OPTION, DeviceTable, read_device_t
 from duonas.costs.fitting import FEWEST, Fitted, fit_blocks
 from duonas.costs.network_table import read_network_table
 from duonas.costs.options import NONE, DeviceOptions, Missing
-from duonas.costs.table import column_names
+from duonas.costs.table import column_names, read_figures, write_table
 
 QUANTITIES = ("latency_ms", "energy_mj")
 CALIBRATIONS = {"latency_ms": "calibration", "energy_mj": "energy_calibration"}
@@ -49,6 +49,36 @@ def cost_model(options: DeviceOptions, pairs: PairSpace) -> CostModel:
         return read_network_table(path, options.key, columns, pairs.space)
     table = complete(read_device_table(path, columns), pairs, options.missing, str(path))
     return block_table(table, {"path": str(path), "sha256": checksum(path), **columns}, options.missing)
+
+
+def copy_table(options: DeviceOptions, pairs: PairSpace, to: Path, called: str | None = None) -> Path:
+    """Write what a pair space needs of a table to a Parquet file, complete and calibrated; see ``of_copy``.
+
+    Args:
+        options: as in ``cost_model``.
+        pairs: the pairs that the copy must know.
+        to: the copy.
+        called: the name of the original in messages and in ``front.json``; default: its path.
+
+    Raises:
+        DuonasError: the table cannot be used.
+    """
+    path = expand(options.table, OPTION)
+    columns, of_blocks = table_columns(options, path)
+    about = {"path": called or str(path), "sha256": checksum(path)}
+    if of_blocks:
+        table = complete(read_device_table(path, columns), pairs, options.missing, str(path))
+        return replace(table, about=about | dict(table.about or {}) | ({"path": called} if called else {})).write(to)
+    read_network_table(path, options.key, columns, pairs.space)  # checks it
+    keys, values = read_figures(path, OPTION, ("[search.device] key", options.key), columns)
+    figures = {column: each.tolist() for column, each in zip(columns.values(), values, strict=True)}
+    return write_table(to, {options.key: keys, **figures}, about)
+
+
+def of_copy(options: DeviceOptions, path: Path) -> DeviceOptions:
+    """The options that read a copy of a table, where columns of blocks have the names of their quantities."""
+    found = replace(options, table=str(path))
+    return replace(found, latency=None, energy=None) if COLUMN in column_names(path, OPTION) else found
 
 
 def table_columns(options: DeviceOptions, path: Path) -> tuple[dict[str, str], bool]:

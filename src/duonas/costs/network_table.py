@@ -17,7 +17,7 @@ from duonas.core.files import checksum
 from duonas.core.protocols import CostModel
 from duonas.core.space import WALKED, SearchSpace
 from duonas.costs.analytic import analytic
-from duonas.costs.table import possible, read_figures
+from duonas.costs.table import about, possible, read_figures
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def read_network_table(path: Path, key: str, columns: Mapping[str, str], space: 
     known = {arch: row for arch, row in known.items() if not np.isnan(list(row.values())).any()}
     if not known:
         raise DuonasError(f"device table {path} has no figure for any arch of {space.name!r}.")
-    source = {"path": str(path), "sha256": checksum(path), "key": key, **columns,
+    original = {name: said for name, said in about(path).items() if name in ("path", "sha256")}  # of a run's copy
+    source = {"path": str(path), "sha256": checksum(path), **original, "key": key, **columns,
               "known_archs": len(known), "archs": space.size()}  # fmt: skip
     return NetworkTable(source, known, ("macs", *columns))

@@ -16,15 +16,16 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.pair import PairSpace
 from duonas.core.progress import Silent, StageProgress, lazy_stage
+from duonas.core.protocols import CostModel
 from duonas.core.registry import adapted, find
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.core.tensors import load_tensors
-from duonas.costs.device import cost_model
 from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
+from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe
 from duonas.rundir.folder import RunFolder
 from duonas.search.evaluate import Evaluator
@@ -100,7 +101,12 @@ class Context:
     @cached_property
     def problem(self) -> Problem:
         """The search problem: pair space, costs, objectives and constraints."""
-        return make_problem(self.recipe, self.pairs)
+        return make_problem(self.recipe, self.pairs, self.prices)
+
+    @cached_property
+    def prices(self) -> CostModel:
+        """The cost model of the search; of a device table, the run's own copy."""
+        return priced(self.recipe, self.pairs, self.run)
 
     @cached_property
     def device(self) -> torch.device:
@@ -189,10 +195,10 @@ def advice_on_spaces(recipe: Recipe, family: type[Family], splits: Splits) -> st
     return " ".join(dict.fromkeys(filter(None, said)))
 
 
-def make_problem(recipe: Recipe, pairs: PairSpace) -> Problem:
-    """Return the recipe's search problem over a pair space, without checking it."""
+def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel) -> Problem:
+    """Return the recipe's search problem over a pair space by a cost model, without checking it."""
     options, routers = searched(recipe), make_routers(recipe.search, recipe.route)
-    prices = Prices(pairs, cost_model(options.device, pairs), routers)
+    prices = Prices(pairs, model, routers)
     return Problem(Goal(options.objectives, dict(options.constraints)), prices)
 
 

@@ -12,9 +12,11 @@ from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.core.rng import stream
+from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.check import check_space, check_stages
 from duonas.pipeline.context import advice_on_spaces, make_problem, pairs_of, searched
+from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
 from duonas.routing.options import FloorOn
@@ -76,6 +78,7 @@ class Profile:
         measured: number of archs in the device table, if it is one of whole networks.
         refusal: error message of a run that would be refused, such as for constraints that no pair meets, or ``None``.
         advice: on the search space for images of this size; empty if there is none.
+        prices: what the prices are from and how far they are off, in words; empty if they are counted.
     """
 
     archs: int
@@ -88,6 +91,7 @@ class Profile:
     measured: int | None = None
     refusal: str | None = None
     advice: str = ""
+    prices: str = ""
 
     @property
     def pairs(self) -> int:
@@ -107,7 +111,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
     family = family or find("space", recipe.space.name)
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
-    problem = make_problem(recipe, pairs)
+    problem = make_problem(recipe, pairs, priced(recipe, pairs))
     couplings = possible_pairs(pairs.space, recipe.pair.splits)
     networks = problem.prices.model.networks
     problem.goal.check(problem.prices.quantities)
@@ -122,6 +126,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
         measured=len(networks) if networks is not None else None,
         refusal=_refusal(problem, recipe, splits),
         advice=advice_on_spaces(recipe, family, splits),
+        prices=prices_in_words(problem.prices.model.origin()),
     )
 
 

@@ -20,6 +20,7 @@ from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
 from duonas.core.tensors import save_tensors
+from duonas.costs.calibration import prices_in_words
 from duonas.data.batches import evaluation_batches
 from duonas.data.distributed import leave
 from duonas.data.report import report_data
@@ -92,7 +93,9 @@ def search(context: Context, progress: Progress) -> list[Path]:
     context.warn(result.front.warning)
     result.save(run.folder)
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
-    return [run.trials, run.archs, run.front]
+    if said := prices_in_words(result.front.device):
+        run.log("search", prices=said)
+    return [run.trials, run.archs, run.front, *([run.device] if run.device.exists() else [])]
 
 
 def pair(context: Context, progress: Progress) -> list[Path]:
@@ -278,6 +281,8 @@ def run(
             found = report_data(context.splits.inspected, balanced=recipe.train.balanced)
             write_json(opened.data, found.to_json())
             context.warn(advice_on_spaces(recipe, context.family, context.splits))
+            if said := prices_in_words(context.prices.origin()):
+                watch.note(said)
             if splits is None:  # else the caller has shown them
                 show(found, watch)
         for name in stages:

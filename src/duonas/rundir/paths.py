@@ -42,6 +42,8 @@ class RunPaths:
         """The pairs that the search tried."""
         self.archs = folder / "archs.parquet"
         """The archs that the search evaluated."""
+        self.device = folder / "device.parquet"
+        """The device table that the search is priced by, complete for its space."""
         self.front = folder / "front.json"
         """The Pareto front, and the pair chosen from it."""
         self.pair = folder / "pair"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from duonas.costs.calibration import error_in_words
 from duonas.report.figure import Figure, Key, figure, is_wide
 from duonas.report.files import Row
 from duonas.report.formatting import THIN, count, number, percent, plural, size, tick_count, tick_percent, whole
@@ -66,8 +67,8 @@ def _caption(found: dict[str, Any], chosen: Row) -> str:
             if "blocks" in device
             else f"{whole(device['known_archs'])} of {whole(device['archs'])} archs"
         )
-        caption += f" By the device table, which lists {known}, that is {', '.join(measured)}."
-    return caption
+        caption += f" By the device table, which lists {known}, that is {', '.join(measured)}. {error_in_words(device)}"
+    return caption.rstrip()
 
 
 def _front_dots(plot: Frame, points: list[Row], chosen: Row) -> Iterable[Markup]:
