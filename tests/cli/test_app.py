@@ -390,7 +390,7 @@ def test_help_gives_examples():
     for command in ("run", "profile", "train", "search", "export", "measure", "report", "rank"):
         result = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
         assert result.exit_code == 0 and f"duonas {command} " in result.stdout
-    assert "digits" in call("--help").stdout
+    assert "quickstart" in call("--help").stdout
 
 
 def test_version():
