@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from duonas.deploy.simplify import simplify
 from duonas.deploy.topk import pad_topk
 from duonas.pair.pair import Pair
 from duonas.routing.routed import seen
@@ -103,4 +104,4 @@ def export_module(module: nn.Module, sample: Tensor, entry: str, leaving: str, o
         )  # fmt: skip
     if program is None:
         raise TypeError("torch.onnx.export returned no program, although dynamo=True was given.")
-    return pad_topk(program.model_proto)
+    return pad_topk(simplify(program.model_proto))
