@@ -28,6 +28,7 @@ def test_an_image_costs_what_its_way_takes(monkeypatch, tmp_path, before):
 
     session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="images", shape=["N", 3, 8, 8])])
     monkeypatch.setattr(route_latency, "open_session", lambda *_, **__: session)
+    monkeypatch.setattr(route_latency, "load_policy", lambda _: SimpleNamespace(threads=lambda asked: asked))
     monkeypatch.setattr(route_latency, "bound", bound)
     monkeypatch.setattr(route_latency, "perf_counter", lambda: now[0])
     cost = time_routes(tmp_path, before=before, options=OPTIONS)

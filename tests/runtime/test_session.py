@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -22,11 +25,23 @@ def asked(monkeypatch):
     return found
 
 
-def test_threads_sleep_between_calls_unless_they_shall_spin(exported, asked):
+def test_threads_sleep_unless_they_shall_spin_and_always_between_calls(exported, asked):
     for more in ({}, {"spinning": False}, {"spinning": True, "threads": 2}):
         Bundle.load(exported[2], **more)
-    spins = [each.get_session_config_entry("session.intra_op.allow_spinning") for each in asked]
-    assert spins == ["0", "0", "1"] and [each.intra_op_num_threads for each in asked] == [0, 0, 2]
+    assert [each.get_session_config_entry("session.intra_op.allow_spinning") for each in asked] == ["0", "0", "1"]
+    assert {each.get_session_config_entry("session.force_spinning_stop") for each in asked} == {"1"}
+
+
+def test_a_small_pair_takes_one_thread_and_a_large_one_all(exported, asked, tmp_path):
+    """More threads wait longer for each other than they save where there is little to do."""
+    large = shutil.copytree(exported[2], tmp_path / "large")
+    policy = json.loads((large / "policy.json").read_text())
+    for row in policy["table"]:
+        row["expected_macs"] *= 1e5
+    (large / "policy.json").write_text(json.dumps(policy))
+    for folder, threads in ((exported[2], 0), (large, 0), (large, 1), (exported[2], 3)):
+        Bundle.load(folder, threads)
+    assert [each.intra_op_num_threads for each in asked] == [1, 0, 1, 3]
 
 
 def test_how_threads_wait_changes_no_answer(exported, images):

@@ -20,9 +20,10 @@ class MeasureOptions:
     batch_sizes: tuple[Count, ...] = (1, 64)
     """Images that are classified at once; times are measured at each size, and always at 1 and 64."""
     threads: CountOrZero = 0
-    """CPU threads of ONNX Runtime; 0: its default."""
+    """CPU threads of ONNX Runtime; 0: as many as ``Bundle.load`` takes for the pair."""
     spinning: bool = False
-    """Whether ONNX Runtime's threads keep their cores busy while they wait for work, as in ``Bundle.load``."""
+    """Whether ONNX Runtime's threads keep their cores busy while they wait for work in a call, as in
+    ``Bundle.load``."""
 
     @property
     def sizes(self) -> tuple[int, ...]:

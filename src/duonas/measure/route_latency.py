@@ -12,6 +12,8 @@ from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sessions import bound
+from duonas.runtime.files import POLICY
+from duonas.runtime.policy import load_policy
 from duonas.runtime.session import open_session
 
 BLOCK = 10  # consecutive calls at one tau
@@ -31,7 +33,8 @@ def time_routes(bundle: Path, *, before: bool, options: MeasureOptions, progress
         options: the ``[measure]`` table.
         progress: called before the first block and after each.
     """
-    session = open_session(bundle / "dynamic.onnx", options.threads, spinning=options.spinning)
+    threads = load_policy(bundle / POLICY).threads(options.threads)
+    session = open_session(bundle / "dynamic.onnx", threads, spinning=options.spinning)
     images = next(each for each in session.get_inputs() if each.name == "images")
     image = stream(0, "paths").random((1, *images.shape[1:]), dtype=np.float32)  # pixels do not affect the time
     ways = {tau: bound(session, image, tau=np.array(tau, np.float32)) for tau in (-np.inf, np.inf)}

@@ -14,6 +14,8 @@ from onnx import TensorProto, helper
 from duonas.deploy.bundle import SINGLE
 from duonas.deploy.split import split
 from duonas.measure.options import MeasureOptions
+from duonas.runtime.files import POLICY
+from duonas.runtime.policy import load_policy
 from duonas.runtime.session import open_session
 
 
@@ -61,9 +63,11 @@ def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
     """Open all sessions of an export folder by the ``[measure]`` table."""
     pieces = split(onnx.load(bundle / "dynamic.onnx"))
 
+    threads = load_policy(bundle / POLICY).threads(options.threads)
+
     def opened(model: onnx.ModelProto | str) -> Any:
         source = bundle / model if isinstance(model, str) else model.SerializeToString()
-        return open_session(source, options.threads, spinning=options.spinning)
+        return open_session(source, threads, spinning=options.spinning)
 
     return Sessions(
         routed=opened("dynamic.onnx"),

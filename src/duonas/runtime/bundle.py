@@ -53,9 +53,10 @@ class Bundle:
 
         Args:
             folder: the folder of ``dynamic.onnx`` and ``policy.json``.
-            threads: CPU threads of ONNX Runtime; 0: its default, one for each core.
-            spinning: whether the threads keep their cores busy while they wait for work, for some milliseconds after
-                every call; else they sleep.
+            threads: CPU threads of ONNX Runtime; 0: one where the dearest path takes so few MACs that more threads
+                wait longer for each other than they save, else one for each core.
+            spinning: whether the threads keep their cores busy while they wait for work within a call, which is faster
+                where the cores have nothing else to do, and many times slower where they have; else they sleep.
 
         Raises:
             BundleError: a file is missing or damaged, the checksums in the policy differ from the files', the graph is
@@ -63,7 +64,7 @@ class Bundle:
         """
         folder = folder_path(folder)
         policy = load_policy(folder / POLICY)
-        session = open_session(check_model(folder, policy.onnx), threads, spinning=spinning)
+        session = open_session(check_model(folder, policy.onnx), policy.threads(threads), spinning=spinning)
         return cls(session, policy)
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
+from .arguments import thread_count
 from .choose import FLOORS, at_budget, at_floor, at_share
 from .errors import BundleError
 from .files import MOST_POLICY, read
@@ -22,6 +23,9 @@ from .prepare import KINDS, Preparation, Resize
 
 VERSION = 2
 MOST_SIZE = 1 << 16  # pixels of a side
+# Up to so many MACs of the dearest path one thread is as fast as two that sleep while they wait: each of about 50
+# layers wakes a thread, which takes some 10 us (benchmarks/2026-11-30-overhead).
+MACS_OF_ONE_THREAD = 50e6
 
 
 class Row(NamedTuple):
@@ -98,6 +102,18 @@ class DevicePolicy:
     def at_floor(self, accuracy: float) -> Row:
         """Return the cheapest row that guarantees an accuracy of at least ``accuracy``; see ``floor_on``."""
         return self.table[at_floor(self._column("holds"), accuracy, self.floor_on)]
+
+    def threads(self, asked: int) -> int:
+        """Return the number of CPU threads to run with, where 0 is ONNX Runtime's own choice, one for each core.
+
+        Args:
+            asked: the number that was asked for; 0: what is usual for a pair of this size.
+
+        Raises:
+            BundleError: it is no number of threads.
+        """
+        dearest = float(self._column("expected_macs").max())
+        return thread_count(asked) or (1 if dearest <= MACS_OF_ONE_THREAD else 0)
 
     def _column(self, name: str) -> np.ndarray:
         return np.array([getattr(row, name) for row in self.table])

@@ -23,8 +23,9 @@ def open_session(
     Args:
         model: an ONNX file, or the content of one.
         threads: CPU threads; 0: ONNX Runtime's default, one for each core.
-        spinning: whether threads that wait for work keep their cores busy, also for some time after each call, as is
-            ONNX Runtime's own default; else they sleep.
+        spinning: whether threads that wait for work within a call keep their cores busy; else they sleep. Between
+            calls they always sleep: to spin there, too, is ONNX Runtime's default, takes a whole core at 30 images a
+            second, and was 3 % faster.
         provider: an execution provider of this installation of ONNX Runtime, see ``known_provider``.
 
     Raises:
@@ -36,6 +37,7 @@ def open_session(
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = thread_count(threads)
     options.add_session_config_entry("session.intra_op.allow_spinning", "1" if spinning else "0")
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # at the end of every call
     source = model if isinstance(model, bytes) else str(model)
     try:
         # Without the fallback, which would print that it tries a damaged model again in the same way.
