@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: a thread each, before 
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from exported import export, exported, images  # noqa: F401  (fixtures)
+from kits import kit, kit_source  # noqa: F401  (fixtures)
 from ondisk import make_folder, make_shard  # noqa: F401  (fixtures)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -14,8 +14,10 @@ from duonas.core.pair import PairArch
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
-from duonas.costs.block_table import block_text, distinct_blocks, write_block_table
+from duonas.costs.block_table import write_block_table
 from duonas.costs.device import cost_model
+from duonas.costs.device_table import block_text
+from duonas.costs.distinct import distinct_blocks
 from duonas.costs.options import DeviceOptions
 from duonas.routing.router import Router
 from duonas.routing.routers.confidence import Confidence
@@ -23,7 +25,8 @@ from duonas.routing.threshold import sweep
 from duonas.search.evaluate import NO_READINGS, SubnetResult
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
-from duonas.search.prices import PairTable, Prices
+from duonas.search.pair_table import PairTable
+from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.search import search
 from duonas.spaces.mobilenet import MobileNet

@@ -12,10 +12,11 @@ from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.core.rng import stream
-from duonas.costs.block_table import distinct_blocks, write_block_table
+from duonas.costs.block_table import write_block_table
 from duonas.costs.calibration import error_in_words
 from duonas.costs.device import block_table, complete, cost_model
 from duonas.costs.device_table import DeviceTable, NetworkRow, block_text, read_device_table
+from duonas.costs.distinct import distinct_blocks
 from duonas.costs.options import DeviceOptions
 
 ABOUT = {"device": "a board", "runtime": "onnxruntime 1.24", "space": "mobilenet", "threads": "1"}

@@ -8,7 +8,7 @@ import pytest
 from duonas.core.couplings import pair_space
 from duonas.core.registry import find
 from duonas.core.rng import stream
-from duonas.costs.block_table import distinct_blocks
+from duonas.costs.distinct import distinct_blocks
 from duonas.costs.fitting import fit_blocks
 
 SPACES = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -149,3 +150,14 @@ def fresh_environment(folder):
 def clean():
     """The environment variables without those that would find this duonas."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
+@pytest.mark.slow
+def test_a_device_kit_is_measured_with_the_two_requirements_alone(kit, tmp_path):
+    """Carried to a fresh environment, as to another machine."""
+    python = fresh_environment(tmp_path / "device")
+    shutil.copytree(kit, tmp_path / "carried")
+    command = [python, tmp_path / "carried" / "measure.pyz", "--minutes", "0.1", "--watts", "5"]
+    told = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stderr
+    assert " blocks, " in told.stdout and (tmp_path / "table.csv").read_text().startswith("# device = ")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,11 @@ import numpy as np
 from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost, RouterCost
 from duonas.core.errors import DuonasError
-from duonas.core.pair import PairSpace
 from duonas.core.protocols import CostModel
-from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.costs.calibration import Calibration
-from duonas.costs.device_table import DeviceTable, block_text, in_words
+from duonas.costs.device_table import DeviceTable, in_words
 
-FEW = 20_000  # spaces with at most so many archs are enumerated
-PATIENCE = 1000  # draws without a new block after which all blocks count as found
 INPUT = "input"  # kind of the block that carries the constant of a network
 
 
@@ -135,24 +130,3 @@ def write_block_table(path: Path, rows: Mapping[BlockSpec, Mapping[str, float]],
     figures = {name: np.array([row[name] for row in rows.values()], dtype=float) for name in names}
     blocks = tuple(block.key for block in rows)
     return DeviceTable(blocks, figures, np.ones(len(blocks), dtype=bool), about=about).write(path)
-
-
-def distinct_blocks(pairs: PairSpace) -> Iterator[BlockSpec]:
-    """The distinct blocks of all archs of a pair space.
-
-    Archs of large spaces are drawn until a thousand in a row have no new block, so rare blocks may be missing.
-    """
-    known = set[BlockSpec]()
-    for space in dict.fromkeys(pairs.spaces.values()):
-        rng, misses = stream(0, "distinct blocks"), 0
-        archs = space.archs() if space.size() <= FEW else (space.sample(rng) for _ in count())
-        for arch in archs:
-            new = [block for block in space.blocks(arch) if block.key not in known]
-            known.update(block.key for block in new)
-            yield from {block.key: block for block in new}.values()
-            misses = 0 if new else misses + 1
-            if misses >= PATIENCE and space.size() > FEW:
-                break
-
-
-__all__ = ["BlockTable", "block_text", "distinct_blocks", "lacking", "write_block_table"]

@@ -16,9 +16,10 @@ from duonas.core.pair import PairSpace
 from duonas.core.protocols import CostModel
 from duonas.core.text import listed, plural
 from duonas.costs.analytic import analytic
-from duonas.costs.block_table import INPUT, BlockTable, distinct_blocks, lacking
+from duonas.costs.block_table import INPUT, BlockTable, lacking
 from duonas.costs.calibration import Calibration, calibrate
 from duonas.costs.device_table import COLUMN, OPTION, DeviceTable, read_device_table
+from duonas.costs.distinct import distinct_blocks
 from duonas.costs.fitting import FEWEST, Fitted, fit_blocks
 from duonas.costs.network_table import read_network_table
 from duonas.costs.options import NONE, DeviceOptions, Missing

@@ -32,7 +32,7 @@ def rehearse(router: Router, shape: tuple[int, ...], classes: int, *, device: to
     Raises:
         DuonasError: a method fails or returns an unusable value; the message names the method and what is expected.
     """
-    answers = _made_up(classes)
+    answers = made_up(classes)
     logits = router.position == "after_little"
     drawn = answers.little if logits else stream(0, "rehearsal", "seen").random((IMAGES, *shape), dtype=np.float32)
     seen = torch.from_numpy(drawn).to(device)
@@ -92,7 +92,7 @@ def _described(router: Router, seen: Tensor) -> Tensor:
         return torch.cat([described.float().cpu()])
 
 
-def _made_up(classes: int) -> Answers:
+def made_up(classes: int) -> Answers:
     """Return random predictions of a little that is correct on half of the images, and of a big that is on most."""
     rng = stream(0, "rehearsal", "answers")
     labels = rng.integers(0, classes, IMAGES)

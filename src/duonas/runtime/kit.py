@@ -10,7 +10,7 @@ import csv
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -185,10 +185,20 @@ class NetworkTime:
 
 @dataclass(frozen=True)
 class RouterTime:
-    """What routing adds in ms to an image that stays little, and further to one for which big is asked."""
+    """What routing adds to every image, and further to one that big is asked for: in ms, in mJ where known."""
 
     keep_ms: float
     ask_ms: float
+    keep_mj: float | None = None
+    ask_mj: float | None = None
+
+    def drawing(self, watts: float | None) -> RouterTime:
+        """The same with the energy that a mean power in W means; without one as it is."""
+        return self if watts is None else replace(self, keep_mj=watts * self.keep_ms, ask_mj=watts * self.ask_ms)
+
+    def to_json(self) -> dict[str, float]:
+        """The known figures by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -232,7 +242,7 @@ class DeviceTable:
         """All that is known beside the rows, as texts; structured values are JSON."""
         structured: dict[str, Any] = {
             "networks": [each.to_json() for each in self.networks],
-            "routers": {name: asdict(each) for name, each in self.routers.items()},
+            "routers": {name: each.to_json() for name, each in self.routers.items()},
             "reference": self.reference and asdict(self.reference),
             "energy": dict(self.energy),
         }
