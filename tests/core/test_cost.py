@@ -22,6 +22,14 @@ def test_expected_cost_is_the_mean_of_what_ran(stem, router, little, big, stays)
     assert cost.ada_edanas(0.0) == stem + big
 
 
+@given(macs, macs, macs, macs, st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 100), st.booleans())
+def test_a_percentile_is_that_of_what_every_image_took(stem, router, little, big, stays, percent, before):
+    cost = PairCost(stem, router, little, big, before)
+    easy = stem + router + little
+    ran = sorted(easy if kept else easy + big - (little if before else 0) for kept in stays)
+    assert cost.percentile(percent / 100, np.mean(stays)) == ran[-(-percent * len(ran) // 100) - 1]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [

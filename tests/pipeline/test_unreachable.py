@@ -24,6 +24,8 @@ CALIBRATION = CalibrationSet(
         ({"floor": 0.9}, "0.8123", "--floor 81.23%"),
         ({"floor": 0.9, "floor_on": "worst_class"}, "0.1234", "--floor 12.34%"),
         ({"budget": 10}, "546144", "--budget 546144"),
+        ({"budget": "0.1ms"}, "0.5", "--budget 0.5ms"),
+        ({"budget": "1mJ"}, "2.5", "--budget 2.5mJ"),
         ({"energy": 0.1, "watts": 5}, "0.5", "--energy 0.5 --watts 5"),
     ],
 )

@@ -47,5 +47,5 @@ def test_a_target_counts_instead_of_a_constraint_on_the_same_quantity():
         Constraint("params", 1.0, "min", np.array([9.0])),
     ]
     assert allowed(constraints, shares).tolist() == [False, False, False]
-    assert allowed(constraints, shares, "budget").tolist() == [True, True, False]
+    assert allowed(constraints, shares, "expected_macs").tolist() == [True, True, False]
     assert allowed((), shares).tolist() == [True, True, True]

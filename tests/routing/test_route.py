@@ -108,7 +108,9 @@ def test_every_choice_keeps_its_promise():
 def test_two_targets_are_one_too_many():
     _, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
     with pytest.raises(DuonasError, match="floor and share"):
-        choose(judged.curve, judged.rungs("accuracy", 0.9), (), options_for("route", floor=0.5, share=0.5), COST)
+        choose(
+            judged.curve, judged.rungs("accuracy", 0.9), (), options_for("route", floor=0.5, share=0.5), {"macs": COST}
+        )
 
 
 TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
@@ -128,6 +130,43 @@ def test_a_latency_and_an_energy_are_kept_and_are_one_thing():
     same, _ = timed(energy=3.6, watts=3.0)
     assert same.tau == made.tau and same.choice == {"energy": 3.6, "watts": 3.0}
     assert Policy.from_json(json.loads(json.dumps(made.to_json()))) == made
+
+
+@pytest.mark.parametrize(
+    ("unit", "key", "quantity"), [("ms", "budget_ms", "latency_ms"), ("mJ", "budget_mj", "energy_mj")]
+)
+def test_a_budget_with_a_unit_is_kept_by_the_table_of_the_search(unit, key, quantity, tmp_path):
+    """Nothing is timed for it, and the prices are in the file that the threshold is chosen from again."""
+    priced = PairCost(stem=0.1, router=0.05, little=0.3, big=1.5)
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
+    options = options_for("route", budget=f"0.9{unit}")
+    with pytest.raises(DuonasError, match=rf"budget in {unit} needs a pair that was searched with a device table"):
+        decide(policy, judged, options)
+    judged = CalibrationSet.load(replace(judged, prices={quantity: priced}).save(tmp_path / "calib.safetensors"))
+    made = decide(policy, judged, options)
+    curve = judged.curve
+    kept = priced.expected(curve.little_share) <= 0.9
+    chosen = int(np.flatnonzero(curve.tau == made.tau)[0])
+    assert kept[chosen] and curve.correct[chosen] == curve.correct[kept].max()
+    assert made.choice == {key: 0.9} and made.times is None
+    with pytest.raises(
+        DuonasError, match=rf"a budget of 0.2 {unit} cannot be met: .* smallest possible is 0.45 {unit}"
+    ):
+        decide(policy, judged, options_for("route", budget=f"0.2{unit}"))
+
+
+def test_the_threshold_keeps_a_percentile_that_the_search_was_constrained_by():
+    policy, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
+    images = len(judged.labels)
+    figures = COST.percentile(0.95, np.arange(images + 1) / images)
+    judged = replace(judged, constraints=(Constraint("p95_macs", 200.0, "min", figures),))
+    free = decide(policy, replace(judged, constraints=()), options_for("route"))
+    made = decide(policy, judged, options_for("route"))
+    share = float(judged.curve.at(np.array([made.tau])).little_share[0])
+    assert share >= 0.95 > float(judged.curve.at(np.array([free.tau])).little_share[0])
+    assert [check.kept for check in made.constraints] == [True] and made.constraints[0].figure == COST.least
+    (check,) = decide(policy, judged, options_for("route", share=0.5)).constraints
+    assert not check.kept and check.figure == COST.peak
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from duonas.costs.analytic import analytic
 from duonas.routing.router import Router
 from duonas.routing.routers.confidence import Confidence
 from duonas.search.evaluate import NO_READINGS, SubnetResult
-from duonas.search.goal import Goal
+from duonas.search.goal import Goal, default_objectives
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.search import search
@@ -78,7 +78,10 @@ class DrawnAnswers:
 
 def searched(pairs, evaluator, options, routers, seed, progress=silent, model=analytic):
     """A search as the pipeline makes it."""
-    problem = Problem(Goal(options.objectives, options.constraints), Prices(pairs, model, routers))
+    problem = Problem(
+        Goal(options.objectives or default_objectives(model.quantities), options.constraints),
+        Prices(pairs, model, routers),
+    )
     return search(problem, evaluator, options, seed, progress)
 
 

@@ -11,6 +11,7 @@ import pytest
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
+from duonas.recipe.read import load
 from duonas.recipe.schema import parse
 from duonas.routing.routers.confidence import Confidence
 from duonas.search.goal import Goal
@@ -32,6 +33,12 @@ class Spread(PairMetric):
     direction = "max"
     def value(self, pair, little_share=1.0):
         return pair.big["macs"] / pair.little["macs"]
+
+class Load(PairMetric):
+    '''The root of the mean MACs.'''
+    varies = True
+    def value(self, pair, little_share=1.0):
+        return pair.parts["macs"].expected(little_share) ** 0.5
 
 class Sure(ArchMetric):
     '''The mean of the largest logit.'''
@@ -158,6 +165,29 @@ def test_at_most_so_many_bytes_of_weights_can_be_said(pairs, evaluator, search):
     result = search(pairs, evaluator, replace(OPTIONS, constraints={"weight_bytes": 3 * lowest}), ROUTERS, 0)
     assert all(row["weight_bytes"] <= 3 * lowest for row in result.trials)
     assert all(point.to_json()["weight_bytes"] <= 3 * lowest for point in result.front.points)
+
+
+def test_at_most_so_many_ms_at_p95_and_so_many_bytes_can_be_said_in_a_line(pairs, evaluator, search, timed):
+    """Of the front and of every trial; a third constraint, on the mean time, is kept beside them."""
+    line = 'search.constraints={ p95_latency_ms = "0.2 ms", weight_bytes = "250KB", expected_latency_ms = "0.19ms" }'
+    constraints = load("digits", [line]).search.constraints
+    assert constraints == {"p95_latency_ms": 0.2, "weight_bytes": 250e3, "expected_latency_ms": 0.19}
+    found = search(pairs, evaluator, replace(OPTIONS, constraints=constraints), ROUTERS, 0, model=timed(0.005, 0.01))
+    assert found.front.objectives == ("accuracy", "expected_latency_ms", "peak_latency_ms")
+    most = 0
+    points = [point.figures | {"little_share": point.little_share} for point in found.front.points]
+    for figures in [*points, *found.trials]:
+        assert all(figures[name] <= limit for name, limit in constraints.items())
+        assert figures["little_share"] >= 0.95 or figures["peak_latency_ms"] <= 0.2
+        most += figures["peak_latency_ms"] > 0.2
+    assert most
+
+
+def test_a_metric_of_ones_own_that_varies_is_kept_at_the_thresholds_of_the_front(pairs, evaluator, search, own):
+    load = own("Load")
+    found = search(pairs, evaluator, replace(OPTIONS, constraints={load: 730.0}), ROUTERS, 0)
+    loads = [point.figures[load] for point in found.front.points]
+    assert 700 < max(loads) <= 730
 
 
 @pytest.mark.parametrize(

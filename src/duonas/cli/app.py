@@ -176,7 +176,10 @@ def route(
         str | None,
         typer.Option(help="Accuracy that is guaranteed with the given confidence, such as 90%, at the lowest cost."),
     ] = None,
-    budget: Annotated[str | None, typer.Option(help="Expected MACs per image, such as 5e6 or 5M.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Expected MACs, such as 5M, or time, such as 0.2ms."),
+    ] = None,
     share: Annotated[str | None, typer.Option(help="Share of the images that stays little, such as 70%.")] = None,
     latency: Annotated[
         str | None, typer.Option(help="Expected latency of one image, such as 2ms, on this machine.")

@@ -173,6 +173,10 @@ def _chosen(policy: dict[str, Any]) -> str:
     targets = {
         "floor": f"Tau is the cheapest threshold that guarantees {promised}.",
         "budget": "Tau is the most accurate threshold that costs at most {budget:,.0f} MACs per image on average.",
+        "budget_ms": "Tau is the most accurate threshold that takes at most {budget_ms:.4g} ms per image on average by "
+        "the device table of the search.",
+        "budget_mj": "Tau is the most accurate threshold that needs at most {budget_mj:.4g} mJ per image on average "
+        "by the device table of the search.",
         "share": "Tau is the threshold whose little share is nearest to {share}.",
         "latency": "Tau is the most accurate threshold that takes at most {latency:.4g} ms per image on average.",
         "energy": "Tau is the most accurate threshold that needs at most {energy:.4g} mJ per image on average, as "

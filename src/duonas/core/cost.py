@@ -12,6 +12,7 @@ from duonas.runtime.units import percentage
 # Quantities that depend, image by image, on which networks run. Storage and memory do not.
 QUANTITIES = ("macs", "latency_ms", "energy_mj")
 STORED = ("params", "weight_bytes")
+COMPARED = ("latency_ms", "energy_mj", "macs")  # what decides which of two networks costs more, the first that is known
 
 
 @dataclass(frozen=True)

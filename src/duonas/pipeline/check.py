@@ -18,10 +18,9 @@ from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context, searched
 from duonas.recipe.schema import Recipe
 from duonas.routing.floor import check_floor
-from duonas.routing.route import class_counts
+from duonas.routing.route import BUDGETS, class_counts
 from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
-from duonas.search.goal import EXPECTED
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
 from duonas.supernet.family import Family
@@ -60,6 +59,7 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
     Raises:
         DuonasError: one of them cannot be used or met; the message says what is possible.
     """
+    check_budget(recipe, problem)
     pairs = problem.pairs
     make_rule(pairs, recipe.train)
     make_strategy(problem.check(), searched(recipe), recipe.seed)
@@ -82,6 +82,22 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
             rehearse(router, shape, classes, device=device, opset=recipe.export.opset)
 
 
+def check_budget(recipe: Recipe, problem: Problem) -> None:
+    """Check that a budget in ms or mJ has a device table to be priced by.
+
+    Raises:
+        DuonasError: there is none, or it has no figures of this quantity.
+    """
+    route = recipe.route
+    if route.priced is None or route.priced[0] in problem.prices.quantities:
+        return
+    quantity = route.priced[0]
+    raise DuonasError(
+        f"[route] budget = {route.budget} needs a device table with figures of {quantity}: give [search.device] table, "
+        f"a budget in MACs, or {BUDGETS[quantity].instead}."
+    )
+
+
 def check_target(recipe: Recipe, problem: Problem, splits: Splits) -> None:
     """Check the target of ``[route]`` as far as data and space decide it: the floor and the budget.
 
@@ -92,8 +108,9 @@ def check_target(recipe: Recipe, problem: Problem, splits: Splits) -> None:
     count = class_counts(splits.calib.labels.numpy(), len(names), recipe.seed)
     if route.floor is not None:
         check_floor(route.floor, count, names, route.floor_on, route.confidence)
-    if route.budget is not None and not route.budget_in_search:  # else it is a constraint of the search
-        Problem(replace(problem.goal, constraints={EXPECTED: route.budget}), problem.prices).check()
+    if route.priced is not None and not route.budget_in_search:  # else it is a constraint of the search
+        quantity, budget = route.priced
+        Problem(replace(problem.goal, constraints={f"expected_{quantity}": budget}), problem.prices).check()
 
 
 def _check_gate(recipe: Recipe, routers: Sequence[Router]) -> None:

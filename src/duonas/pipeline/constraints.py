@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from duonas.core.cost import PairCost
 from duonas.core.pair import PairArch
 from duonas.pipeline.context import Context
 from duonas.pipeline.pairs import final_coupling
@@ -34,6 +35,21 @@ def constraints_of(context: Context, router: Router, images: int) -> tuple[Const
         Constraint(name, limit, goal.metrics[name].direction, _figures(prices, goal.metrics[name], best, images))
         for name, limit in goal.constraints.items()
     )
+
+
+def prices_of(context: Context, router: Router) -> dict[str, PairCost]:
+    """Return what the chosen pair costs by the device table of the search, by quantity; empty without a table.
+
+    Args:
+        context: of a run whose search is done.
+        router: the fitted router.
+    """
+    model = context.problem.prices.model
+    if tuple(model.quantities) == ("macs",):
+        return {}
+    prices = Prices(final_coupling(context), model, (router,))
+    parts = prices.price(Front.load(context.run.front).best.pair, router).parts
+    return {quantity: cost for quantity, cost in parts.items() if quantity != "macs"}
 
 
 def _figures(prices: Prices, metric: Metric, best: FrontPoint, images: int) -> np.ndarray:

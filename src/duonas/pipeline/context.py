@@ -29,7 +29,7 @@ from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe
 from duonas.rundir.folder import RunFolder
 from duonas.search.evaluate import Evaluator
-from duonas.search.goal import Goal
+from duonas.search.goal import Goal, default_objectives
 from duonas.search.options import SearchOptions
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem
@@ -199,13 +199,12 @@ def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel) -> Problem:
     """Return the recipe's search problem over a pair space by a cost model, without checking it."""
     options, routers = searched(recipe), make_routers(recipe.search, recipe.route)
     prices = Prices(pairs, model, routers)
-    return Problem(Goal(options.objectives, dict(options.constraints)), prices)
+    objectives = options.objectives or default_objectives(prices.quantities)
+    return Problem(Goal(objectives, dict(options.constraints)), prices)
 
 
 def searched(recipe: Recipe) -> SearchOptions:
     """Return the ``[search]`` table, with the routing budget as a constraint if ``budget_in_search`` is set."""
-    if recipe.route.budget is None or not recipe.route.budget_in_search:
+    if recipe.route.priced is None or not recipe.route.budget_in_search:
         return recipe.search
-    limits = dict(recipe.search.constraints)
-    limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", float("inf")))
-    return replace(recipe.search, constraints=limits)
+    return replace(recipe.search, constraints=recipe.route.limiting(recipe.search.constraints))

@@ -14,7 +14,7 @@ from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
-from duonas.pipeline.check import check_space, check_stages
+from duonas.pipeline.check import check_budget, check_space, check_stages
 from duonas.pipeline.context import advice_on_spaces, make_problem, pairs_of, searched
 from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe, check_recipe
@@ -114,6 +114,7 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
     problem = make_problem(recipe, pairs, priced(recipe, pairs))
     couplings = possible_pairs(pairs.space, recipe.pair.splits)
     networks = problem.prices.model.networks
+    check_budget(recipe, problem)
     problem.goal.check(problem.prices.quantities)
     return Profile(
         archs=pairs.space.size(),

@@ -27,10 +27,12 @@ def another(error: Unreachable, options: RouteOptions, folder: Path, calibration
     target = next(name for name in TARGETS if getattr(options, name) is not None)
     watts = f" --watts {options.watts:g}" if target == "energy" else ""
     if target != "floor":
-        return f"choose another threshold, such as `duonas route {folder} --{target} {error.possible}{watts}`"
-    possible, constant = float(error.possible), constant_answer(calibration, options.floor_on)
-    if possible > constant:
-        return f"choose another threshold, such as `duonas route {folder} --floor {percentage(possible)}`"
+        unit = options.priced[0].rpartition("_")[2] if options.priced else ""  # of a budget: macs, ms or mj
+        possible = error.possible + {"ms": "ms", "mj": "mJ"}.get(unit, "")
+        return f"choose another threshold, such as `duonas route {folder} --{target} {possible}{watts}`"
+    highest, constant = float(error.possible), constant_answer(calibration, options.floor_on)
+    if highest > constant:
+        return f"choose another threshold, such as `duonas route {folder} --floor {percentage(highest)}`"
     images = plural(len(calibration.labels), "image")
     return (
         f"always giving the same answer reaches {constant:.1%}, so the {images} that choose tau (half of the calib "

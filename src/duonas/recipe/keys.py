@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le, Lt
 
 from duonas.core.registry import names
-from duonas.core.units import ByName
+from duonas.core.units import ByName, Either
 from duonas.recipe.tables import inner_tables, part_mark
 from duonas.runtime.units import SHARE, Quantity
 
@@ -109,6 +109,9 @@ def _toml(value: Any) -> str:
 def _kind(hint: Any) -> str:
     """Return a type in words: its choices, or its name and bounds."""
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated and any(isinstance(mark, Either) for mark in arguments[1:]):
+        examples = ", ".join(f'`"{example}"`' for example in _examples(arguments[1:]))
+        return f"number above 0 or text such as {examples}"
     if origin is Annotated:
         texts = [f'or text such as `"{example}"`' for example in _examples(arguments[1:])]
         return " ".join([_kind(arguments[0]), *filter(None, [", ".join(_bounds(arguments[1:]))]), *texts])
@@ -129,6 +132,8 @@ def _examples(marks: tuple[Any, ...]) -> Iterator[str]:
             yield mark.example.rpartition(" ")[2]
         elif isinstance(mark, ByName):
             yield "2ms"
+        elif isinstance(mark, Either):
+            yield from _examples(mark.quantities)
 
 
 def _bounds(marks: tuple[Any, ...]) -> Iterator[str]:

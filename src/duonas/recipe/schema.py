@@ -7,7 +7,6 @@ to the current directory.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -184,10 +183,9 @@ def rechosen(recipe: Recipe, **target: float | str) -> Recipe:
     if all(getattr(recipe.route, name, None) == value for name, value in target.items()):
         return recipe
     tables = to_tables(recipe)
-    route, limits = tables["route"], tables["search"]["constraints"]
-    if recipe.route.budget is not None and recipe.route.budget_in_search:
-        limits["expected_macs"] = min(recipe.route.budget, limits.get("expected_macs", math.inf))
-    kept = {name: value for name, value in route.items() if name not in TARGETS}
+    if recipe.route.priced is not None and recipe.route.budget_in_search:
+        tables["search"]["constraints"] = recipe.route.limiting(recipe.search.constraints)
+    kept = {name: value for name, value in tables["route"].items() if name not in TARGETS}
     tables["route"] = kept | target | {"budget_in_search": "budget" not in target}
     return parse(tables)
 
@@ -214,7 +212,7 @@ def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dic
     found = [name for table in among for _, name, _ in joining(table, tables)]
     found += [name for table in among for name in _named(getattr(recipe, table), tables[table])]
     found += recipe.baselines.networks if "baselines" in among else ()
-    found += [*recipe.search.objectives, *recipe.search.constraints] if "search" in among else ()
+    found += [*(recipe.search.objectives or ()), *recipe.search.constraints] if "search" in among else ()
     return {name: source_hash(name) or "" for name in dict.fromkeys(found) if is_plugin(name)}
 
 
@@ -252,7 +250,7 @@ def _check_together(recipe: Recipe) -> None:
                 f"[search.device] {column} names a column of a table: give table = the file", f"search.device.{column}"
             )
     try:
-        Goal(search.objectives, search.constraints)
+        Goal(("accuracy",) if search.objectives is None else search.objectives, search.constraints)
     except DuonasError as error:
         raise Mistake(str(error), "search.objectives", "search.constraints") from error
 

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Location, PartOf
 from duonas.core.registry import KINDS, NoOptions, find, names
-from duonas.core.units import ByName, parse, quantity_of
+from duonas.core.units import ByName, Either, parse, quantity_of
 from duonas.recipe.errors import Mistake, describe
 from duonas.runtime.units import Quantity
 
@@ -170,9 +170,9 @@ def in_base_units(table: Mapping[str, Any], options: type, where: str) -> dict[s
     }
 
 
-def quantity_at(options: type, key: str) -> Quantity | ByName | None:
+def quantity_at(options: type, key: str) -> Quantity | ByName | Either | None:
     """Return the quantity of a key's value, if it has one."""
-    marks = (mark for mark in _marks(_hints(options).get(key)) if isinstance(mark, Quantity | ByName))
+    marks = (mark for mark in _marks(_hints(options).get(key)) if isinstance(mark, Quantity | ByName | Either))
     return next(marks, None)
 
 
@@ -182,14 +182,15 @@ def _marks(hint: Any) -> Iterator[Any]:
         yield from _marks(each)
 
 
-def _figure(value: Any, quantity: Quantity | ByName | None, place: str, key: str) -> Any:
+def _figure(value: Any, quantity: Quantity | ByName | Either | None, place: str, key: str) -> Any:
     if isinstance(quantity, ByName) and isinstance(value, Mapping):
         named = {name: quantity_of(str(name)) for name in value}
         return {name: _figure(each, named[name], f"{place}.{name}", f"{key}.{name}") for name, each in value.items()}
-    if not isinstance(quantity, Quantity) or not isinstance(value, str):
+    either = isinstance(quantity, Either) and value is not None
+    if not either and not (isinstance(quantity, Quantity) and isinstance(value, str)):
         return value
     try:
-        return parse(value, quantity, place)
+        return quantity.parse(value, place) if isinstance(quantity, Either) else parse(value, quantity, place)
     except DuonasError as error:
         raise Mistake(str(error), key) from error
 

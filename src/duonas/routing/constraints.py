@@ -11,8 +11,6 @@ import numpy as np
 from duonas.core.cost import written
 
 Direction = Literal["min", "max"]
-# What a target of [route] and a constraint of the search both limit: where both are given, the target decides.
-SAME = {"budget": "expected_macs", "latency": "expected_latency_ms", "energy": "expected_energy_mj"}
 
 
 @dataclass(frozen=True)
@@ -110,16 +108,16 @@ class Constraint:
         return {"name": self.name, "limit": self.limit, "direction": self.direction}
 
 
-def allowed(constraints: Iterable[Constraint], little_share: np.ndarray, target: str = "") -> np.ndarray:
+def allowed(constraints: Iterable[Constraint], little_share: np.ndarray, limited: str = "") -> np.ndarray:
     """Return at which little shares (T,) all constraints that depend on the threshold are met.
 
     Args:
         constraints: of the search.
         little_share: (T,).
-        target: of ``[route]``; a constraint on the same quantity does not count beside it.
+        limited: the metric that the target of ``[route]`` limits itself, so that a constraint on it does not count.
     """
     found = np.ones(np.shape(little_share), dtype=bool)
     for each in constraints:
-        if each.varies and each.name != SAME.get(target):
+        if each.varies and each.name != limited:
             found &= each.kept(little_share)
     return found

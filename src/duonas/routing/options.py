@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from duonas.core.fields import Fraction, Macs, Millijoules, Milliseconds, OpenFraction, PartOf, Watts
+from duonas.core.fields import Fraction, Millijoules, Milliseconds, OpenFraction, PartOf, Watts
+from duonas.core.units import Either
+from duonas.runtime.units import MACS, MILLIJOULES, MILLISECONDS
 
+BUDGET = Either((MACS, MILLISECONDS, MILLIJOULES))
+PRICED = {MACS: "macs", MILLISECONDS: "latency_ms", MILLIJOULES: "energy_mj"}
+Budget = Annotated[float | str, BUDGET]
 FloorOn = Literal["accuracy", "balanced", "worst_class"]
 # What a floor is on, and what it guarantees, in words.
 FLOOR_NAMES = {"accuracy": "accuracy", "balanced": "balanced accuracy", "worst_class": "accuracy of the worst class"}
@@ -31,8 +37,8 @@ class RouteOptions:
     floor_on: FloorOn = "accuracy"
     """What a floor guarantees: the accuracy over all images; "balanced": the mean of the classes' accuracies;
     "worst_class": the accuracy of every single class."""
-    budget: Macs | None = None
-    """Expected MACs per image."""
+    budget: Budget | None = None
+    """Expected cost of one image: MACs, or a time or energy by the table of [search.device], such as "0.2ms"."""
     share: Fraction | None = None
     """Share of the images that stays little."""
     latency: Milliseconds | None = None
@@ -45,3 +51,25 @@ class RouteOptions:
     """Confidence of the accuracy floor."""
     budget_in_search: bool = True
     """Whether the budget is also a constraint of the search."""
+
+    @property
+    def priced(self) -> tuple[str, float] | None:
+        """The quantity of the budget, such as ``latency_ms``, and the number in its unit; ``None`` without a budget."""
+        if self.budget is None:
+            return None
+        quantity, value = BUDGET.read(self.budget)
+        return PRICED[quantity], value
+
+    def limiting(self, constraints: Mapping[str, float]) -> dict[str, float]:
+        """Constraints of the search, with the budget as a further one."""
+        assert self.priced is not None
+        quantity, value = self.priced
+        name = f"expected_{quantity}"
+        return dict(constraints) | {name: min(value, constraints.get(name, float("inf")))}
+
+    @property
+    def limited(self) -> str:
+        """The metric that the target is a limit of, such as ``expected_macs``; empty for a floor or share."""
+        if self.priced is not None:
+            return f"expected_{self.priced[0]}"
+        return "expected_latency_ms" if self.latency is not None else "expected_energy_mj" if self.energy else ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +28,20 @@ from duonas.routing.router import Router
 from duonas.routing.threshold import Curve, sweep
 from duonas.runtime.units import percentage
 
+
+class _Budget(NamedTuple):
+    """A kind of budget: its key in a policy's ``choice``, its unit, and the target without a table in its place."""
+
+    key: str
+    unit: str
+    instead: str = ""
+
+
+BUDGETS = {
+    "macs": _Budget("budget", "MACs"),
+    "latency_ms": _Budget("budget_ms", "ms", "latency, which is timed on this machine"),
+    "energy_mj": _Budget("budget_mj", "mJ", "energy, which is measured on this machine"),
+}
 WITHIN_BIG = 0.005
 LEAST = 2  # calib images: one to fit the router, one to choose tau
 
@@ -44,6 +59,7 @@ class CalibrationSet:
         labels: (M,) int64 class numbers.
         classes: number K of classes.
         constraints: of the search that found the pair.
+        prices: what the pair costs by the search's device table, by quantity.
     """
 
     ladder: np.ndarray
@@ -53,6 +69,7 @@ class CalibrationSet:
     labels: np.ndarray
     classes: int
     constraints: tuple[Constraint, ...] = ()
+    prices: Mapping[str, PairCost] = field(default_factory=dict)
 
     @property
     def curve(self) -> Curve:
@@ -77,7 +94,8 @@ class CalibrationSet:
         arrays = {name: getattr(self, name) for name in ("ladder", "score", "little_right", "big_right", "labels")}
         arrays |= {f"constraint.{number}": each.figures for number, each in enumerate(self.constraints)}
         about = [dict(each.about()) for each in self.constraints]
-        return save_tensors(path, arrays, {"classes": self.classes, "constraints": about})
+        prices = {quantity: asdict(cost) for quantity, cost in self.prices.items()}
+        return save_tensors(path, arrays, {"classes": self.classes, "constraints": about, "prices": prices})
 
     @classmethod
     def load(cls, path: Path) -> CalibrationSet:
@@ -92,7 +110,8 @@ class CalibrationSet:
             constraints = tuple(
                 Constraint(**each, figures=arrays.pop(f"constraint.{number}")) for number, each in enumerate(about)
             )
-            return cls(**arrays, classes=int(header["classes"]), constraints=constraints)
+            prices = {quantity: PairCost(**cost) for quantity, cost in header.get("prices", {}).items()}
+            return cls(**arrays, classes=int(header["classes"]), constraints=constraints, prices=prices)
         except KeyError as error:
             raise DuonasError(
                 f"{path} cannot be used: it lacks {error.args[0]!r}; delete it, and the same command fits the router "
@@ -163,7 +182,8 @@ def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, t
         DuonasError: there is more than one target, or times or watts are missing.
     """
     curve, rungs = calibration.curve, calibration.rungs(options.floor_on, options.confidence)
-    tau, choice = choose(curve, rungs, calibration.constraints, options, policy.costs, times)
+    costs = {**calibration.prices, "macs": policy.costs}
+    tau, choice = choose(curve, rungs, calibration.constraints, options, costs, times)
     share = float(curve.at(np.array([tau])).little_share[0])
     return replace(
         policy,
@@ -215,7 +235,7 @@ def choose(
     rungs: Rungs,
     constraints: Sequence[Constraint],
     options: RouteOptions,
-    cost: PairCost,
+    costs: Mapping[str, PairCost],
     times: PairCost | None = None,
 ) -> tuple[float, dict[str, float]]:
     """Return the threshold chosen by ``options``, and how it was chosen.
@@ -232,18 +252,20 @@ def choose(
         rungs: thresholds that were fixed without these images, and what each guarantees.
         constraints: of the search.
         options: the ``[route]`` table.
-        cost: cost of the pair in MACs.
-        times: cost of the pair in ms; needed for the targets latency and energy.
+        costs: of the pair by quantity: MACs, and what the search's device table has.
+        times: measured cost of the pair in ms; needed for the targets latency and energy.
     """
-    given = {name: x for name in TARGETS if (x := getattr(options, name)) is not None}
+    given: dict[str, Any] = {name: x for name in TARGETS if (x := getattr(options, name)) is not None}
     if len(given) > 1:
         raise DuonasError(f"[route] has {' and '.join(given)}: give one of {', '.join(TARGETS)}.")
-    keeps = allowed(constraints, curve.little_share, next(iter(given), ""))
+    keeps = allowed(constraints, curve.little_share, options.limited)
     if options.floor is not None:
-        index = rungs.at_floor(options.floor, allowed(constraints, rungs.little_share, "floor"))
+        index = rungs.at_floor(options.floor, allowed(constraints, rungs.little_share))
         return float(rungs.tau[index]), given
-    if options.budget is not None:
-        index = curve.at_budget(options.budget, cost, allowed=keeps)
+    if options.priced is not None:
+        quantity, budget = options.priced
+        given = {BUDGETS[quantity].key: budget}
+        index = curve.at_budget(budget, _price(costs, quantity), "a budget", BUDGETS[quantity].unit, keeps)
     elif options.share is not None:
         index = curve.at_share(options.share)
     elif options.latency is not None:
@@ -263,6 +285,15 @@ def _by_default(curve: Curve, keeps: np.ndarray) -> tuple[int, dict[str, float]]
         kept = np.flatnonzero(keeps)
         return int(kept[np.lexsort((-kept, -curve.correct[kept]))[0]]), {"within_constraints": 1.0}
     return int((near[keeps[near]] if keeps[near].any() else near)[-1]), {"within_big": WITHIN_BIG}
+
+
+def _price(costs: Mapping[str, PairCost], quantity: str) -> PairCost:
+    if quantity not in costs:
+        raise DuonasError(
+            f"[route] budget in {BUDGETS[quantity].unit} needs a pair that was searched with a device table of "
+            f"{quantity}: give a budget in MACs, or {BUDGETS[quantity].instead}."
+        )
+    return costs[quantity]
 
 
 def needs_times(options: RouteOptions) -> bool:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from duonas.core.cost import COMPARED
 from duonas.core.trial import Point
 from duonas.routing.threshold import Curve
-from duonas.search.goal import EXPECTED, Goal
+from duonas.search.goal import Goal
 from duonas.search.metric import PairMetric, PairPrice
+
+EXPECTED = tuple(f"expected_{quantity}" for quantity in COMPARED)
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Curves:
             share: the least little share, in [0, 1].
             router: the router's number; any router if it is ``None`` or cannot route the pair.
         """
-        expected = np.asarray(self.figures[EXPECTED])
+        expected = np.asarray(next(self.figures[name] for name in EXPECTED if name in self.figures))
         feasible = np.broadcast_to(np.asarray(goal.keeps(self.figures)), expected.shape)
         eligible = self.router == router if router is not None and (self.router == router).any() else True
         index = np.flatnonzero(eligible & feasible & (self.little_share >= share))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pymoo.indicators.hv import HV
 
-from duonas.core.cost import written
+from duonas.core.cost import COMPARED, written
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.core.pair import PairArch, Subnet
@@ -20,7 +20,7 @@ from duonas.search.boxes import SPAN
 from duonas.search.goal import Goal
 from duonas.search.metric import ACCURACY, PairMetric
 from duonas.search.pair_table import PairTable
-from duonas.search.prices import COMPARED, Prices, RouterPrice, combined
+from duonas.search.prices import Prices, RouterPrice, combined
 from duonas.search.recombine import Points
 from duonas.search.single import SingleNetwork, Singles
 

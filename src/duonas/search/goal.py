@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from duonas.core.cost import COMPARED, QUANTITIES
 from duonas.core.errors import DuonasError
 from duonas.search.metric import ACCURACY, Metric, find_metric
 
-EXPECTED = "expected_macs"
+BUDGETS = tuple(f"expected_{quantity}" for quantity in QUANTITIES)  # metrics that [route] budget may limit
 FRACTION = "fraction"  # the unit of shares
 
 
@@ -22,8 +23,14 @@ def relaxing(constraints: Collection[str]) -> str:
     settable = [name for name in constraints if "." not in name]  # others, of the user's own, are no keys of --set
     if not settable:
         return relax
-    budget = " (or `--set route.budget=`)" if settable[0] == EXPECTED else ""
+    budget = " (or `--set route.budget=`)" if settable[0] in BUDGETS else ""
     return f"{relax}, or remove it by an empty value: `--set search.constraints.{settable[0]}=`{budget}"
+
+
+def default_objectives(quantities: Collection[str]) -> tuple[str, ...]:
+    """Accuracy, and expected and peak time; energy or MACs where the cost model has no time."""
+    quantity = next(name for name in COMPARED if name in quantities)
+    return ACCURACY, f"expected_{quantity}", f"peak_{quantity}"
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,9 @@ class SearchOptions:
     """Training images for measuring the batch-norm statistics of a subnet."""
     batch_size: Count = 250
     """Images per forward pass."""
-    objectives: tuple[str, ...] = ("accuracy", "expected_macs", "peak_macs")
-    """The metrics of the front."""
+    objectives: tuple[str, ...] | None = None
+    """The metrics of the front; default: accuracy, and the expected and the peak time of an image where a device table
+    has times, else its expected and peak MACs."""
     constraints: Annotated[dict[str, Positive], ByName()] = field(default_factory=dict)
     """Limits of metrics, such as expected_macs = "8M", peak_latency_ms = 9 or weight_bytes = "300KB"."""
     device: DeviceOptions = field(default_factory=DeviceOptions)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.cost import QUANTITIES, STORED, Cost, PairCost, RouterCost
+from duonas.core.cost import COMPARED, QUANTITIES, STORED, Cost, PairCost, RouterCost
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import CostModel
@@ -19,8 +19,6 @@ from duonas.routing.router import Router
 from duonas.routing.routers.confidence import Confidence
 from duonas.search.goal import Goal
 from duonas.search.metric import ArchFacts, ArchMetric, PairPrice, common, figures
-
-COMPARED = ("latency_ms", "energy_mj", "macs")  # what decides which of two networks costs more, the first that is known
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, Subnet
 from duonas.core.plugin import is_plugin
 from duonas.core.rng import stream
-from duonas.search.goal import EXPECTED, Goal, relaxing
+from duonas.search.goal import BUDGETS, Goal, relaxing
 from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, PairPrice, finite
 from duonas.search.pair_table import PairTable, PriceRow
 from duonas.search.prices import Prices
@@ -53,7 +53,7 @@ class Problem:
         self._check_own_metrics()
         for name, limit in self._limits.items():
             if not self.goal.metrics[name].within(self.lowest(name), limit):
-                kind = "constraint (or [route] budget)" if name == EXPECTED else "constraint"
+                kind = "constraint (or [route] budget)" if name in BUDGETS else "constraint"
                 raise DuonasError(
                     f"[search] {kind} {name} = {limit:g} cannot be met: {self.needs(name)}; {relaxing([name])}."
                 )
