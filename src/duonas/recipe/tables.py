@@ -186,11 +186,10 @@ def _figure(value: Any, quantity: Quantity | ByName | Either | None, place: str,
     if isinstance(quantity, ByName) and isinstance(value, Mapping):
         named = {name: quantity_of(str(name)) for name in value}
         return {name: _figure(each, named[name], f"{place}.{name}", f"{key}.{name}") for name, each in value.items()}
-    either = isinstance(quantity, Either) and value is not None
-    if not either and not (isinstance(quantity, Quantity) and isinstance(value, str)):
-        return value
     try:
-        return quantity.parse(value, place) if isinstance(quantity, Either) else parse(value, quantity, place)
+        if isinstance(quantity, Either) and value is not None:
+            return quantity.parse(value, place)
+        return parse(value, quantity, place) if isinstance(quantity, Quantity) and isinstance(value, str) else value
     except DuonasError as error:
         raise Mistake(str(error), key) from error
 
