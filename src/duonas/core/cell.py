@@ -76,6 +76,18 @@ def layer_name(edge: int, operation: str) -> str:
 
 
 @cache
+def live(operations: tuple[str, ...]) -> tuple[str, ...]:
+    """The operations on edges that lie on a way from input to output; the others are not needed."""
+    edges = [(*edge, operation) for edge, operation in zip(EDGES, operations, strict=True) if operation != "none"]
+    reached, needed = {0}, {NODES - 1}
+    for source, node, _ in edges:  # in the order of the nodes
+        reached |= {node} if source in reached else set()
+    for source, node, _ in reversed(edges):
+        needed |= {source} if node in needed else set()
+    return tuple(operation for source, node, operation in edges if source in reached and node in needed)
+
+
+@cache
 def maps_alive(operations: tuple[str, ...]) -> int:
     """The largest number of feature maps that are in memory at once in a cell, including its input.
 

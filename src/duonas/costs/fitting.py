@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from duonas.core.block import BlockSpec, LayerSpec
+from duonas.core.cell import EDGES, live
 from duonas.core.rng import stream
 
 FEWEST = 20  # measured blocks to fit from
@@ -94,8 +95,9 @@ class Numbers:
         yield from (float(block.kind == kind) for kind in self._kinds)
         yield from _sums(block)
         area = block.in_channels * block.resolution**2
-        yield from (area * block.operations.count(name) for name in self._operations)
-        yield from (block.operations.count(name) for name in self._operations)
+        operations = live(block.operations) if len(block.operations) == len(EDGES) else block.operations
+        yield from (area * operations.count(name) for name in self._operations)
+        yield from (operations.count(name) for name in self._operations)
         yield block.in_channels * block.out_resolution**2 if block.kind == "input" else 0
         yield area * block.residual
 
