@@ -11,13 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.pair import PairSpace
 from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.protocols import CostModel
-from duonas.core.registry import adapted, find
+from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.core.tensors import load_tensors
@@ -25,6 +24,7 @@ from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
+from duonas.pipeline.spaces import pairs_of
 from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe
 from duonas.rundir.folder import RunFolder
@@ -34,7 +34,7 @@ from duonas.search.options import SearchOptions
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.routers import make_routers
-from duonas.supernet.family import Family, build_space, build_supernet
+from duonas.supernet.family import Family, build_supernet
 from duonas.supernet.pair import PairSupernet
 
 
@@ -179,20 +179,6 @@ def cpu_threads(number: int | None) -> Iterator[None]:
 def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor by its name."""
     return {name: tuple(value.shape) for name, value in weights.items()}
-
-
-def pairs_of(recipe: Recipe, family: type[Family], splits: Splits) -> PairSpace:
-    """Return the pair space of a recipe for the images of ``splits``."""
-    tables = (recipe.space, recipe.pair.little(recipe.space))
-    space, little = (build_space(family, table, splits.image_size, splits.num_classes) for table in tables)
-    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
-
-
-def advice_on_spaces(recipe: Recipe, family: type[Family], splits: Splits) -> str:
-    """Return advice on the options of big's and little's space for images of this size; empty if there is none."""
-    tables = (recipe.space, recipe.pair.little(recipe.space))
-    said = (family.advice(adapted(table, family.Options), splits.image_size) for table in tables)
-    return " ".join(dict.fromkeys(filter(None, said)))
 
 
 def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel) -> Problem:

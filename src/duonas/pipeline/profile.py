@@ -15,7 +15,8 @@ from duonas.core.rng import stream
 from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.check import check_budget, check_space, check_stages
-from duonas.pipeline.context import advice_on_spaces, make_problem, pairs_of, searched
+from duonas.pipeline.context import make_problem, searched
+from duonas.pipeline.spaces import advice_on_spaces, pairs_of
 from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor

@@ -33,11 +33,12 @@ from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork
 from duonas.pipeline.check import check
 from duonas.pipeline.constraints import constraints_of, prices_of
-from duonas.pipeline.context import Context, advice_on_spaces, cpu_threads
+from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.inspect import show
 from duonas.pipeline.pairs import chosen_router, take_pair, take_plain
 from duonas.pipeline.reuse import adopt
+from duonas.pipeline.spaces import advice_on_spaces
 from duonas.pipeline.unreachable import another
 from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
