@@ -19,6 +19,8 @@ from duonas.recipe.schema import options_for
 from duonas.routing.route import decide, fit
 from duonas.routing.routed import Observed
 from duonas.routing.router import Answers, make_router
+from duonas.runtime.energy import GivenPower
+from duonas.runtime.meters import Found
 
 COST = PairCost(stem=1000, router=0, little=500, big=9000)
 FACTS = PairFacts(
@@ -84,13 +86,14 @@ def measured(exporter, tmp_path_factory):
     policy = decide(*fit(make_router(options), Observed(out.little[calib], answers), net.facts, seed=0), options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("duonas.deploy.export.export_module", exporter)
+        patch.setattr("duonas.measure.measure.find_meter", lambda watts: Found(GivenPower(2.5), ""))
         export_bundle(net, policy, folder / "export", ExportOptions())
-    images, told = Images(pixels[test], labels[test]), []
-    figures = measure(
-        folder,
-        net,
-        test=images,
-        options=OPTIONS,
-        progress=lambda done, total, **_: told.append((done, total)),
-    )
+        images, told = Images(pixels[test], labels[test]), []
+        figures = measure(
+            folder,
+            net,
+            test=images,
+            options=OPTIONS,
+            progress=lambda done, total, **_: told.append((done, total)),
+        )
     return folder, net, policy, images, figures, told

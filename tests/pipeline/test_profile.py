@@ -12,6 +12,8 @@ from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.costs.analytic import analytic
 from duonas.data.splits import load_splits
+from duonas.runtime.energy import GivenPower
+from duonas.runtime.meters import Found
 from duonas.spaces.mobilenet import MobileNet
 
 
@@ -140,6 +142,17 @@ def test_it_refuses_whatever_a_run_refuses_before_any_training(overrides, refusa
     assert refusal in found
     with pytest.raises(DuonasError, match=re.escape(found)):
         duonas.run(recipe, tmp_path / "run")
+
+
+@pytest.mark.parametrize("hint", ["", "energy_uj can be read by root only."])
+def test_an_energy_without_a_meter_is_refused_before_any_training(hint, tmp_path, monkeypatch):
+    monkeypatch.setattr("duonas.pipeline.check.find_meter", lambda watts: Found(watts and GivenPower(watts), hint))
+    found = duonas.profile(duonas.load_recipe("digits", ["route.energy=3mJ"])).refusal
+    assert found.startswith("[route] energy: this machine has no energy meter that can be read: give") and hint in found
+    with pytest.raises(DuonasError, match=re.escape(found)):
+        duonas.run(duonas.load_recipe("digits", ["route.energy=3mJ"]), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert duonas.profile(duonas.load_recipe("digits", ["route.energy=3mJ", "route.watts=5"])).refusal is None
 
 
 @pytest.mark.parametrize(

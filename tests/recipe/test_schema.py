@@ -344,8 +344,6 @@ def test_the_files_of_ones_own_parts_are_known_by_their_hashes(tmp_path, monkeyp
         (["train.lr=0.1", "data.flip=true"], "recipe mine.toml: [train] epochs must be above 0, got 0."),
         (["train.epochs=-1", "train.lr=0.1"], "--set train.epochs=-1: [train] epochs must be above 0, got -1."),
         (["train.lr=0", "train.epochs=9", "data.val=2"], "--set data.val=2: [data] val must be below 1, got 2."),
-        (["train.epochs=9", "route.energy=1"], "--set route.energy=1: [route] energy needs watts, the power "
-         "that the device draws while it computes."),
         (["train.epochs=9", "train.epochs=x"], "--set train.epochs=x: [train] epochs must be a whole number, "
          "got 'x'."),
     ],
@@ -362,8 +360,6 @@ def test_only_one_target_of_the_threshold():
         load("digits", ["route.floor=0.9", "route.budget=1e6"])
     with pytest.raises(DuonasError, match="got floor and share"):
         parse({"route": {"floor": 0.5, "share": 0.5}})
-    with pytest.raises(DuonasError, match="energy needs watts"):
-        parse({"route": {"energy": 0.5}})
 
 
 def test_another_target_leaves_the_search_as_it_was():

@@ -18,7 +18,7 @@ def test_it_says_what_was_done_and_whether_the_device_bore_it():
         "300\u202f000 images in 5\u202fmin 00\u202fs, one after the other, with onnxruntime 1.24",
         "its answers on 32 stored images were those of the export, to within 2.0e-06",
         "became slower: the median time of the last quarter is 1.40 × that of the first",
-        "memory of the process grew by 6.00\u202fMB", "An image took 3.10 mJ, measured by powercap (package-0)",
+        "memory of the process grew by 6.00\u202fMB", "An image took 3.10\u202fmJ, measured by powercap (package-0)",
     ):  # fmt: skip
         assert part in said, part
 
@@ -33,7 +33,7 @@ def test_it_says_what_was_done_and_whether_the_device_bore_it():
         ({"summary": bench()["summary"] | {"dropped": 7}}, "7 frames came while another was classified"),
         ({"summary": bench()["summary"] | {"memory_growth": -1000}}, "did not grow: it changed by 1.00\u202fkB"),
         ({"load": {"fps": 10}}, "as frames of a camera, 10.0 a second"),
-        ({"energy": {"meter": "watts", "watts": 5.0}}, "the 5.00 W that were given; no energy was measured"),
+        ({"energy": {"meter": "watts", "watts": 5.0}}, "the 5.00\u202fW that were given; no energy was measured"),
     ],
 )
 def test_it_says_nothing_that_is_not_so(changes, part):

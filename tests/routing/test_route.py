@@ -17,7 +17,7 @@ from duonas.recipe.schema import options_for
 from duonas.routing.constraints import Constraint
 from duonas.routing.options import RouteOptions
 from duonas.routing.policy import Policy
-from duonas.routing.route import CalibrationSet, choose, decide, fit, halves, scores
+from duonas.routing.route import CalibrationSet, Timed, choose, decide, fit, halves, scores
 from duonas.routing.routed import Observed
 from duonas.routing.router import Answers, make_router
 
@@ -119,7 +119,9 @@ TIMES = PairCost(stem=0, router=0, little=0.5, big=2.0)
 def timed(**target):
     """The policy for a target that is a time, and its row."""
     policy, judged = fit(make_router(RouteOptions()), observed(*answers()), FACTS, seed=0)
-    made = decide(policy, judged, RouteOptions(**target), TIMES)
+    watts = target.get("watts")
+    energy = TIMES.scaled(4.0 if watts is None else watts)
+    made = decide(policy, judged, RouteOptions(**target), Timed(TIMES, energy, watts))
     return made, next(row for row in made.table if row.tau == made.tau)
 
 
@@ -129,6 +131,8 @@ def test_a_latency_and_an_energy_are_kept_and_are_one_thing():
     assert row.accuracy >= max(other.accuracy for other in made.table if other.expected_ms <= 1.2)
     same, _ = timed(energy=3.6, watts=3.0)
     assert same.tau == made.tau and same.choice == {"energy": 3.6, "watts": 3.0}
+    by_meter, _ = timed(energy=4.8)  # which found 4 W
+    assert by_meter.tau == made.tau and by_meter.choice == {"energy": 4.8}
     assert Policy.from_json(json.loads(json.dumps(made.to_json()))) == made
 
 
@@ -177,7 +181,6 @@ def test_the_threshold_keeps_a_percentile_that_the_search_was_constrained_by():
             r"a latency of 0\.2 ms cannot be met: an image takes 0\.5 ms if all images stay little; the smallest",
         ),
         ({"energy": 0.2, "watts": 2.0}, r"an energy of 0\.2 mJ cannot be met: an image costs 1 mJ"),
-        ({"energy": 0.2}, "energy needs watts"),
         ({"floor": 0.999}, "with 95% confidence on .* images: the highest possible is"),
     ],
 )

@@ -185,10 +185,12 @@ def route(
         str | None, typer.Option(help="Expected latency of one image, such as 2ms, on this machine.")
     ] = None,
     energy: Annotated[
-        str | None, typer.Option(help="Expected energy of one image, such as 3mJ: its latency times --watts.")
+        str | None,
+        typer.Option(help="Expected energy of one image, such as 3mJ, by this machine's meter or --watts."),
     ] = None,
     watts: Annotated[
-        str | None, typer.Option(help="Power that the device draws while it computes, such as 5W; for --energy.")
+        str | None,
+        typer.Option(help="Power that the device draws while it computes, such as 5W, where it has no meter."),
     ] = None,
     confidence: Annotated[
         str | None, typer.Option(help="Confidence of the accuracy floor, such as 95%. Default: the run's.")

@@ -60,6 +60,9 @@ def _decided(policy: dict[str, Any]) -> str:
     return " ".join([*_rule(policy, row), *_price(policy, row), _right(policy, row)])
 
 
+ENERGY = "was measured by the energy meter of the machine that chose it."
+
+
 def _read(folder: Path) -> tuple[RunFolder, dict[str, Any]]:
     run = RunFolder(folder)
     if "route" not in run.stages or run.stages["route"].get("stale"):
@@ -180,7 +183,7 @@ def _chosen(policy: dict[str, Any]) -> str:
         "share": "Tau is the threshold whose little share is nearest to {share}.",
         "latency": "Tau is the most accurate threshold that takes at most {latency:.4g} ms per image on average.",
         "energy": "Tau is the most accurate threshold that needs at most {energy:.4g} mJ per image on average, as "
-        "measured latency times {watts:.4g} W; energy was not measured.",
+        + ("measured latency times {watts:.4g} W; energy was not measured." if "watts" in choice else ENERGY),
         "within_constraints": "Tau is the most accurate threshold that keeps the constraints of the search; none that "
         "keeps them is as accurate as big, to within half a point.",
         "within_big": "Tau is the cheapest threshold that is as accurate as big, to within {within_big:.1%}.",
@@ -261,7 +264,7 @@ def _how_to_change(run: RunFolder, policy: dict[str, Any]) -> str:
         (f"--budget {_above(row['expected_macs'])}", "MACs per image, on average"),
         (f"--share {row['little_share']:.0%}", "of the images stay little"),
         ("--latency 2ms", "per image, on average, on this machine"),
-        ("--energy 3mJ --watts 5", "per image, on average: latency times 5 W"),
+        ("--energy 3mJ --watts 5", "per image, on average: by the machine's meter, else latency times 5 W"),
     ]
     width = max(len(arguments) for arguments, _ in lines)
     said = [f"  duonas route {run.folder} {arguments.ljust(width)}  # {why}" for arguments, why in lines]

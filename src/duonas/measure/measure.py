@@ -24,6 +24,7 @@ from duonas.deploy.bundle import SINGLE, check_files
 from duonas.layers.norm import folded
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.balance import balance, by_class, majority
+from duonas.measure.energy import energies
 from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
@@ -38,6 +39,7 @@ from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle
+from duonas.runtime.meters import find_meter
 
 FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx", "plain": SINGLE}
 
@@ -55,7 +57,7 @@ def measure(
 
     Accuracies are computed with PyTorch; ``onnx`` gives the number of routing decisions in which the ONNX file differs,
     and the largest difference of logits where decisions agree. Accuracies and shares are in [0, 1], MACs are integers,
-    times are in ms.
+    times are in ms, energies in mJ.
 
     Args:
         folder: the run directory.
@@ -85,7 +87,10 @@ def measure(
         figures["plain"] = _plain(plain, test, outputs, policy.class_names) | speed["plain"]
     for role in FILE_OF.keys() & figures:
         figures[role] |= {"weight_bytes": weight_bytes(bundle / FILE_OF[role])}
-    figures |= {"onnx": agreement, "environment": _environment(options)}
+    spent = energies(bundle, find_meter(options.watts), speed, options, outputs.little_share)
+    for role in spent["energy_mj"].keys() & figures:
+        figures[role] |= {"energy_mj": spent["energy_mj"][role]}
+    figures |= {"onnx": agreement, "environment": _environment(options), "energy": spent["energy"]}
     figures |= {"verdict": judge(figures).to_json()}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, test.pixels))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from duonas.core.fields import Count, CountOrZero
+from duonas.core.fields import Count, CountOrZero, Watts
 
 BATCH = 64  # the batch size of ``images_per_s``
 
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """``[measure]``: how latency is measured."""
+    """``[measure]``: how latency and energy are measured."""
 
     latency_images: Count = 300
     """Number of single images to time."""
@@ -24,6 +24,8 @@ class MeasureOptions:
     spinning: bool = False
     """Whether ONNX Runtime's threads keep their cores busy while they wait for work in a call, as in
     ``Bundle.load``."""
+    watts: Watts | None = None
+    """Power in W that the device draws while it computes, for energies where the machine has no meter."""
 
     @property
     def sizes(self) -> tuple[int, ...]:

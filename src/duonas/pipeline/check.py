@@ -21,6 +21,8 @@ from duonas.routing.floor import check_floor
 from duonas.routing.route import BUDGETS, class_counts
 from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
+from duonas.runtime.energy import Meter, MeterError
+from duonas.runtime.meters import find_meter, need_meter
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
 from duonas.supernet.family import Family
@@ -29,6 +31,8 @@ from duonas.training.fabric import check_accelerator
 from duonas.training.rule import make_rule
 from duonas.training.rules.cotrain import Cotrain
 from duonas.training.rules.hybrid import Hybrid
+
+WATTS = "[route] watts = 5, or --watts 5"  # how a power is given
 
 
 def check(context: Context) -> None:
@@ -40,6 +44,22 @@ def check(context: Context) -> None:
     check_accelerator(context.recipe.train.accelerator)
     check_space(context.recipe, context.family, context.pairs, context.splits)
     check_stages(context.recipe, context.problem, context.splits, context.device)
+    if not context.run.is_done("route"):
+        check_meter(context.recipe)
+
+
+def check_meter(recipe: Recipe) -> Meter | None:
+    """Return what measures the target energy of ``[route]``; ``None`` if there is no such target.
+
+    Raises:
+        DuonasError: there is neither a meter that can be read nor a power.
+    """
+    if recipe.route.energy is None:
+        return None
+    try:
+        return need_meter(find_meter(recipe.route.watts), WATTS)
+    except MeterError as error:
+        raise DuonasError(f"[route] energy: {error}") from error
 
 
 def check_space(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: Splits) -> None:

@@ -14,7 +14,7 @@ from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
-from duonas.pipeline.check import check_budget, check_space, check_stages
+from duonas.pipeline.check import check_budget, check_meter, check_space, check_stages
 from duonas.pipeline.context import make_problem, searched
 from duonas.pipeline.spaces import advice_on_spaces, pairs_of
 from duonas.pipeline.table import priced
@@ -175,6 +175,7 @@ def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
     """Return why a run of the recipe is refused, or ``None``; its accelerator may be another machine's."""
     try:
         check_stages(recipe, problem, splits, torch.device("cpu"))
+        check_meter(recipe)
     except DuonasError as error:
         return str(error)
     return None

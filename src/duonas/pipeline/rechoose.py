@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import restored
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress
 from duonas.deploy.bundle import set_threshold
-from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
 from duonas.pipeline import stages
+from duonas.pipeline.check import check_meter
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.unreachable import another
 from duonas.recipe.schema import rechosen
 from duonas.routing.options import RouteOptions
 from duonas.routing.policy import Policy
-from duonas.routing.route import CalibrationSet, decide, needs_times
+from duonas.routing.route import CalibrationSet, Timed, decide, needs_times
 from duonas.routing.threshold import Unreachable
 from duonas.rundir.folder import RunFolder
 
@@ -32,8 +31,8 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     Args:
         folder: a run with a finished pair.
         progress: progress of the stages; silent by default.
-        target: one of ``floor``, ``budget`` (MACs), ``share``, ``latency`` (ms) and ``energy`` (mJ, with ``watts``), as
-            in ``[route]``; optionally ``confidence`` and ``floor_on``. Numbers, or texts with units: ``latency="2ms"``.
+        target: one of ``floor``, ``budget`` (MACs), ``share``, ``latency`` (ms) and ``energy`` (mJ), as in ``[route]``;
+            optionally ``watts``, ``confidence`` and ``floor_on``. Numbers, or texts with units: ``latency="2ms"``.
 
     Raises:
         DuonasError: the folder is not a run with a pair, or there is not exactly one target that can be met.
@@ -41,6 +40,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     watch = progress or Silent()
     current = RunFolder(folder).recipe
     recipe = rechosen(current, **target)
+    check_meter(recipe)
     with RunFolder.open(folder, current) as run, cpu_threads(recipe.threads):
         _need_pair(run)
         context = Context(recipe, run, progress=watch)
@@ -48,8 +48,8 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
         exported = routed and run.is_done("export")
         with watch.stage("route") as report:
             policy, calibration = _fitted(context, routed)
-            times = _times(context, policy, exported, report) if needs_times(recipe.route) else None
-            policy = _decided(run, policy, calibration, recipe.route, times)
+            timed = _timed(context, policy, exported, report) if needs_times(recipe.route) else None
+            policy = _decided(run, policy, calibration, recipe.route, timed)
             context.warn(stages.unkept(policy))
         with watch.stage("export") as report, restored(_changed(run), run.folder):
             run.change(recipe, "route")
@@ -65,10 +65,10 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
 
 
 def _decided(
-    run: RunFolder, policy: Policy, calibration: CalibrationSet, options: RouteOptions, times: PairCost | None
+    run: RunFolder, policy: Policy, calibration: CalibrationSet, options: RouteOptions, timed: Timed | None
 ) -> Policy:
     try:
-        return decide(policy, calibration, options, times)
+        return decide(policy, calibration, options, timed)
     except Unreachable as error:
         said = another(error, options, run.folder, calibration)
         raise Unreachable(f"{error} {said[0].upper()}{said[1:]}.", error.possible) from None
@@ -91,9 +91,9 @@ def _fitted(context: Context, routed: bool) -> tuple[Policy, CalibrationSet]:
     return stages.fit_router(context, Pair.load(context.run.pair))
 
 
-def _times(context: Context, policy: Policy, exported: bool, progress: Progress) -> PairCost:
+def _timed(context: Context, policy: Policy, exported: bool, progress: Progress) -> Timed:
     """Time the pair in its export, or in a temporary one."""
     if not exported:
         return stages.time_pair(context, Pair.load(context.run.pair), policy, progress)
-    run, options = context.run, context.recipe.measure
-    return time_routes(run.export, before=policy.costs.before, options=options, progress=progress)
+    before = policy.costs.before
+    return stages.time_bundle(context.run.export, context.recipe, before=before, progress=progress)

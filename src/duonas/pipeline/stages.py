@@ -13,7 +13,6 @@ from urllib.parse import quote
 import torch
 
 from duonas.baselines.baseline import find_baseline, measure_baseline
-from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path, write_json
 from duonas.core.progress import Silent, StageProgress
@@ -27,11 +26,12 @@ from duonas.data.report import report_data
 from duonas.data.splits import Splits
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.golden import load_images, save_images
+from duonas.measure.energy import route_energy
 from duonas.measure.measure import measure as measure_bundle
 from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork
-from duonas.pipeline.check import check
+from duonas.pipeline.check import check, check_meter
 from duonas.pipeline.constraints import constraints_of, prices_of
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
@@ -45,12 +45,13 @@ from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
 from duonas.routing.policy import Policy
-from duonas.routing.route import CalibrationSet, decide, needs_times, scores
+from duonas.routing.route import CalibrationSet, Timed, decide, needs_times, scores
 from duonas.routing.route import fit as fit_policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import Unreachable
 from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
+from duonas.runtime.energy import GivenPower
 from duonas.search.front import Front
 from duonas.search.search import search as search_pairs
 from duonas.supernet.family import Family
@@ -133,9 +134,9 @@ def route(context: Context, progress: Progress) -> list[Path]:
     """Fit the router and choose its threshold on the calib split."""
     recipe, chosen = context.recipe, Pair.load(context.run.pair)
     policy, calibration = fit_router(context, chosen)
-    times = time_pair(context, chosen, policy, progress) if needs_times(recipe.route) else None
+    timed = time_pair(context, chosen, policy, progress) if needs_times(recipe.route) else None
     try:
-        policy = decide(policy, calibration, recipe.route, times)
+        policy = decide(policy, calibration, recipe.route, timed)
     except Unreachable as error:
         raise DuonasError(
             f"{error} The pair is trained and kept: {another(error, recipe.route, context.run.folder, calibration)}, "
@@ -168,12 +169,26 @@ def fit_router(context: Context, chosen: Pair) -> tuple[Policy, CalibrationSet]:
     return policy, replace(calibration, constraints=constraints, prices=prices)
 
 
-def time_pair(context: Context, chosen: Pair, policy: Policy, progress: Progress) -> PairCost:
-    """Return the latency of the pair in ms on this machine, timed in a temporary export."""
+def time_pair(context: Context, chosen: Pair, policy: Policy, progress: Progress) -> Timed:
+    """Return the latency of the pair on this machine, and its energy if that is the target, in a temporary export."""
     recipe = context.recipe
     with tempfile.TemporaryDirectory(dir=context.run.folder, prefix=".timed.", suffix=".part") as folder:
         bundle = export_bundle(chosen, policy, Path(folder, "export"), recipe.export)
-        return time_routes(bundle, before=policy.costs.before, options=recipe.measure, progress=progress)
+        return time_bundle(bundle, recipe, before=policy.costs.before, progress=progress)
+
+
+def time_bundle(bundle: Path, recipe: Recipe, *, before: bool, progress: Progress) -> Timed:
+    """Return the latency of an export on this machine, and its energy if that is the target.
+
+    Raises:
+        DuonasError: the target is an energy, and there is neither a meter that can be read nor a power.
+    """
+    meter, options = check_meter(recipe), recipe.measure
+    times = time_routes(bundle, before=before, options=options, progress=progress)
+    if meter is None:
+        return Timed(times)
+    watts = meter.watts if isinstance(meter, GivenPower) else None
+    return Timed(times, route_energy(bundle, meter, times, options), watts)
 
 
 def save_policy(run: RunFolder, policy: Policy, calibration: CalibrationSet) -> list[Path]:

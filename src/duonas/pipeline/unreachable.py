@@ -25,7 +25,7 @@ def another(error: Unreachable, options: RouteOptions, folder: Path, calibration
         calibration: the images that tau is chosen on.
     """
     target = next(name for name in TARGETS if getattr(options, name) is not None)
-    watts = f" --watts {options.watts:g}" if target == "energy" else ""
+    watts = f" --watts {options.watts:g}" if target == "energy" and options.watts is not None else ""
     if target != "floor":
         unit = options.priced[0].rpartition("_")[2] if options.priced else ""  # of a budget: macs, ms or mj
         possible = error.possible + {"ms": "ms", "mj": "mJ"}.get(unit, "")

@@ -236,8 +236,6 @@ def _check_together(recipe: Recipe) -> None:
     if len(given) > 1:
         keys = [f"route.{name}" for name in given]
         raise Mistake(f"[route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}", *keys)
-    if recipe.route.energy is not None and recipe.route.watts is None:
-        raise Mistake("[route] energy needs watts, the power that the device draws while it computes", "route.energy")
     if recipe.train.class_weights == recipe.train.sampling == "balanced":
         raise Mistake(
             "[train] class_weights = 'balanced' and sampling = 'balanced' would make up for rare classes twice: "

@@ -12,6 +12,7 @@ from duonas.measure import guessing as guesses
 from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
 from duonas.measure.verdict import verdict_of
+from duonas.report.energy import energies
 from duonas.report.formatting import (
     THIN,
     count,
@@ -39,7 +40,7 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
         "compared": compared(measured),
         "tiles": tiles(measured), "test_images": whole(measured["test_images"]),
         "routing": f"{routing(measured)} {decisions(measured)}",
-        "timing": f"{ideal(measured)} {overhead(measured)}",
+        "timing": f"{ideal(measured)} {overhead(measured)} {energies(measured)}".rstrip(),
     }  # fmt: skip
 
 

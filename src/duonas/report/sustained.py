@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from duonas.report.energy import by_meter, millijoules
 from duonas.report.figure import Figure
 from duonas.report.figures.sustained import latency, memory, throttling
 from duonas.report.formatting import TIMES, duration, milliseconds, number, percent, plural, size, whole
@@ -60,7 +61,7 @@ def intro(bench: Mapping[str, Any]) -> str:
         kept = "grew by" if more >= 0.01 else "did not grow: it changed by"
         said.append(f"The memory of the process {kept} {size(abs(total['memory_growth']))} from the second quarter on.")
     if total.get("energy_mj") is not None:
-        said.append(f"An image took {number(total['energy_mj'])} mJ, {_meter(bench['energy'])}.")
+        said.append(f"An image took {millijoules(total['energy_mj'])}, {by_meter(bench['energy'])}.")
     return " ".join(said)
 
 
@@ -91,12 +92,6 @@ def _drift(total: Mapping[str, Any]) -> str:
     )
 
 
-def _meter(energy: Mapping[str, Any]) -> str:
-    if energy.get("watts"):
-        return f"its time multiplied by the {number(energy['watts'])} W that were given; no energy was measured"
-    return f"measured by {energy['meter']} ({energy['covers']})"
-
-
 def table(bench: Mapping[str, Any]) -> Table:
     """The figures of the first and the last window and of the whole time."""
     windows, total = bench["windows"], bench["summary"]
@@ -108,7 +103,7 @@ def table(bench: Mapping[str, Any]) -> Table:
     rows += [(name, *(percent(column[key]) for _, column in columns)) for name, key in shares.items()]
     written = {
         "Temperature": ("temperature_c", lambda value: f"{number(value)} °C"), "Clock": ("clock_mhz", _clock),
-        "Memory": ("memory_bytes", size), "Energy an image": ("energy_mj", lambda value: f"{number(value)} mJ"),
+        "Memory": ("memory_bytes", size), "Energy an image": ("energy_mj", millijoules),
         "Power": ("watts", lambda value: f"{number(value)} W"),
     }  # fmt: skip
     for name, (key, write) in written.items():

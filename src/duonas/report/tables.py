@@ -10,6 +10,7 @@ from duonas.core.cell import write_cell
 from duonas.measure import accuracy, balance
 from duonas.measure.accuracy import Outputs
 from duonas.measure.verdict import verdict_of
+from duonas.report.energy import millijoules
 from duonas.report.figure import ROLES
 from duonas.report.figures.cells import operations
 from duonas.report.files import Probabilities
@@ -76,14 +77,17 @@ def verdict(measured: dict[str, Any]) -> Table:
 
 
 def latencies(measured: dict[str, Any]) -> Table:
-    """Accuracy, MACs, latency and throughput of little, the routed pair and big."""
+    """Accuracy, MACs, latency, throughput and, where it is known, energy of little, the routed pair and big."""
     rows = []
+    energy = all("energy_mj" in measured[role] for role in ROLES)
     for role in ROLES:
         entry = measured[role]
         times = [milliseconds(entry["latency_ms"][name]) for name in ("p50", "p95", "p99")]
         macs = count(entry["expected_macs"] if role == "routed" else entry["macs"])
-        rows.append((role, percent(entry["accuracy"]), macs, *times, whole(entry["images_per_s"])))
-    return Table(("Network", "Accuracy", "MACs", "p50", "p95", "p99", "Images/s"), rows)
+        spent = [millijoules(entry["energy_mj"])] if energy else []
+        rows.append((role, percent(entry["accuracy"]), macs, *times, whole(entry["images_per_s"]), *spent))
+    head = ("Network", "Accuracy", "MACs", "p50", "p95", "p99", "Images/s", *(["Energy"] if energy else []))
+    return Table(head, rows)
 
 
 def baselines(found: dict[str, Any]) -> Table:

@@ -44,9 +44,10 @@ class RouteOptions:
     latency: Milliseconds | None = None
     """Expected latency of one image in ms, with ONNX Runtime on the machine that runs this stage."""
     energy: Millijoules | None = None
-    """Expected energy of one image in mJ: its latency times watts."""
+    """Expected energy of one image in mJ, by the energy meter of the machine that runs this stage, or else its latency
+    times watts."""
     watts: Watts | None = None
-    """Power in W that the device draws while it computes; needed for energy."""
+    """Power in W that the device draws while it computes; needed for energy where the machine has no meter."""
     confidence: OpenFraction = 0.95
     """Confidence of the accuracy floor."""
     budget_in_search: bool = True

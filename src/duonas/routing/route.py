@@ -168,22 +168,38 @@ def fit(
     )
 
 
-def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, times: PairCost | None = None) -> Policy:
+@dataclass(frozen=True)
+class Timed:
+    """What the two ways through a deployed pair take.
+
+    Args:
+        times: in ms.
+        energy: in mJ; ``None`` if it is not known.
+        watts: power by which ``energy`` is a multiple of ``times``; ``None`` if a meter measured it.
+    """
+
+    times: PairCost
+    energy: PairCost | None = None
+    watts: float | None = None
+
+
+def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, timed: Timed | None = None) -> Policy:
     """Return the policy with the threshold chosen by ``options``, and its table of other thresholds.
 
     Args:
         policy: a policy with a fitted router.
         calibration: that router's scores on the images that tau is chosen on.
         options: the ``[route]`` table.
-        times: costs of the pair in ms; needed for the targets latency and energy.
+        timed: what the pair takes; needed for the targets latency and energy.
 
     Raises:
         Unreachable: no threshold meets the target.
-        DuonasError: there is more than one target, or times or watts are missing.
+        DuonasError: there is more than one target, or times or energies are missing.
     """
     curve, rungs = calibration.curve, calibration.rungs(options.floor_on, options.confidence)
     costs = {**calibration.prices, "macs": policy.costs}
-    tau, choice = choose(curve, rungs, calibration.constraints, options, costs, times)
+    times = None if timed is None else timed.times
+    tau, choice = choose(curve, rungs, calibration.constraints, options, costs, timed)
     share = float(curve.at(np.array([tau])).little_share[0])
     return replace(
         policy,
@@ -236,7 +252,7 @@ def choose(
     constraints: Sequence[Constraint],
     options: RouteOptions,
     costs: Mapping[str, PairCost],
-    times: PairCost | None = None,
+    timed: Timed | None = None,
 ) -> tuple[float, dict[str, float]]:
     """Return the threshold chosen by ``options``, and how it was chosen.
 
@@ -253,7 +269,7 @@ def choose(
         constraints: of the search.
         options: the ``[route]`` table.
         costs: of the pair by quantity: MACs, and what the search's device table has.
-        times: measured cost of the pair in ms; needed for the targets latency and energy.
+        timed: what the pair takes as measured; needed for the targets latency and energy.
     """
     given: dict[str, Any] = {name: x for name in TARGETS if (x := getattr(options, name)) is not None}
     if len(given) > 1:
@@ -269,10 +285,10 @@ def choose(
     elif options.share is not None:
         index = curve.at_share(options.share)
     elif options.latency is not None:
-        index = curve.at_budget(options.latency, _timed(times), "a latency", "ms", keeps)
+        index = curve.at_budget(options.latency, _needed(timed).times, "a latency", "ms", keeps)
     elif options.energy is not None:
-        given["watts"] = watts = _watts(options)
-        index = curve.at_budget(options.energy, _timed(times).scaled(watts), "an energy", "mJ", keeps)
+        index = curve.at_budget(options.energy, _energy(_needed(timed)), "an energy", "mJ", keeps)
+        given |= {} if timed is None or timed.watts is None else {"watts": timed.watts}
     else:
         index, given = _by_default(curve, keeps)
     return float(curve.tau[index]), given
@@ -301,13 +317,13 @@ def needs_times(options: RouteOptions) -> bool:
     return options.latency is not None or options.energy is not None
 
 
-def _timed(times: PairCost | None) -> PairCost:
-    if times is None:
+def _needed(timed: Timed | None) -> Timed:
+    if timed is None:
         raise DuonasError("the targets latency and energy need a pair whose latency was measured.")
-    return times
+    return timed
 
 
-def _watts(options: RouteOptions) -> float:
-    if options.watts is None:
-        raise DuonasError("[route] energy needs watts, the power that the device draws while it computes.")
-    return options.watts
+def _energy(timed: Timed) -> PairCost:
+    if timed.energy is None:
+        raise DuonasError("the target energy needs a pair whose energy was measured, or is known by its watts.")
+    return timed.energy
