@@ -251,7 +251,9 @@ def test_a_short_range_may_be_switchable():
 
 def test_the_documented_recipe_is_what_it_says():
     text = (Path(__file__).parents[2] / "docs" / "parts" / "spaces.md").read_text(encoding="utf-8")
-    recipe = parse(tomllib.loads(text.split("```toml\n")[1].split("```")[0]))
+    narrowed, recipe = (parse(tomllib.loads(part.split("```")[0])) for part in text.split("```toml\n")[1:3])
+    fast = MobileNet.space(narrowed.space, 32, 10)
+    assert 39.5e6 < analytic(fast.blocks(fast.largest())).macs < 40e6
     spaces = [MobileNet.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
     assert [len(spaces[0].axes[f"stage{stage}.width"].values) for stage in (1, 2, 3)] == [3, 5, 10]
     assert pair_space(spaces[0], recipe.pair.coupling, little=spaces[1]).roles == ("big", "little")
@@ -260,13 +262,29 @@ def test_the_documented_recipe_is_what_it_says():
 @pytest.mark.parametrize(
     ("preset", "image_size", "usual"),
     [
-        ("digits", 32, "cifar"), ("imagenet", 32, "cifar"), ("cifar", 224, "imagenet"), ("cifar", 8, "digits"),
-        ("digits", 8, None), ("cifar-small", 32, None), ("cifar", 64, None), ("imagenet", 160, None), (None, 64, None),
+        ("digits", 32, "fast-32"), ("imagenet", 32, "fast-32"), ("cifar", 224, "fast-224"), ("cifar", 8, "digits"),
+        ("cifar", 64, "fast-64"), ("digits", 8, None), ("cifar-small", 32, None), ("imagenet", 160, None),
+        ("fast-64", 96, None), (None, 64, None),
     ],
 )  # fmt: skip
 def test_a_preset_for_images_of_another_size_is_doubted(preset, image_size, usual):
     said = MobileNet.advice(MobileNet.Options(preset=preset), image_size)
     assert said.endswith(f"is {usual!r} (--set space.preset={usual}).") if usual else said == ""
+
+
+@pytest.mark.parametrize(
+    ("sides", "preset"),
+    [
+        ((8, 23), "digits"),
+        ((24, 47), "fast-32"),
+        ((48, 95), "fast-64"),
+        ((96, 175), "fast-128"),
+        ((176, 320), "fast-224"),
+    ],
+)
+def test_presets_go_by_the_images_size(sides, preset):
+    made = [MobileNet.space(MobileNet.Options(), side, 10) for side in sides]
+    assert [space.preset for space in made] == [PRESETS[preset]] * 2
 
 
 def test_the_presets_of_both_families_are_doubted():

@@ -293,6 +293,16 @@ def test_presets_go_by_the_images_size():
     assert 5e6 < least < 7e6 and 55e6 < most < 60e6
 
 
+@pytest.mark.parametrize("side", [32, 64, 128, 224])
+def test_fast_presets_have_channels_in_blocks_of_16_and_littles_far_below_big(side):
+    fast = UIB.space(UIB.Options(preset=f"uib-fast-{side}"), side, 10)
+    archs = [fast.smallest(), fast.largest(), *(fast.sample(stream(0, side, i)) for i in range(20))]
+    layers = [layer for arch in archs for each in fast.blocks(arch)[1:] for layer in each.layers]
+    assert all(layer.out_channels % 16 == 0 for layer in layers if layer.kind == "conv")
+    little, big = (analytic(fast.blocks(arch)).macs for arch in archs[:2])
+    assert 20 * little < big and 2 * fast.blocks(archs[0])[1].macs < little
+
+
 def test_plain_weight_sharing_extracts_and_folds():
     table = UIB.Options(preset="uib-digits")
     net = UIB.supernet(UIB.space(table, 8, 5), (0.5,) * 3, (0.25,) * 3, stream(0, "init"), table).eval()

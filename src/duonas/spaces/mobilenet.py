@@ -230,7 +230,8 @@ def _check_switchable(space: MobileNetSpace, norm: Norm) -> None:
 
 
 def _preset_for(image_size: int) -> str:
-    return "digits" if image_size < 24 else "cifar" if image_size < 96 else "imagenet"
+    limits = ((24, "digits"), (48, "fast-32"), (96, "fast-64"), (176, "fast-128"))
+    return next((name for limit, name in limits if image_size < limit), "fast-224")
 
 
 class MobileNet(Family):
@@ -245,7 +246,7 @@ class MobileNet(Family):
         preset: str | None = None
         """The preset: digits (8 x 8 pixels), cifar-small (1 to 15M MACs at 32 x 32), cifar (5 to 100M MACs), imagenet
         (224 x 224, as MobileNetV3-Large); fast-32, fast-64, fast-128 or fast-224, whose channels and blocks CPUs are
-        fast at; default: by the size of the images."""
+        fast at; default: digits or one of the fast ones, by the size of the images."""
         width_range: tuple[Width, Width] | None = None
         """All numbers of channels between these fractions of a stage's channels, in place of the preset's widths."""
         divisor: Count | None = None

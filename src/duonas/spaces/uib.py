@@ -139,6 +139,31 @@ PRESETS = {
          Stage((320, 352), (1, 2), 1)),
         960, 1280, (224, 272, 320), KHYPER,
     ),
+    # Numbers of channels that are multiples of 16, which CPUs are fast at, with little and big far apart.
+    "uib-fast-32": Preset(
+        32, 16, 1,
+        (Stage((16, 32, 48), (1, 2), 2, 2), Stage((32, 64, 96), (1, 2, 3), 2, 4),
+         Stage((64, 128, 192), (1, 2, 3), 2, 4)),
+        384, 256, (32,),
+    ),
+    "uib-fast-64": Preset(
+        64, 16, 2,
+        (Stage((16, 32, 48), (1, 2), 2, 2), Stage((32, 64, 96), (1, 2, 3), 2, 4),
+         Stage((48, 112, 160), (1, 2, 3), 1, 4), Stage((64, 192, 256), (1, 2, 3), 2, 4)),
+        512, 512, (48, 64),
+    ),
+    "uib-fast-128": Preset(
+        128, 16, 2,
+        (Stage((16, 32), (1, 2), 2, 2), Stage((32, 48, 64), (1, 2, 3), 2, 4),
+         Stage((48, 96, 128), (1, 2, 3), 2, 4), Stage((64, 192, 256), (1, 2, 3), 2, 4)),
+        768, 512, (64, 96, 128),
+    ),
+    "uib-fast-224": Preset(
+        224, 16, 2,
+        (Stage((16, 32), (1, 2), 2, 2), Stage((32, 48, 64), (1, 2, 3), 2, 4),
+         Stage((48, 96, 128), (1, 2, 3, 4), 2), Stage((64, 128, 192), (1, 2, 3, 4), 2)),
+        768, 768, (128, 160, 192, 224),
+    ),
 }  # fmt: skip
 
 
@@ -288,7 +313,8 @@ class UIB(Family):
         name: str = "uib"
         preset: str | None = None
         """The preset: uib-digits (8 x 8 pixels), uib-cifar (6 to 58M MACs at 32 x 32), uib (224 to 320 pixels; the 7
-        stages of paper T, with the archs khyper-s, -m and -l); default: by the size of the images."""
+        stages of paper T, with the archs khyper-s, -m and -l); uib-fast-32, -64, -128 or -224, whose channels CPUs are
+        fast at; default: uib-digits, uib-cifar or uib by the size of the images."""
         kernel_transform: bool = False
         """Whether smaller kernels are learned maps of the centres of larger ones, not the centres themselves."""
 
