@@ -61,3 +61,8 @@ def test_a_shipped_evolution_goes_through_all_its_generations(name):
         settings = search.evolution
         whole = settings.population + settings.iterations * (settings.mutations + settings.crossovers)
         assert search.evaluations == whole
+
+
+def test_the_quickstart_can_find_a_little_of_a_tenth_of_big():
+    macs = duonas.profile(duonas.load_recipe("quickstart", ["search.device.table=none"])).figures["macs"]
+    assert 10 * macs.least < macs.most

@@ -25,7 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""One supernet, a big/little pair of image classifiers found in it, a router between them, one ONNX file.
 
-    [bold]duonas run quickstart[/bold] does all of it on handwritten digits in about a minute.
+    [bold]duonas run quickstart[/bold] does all of it on photographs of clothing in about three minutes.
 
     Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder.
     After Ctrl-C or a crash the same command resumes where it stopped.""",
