@@ -17,6 +17,10 @@ Only the runtime of duonas is installed here. It classifies images with an expor
     bundle = Bundle.load("export")
     print(bundle.predict(images).labels)  # images: uint8 or float32 (N, 3, H, W)
 
+How it bears minutes of load, after a self-test:
+
+    python -m duonas.runtime bench export --minutes 10
+
 All commands, such as `duonas run`, need the full tool: {INSTALL_FULL}
 """
 

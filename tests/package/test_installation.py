@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -127,6 +128,10 @@ def test_a_wheel_runs_a_bundle_with_its_two_requirements_alone(export, tmp_path)
         subprocess.run([python, *command], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
         for command in (["-c", USE, str(folder)], ["-m", "duonas", "--version"], ["-m", "duonas", "run", "x"])
     ]
+    load = ["-m", "duonas.runtime", "bench", str(folder), "--minutes", "0.01", "--threads", "1"]
+    bench = subprocess.run([python, *load], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    assert bench.returncode == 0 and "Self-test passed" in bench.stdout, bench
+    assert json.loads((tmp_path / "bench.json").read_text())["summary"]["images"] > 0
     assert [each.stdout for each in told] == ["3 5\n", f"duonas {duonas.__version__}\n", ""], told
     assert told[2].returncode == 2 and "pip install 'duonas[full]'" in told[2].stderr
 

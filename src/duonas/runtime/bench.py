@@ -290,7 +290,7 @@ def sustained(
 
 def _tested(bundle: Bundle, stored: Golden | None, say: Callable[[str], None]) -> SelfTest | None:
     if stored is None:
-        say("No self-test: this bundle was exported without stored images, so its answers are not checked here.")
+        say("No self-test: the bundle has no golden.npz with stored images, so its answers are not checked here.")
         return None
     found = self_test(bundle, stored)
     say(found.sentence)
