@@ -70,6 +70,7 @@ def test_the_verdict_is_that_of_the_figures_beside_it(measured):
     assert won["only_routed"] - won["only_this"] == outputs.routed_right.sum() - outputs.big_right.sum()
     for role in ("little", "big"):  # float32 weights, none left out and none twice
         assert figures[role]["weight_bytes"] >= 4 * figures[role]["params"]
+    assert [row["peak_memory_bytes"] for row in found["rows"]] == [4 * 16 * 36, 4 * 16 * 36, 4 * 11 * 36]
     parts = figures["little"]["weight_bytes"] + figures["big"]["weight_bytes"]
     assert figures["big"]["weight_bytes"] < figures["routed"]["weight_bytes"] < parts  # the stem is stored once
 

@@ -16,6 +16,10 @@ def test_each_call_counts_as_the_median_of_its_kind():
     assert found.lower == pytest.approx(0.75 * 1.0 + 1.0) and found.upper == pytest.approx(0.75 * 50 + 1.0)
 
 
+def test_kinds_may_have_weights():
+    assert typical([1.0, 1.0, 4.0, 4.0], np.array([0, 0, 2, 2]), {0: 0.9, 2: 0.1}).mean == pytest.approx(1.3)
+
+
 def test_the_limits_hold_the_true_median_95_times_in_100():
     rng = np.random.default_rng(0)
     found = [typical(rng.exponential(size=40)) for _ in range(400)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from duonas.measure.accuracy import Outputs
+from duonas.measure.verdict import judge
 from duonas.report import examples, summary, tables
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows
@@ -58,6 +59,25 @@ def measured(accuracy: float, macs: float, share: float = 0.71) -> dict[str, dic
 )
 def test_little_share_accuracy_and_macs_against_big(accuracy: float, macs: float, sentence: str) -> None:
     assert summary.in_macs(measured(accuracy, macs)).replace(THIN, " ") == sentence
+
+
+def test_the_headline_is_the_verdict_in_short(files: RunFiles) -> None:
+    found = files.measure | {"verdict": judge(files.measure).to_json()}
+    assert found["verdict"]["use"] == "routed" and "(0.340 against 1.42 ms" in found["verdict"]["sentence"]
+    said = summary.headline(found)
+    assert said.startswith("Routing pays: it is 4.18 times as fast as big and is ") and "(" not in said
+    assert summary.headline(files.measure) == said  # a measurement of an earlier version has no verdict
+    assert found["verdict"]["reason"] in summary.grounds(found)
+    assert found["verdict"]["next"] in summary.grounds(found)
+
+
+def test_the_verdict_has_a_row_for_each_network(files: RunFiles) -> None:
+    big = files.measure["big"] | {"weight_bytes": 1_300_000, "peak_memory_bytes": 262_144}
+    table = tables.verdict(files.measure | {"big": big, "plain": files.measure["little"]})
+    assert [row[0] for row in table.rows] == ["routed", "big", "little", "plain"]
+    assert table.head[3] == "Batch 1" and table.rows[1][3] == f"1.42{THIN}ms"
+    assert table.rows[1][-2:] == (f"1.30{THIN}MB", f"262{THIN}kB") and table.rows[0][-2:] == ("–", "–")
+    assert all(" to " in row[2] for row in table.rows)
 
 
 def test_only_all_is_called_all_and_only_none_none() -> None:

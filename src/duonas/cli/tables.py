@@ -83,13 +83,21 @@ def verdict_table(verdict: dict[str, Any]) -> Table:
     rows = verdict["rows"]
     sizes = list(rows[0]["batch"])
     table = Table("does it pay", box=None, header_style="bold", pad_edge=False, collapse_padding=True)
-    for heading in ("accuracy", "95% interval", *(f"ms at batch {batch}" for batch in sizes), "MACs", "weights"):
+    for heading in (
+        "accuracy",
+        "95% interval",
+        *(f"ms at batch {batch}" for batch in sizes),
+        "MACs",
+        "weights",
+        "activations",
+    ):
         table.add_column(heading, justify="right")
     for row in rows:
         between = " to ".join(f"{limit:.1%}" for limit in row["interval"]) if row["interval"] else ""
         times = (f"{row['batch'][batch]:#.3g}" for batch in sizes)
-        weights = "" if row["weight_bytes"] is None else f"{row['weight_bytes'] / 1024:,.0f} KiB"
-        table.add_row(row["name"], f"{row['accuracy']:.2%}", between, *times, count(row["macs"]), weights)
+        sizes_in_bytes = (row[name] for name in ("weight_bytes", "peak_memory_bytes"))
+        stored = ("" if each is None else f"{each / 1024:,.0f} KiB" for each in sizes_in_bytes)
+        table.add_row(row["name"], f"{row['accuracy']:.2%}", between, *times, count(row["macs"]), *stored)
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -66,13 +66,19 @@ class Timer:
             report(block.stop)
         return times
 
-    def typical(self, times: Times, role: str, size: int) -> Time:
-        """Return the typical time of an image, of all batches of ``size`` images that ``times`` timed."""
-        values = np.asarray(times[role]) / size
-        if role != "routed":
+    def typical(self, times: Sequence[float], size: int, *, routed: bool) -> Time:
+        """Return the typical time of an image in batches of ``size`` images; a routed one depends on the images."""
+        values = np.asarray(times) / size
+        if not routed:
             return typical(values)
         hard = np.stack([~self.is_little[self.rows(turn, size)] for turn in range(len(values))])
-        return typical(values, route_kinds(hard))
+        return typical(values, route_kinds(hard), self.shares(len(values)) if size == 1 else None)
+
+    def shares(self, turns: int) -> dict[int, float]:
+        """Return the shares of easy (0) and hard (2) images: of all, or of the timed ones if these are of one kind."""
+        timed = self.is_little[self.rows(0, turns)]
+        little = float((timed if timed.all() or not timed.any() else self.is_little).mean())
+        return {0: little, 2: 1 - little}
 
     def _calls(self, rows: np.ndarray) -> dict[str, Call]:
         sessions, hard = self.sessions, ~self.is_little[rows]
@@ -135,8 +141,11 @@ def latency(
         done = sum(turns[smaller] for smaller in times)
         times[size] = timer.times(number, size, order, partial(_report, progress, done, total))
     roles = [role for role in ROLES if role in times[1]]
-    typicals = {role: {str(size): timer.typical(times[size], role, size) for size in turns} for role in roles}
-    single, batched, hard = times[1], times[BATCH], ~is_little[timer.rows(0, turns[1])]
+    typicals = {
+        role: {str(size): timer.typical(times[size][role], size, routed=role == "routed") for size in turns}
+        for role in roles
+    }
+    single, batched = times[1], times[BATCH]
     speed: dict[str, Any] = {
         role: {
             "latency_ms": _percentiles(single[role]) | {"mean": typicals[role]["1"].mean},
@@ -146,26 +155,27 @@ def latency(
         for role in roles
     }
     routed, batch = typicals["routed"]["1"].mean, _median(batched["routed"])
-    ideal = _ideal(single, hard, little_is_asked=timer.sessions.little_tower is not None)
+    shares = timer.shares(turns[1])
+    ideal = _ideal(single, shares, little_is_asked=timer.sessions.little_tower is not None)
     return speed | {
         "ratio_to_ideal": {
             "batch_1": routed / ideal,
             "batch_64": batch / _median(np.add(batched["light"], batched["towers"])),
         },
         "ratio_to_two_calls": {
-            "batch_1": routed / typical(single["two_calls"], hard).mean,
+            "batch_1": routed / timer.typical(single["two_calls"], 1, routed=True).mean,
             "batch_64": batch / _median(batched["two_calls"]),
         },
         "router_us": 1e3 * max(0.0, _median(single["score"]) - _median(single["idle"])),
     }
 
 
-def _ideal(single: Times, hard: np.ndarray, *, little_is_asked: bool) -> float:
+def _ideal(single: Times, shares: Mapping[int, float], *, little_is_asked: bool) -> float:
     """Return the ideal time of one image at batch 1; see ``latency``."""
     stem = _median(single["stem"]) if "stem" in single else 0.0
-    asked = float(hard.mean()) * (_median(single["big"]) - stem)
+    asked = shares[2] * (_median(single["big"]) - stem)
     if little_is_asked:
-        asked += float((~hard).mean()) * (_median(single["little"]) - stem)
+        asked += shares[0] * (_median(single["little"]) - stem)
     return _median(single["light"]) + asked
 
 

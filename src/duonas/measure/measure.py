@@ -29,7 +29,7 @@ from duonas.measure.examples import choose_examples
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sensitivity import slope
-from duonas.measure.size import weight_bytes
+from duonas.measure.size import peak_memory, weight_bytes
 from duonas.measure.verdict import judge
 from duonas.pair.facts import ROLES
 from duonas.pair.pair import Pair
@@ -85,8 +85,9 @@ def measure(
     figures = _figures(pair, policy, outputs, speed)
     if plain is not None and "plain" in speed:
         figures["plain"] = _plain(plain, test, outputs, policy.class_names) | speed["plain"]
-    for role in FILE_OF.keys() & figures:
-        figures[role] |= {"weight_bytes": weight_bytes(bundle / FILE_OF[role])}
+    for name, by_role in _sizes(bundle, pair, policy).items():
+        for role in by_role.keys() & figures:
+            figures[role][name] = by_role[role]
     spent = energies(bundle, find_meter(options.watts), speed, options, outputs.little_share)
     for role in spent["energy_mj"].keys() & figures:
         figures[role] |= {"energy_mj": spent["energy_mj"][role]}
@@ -178,10 +179,17 @@ def _plain(plain: PlainNetwork, test: Images, outputs: Outputs, class_names: tup
         "val_accuracy": plain.accuracy,
         "macs": plain.cost.macs,
         "params": plain.cost.params,
+        "peak_memory_bytes": plain.cost.peak_memory_bytes,
         "values": dict(plain.values),
         **by_class(right, outputs, class_names),
         **_against(outputs, right),
     }
+
+
+def _sizes(bundle: Path, pair: Pair, policy: Policy) -> dict[str, dict[str, int | None]]:
+    """Return the bytes of weights and of activations by role, as far as they are known."""
+    stored = {role: weight_bytes(bundle / name) for role, name in FILE_OF.items() if (bundle / name).is_file()}
+    return {"weight_bytes": dict(stored), "peak_memory_bytes": peak_memory(pair.facts, before=policy.router.before)}
 
 
 def _against(outputs: Outputs, this: np.ndarray) -> dict[str, Any]:

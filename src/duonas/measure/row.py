@@ -29,6 +29,7 @@ class Row:
             unknown.
         times: the time of an image in ms by batch size; empty if it was not measured.
         weight_bytes: of the weights in the ONNX file; ``None`` if unknown.
+        peak_memory_bytes: of the activations at batch 1; ``None`` if unknown.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Row:
     difference: Interval | None = None
     times: Mapping[str, Time] = field(default_factory=dict)
     weight_bytes: int | None = None
+    peak_memory_bytes: int | None = None
 
     @classmethod
     def of(cls, name: str, measured: Figures) -> Row:
@@ -52,6 +54,7 @@ class Row:
             difference=paired_difference(won["only_routed"], won["only_this"], images) if won and images else None,
             times=_times(figures),
             weight_bytes=figures.get("weight_bytes"),
+            peak_memory_bytes=figures.get("peak_memory_bytes"),
         )
 
     def time(self, batch: str = "1") -> Time:
@@ -70,6 +73,7 @@ class Row:
             "batch": times,
             "macs": self.macs,
             "weight_bytes": self.weight_bytes,
+            "peak_memory_bytes": self.peak_memory_bytes,
         }
 
 

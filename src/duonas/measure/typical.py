@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class Time(NamedTuple):
         return self._asdict()
 
 
-def typical(times: Any, kinds: np.ndarray | None = None) -> Time:
+def typical(times: Any, kinds: np.ndarray | None = None, shares: Mapping[int, float] | None = None) -> Time:
     """Return the mean over calls, with the time of each replaced by the median of its kind.
 
     The limits are those of the medians, from order statistics (the exact interval of a median), weighted alike; with
@@ -31,14 +32,16 @@ def typical(times: Any, kinds: np.ndarray | None = None) -> Time:
     Args:
         times: (T,) in ms.
         kinds: (T,) the kind of each call, such as whether big ran; default: all are of one kind.
+        shares: the weight of each kind in the mean, such as its share among all images; default: that among the calls.
     """
     values = np.asarray(times, float)
     kinds = np.zeros(len(values), int) if kinds is None else np.asarray(kinds)
     total = np.zeros(3)
-    for kind in np.unique(kinds):
+    for kind in np.unique(kinds).tolist():
         mine = np.sort(values[kinds == kind])
+        share = len(mine) / len(values) if shares is None else shares[kind]
         rank = max(int(binom.ppf((1 - CONFIDENCE) / 2, len(mine), 0.5)) - 1, 0)
-        total += len(mine) / len(values) * np.array([np.median(mine), mine[rank], mine[-1 - rank]])
+        total += share * np.array([np.median(mine), mine[rank], mine[-1 - rank]])
     return Time(*map(float, total))
 
 

@@ -70,9 +70,11 @@ def verdict(measured: dict[str, Any]) -> Table:
     for row in rows:
         times = [milliseconds(row["batch"][batch]) for batch in sizes]
         between = " to ".join(percent(limit) for limit in row["interval"]) if row["interval"] else NOTHING
-        weights = NOTHING if row["weight_bytes"] is None else size(row["weight_bytes"])
-        cells.append((row["name"], percent(row["accuracy"]), between, *times, count(row["macs"]), weights))
-    head = ("Network", "Accuracy", "95 % interval", *(f"Batch {batch}" for batch in sizes), "MACs", "Weights")
+        sizes_in_bytes = (row[name] for name in ("weight_bytes", "peak_memory_bytes"))
+        stored = [NOTHING if each is None else size(each) for each in sizes_in_bytes]
+        cells.append((row["name"], percent(row["accuracy"]), between, *times, count(row["macs"]), *stored))
+    batches = (f"Batch {batch}" for batch in sizes)
+    head = ("Network", "Accuracy", "95 % interval", *batches, "MACs", "Weights", "Peak activations")
     return Table(head, cells)
 
 
