@@ -110,6 +110,27 @@ def test_it_says_how_tau_was_chosen(tmp_path, target, expected):
     )
 
 
+def test_it_ends_with_the_verdict(tmp_path):
+    folder = write(tmp_path / "run", share=0.6)
+    alone = {"accuracy": 0.9, "macs": 100}
+    measured = {
+        "routed": {"accuracy": 0.89, "expected_macs": 110, "little_share": 0.6}, "big": alone,
+        "little": {"accuracy": 0.8, "macs": 30},
+    }  # fmt: skip
+    with RunFolder.open(folder, RunFolder(folder).recipe) as run:
+        run.measure.write_text(json.dumps(measured))
+        run.finish("measure", [run.measure])
+    assert " ".join(explain(folder).split()).endswith(
+        "On the test split the accuracy is 89.0% for 110 MACs per image, and 60% of the images stay little. Use big "
+        "alone (big.onnx): the routed pair needs 110 MACs against 100 and is 1.0 points less accurate. Little and the "
+        "router together need more MACs than they save. Let the search find a little further from big (a limit on "
+        "little_latency_ms or little_macs in [search.constraints]), or take a larger big."
+    )
+    run.measure.write_text(json.dumps(measured | {"verdict": {"sentence": "Use big alone."}}))
+    with pytest.raises(DuonasError, match=r"measure\.json is damaged or of another version"):
+        explain(folder)
+
+
 @pytest.mark.parametrize(
     ("limit", "target", "expected"),
     [

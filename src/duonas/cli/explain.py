@@ -43,9 +43,8 @@ def explain(folder: Path | str) -> list[str | Table]:
 
 
 def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
-    said = [_router(policy), _decided(policy), _turned(policy), _chosen(policy)]
-    parts = [*said, _constraints(policy), _prices(run), _measured(run)]
-    return [*(part for part in parts if part), _nearby(policy), _how_to_change(run, policy)]
+    said = [_router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run)]
+    return [*filter(None, said), _nearby(policy), _how_to_change(run, policy), *_measured(run)]
 
 
 def decision(folder: Path | str) -> str:
@@ -214,16 +213,18 @@ def _prices(run: RunFolder) -> str:
         return prices_in_words(found.get("device"))
 
 
-def _measured(run: RunFolder) -> str:
+def _measured(run: RunFolder) -> tuple[str, ...]:
+    """The result on the test split, and last of all the verdict."""
     if "measure" not in run.stages:
-        return f"Accuracy on the test split has not been measured with this tau yet: duonas report {run.folder}."
+        return (f"Accuracy on the test split has not been measured with this tau yet: duonas report {run.folder}.",)
     measured = read_object(run.measure)
     with reading(run.measure):
         routed = measured["routed"]
-        return (
+        result = (
             f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
-            f"image, and {routed['little_share']:.0%} of the images stay little. {told(verdict_of(measured))}"
+            f"image, and {routed['little_share']:.0%} of the images stay little."
         )
+        return result, told(verdict_of(measured))
 
 
 def _nearby(policy: dict[str, Any]) -> Table:
