@@ -30,6 +30,7 @@ class Row:
         times: the time of an image in ms by batch size; empty if it was not measured.
         weight_bytes: of the weights in the ONNX file; ``None`` if unknown.
         peak_memory_bytes: of the activations at batch 1; ``None`` if unknown.
+        energy_mj: of an image at batch 1; ``None`` if unknown.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Row:
     times: Mapping[str, Time] = field(default_factory=dict)
     weight_bytes: int | None = None
     peak_memory_bytes: int | None = None
+    energy_mj: float | None = None
 
     @classmethod
     def of(cls, name: str, measured: Figures) -> Row:
@@ -55,6 +57,7 @@ class Row:
             times=_times(figures),
             weight_bytes=figures.get("weight_bytes"),
             peak_memory_bytes=figures.get("peak_memory_bytes"),
+            energy_mj=figures.get("energy_mj"),
         )
 
     def time(self, batch: str = "1") -> Time:
@@ -74,6 +77,7 @@ class Row:
             "macs": self.macs,
             "weight_bytes": self.weight_bytes,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "energy_mj": self.energy_mj,
         }
 
 
