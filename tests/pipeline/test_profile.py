@@ -11,6 +11,8 @@ import duonas
 from duonas.core.couplings import NestedPairs
 from duonas.core.errors import DuonasError
 from duonas.costs.analytic import analytic
+from duonas.costs.block_table import write_block_table
+from duonas.costs.distinct import distinct_blocks
 from duonas.data.splits import load_splits
 from duonas.runtime.energy import GivenPower
 from duonas.runtime.meters import Found
@@ -56,6 +58,33 @@ def test_split_points_are_the_recipes():
     )
     assert (every.splits, one.splits) == ((1, 2), (2,))
     assert every.pairs > one.pairs and every.couplings["sibling"] == one.couplings["sibling"]
+
+
+def test_it_says_what_the_fastest_pair_takes_and_refuses_less(tmp_path):
+    """By MACs without a device table, by its times with one; a limit just above the least is no reason to refuse."""
+    axes = "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2], width = [0.5, 1.0]}"
+    counted = duonas.profile(duonas.load_recipe("digits", [axes]))
+    assert list(counted.possible) == ["expected_macs", "peak_macs", "weight_bytes", "peak_memory_bytes"]
+    space = MobileNet.space(duonas.load_recipe("digits", [axes]).space, 8, 10)
+    figures = {block: {"latency_ms": 0.001 + block.macs / 50e6} for block in distinct_blocks(NestedPairs(space))}
+    table = write_block_table(tmp_path / "board.csv", figures, {"device": "a board"})
+
+    def profiled(*overrides):
+        return duonas.profile(duonas.load_recipe("digits", [axes, f"search.device.table={table}", *overrides]))
+
+    timed = profiled()
+    least = {name: timed.possible[name] for name in ("expected_latency_ms", "peak_latency_ms")}
+    blocks = space.blocks(space.smallest())
+    assert least["expected_latency_ms"] == pytest.approx(sum(0.001 + block.macs / 50e6 for block in blocks))
+    assert least["expected_latency_ms"] < least["peak_latency_ms"]
+    assert counted.possible["weight_bytes"] == timed.possible["weight_bytes"]
+    for name, figure in [*least.items(), ("p95_latency_ms", least["expected_latency_ms"])]:
+        refused = profiled(f"search.constraints.{name}={0.99 * figure}").refusal
+        assert refused is not None and f"the fastest pair found needs {figure:.6g} ms" in refused
+        assert profiled(f"search.constraints.{name}={1.01 * figure}").refusal is None
+    assert profiled("route.share=", f"route.budget={1.01 * least['expected_latency_ms']}ms").refusal is None
+    with pytest.raises(DuonasError, match=r"\[route\] budget = 1.0ms needs a device table with figures of latency_ms"):
+        duonas.profile(duonas.load_recipe("digits", [axes, "route.share=", "route.budget=1ms"]))
 
 
 def test_it_says_which_constraints_can_be_met():

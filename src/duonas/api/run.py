@@ -83,7 +83,7 @@ class Run(PathLike[str]):
 
     @property
     def front(self) -> Table:
-        """The pairs on the front of the search, on the val split, by rising expected MACs.
+        """The pairs on the front of the search, on the val split, by rising expected cost.
 
         ``chosen`` marks the pair that was taken; the values of the axes are columns such as ``little.stage1.depth``.
         """

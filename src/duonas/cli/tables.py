@@ -44,6 +44,12 @@ def profile_tables(profile: Profile) -> list[Table]:
     for name, figure in profile.figures.items():
         spread.add_row(words(name), *(amount(name, value) for value in (figure.least, figure.median, figure.most)))
     tables = [sizes, spread]
+    if profile.possible:
+        least = Table("a pair's", box=None, header_style="bold", pad_edge=False)
+        least.add_column("least of any found", justify="right")
+        for name, figure in profile.possible.items():
+            least.add_row(words(name), amount(name, figure))
+        tables.append(least)
     if profile.constraints:
         limits = Table("constraint", "at most", "can be met", "", box=None, header_style="bold", pad_edge=False)
         for limit in profile.constraints:

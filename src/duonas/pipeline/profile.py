@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,9 +22,12 @@ from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
 from duonas.routing.options import FloorOn
 from duonas.routing.route import LEAST, class_counts
+from duonas.search.goal import Goal, default_objectives
+from duonas.search.metric import ACCURACY
 from duonas.search.problem import Problem
 from duonas.supernet.family import Family
 
+SIZES = ("weight_bytes", "peak_memory_bytes")
 PROFILED = 2000  # number of archs sampled for the median
 
 
@@ -80,6 +83,8 @@ class Profile:
         refusal: error message of a run that would be refused, such as for constraints that no pair meets, or ``None``.
         advice: on the search space for images of this size; empty if there is none.
         prices: what the prices are from and how far they are off, in words; empty if they are counted.
+        possible: the least of any pair that was found, by metric: below it no constraint can be met. The expected cost
+            is that of a pair whose little answers every image.
     """
 
     archs: int
@@ -93,6 +98,7 @@ class Profile:
     refusal: str | None = None
     advice: str = ""
     prices: str = ""
+    possible: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def pairs(self) -> int:
@@ -129,7 +135,17 @@ def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
         refusal=_refusal(problem, recipe, splits),
         advice=advice_on_spaces(recipe, family, splits),
         prices=prices_in_words(problem.prices.model.origin()),
+        possible=_possible(problem),
     )
+
+
+def _possible(problem: Problem) -> dict[str, float]:
+    """Return the least of any pair in the cost that the search compares by, in size and in memory."""
+    wanted = (*default_objectives(problem.prices.quantities), *SIZES)
+    alone = Problem(Goal(wanted, {}), problem.prices)
+    if not any(problem.pairs.smallest()):
+        return {}
+    return {name: alone.lowest(name) for name in wanted if name != ACCURACY}
 
 
 def _spreads(problem: Problem, seed: int) -> dict[str, Spread]:

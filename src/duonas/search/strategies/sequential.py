@@ -22,9 +22,9 @@ PATIENCE = 200  # draws without a new pair before giving up
 class Sequential(Strategy):
     """Spends half of the evaluations on choosing big, and the other half on littles for it.
 
-    Big is judged alone, by accuracy if a constraint limits its cost, else by the knee of accuracy and MACs. Since only
-    pairs are evaluated, each big is paired with the little of the first pair if possible, so that few littles are
-    evaluated.
+    Big is judged alone, by accuracy if a constraint limits its cost, else by the knee of accuracy and cost (time, if a
+    device table has it). Since only pairs are evaluated, each big is paired with the little of the first pair if
+    possible, so that few littles are evaluated.
     """
 
     def __init__(self, problem: Problem, options: SearchOptions, seed: int) -> None:
@@ -81,7 +81,7 @@ class Sequential(Strategy):
         return pair if self.problem.feasible(pair) else drawn
 
     def _chosen(self) -> Arch:
-        figures = np.array([[-trial.big[ACCURACY], trial.big["macs"]] for trial in self._trials])
+        figures = np.array([[-trial.big[ACCURACY], trial.big[self.problem.prices.compared]] for trial in self._trials])
         kept = nondominated(figures)
         bounds_big = any(not name.startswith(("little_", "expected_")) for name in self.problem.goal.constraints)
         return self._trials[kept[(most_accurate if bounds_big else knee)(figures[kept])]].pair.big
