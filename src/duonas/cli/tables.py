@@ -47,8 +47,8 @@ def profile_tables(profile: Profile) -> list[Table]:
     if profile.possible:
         least = Table("a pair's", box=None, header_style="bold", pad_edge=False)
         least.add_column("least of any found", justify="right")
-        for name, figure in profile.possible.items():
-            least.add_row(words(name), amount(name, figure))
+        for name, value in profile.possible.items():
+            least.add_row(words(name), amount(name, value))
         tables.append(least)
     if profile.constraints:
         limits = Table("constraint", "at most", "can be met", "", box=None, header_style="bold", pad_edge=False)
