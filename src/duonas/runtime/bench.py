@@ -45,8 +45,8 @@ class Load:
     Args:
         minutes: how long.
         fps: frames a second that a camera gives; ``None``: an image follows the other at once.
-        threads: CPU threads of ONNX Runtime; 0: its default.
-        spinning: whether threads that wait for work keep their cores busy.
+        threads: CPU threads of ONNX Runtime; 0: as many as ``Bundle.load`` takes for the pair.
+        spinning: whether threads that wait for work within a call keep their cores busy.
         window: s of a window; ``None``: about 120 windows, of 1 to 30 s.
 
     Raises:
@@ -228,15 +228,15 @@ class Bench:
         }
 
 
-def describe_machine(load: Load) -> dict[str, Any]:
-    """Return what the machine is and how ONNX Runtime runs on it."""
+def describe_machine(threads: int, *, spinning: bool) -> dict[str, Any]:
+    """Return what the machine is and how ONNX Runtime runs on it, with 0 threads by its own choice."""
     return {
         "device": machine.device_name(),
         "system": machine.system_name(),
         "cores": machine.cores(),
         "runtime": f"onnxruntime {onnxruntime.__version__}",
-        "threads": load.threads or "default",
-        "spinning": load.spinning,
+        "threads": threads or "default",
+        "spinning": spinning,
     }
 
 
@@ -268,7 +268,7 @@ def sustained(
         "version": VERSION,
         "kind": KIND,
         "date": time.strftime("%Y-%m-%d %H:%M"),
-        "machine": describe_machine(load),
+        "machine": describe_machine(policy.threads(load.threads), spinning=load.spinning),
         "load": asdict(load) | {"window": load.window_seconds},
         "bundle": {
             "onnx": {name: value for name, value in policy.onnx.items() if name != MODEL},
