@@ -405,15 +405,20 @@ def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:
     console.print("", said, "", sep="\n", markup=False, highlight=False)
 
 
-def _figures(options: type, given: Mapping[str, str | None]) -> dict[str, float]:
+def _figures(options: type, given: Mapping[str, str | None]) -> dict[str, float | str]:
     """Read the given texts of command-line options as figures of the recipe's keys of the same names."""
-    from duonas.core.units import parse
+    from duonas.core.units import Either, parse
     from duonas.recipe.tables import quantity_at
     from duonas.runtime.units import FIGURE, Quantity
 
-    quantities = {name: quantity_at(options, name) for name in given}
-    found = {name: each if isinstance(each, Quantity) else FIGURE for name, each in quantities.items()}
-    return {name: parse(text, found[name], f"--{name}") for name, text in given.items() if text is not None}
+    found: dict[str, float | str] = {}
+    for name, text in given.items():
+        quantity = quantity_at(options, name)
+        if text is not None and isinstance(quantity, Either):
+            found[name] = quantity.parse(text, f"--{name}")
+        elif text is not None:
+            found[name] = parse(text, quantity if isinstance(quantity, Quantity) else FIGURE, f"--{name}")
+    return found
 
 
 def _console() -> Console:
