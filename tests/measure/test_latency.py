@@ -9,7 +9,7 @@ import torch
 
 from duonas.deploy.split import split
 from duonas.measure import latency as timing
-from duonas.measure.latency import BATCH, latency
+from duonas.measure.latency import BATCH, Timer, latency
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sessions import Sessions, open_sessions, run
 
@@ -74,6 +74,20 @@ def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
     assert found["little"]["images_per_s"] == pytest.approx(64 / 0.9e-3)
     assert found["routed"]["latency_ms"]["mean"] == pytest.approx(routed)
     assert found["routed"]["latency_ms"]["p99"] == pytest.approx(4.2 if hard else 1.1)
+
+
+@pytest.mark.parametrize(("seconds", "passes"), [(0.001, 10), (0.3, 3), (0.4, 2), (2.0, 1)])
+def test_quick_networks_are_timed_again_on_further_images(monkeypatch, seconds, passes):
+    now = [0.0]
+
+    class Fake(Timer):
+        def times(self, turns, size, order, report, first=0):
+            now[0] += seconds
+            return {"big": list(range(first, first + turns))}
+
+    monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
+    found = Fake(None, None, None, 0.0).repeated(7, None, None)
+    assert found == {"big": list(range(7 * passes))}
 
 
 @pytest.mark.parametrize("position", ["after_little", "stem", "input"])

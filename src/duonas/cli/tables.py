@@ -85,25 +85,19 @@ def summary_table(measured: dict[str, Any]) -> Table:
 
 
 def verdict_table(verdict: dict[str, Any]) -> Table:
-    """Return what the verdict compares: accuracy with its interval, mean time of an image by batch size, weights."""
+    """Return what the verdict compares: accuracy with its interval, mean time of an image by batch size, bytes."""
     rows = verdict["rows"]
     sizes = list(rows[0]["batch"])
     table = Table("does it pay", box=None, header_style="bold", pad_edge=False, collapse_padding=True)
-    for heading in (
-        "accuracy",
-        "95% interval",
-        *(f"ms at batch {batch}" for batch in sizes),
-        "MACs",
-        "weights",
-        "activations",
-    ):
-        table.add_column(heading, justify="right")
+    times = [f"{'' if number else 'ms, '}batch {size}" for number, size in enumerate(sizes)]
+    for heading in ("accuracy", "95% interval", *times, "weights", "memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        between = " to ".join(f"{limit:.1%}" for limit in row["interval"]) if row["interval"] else ""
-        times = (f"{row['batch'][batch]:#.3g}" for batch in sizes)
-        sizes_in_bytes = (row[name] for name in ("weight_bytes", "peak_memory_bytes"))
-        stored = ("" if each is None else f"{each / 1024:,.0f} KiB" for each in sizes_in_bytes)
-        table.add_row(row["name"], f"{row['accuracy']:.2%}", between, *times, count(row["macs"]), *stored)
+        between = " - ".join(f"{100 * limit:.1f}" for limit in row["interval"]) + "%" if row["interval"] else ""
+        cells = [f"{row['batch'][size]:#.3g}" for size in sizes]
+        stored = (row["weight_bytes"], row["peak_memory_bytes"])
+        kept = ["" if each is None else f"{each / 1024:,.0f} KiB" for each in stored]
+        table.add_row(row["name"], f"{row['accuracy']:.2%}", between, *cells, *kept)
     return table
 
 

@@ -17,9 +17,9 @@ from duonas.data.images import take
 from duonas.data.ondisk import Pixels, read
 from duonas.measure.options import BATCH, MeasureOptions
 from duonas.measure.sessions import Sessions, bound, open_sessions
-from duonas.measure.typical import Time, route_kinds, typical
+from duonas.measure.typical import BLOCK, Time, route_kinds, typical
 
-BLOCK = 10  # consecutive calls of one network
+PASSES, ENOUGH_S = 10, 1.0  # over the single images: at most so many, as long as all take less than this
 ROLES = ("little", "big", "routed", "plain")
 Times = dict[str, list[float]]  # in ms, by the name of the network
 Call = Callable[[], object]
@@ -45,7 +45,22 @@ class Timer:
         """Return the indices (size,) of the images of a turn, cycling through all images."""
         return np.arange(turn * size, (turn + 1) * size) % len(self.pixels)
 
-    def times(self, turns: int, size: int, order: np.random.Generator, report: Callable[[int], None]) -> Times:
+    def repeated(self, turns: int, order: np.random.Generator, report: Callable[[int], None]) -> Times:
+        """Time every network on ``turns`` single images, and on as many again while that takes less than a second.
+
+        Where a call takes some microseconds, one pass is over before other work of the machine has changed.
+        """
+        begun, times = perf_counter(), self.times(turns, 1, order, report)
+        for number in range(1, PASSES):
+            if (perf_counter() - begun) * (number + 1) / number > ENOUGH_S:
+                break
+            for name, more in self.times(turns, 1, order, _unheard, first=number * turns).items():
+                times[name].extend(more)
+        return times
+
+    def times(
+        self, turns: int, size: int, order: np.random.Generator, report: Callable[[int], None], first: int = 0
+    ) -> Times:
         """Time every network on each of ``turns`` batches of ``size`` images.
 
         The networks alternate in short blocks of shuffled order; the first call of a block is not counted.
@@ -55,11 +70,12 @@ class Timer:
             size: images per batch.
             order: generator that shuffles the networks.
             report: called after every block with the number of turns that are done.
+            first: number of batches before the first one, which decides what images it has.
         """
         times: Times = {}
         for start in range(0, turns, BLOCK):
             block = range(start, min(start + BLOCK, turns))
-            calls = [self._calls(self.rows(turn, size)) for turn in block]
+            calls = [self._calls(self.rows(first + turn, size)) for turn in block]
             for name in order.permutation(list(calls[0])):
                 calls[0][name]()
                 times.setdefault(name, []).extend(_time(call[name]) for call in calls)
@@ -139,7 +155,8 @@ def latency(
     progress(0, total)
     for size, number in turns.items():
         done = sum(turns[smaller] for smaller in times)
-        times[size] = timer.times(number, size, order, partial(_report, progress, done, total))
+        report = partial(_report, progress, done, total)
+        times[size] = timer.repeated(number, order, report) if size == 1 else timer.times(number, size, order, report)
     roles = [role for role in ROLES if role in times[1]]
     typicals = {
         role: {str(size): timer.typical(times[size][role], size, routed=role == "routed") for size in turns}
@@ -155,7 +172,7 @@ def latency(
         for role in roles
     }
     routed, batch = typicals["routed"]["1"].mean, _median(batched["routed"])
-    shares = timer.shares(turns[1])
+    shares = timer.shares(len(single["routed"]))
     ideal = _ideal(single, shares, little_is_asked=timer.sessions.little_tower is not None)
     return speed | {
         "ratio_to_ideal": {
@@ -181,6 +198,10 @@ def _ideal(single: Times, shares: Mapping[int, float], *, little_is_asked: bool)
 
 def _report(progress: Progress, before: int, total: int, turns: int) -> None:
     progress(before + turns, total)
+
+
+def _unheard(turns: int) -> None:
+    """Take a report of further passes, which nobody waits for."""
 
 
 def _time(call: Call) -> float:

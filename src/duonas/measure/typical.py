@@ -9,6 +9,8 @@ import numpy as np
 from scipy.stats import binom
 
 CONFIDENCE = 0.95
+BLOCK = 10  # consecutive calls of one network, which other load of the machine disturbs together
+ENOUGH = 6  # blocks, from which on the least and the largest of their medians hold the median of all
 
 
 class Time(NamedTuple):
@@ -26,8 +28,9 @@ class Time(NamedTuple):
 def typical(times: Any, kinds: np.ndarray | None = None, shares: Mapping[int, float] | None = None) -> Time:
     """Return the mean over calls, with the time of each replaced by the median of its kind.
 
-    The limits are those of the medians, from order statistics (the exact interval of a median), weighted alike; with
-    fewer than six calls of a kind they are the least and the largest of them.
+    The limits are those of the medians, from order statistics (the exact interval of a median), weighted alike. What
+    disturbs a call disturbs its neighbours, too, so that from six blocks on each block counts once, by its median. With
+    fewer than six calls of a kind the limits are the least and the largest of them.
 
     Args:
         times: (T,) in ms.
@@ -38,11 +41,20 @@ def typical(times: Any, kinds: np.ndarray | None = None, shares: Mapping[int, fl
     kinds = np.zeros(len(values), int) if kinds is None else np.asarray(kinds)
     total = np.zeros(3)
     for kind in np.unique(kinds).tolist():
-        mine = np.sort(values[kinds == kind])
-        share = len(mine) / len(values) if shares is None else shares[kind]
+        mine = np.sort(_independent(values, kinds == kind))
+        share = float((kinds == kind).mean()) if shares is None else shares[kind]
         rank = max(int(binom.ppf((1 - CONFIDENCE) / 2, len(mine), 0.5)) - 1, 0)
         total += share * np.array([np.median(mine), mine[rank], mine[-1 - rank]])
     return Time(*map(float, total))
+
+
+def _independent(values: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Return the medians of the blocks of calls that are ``mine``, or the calls if there are few blocks."""
+    number = np.arange(len(values)) // BLOCK
+    blocks = np.unique(number[mine])
+    if len(blocks) < ENOUGH:
+        return values[mine]
+    return np.array([np.median(values[mine & (number == block)]) for block in blocks])
 
 
 def route_kinds(is_hard: np.ndarray) -> np.ndarray:

@@ -116,7 +116,7 @@ def _largest_part(measured: Figures, share: float, big: Row) -> tuple[str, str]:
     of_big = f"{parts[largest]:.0%} of big's time"
     reasons = {
         "router": f"Routing itself (decision, branch and copies) takes {of_big}.",
-        "little": f"Little is too near big: it takes {of_big}.",
+        "little": f"Little is {'too near big' if parts['little'] < 1 else 'no faster than big'}: it takes {of_big}.",
         "big": f"Little answers too few images: only {share:.1%} stay little, the others need big as well.",
     }
     return reasons[largest], ADVICE[largest]
