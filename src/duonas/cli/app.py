@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from duonas.cli.arguments import OutOption, RecipeArgument, RunArgument, SetOption, SupernetOption, folder_option
+from duonas.cli.device import device
 from duonas.cli.errors import one_line_errors
 from duonas.core.errors import DuonasError
 
@@ -30,6 +31,8 @@ app = typer.Typer(
     Each stage (train, search, pair, finetune, route, export, measure, baselines, report) writes to the run's folder.
     After Ctrl-C or a crash the same command resumes where it stopped.""",
 )
+
+app.add_typer(device)
 
 
 @app.callback(invoke_without_command=True)

@@ -26,6 +26,8 @@ UNITS = {
     "search": " pairs",
     "measure": " images",
     "rank": " archs",
+    "blocks": " blocks",
+    "device": " seconds",
 }
 
 

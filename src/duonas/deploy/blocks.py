@@ -11,7 +11,7 @@ from pathlib import Path
 
 import onnx
 import torch
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, shape_inference
 from onnx.compose import add_prefix
 from torch import nn
 
@@ -21,6 +21,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import write_bytes
 from duonas.costs.device_table import block_text, in_words
 from duonas.deploy.export import export_module
+from duonas.deploy.simplify import simplify
 from duonas.layers.plain import Input
 from duonas.pair.build import build
 from duonas.pair.sources import sources_of
@@ -83,9 +84,8 @@ def network(block: BlockSpec) -> nn.Module:
         for module in built.modules():
             if callable(reset := getattr(module, "reset_parameters", None)):
                 reset()
-            if isinstance(module, Input):  # 0 and 1, the values before training, would be removed as without effect
+            if isinstance(module, Input):  # to subtract 0 would be left out; to divide is left out in a whole network
                 module.mean.fill_(0.5)
-                module.std.fill_(0.25)
     return built.eval()
 
 
@@ -115,7 +115,7 @@ def export_block(block: BlockSpec, opset: int) -> onnx.ModelProto:
         ) from error
     for value, sides in ((model.graph.input[0], images.shape), (model.graph.output[0], leaving)):
         value.CopyFrom(helper.make_tensor_value_info(value.name, TensorProto.FLOAT, ["N", *sides[1:]]))
-    return model
+    return simplify(shape_inference.infer_shapes(model))
 
 
 def _by_script(built: nn.Module, images: torch.Tensor, opset: int) -> onnx.ModelProto:
@@ -169,4 +169,4 @@ def chain(models: Sequence[onnx.ModelProto], entry: str, leaving: str) -> onnx.M
     outside.CopyFrom(end)
     inside.name, outside.name = entry, leaving
     made = helper.make_graph(nodes, "network", [inside], [outside], weights)
-    return helper.make_model(made, opset_imports=models[0].opset_import, ir_version=models[0].ir_version)
+    return simplify(helper.make_model(made, opset_imports=models[0].opset_import, ir_version=models[0].ir_version))
