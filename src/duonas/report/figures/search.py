@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -11,47 +11,73 @@ from markupsafe import Markup
 from duonas.costs.calibration import error_in_words
 from duonas.report.figure import Figure, Key, figure, is_wide
 from duonas.report.files import Row
-from duonas.report.formatting import THIN, count, number, percent, plural, size, tick_count, tick_percent, whole
+from duonas.report.formatting import THIN, count, number, percent, plural, size, tick, tick_count, tick_percent, whole
 from duonas.report.scale import pick, shade, span
 from duonas.report.svg import Frame, canvas, frame
 
 
 def front(found: dict[str, Any], trials: list[Row] | None) -> Figure:
-    """Val accuracy against expected MACs of all trials and of the front, which is shaded by peak MACs.
+    """Val accuracy against the expected cost of all trials and of the front, which is shaded by the peak cost.
+
+    The cost is what the search minimised: time, energy or MACs.
 
     Args:
         found: the content of ``front.json``.
         trials: the rows of ``trials.parquet``; those without a feasible pair are left out.
     """
-    points, chosen = found["points"], found["points"][found["chosen"]]
-    tried = [row for row in trials or () if _is_feasible(row)]
+    points, chosen, cost = found["points"], found["points"][found["chosen"]], _cost(found)
+    tried = [row for row in trials or () if _is_feasible(row, cost)]
     accuracies = [point["accuracy"] for point in points]
     best, worst = max(accuracies), min(accuracies)
     near = [row for row in tried if row["accuracy"] >= worst - 0.6 * (best - worst)]
-    x = span([row["expected_macs"] for row in (*points, *near)], floor=0)
+    x = span([row[cost.expected] for row in (*points, *near)], floor=0)
     y = span([row["accuracy"] for row in (*points, *near)], ceiling=1)
     shown = [near[i] for i in pick(np.ones(len(near), dtype=bool), 600)]
 
     def draw(width: int) -> Markup:
         plot = frame(width, 420 if is_wide(width) else 340, x, y)
         return canvas(
-            plot.width, plot.height, "Search front: val accuracy against expected MACs",
-            plot.axes("Expected MACs per image", "Val accuracy (%)", tick_count, tick_percent),
-            (plot.dot(row["expected_macs"], row["accuracy"], "static", _trial_tip(row), 3) for row in shown),
-            _front_dots(plot, points, chosen),
+            plot.width, plot.height, f"Search front: val accuracy against expected {cost.noun}",
+            plot.axes(f"Expected {cost.noun} per image{cost.of}", "Val accuracy (%)", cost.tick, tick_percent),
+            (plot.dot(row[cost.expected], row["accuracy"], "static", _trial_tip(row, cost), 3) for row in shown),
+            _front_dots(plot, points, chosen, cost),
         )  # fmt: skip
 
-    peaks = [point["peak_macs"] for point in points]
+    peaks = [point[cost.peak] for point in points]
     keys = [
         Key("ring", "routed", "chosen"),
         *([Key("dot", "static", f"trials ({len(tried)})")] if tried else ()),
-        Key("ramp", "seq", f"peak MACs {count(min(peaks))} to {count(max(peaks))}"),
+        Key("ramp", "seq", f"peak {cost.noun} {cost.text(min(peaks))} to {cost.text(max(peaks))}"),
     ]
     return figure("The front", draw, _caption(found, chosen), keys)
 
 
-def _is_feasible(row: Row) -> bool:
-    return row["accuracy"] is not None and bool(np.isfinite(row["accuracy"]) and np.isfinite(row["expected_macs"]))
+class _Cost(NamedTuple):
+    """The cost that a search minimised: its noun, its unit on an axis and behind a figure, how figures are written."""
+
+    expected: str
+    peak: str
+    noun: str
+    of: str
+    unit: str
+    text: Callable[[float], str]
+    tick: Callable[[float], str]
+
+
+def _cost(found: dict[str, Any]) -> _Cost:
+    """The first of time, energy and MACs whose expected and peak figures the points have and the search minimised."""
+    for what, noun, unit in (("latency_ms", "time", "ms"), ("energy_mj", "energy", "mJ")):
+        if f"expected_{what}" in found["objectives"]:
+
+            def text(value: float, unit: str = unit) -> str:
+                return f"{number(value)}{THIN}{unit}"
+
+            return _Cost(f"expected_{what}", f"peak_{what}", noun, f" ({unit})", "", text, tick)
+    return _Cost("expected_macs", "peak_macs", "MACs", "", " MACs", count, tick_count)
+
+
+def _is_feasible(row: Row, cost: _Cost) -> bool:
+    return row["accuracy"] is not None and bool(np.isfinite(row["accuracy"]) and np.isfinite(row[cost.expected]))
 
 
 def _caption(found: dict[str, Any], chosen: Row) -> str:
@@ -68,16 +94,27 @@ def _caption(found: dict[str, Any], chosen: Row) -> str:
             else f"{whole(device['known_archs'])} of {whole(device['archs'])} archs"
         )
         caption += f" By the device table, which lists {known}, that is {', '.join(measured)}. {error_in_words(device)}"
-    return caption.rstrip()
+    return caption.rstrip() + _beside(found)
 
 
-def _front_dots(plot: Frame, points: list[Row], chosen: Row) -> Iterable[Markup]:
-    peaks = [point["peak_macs"] for point in points]
+def _beside(found: dict[str, Any]) -> str:
+    """What the best single network at no more cost reaches."""
+    plain = found.get("plain")
+    if plain is None:
+        return ""
+    return (
+        f" The best single network that costs no more reaches {percent(plain['accuracy'])}"
+        f"{': a single network beats every pair on val' if found.get('beaten') else ''}."
+    )
+
+
+def _front_dots(plot: Frame, points: list[Row], chosen: Row, cost: _Cost) -> Iterable[Markup]:
+    peaks = [point[cost.peak] for point in points]
     reach = float(max(peaks) - min(peaks)) or 1.0
     for point in sorted(points, key=lambda point: point is chosen):  # the chosen one is drawn last, on top
-        colour = f"seq{shade((point['peak_macs'] - min(peaks)) / reach)}"
+        colour = f"seq{shade((point[cost.peak] - min(peaks)) / reach)}"
         mark, radius, title = (" ring", 8.0, "chosen pair") if point is chosen else ("", 4.5, "pair on the front")
-        yield plot.dot(point["expected_macs"], point["accuracy"], colour + mark, _point_tip(title, point), radius)
+        yield plot.dot(point[cost.expected], point["accuracy"], colour + mark, _point_tip(title, point), radius)
 
 
 def _point_tip(title: str, point: Row) -> str:
@@ -91,10 +128,10 @@ def _point_tip(title: str, point: Row) -> str:
     return "\n".join(lines + _device_costs(point))
 
 
-def _trial_tip(row: Row) -> str:
+def _trial_tip(row: Row, cost: _Cost) -> str:
     return (
         f"trial {row['number']}\nlittle {row['little']}, big {row['big']}\n"
-        f"best val accuracy {percent(row['accuracy'])}\n{count(row['expected_macs'], 'MACs')} expected"
+        f"best val accuracy {percent(row['accuracy'])}\n{cost.text(row[cost.expected])}{cost.unit} expected"
     )
 
 

@@ -1,0 +1,46 @@
+"""The figure of the front: drawn by what the search minimised."""
+
+from __future__ import annotations
+
+import pytest
+
+from duonas.report.figures.search import front
+
+
+def point(number):
+    return {
+        "accuracy": 0.5 + number / 100, "little_share": 0.5, "tau": 0.3, "params": 1e5, "expected_macs": 1e6 * number,
+        "peak_macs": 2e6 * number, "expected_latency_ms": 3.0 / number, "peak_latency_ms": 6.0 / number,
+    }  # fmt: skip
+
+
+def drawn(objectives, **more):
+    points = [point(number) for number in range(1, 6)]
+    found = {"objectives": objectives, "points": points, "chosen": 2, "scored_pairs": 9, "evaluated_archs": 5,
+             "device": {"blocks": 9}, **more}  # fmt: skip
+    made = front(found, [point(3) | {"number": 7, "little": "a", "big": "b"}])
+    return f"{made.wide} {made.caption}"
+
+
+@pytest.mark.parametrize(
+    ("objectives", "axis", "tip"),
+    [
+        (["accuracy", "expected_macs"], "Expected MACs per image", "3M MACs expected"),
+        (
+            ["accuracy", "expected_latency_ms", "peak_latency_ms"],
+            "Expected time per image (ms)",
+            "1.00\u202fms expected",
+        ),
+        (["accuracy"], "Expected MACs per image", "3M MACs expected"),
+    ],
+)
+def test_the_axis_is_what_the_search_minimised(objectives, axis, tip):
+    page = drawn(objectives).replace("3.00M", "3M")
+    assert axis in page and tip in page
+
+
+def test_the_caption_names_the_best_single_network_beside_the_pair():
+    assert "single network" not in drawn(["accuracy"])
+    assert "The best single network that costs no more reaches 52.5" in drawn(["accuracy"], plain={"accuracy": 0.525})
+    beaten = drawn(["accuracy"], plain={"accuracy": 0.6}, beaten=True)
+    assert "a single network beats every pair on val" in beaten
