@@ -10,9 +10,12 @@ from pyarrow import parquet
 import duonas
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
+from duonas.core.files import write_json
+from duonas.core.progress import Silent
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
-from duonas.costs.block_table import distinct_blocks, write_block_table
+from duonas.costs.block_table import write_block_table
+from duonas.costs.distinct import distinct_blocks
 from duonas.pipeline.table import priced
 from duonas.rundir.folder import RunFolder
 from duonas.spaces.mobilenet import MobileNet
@@ -39,16 +42,16 @@ def test_a_run_goes_on_with_the_prices_that_it_began_with(share, pairs, tmp_path
     file = tmp_path / "board.csv"
     recipe = duonas.load_recipe("digits", [table(pairs, file, share, "ms"), "search.device.latency=ms"])
     with RunFolder.open(tmp_path / "run", recipe) as run:
-        before = priced(recipe, pairs, run)
+        before = priced(recipe, pairs, Silent(), run)
         file.unlink()
-        after = priced(recipe, pairs, run)
+        after = priced(recipe, pairs, Silent(), run)
     assert after.origin() == before.origin() and after.origin()["path"] == str(file)
     assert after.origin()["device"] == "a board" and ("fitting" in after.origin()) == (share < 1)
     for seed in range(5):
         blocks = pairs.space.blocks(pairs.space.sample(stream(seed)))
         assert after(blocks) == before(blocks)
     with pytest.raises(DuonasError, match=r"\[search.device\] table: there is no file .*board.csv"):
-        priced(recipe, pairs)
+        priced(recipe, pairs, Silent())
 
 
 def test_a_run_keeps_a_table_of_networks(tmp_path):
@@ -61,9 +64,9 @@ def test_a_run_keeps_a_table_of_networks(tmp_path):
     device = [f"search.device.table={tmp_path / 't.parquet'}", "search.device.latency=ms", "search.device.key=cell"]
     recipe = duonas.load_recipe("digits", device)
     with RunFolder.open(tmp_path / "run", recipe) as run:
-        before = priced(recipe, cells, run)
+        before = priced(recipe, cells, Silent(), run)
         (tmp_path / "t.parquet").unlink()
-        after = priced(recipe, cells, run)
+        after = priced(recipe, cells, Silent(), run)
     assert after.networks == before.networks and after.origin() == before.origin()
     assert after.origin()["path"] == str(tmp_path / "t.parquet")
 
@@ -78,6 +81,13 @@ def test_a_run_that_is_refused_leaves_no_copy(pairs, tmp_path):
 
 def test_without_a_table_costs_are_counted(pairs, tmp_path):
     recipe = duonas.load_recipe("digits", ["search.device.table=none"])
-    assert priced(recipe, pairs) is analytic
+    assert priced(recipe, pairs, Silent()) is analytic
     with pytest.raises(DuonasError, match=r"\[search.device\] path is called 'table' now: write table = 'x.csv'"):
         duonas.load_recipe("digits", ["search.device.path=x.csv"])
+
+
+def test_a_run_of_an_earlier_version_stays_with_counted_costs(pairs, tmp_path):
+    recipe = duonas.load_recipe("digits", [table(pairs, tmp_path / "board.csv")])
+    with RunFolder.open(tmp_path / "run", recipe) as run:
+        write_json(run.front, {"points": []})
+        assert priced(recipe, pairs, Silent(), run) is analytic

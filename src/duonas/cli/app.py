@@ -157,14 +157,14 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
     """
     with one_line_errors():
-        from duonas.cli.console import complain
+        from duonas.cli.console import complain, watch
         from duonas.cli.tables import profile_tables
         from duonas.recipe.read import load
 
         loaded = load(recipe, override or ())
         from duonas.pipeline.profile import profile as profiled
 
-        found = profiled(loaded)
+        found = profiled(loaded, progress=watch(_console()))
         _print(*profile_tables(found), *filter(None, [found.prices]))
         if found.advice:
             complain(found.advice, "yellow")

@@ -106,7 +106,7 @@ class Context:
     @cached_property
     def prices(self) -> CostModel:
         """The cost model of the search; of a device table, the run's own copy."""
-        return priced(self.recipe, self.pairs, self.run)
+        return priced(self.recipe, self.pairs, self._progress, self.run)
 
     @cached_property
     def device(self) -> torch.device:

@@ -21,7 +21,7 @@ from duonas.costs.table import column_names
 from duonas.data.splits import Splits, load_splits
 from duonas.data.store import DEFAULT_CACHE
 from duonas.deploy.kit import KitSource, write_kit
-from duonas.pipeline.context import pairs_of
+from duonas.pipeline.spaces import pairs_of
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.runtime.kit import PROGRAM, Manifest, Settings
 from duonas.runtime.measure_kit import DONE

@@ -10,6 +10,7 @@ import torch
 
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
+from duonas.core.progress import Silent, StageProgress
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.costs.calibration import prices_in_words
@@ -106,19 +107,24 @@ class Profile:
         return self.couplings[self.coupling]
 
 
-def profile(recipe: Recipe, family: type[Family] | None = None) -> Profile:
+def profile(recipe: Recipe, family: type[Family] | None = None, progress: StageProgress | None = None) -> Profile:
     """Return the figures of the recipe's search space, before any training.
 
     Counts are exact. Minimum and maximum of a figure are those of the smallest and the largest arch; the median is over
     2,000 archs sampled with the recipe's seed. Figures of a device table of whole networks are over all its archs;
     those of a table of blocks, which may not grow with the archs, include the sampled minimum and maximum.
+
+    Args:
+        recipe: the recipe.
+        family: kind of network, if not the recipe's.
+        progress: of measuring this machine, where the recipe asks for that; silent by default.
     """
     check_recipe(recipe)
     splits = load_splits(recipe.data, recipe.seed)
     family = family or find("space", recipe.space.name)
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
-    problem = make_problem(recipe, pairs, priced(recipe, pairs))
+    problem = make_problem(recipe, pairs, priced(recipe, pairs, progress or Silent()))
     couplings = possible_pairs(pairs.space, recipe.pair.splits)
     networks = problem.prices.model.networks
     check_budget(recipe, problem)
