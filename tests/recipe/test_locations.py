@@ -54,17 +54,20 @@ def test_where_the_images_are_is_no_difference(change):
 
 def test_a_device_table_is_told_by_its_bytes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    device = {"path": "a.csv"}
+    device = {"table": "a.csv"}
     recipe = Recipe(search={"device": device})
     assert file_hashes(recipe) == {}  # not there yet: the search says so
     Path("a.csv").write_text("block,latency_ms\n")
     known = file_hashes(recipe)
     Path("a.csv").rename("b.csv")
-    device["path"] = "b.csv"
+    device["table"] = "b.csv"
     assert file_hashes(Recipe(search={"device": device})) == known
     Path("b.csv").write_text("block,energy_mj\n")
     assert file_hashes(Recipe(search={"device": device})) != known
-    assert "path" not in identity(recipe)["search"]["device"]
+    assert "table" not in identity(recipe)["search"]["device"]
+    words = [Recipe(search={"device": {"table": word}}) for word in ("here", "none")]
+    assert first_difference(*words) == ("search.device.table", "here", "none")  # they are no places
+    assert all(not file_hashes(each) and absolute(each) == each for each in words)
 
 
 def test_an_own_source_marks_its_own_locations(tmp_path, monkeypatch):

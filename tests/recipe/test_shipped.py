@@ -35,6 +35,7 @@ class TwoSteps(Silent):
 @pytest.mark.parametrize("name", shipped())
 def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_path):
     overrides = ["train.batch_size=4", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001"]
+    overrides.append("search.device.table=none")
     data = duonas.load_recipe(name).data.name
     if data == "folder":  # of smaller images than its own
         overrides += [f"data.path={make_folder({'a': 5, 'b': 5}, under='train')}", "data.image_size=32"]

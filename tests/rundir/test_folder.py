@@ -455,12 +455,12 @@ def test_images_that_were_moved_are_noted_where_they_are(elsewhere, monkeypatch)
 def test_a_device_table_that_was_edited_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("block,latency_ms\n")
-    RunFolder.open("run", Recipe(search={"device": {"path": "a.csv"}})).close()
+    RunFolder.open("run", Recipe(search={"device": {"table": "a.csv"}})).close()
     Path("a.csv").rename("b.csv")
-    moved = Recipe(search={"device": {"path": "b.csv"}})
+    moved = Recipe(search={"device": {"table": "b.csv"}})
     RunFolder.open("run", moved).close()
     Path("b.csv").write_text("block,energy_mj\n")
-    with pytest.raises(DuonasError, match=r"the file of search\.device\.path was edited after run began"):
+    with pytest.raises(DuonasError, match=r"the file of search\.device\.table was edited after run began"):
         RunFolder.open("run", moved)
 
 

@@ -17,7 +17,7 @@ class DeviceOptions:
 
     renamed = (("path", "table"),)
 
-    table: Annotated[str, Location(content=True, words=(HERE, NONE))] = NONE
+    table: Annotated[str, Location(content=True, words=(HERE, NONE))] = HERE
     """"here": this machine is measured, once; "none": MACs alone; or a Parquet or CSV file with one row for each block
     (with a column ``block``) or for each arch."""
     minutes: Positive = 3.0
