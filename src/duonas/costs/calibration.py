@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from duonas.costs.options import HERE
-from duonas.runtime.units import percentage
 
 FEWEST = 4  # networks to fit a factor and a constant on; fewer give a factor alone
 ROUNDS = 50  # of reweighting
@@ -128,9 +127,13 @@ def error_in_words(source: Mapping[str, Any] | None) -> str:
         return f"{said}.{_fitted_in_words(source)}"
     tau = "" if found.get("tau") is None else f", Kendall's tau {found['tau']:.2f}"
     return (
-        f"Predicted times of {found['checked']} other whole networks err by {percentage(found['median'])} (median; "
-        f"worst {percentage(found['worst'])}{tau}).{_fitted_in_words(source)}"
+        f"Predicted times of {found['checked']} other whole networks err by {_rounded(found['median'])} (median; "
+        f"worst {_rounded(found['worst'])}{tau}).{_fitted_in_words(source)}"
     )
+
+
+def _rounded(error: float) -> str:
+    return f"{error:.1%}"
 
 
 def _fitted_in_words(source: Mapping[str, Any]) -> str:
@@ -139,7 +142,7 @@ def _fitted_in_words(source: Mapping[str, Any]) -> str:
         return ""
     return (
         f" {fitting['fitted']:,} of {source['blocks']:,} blocks were not measured but fitted, with an error of "
-        f"{percentage(fitting['median'])} (median; worst {percentage(fitting['worst'])}) on blocks left out."
+        f"{_rounded(fitting['median'])} (median; worst {_rounded(fitting['worst'])}) on blocks left out."
     )
 
 
