@@ -12,6 +12,7 @@ import pytest
 from duonas.core.errors import DuonasError
 from duonas.costs.device_table import block_text
 from duonas.costs.distinct import distinct_blocks
+from duonas.deploy import kit as kits
 from duonas.deploy.kit import write_kit
 from duonas.runtime.kit import Manifest, Settings
 
@@ -29,7 +30,7 @@ def test_a_kit_has_every_block_and_networks_of_them(kit, kit_source):
     assert {each.use for each in manifest.networks} == {"fit", "check"}
     network = manifest.networks[-1]
     single = [len(onnx.load(kit / manifest.blocks[place].file).graph.node) for place in network.blocks]
-    assert len(onnx.load(kit / network.file).graph.node) == sum(single)
+    assert len(onnx.load(kit / network.file).graph.node) == sum(single) - 1  # images are divided within the stem
 
 
 def test_a_routed_pair_answers_by_its_networks(kit):
@@ -42,6 +43,15 @@ def test_a_routed_pair_answers_by_its_networks(kit):
             found = run(kit / pair.routed, images=image, tau=np.array(tau, np.float32))[0]
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         assert pair.stem and run(kit / pair.stem, images=image)[0].shape == (1, 16, 8, 8)
+
+
+def test_half_precision_converts_files_and_not_the_graphs_that_they_are_made_of(kit_source, tmp_path):
+    writer = kits._Writer(kit_source, Settings(precision="fp16"), tmp_path)
+    block = next(block for block in distinct_blocks(kit_source.pairs) if block.kind == "stem")
+    before = writer.export(block).SerializeToString()
+    path = tmp_path / writer._save("blocks/0.onnx", writer.export(block))
+    assert run(path, entering=np.zeros((1, 3, 8, 8), np.float16))[0].dtype == np.float16
+    assert writer.export(block).SerializeToString() == before
 
 
 def test_the_program_is_the_runtime_alone(kit):

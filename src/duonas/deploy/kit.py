@@ -149,7 +149,9 @@ class _Writer:
             return model
         from onnxruntime.transformers.float16 import convert_float_to_float16
 
-        found: onnx.ModelProto = convert_float_to_float16(model, disable_shape_infer=True)
+        copy = onnx.ModelProto()  # the converter changes what it is given, and blocks are used again
+        copy.CopyFrom(model)
+        found: onnx.ModelProto = convert_float_to_float16(copy, disable_shape_infer=True)
         return found
 
     def _pairs(self) -> tuple[KitPair, ...]:
