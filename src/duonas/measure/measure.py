@@ -39,7 +39,9 @@ from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle
+from duonas.runtime.files import POLICY
 from duonas.runtime.meters import find_meter
+from duonas.runtime.policy import load_policy
 
 FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx", "plain": SINGLE}
 
@@ -91,7 +93,7 @@ def measure(
     spent = energies(bundle, find_meter(options.watts), speed, options, outputs.little_share)
     for role in spent["energy_mj"].keys() & figures:
         figures[role] |= {"energy_mj": spent["energy_mj"][role]}
-    figures |= {"onnx": agreement, "environment": _environment(options), "energy": spent["energy"]}
+    figures |= {"onnx": agreement, "environment": _environment(options, bundle), "energy": spent["energy"]}
     figures |= {"verdict": judge(figures).to_json()}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, test.pixels))
@@ -220,12 +222,12 @@ def _save_outputs(path: Path, outputs: Outputs) -> None:
     save_tensors(path, tensors)
 
 
-def _environment(options: MeasureOptions) -> dict[str, Any]:
+def _environment(options: MeasureOptions, bundle: Path) -> dict[str, Any]:
     return {
         "machine": platform.machine(),
         "system": platform.system(),
         "cores": os.cpu_count(),
         "onnxruntime": onnxruntime.__version__,
-        "threads": options.threads or "default",
+        "threads": load_policy(bundle / POLICY).threads(options.threads) or "default",
         "spinning": options.spinning,
     }
