@@ -17,7 +17,7 @@ from duonas.runtime import BundleError, bench
 from duonas.runtime.__main__ import main, summary_line
 from duonas.runtime.bench import Bench, Load, Sensors, sustained
 from duonas.runtime.bundle import Bundle, Prediction
-from duonas.runtime.energy import GivenPower, MeterError
+from duonas.runtime.energy import GivenPower, MeterError, PowerMeter
 from duonas.runtime.timing import Clock
 
 IMAGES = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1) * np.ones((1, 3, 2, 2), np.uint8)
@@ -49,6 +49,19 @@ class Device:
         )  # fmt: skip
 
 
+class Steady(PowerMeter):
+    """A meter of a power that stays the same."""
+
+    name, every = "steady", float("inf")
+
+    def __init__(self, watts):
+        super().__init__("the board")
+        self.watts = watts
+
+    def read(self):
+        return self.watts
+
+
 def loaded(device, load, meter=None):
     found = Bench(device, IMAGES, load, meter, Clock(lambda: device.now, device.sleep), device.sensors())
     found.run()
@@ -56,14 +69,14 @@ def loaded(device, load, meter=None):
 
 
 def test_a_steady_device_has_the_same_figures_in_every_window():
-    found = loaded(Device(), Load(minutes=1, window=10), GivenPower(3.0))
+    found = loaded(Device(), Load(minutes=1, window=10), Steady(3.0))
     assert len(found.windows) == 6 and not found.interrupted
     for number, row in enumerate(found.windows):
         assert row["start_s"] == pytest.approx(10 * number, abs=0.1) and row["seconds"] == pytest.approx(10, abs=0.1)
         assert row["images_per_s"] == pytest.approx(100) and row["p50_ms"] == pytest.approx(10)
         assert row["cpu_share"] == pytest.approx(0.5) and row["little_share"] == pytest.approx(0.5, abs=1e-3)
         assert row["energy_mj"] == pytest.approx(30) and row["watts"] == pytest.approx(3) and row["dropped"] == 0
-        assert row["clock_mhz"] is None
+        assert row["clock_mhz"] is None  # not told
     total = found.summary()
     assert total["images"] == sum(row["images"] for row in found.windows) == pytest.approx(6000, abs=2)
     assert total["drift"] == pytest.approx(1) and total["mean_ms"] == pytest.approx(10)
@@ -97,6 +110,12 @@ def test_a_camera_gives_so_many_frames_and_those_that_come_too_fast_are_dropped(
         assert total["images_per_s"] == pytest.approx(1000 / ms, rel=0.7) and total["dropped"] > 0
 
 
+@pytest.mark.parametrize(("meter", "energy"), [(Steady(3.0), 300), (GivenPower(3.0), 30)])
+def test_a_meter_sees_how_a_device_waits_for_frames_and_given_watts_are_those_of_computing(meter, energy):
+    found = loaded(Device(), Load(minutes=1, fps=10), meter)
+    assert found.summary()["energy_mj"] == pytest.approx(energy, rel=0.01)
+
+
 def test_an_interrupted_run_keeps_what_it_has():
     found = loaded(Device(stop_at=12.0), Load(minutes=1, window=5))
     assert found.interrupted and len(found.windows) == 3
@@ -121,7 +140,7 @@ def test_an_interruption_while_it_is_written_counts_no_window_twice():
 def test_a_meter_that_is_lost_costs_only_the_energy():
     device = Device()
 
-    class Lost(GivenPower):
+    class Lost(Steady):
         def read(self):
             if device.now > 11:
                 raise MeterError("the meter is gone.")

@@ -22,7 +22,7 @@ import onnxruntime
 
 from . import machine
 from .bundle import Bundle
-from .energy import Measurement, Meter, MeterError
+from .energy import GivenPower, Measurement, Meter, MeterError
 from .errors import BundleError
 from .files import MODEL, POLICY
 from .golden import Golden, SelfTest, load_golden, self_test
@@ -128,7 +128,7 @@ class Bench:
             each: called after every window.
         """
         self.bundle.predict(self.images[:1])  # the first call is not typical
-        if self.meter is None:
+        if self.meter is None or isinstance(self.meter, GivenPower):
             self._run(None, each)
             return
         with self.meter.measuring(self.clock.now) as energy:
@@ -180,6 +180,9 @@ class Bench:
         self.times.add(times)
         joules = _joules(energy)
         used = None if joules is None or window.joules is None else joules - window.joules
+        power = None if used is None else used / seconds
+        if isinstance(self.meter, GivenPower):  # drawn while it computes, and not while it waits for a frame
+            used = self.meter.watts * float(times.sum()) / 1e3
         row = {
             "start_s": window.start - begun,
             "seconds": seconds,
@@ -195,7 +198,7 @@ class Bench:
             "clock_mhz": self.sensors.clock(),
             "memory_bytes": self.sensors.memory(),
             "energy_mj": None if used is None else 1e3 * used / len(times),
-            "watts": None if used is None else used / seconds,
+            "watts": power,
         }
         self.windows.append(row)
 
