@@ -9,6 +9,7 @@ import pytest
 
 import duonas
 from duonas.core.couplings import pair_space
+from duonas.core.errors import DuonasError
 from duonas.core.progress import Silent
 from duonas.costs.calibration import prices_in_words
 from duonas.costs.device_table import DeviceTable
@@ -95,3 +96,10 @@ def test_settings_are_those_of_the_recipe(machine):
     settings = here.settings_of(recipe_of("search.device.precision=fp16"))
     assert settings.precision == "fp16"
     assert here.key(source, settings) != here.key(source, replace(settings, precision="fp32"))
+
+
+def test_a_provider_that_is_not_there_is_refused_before_any_training(tmp_path):
+    recipe = recipe_of("search.device.provider=Abacus")
+    with pytest.raises(DuonasError, match=r"\[search.device\] table = 'here': .*Abacus"):
+        duonas.run(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -16,6 +16,7 @@ import onnxruntime
 from filelock import FileLock, Timeout
 
 import duonas
+from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace
 from duonas.core.progress import StageProgress
 from duonas.costs.device import copy_table
@@ -27,6 +28,7 @@ from duonas.deploy.kit import KitSource
 from duonas.pipeline.device import Bench, kit_source, measure_here, settings_of
 from duonas.recipe.schema import Recipe
 from duonas.runtime import machine
+from duonas.runtime.errors import BundleError
 from duonas.runtime.kit import Settings
 
 TABLES = Path(DEFAULT_CACHE, "device-tables")
@@ -51,7 +53,10 @@ def table_of_this_machine(recipe: Recipe, pairs: PairSpace, progress: StageProgr
         if not path.exists():
             with tempfile.TemporaryDirectory(prefix="duonas-table-") as temporary:
                 fresh = Path(temporary, "table.parquet")
-                measure_here(source, Bench(settings), fresh, progress)
+                try:
+                    measure_here(source, Bench(settings), fresh, progress)
+                except BundleError as error:  # as of a provider that is not there
+                    raise DuonasError(f"[search.device] table = 'here': {error}") from error
                 copy_table(DeviceOptions(str(fresh)), pairs, path, called=HERE)
     return path
 
