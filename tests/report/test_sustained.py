@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from duonas.report.html import write_report
-from duonas.report.sustained import intro, section
+from duonas.report.sustained import intro, section, sections
 from report_benches import bench, write_bench
 
 from .browser import Browser
@@ -49,6 +49,12 @@ def test_a_machine_that_tells_nothing_has_less_to_show():
     assert [row[0] for row in silent.table.rows] == [name for name in names if name not in names[-5:]]
     assert "temperature" in told.figures[0].wide and "Clock (MHz)" in told.figures[0].wide
     assert "does not tell its temperature" in silent.figures[0].caption and "mJ" not in intro(bench(told=False))
+
+
+def test_several_results_of_one_device_are_told_apart():
+    one, other = bench(2), bench(2, machine=bench()["machine"] | {"device": "Laptop"})
+    titles = [each.title for each in sections({"fast": one, "laptop": other, "camera": one})]
+    assert titles == ["Board <5> under load (fast)", "Laptop under load", "Board <5> under load (camera)"]
 
 
 def test_one_window_is_enough():

@@ -103,7 +103,7 @@ def _ranking(run: RunFiles, title: str, folder: str) -> Part:
 
 
 def _devices(run: RunFiles) -> list[sustained.Section]:
-    return [sustained.section(name, bench, index) for index, (name, bench) in enumerate(run.devices.items())]
+    return sustained.sections(run.devices)
 
 
 def _part(run: RunFiles, build: Build, files: tuple[str, ...]) -> Part:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from duonas.report.energy import by_meter, millijoules
@@ -24,6 +24,20 @@ class Section:
     intro: str
     figures: list[Figure]
     table: Table
+
+
+def sections(benches: Mapping[str, Mapping[str, Any]]) -> list[Section]:
+    """The sections of all devices; those of one device tell by the names of their files which is which.
+
+    Args:
+        benches: the content of each file by its name.
+    """
+    found = [section(name, bench, index) for index, (name, bench) in enumerate(benches.items())]
+    titles = [each.title for each in found]
+    return [
+        replace(each, title=f"{each.title} ({name})") if titles.count(each.title) > 1 else each
+        for each, name in zip(found, benches, strict=True)
+    ]
 
 
 def section(name: str, bench: Mapping[str, Any], index: int) -> Section:
