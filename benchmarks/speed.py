@@ -35,6 +35,7 @@ from duonas.search.pair_table import PairTable
 from duonas.search.prices import Prices
 from duonas.search.recombine import recombine
 from duonas.search.scores import Judged
+from duonas.search.single import Singles
 from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
@@ -145,7 +146,7 @@ def pair_scoring(archs: int, images: int = 2500) -> dict[str, float]:
     table = PairTable(prices, chosen, goal)
     rows = [(little, row) for little in range(len(chosen)) for _, _, row in table.rows(little) if len(row.bigs)]
     judged = [Judged(little, 0, score[little], 0, row) for little, row in rows]
-    _, scored = recombine(right, judged, table)
+    _, scored = recombine(right, judged, table, Singles(right, table))
     seconds = time.perf_counter() - start
     return {
         "archs": len(chosen),
