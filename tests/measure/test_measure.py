@@ -20,9 +20,9 @@ from duonas.data.ondisk import OnDisk
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.options import ExportOptions
 from duonas.measure.examples import choose_examples, png
+from duonas.measure.judge import judge
 from duonas.measure.measure import compare, evaluate, measure
 from duonas.measure.options import MeasureOptions
-from duonas.measure.verdict import judge
 from duonas.pair.plain import PlainNetwork
 from duonas.runtime import Bundle
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from duonas.measure.accuracy import Outputs
-from duonas.measure.verdict import judge
+from duonas.measure.judge import judge
 from duonas.report import examples, summary, tables
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows

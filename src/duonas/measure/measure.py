@@ -26,11 +26,11 @@ from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibrat
 from duonas.measure.balance import balance, by_class, majority
 from duonas.measure.energy import energies
 from duonas.measure.examples import choose_examples
+from duonas.measure.judge import judge
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sensitivity import slope
 from duonas.measure.size import peak_memory, weight_bytes
-from duonas.measure.verdict import judge
 from duonas.pair.facts import ROLES
 from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork

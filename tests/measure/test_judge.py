@@ -1,0 +1,139 @@
+"""Does routing pay, what to use instead, and why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duonas.measure.judge import judge
+from duonas.measure.row import faster
+
+IMAGES = 1000
+
+
+def network(accuracy, ms=None, macs=1000, won=None, noise=0.0, **more):
+    found = {"accuracy": accuracy, "macs": macs, "expected_macs": macs, **more}
+    if won is not None:
+        found["against_routed"] = {"only_routed": won[0], "only_this": won[1]}
+    if ms is not None:
+        found["latency_ms"] = {"p50": ms, "mean": ms}
+        found["times_ms"] = {"1": {"mean": ms, "lower": (1 - noise) * ms, "upper": (1 + noise) * ms}}
+    return found
+
+
+def measured(routed, big, little, share=0.7, **more):
+    routed["little_share"] = share
+    return {"routed": routed, "big": big, "little": little, "test_images": IMAGES, **more}
+
+
+def test_a_pair_that_is_faster_and_nearly_as_accurate_pays():
+    found = judge(measured(network(0.9, 0.12), network(0.903, 0.24, won=(8, 11)), network(0.85, 0.05, won=(60, 10))))
+    assert found.pays and found.use == "routed"
+    assert found.sentence == (
+        "Routing pays: it is 2 times as fast as big (0.120 against 0.240 ms an image) and is 0.3 points less accurate "
+        "(within the noise of the test images: 95% interval -1.3 to +0.7)."
+    )
+    assert found.reason == (
+        "Against little alone the pair is 5.0 points more accurate (95% interval +3.3 to +6.8), and takes 2.4 "
+        "times as long as it (0.120 against 0.0500 ms an image)."
+    )
+    assert "your own device" in found.next
+
+
+def test_a_pair_may_pay_by_its_accuracy_alone():
+    big = network(0.9, 0.24, won=(40, 10))
+    found = judge(measured(network(0.93, 0.3), big, network(0.85, 0.05)))
+    assert found.pays and found.sentence == (
+        "Routing pays: it is 3.0 points more accurate than big (95% interval +1.5 to +4.5), and takes 1.25 times as "
+        "long as big (0.300 against 0.240 ms an image)."
+    )
+    big["against_routed"] = {"only_routed": 40, "only_this": 38}  # by luck
+    unsure = judge(measured(network(0.93, 0.3), big, network(0.85, 0.05)))
+    assert not unsure.pays and unsure.use == "big" and "within the noise of the test images" in unsure.sentence
+
+
+@pytest.mark.parametrize(
+    ("routed", "big", "little", "more", "use", "reason", "step"),
+    [
+        (0.30, 0.28, 0.05, {"ratio_to_ideal": {"batch_1": 2.0}}, "big", "Routing itself", "larger big"),
+        (0.30, 0.28, 0.20, {"ratio_to_ideal": {"batch_1": 1.05}}, "big", "too near big: it takes 71%", "little_macs"),
+        (0.30, 0.28, 0.05, {"share": 0.1}, "big", "too few images: only 10.0% stay", "more images"),
+        (0.30, 0.28, 0.02, {"share": 0.0}, "big", "Big answers every image", "--share 50%"),
+        (0.06, 0.28, 0.05, {"share": 1.0, "right": (0.8, 0.9, 0.8)}, "little", "Little answers every", "--share 80%"),
+        (0.10, 0.28, 0.05, {"right": (0.8, 0.79, 0.8)}, "little", "Big is no more accurate", "Train longer"),
+        (0.10, 0.28, 0.05, {"right": (0.7, 0.9, 0.8)}, "little", "the wrong images", "another router"),
+    ],
+)  # fmt: skip
+def test_what_to_use_instead_and_why_and_what_next(routed, big, little, more, use, reason, step):
+    right = more.pop("right", (0.89, 0.9, 0.8))
+    nets = [network(accuracy, ms) for accuracy, ms in zip(right, (routed, big, little), strict=True)]
+    found = judge(measured(*nets, **more))
+    assert not found.pays and found.use == use
+    assert found.sentence.startswith(f"Use {use} alone ({use}.onnx): the routed pair takes ")
+    assert reason in found.reason and step in found.next
+
+
+def test_a_plain_network_that_is_as_good_is_the_one_to_use():
+    nets = network(0.9, 0.12), network(0.91, 0.24), network(0.85, 0.05)
+    found = judge(measured(*nets, plain=network(0.9, 0.11, macs=2_500_000)))
+    assert found.use == "plain" and found.sentence.startswith("Use the plain network alone (single.onnx): the routed")
+    assert "2.5M MACs" in found.reason and "larger big" in found.next
+    slower = judge(measured(*nets, plain=network(0.9, 0.2)))
+    assert slower.pays and "Against the plain network alone the pair is as accurate" in slower.reason
+
+
+def test_times_within_their_noise_are_called_equal():
+    noisy = network(0.89, 0.2, noise=0.2), network(0.9, 0.24, noise=0.2), network(0.8, 0.05, noise=0.2)
+    found = judge(measured(*noisy))
+    assert not found.pays and "takes as long as it, within the noise of timing" in found.sentence
+    assert "less than the noise" in found.reason and "quiet machine" in found.next
+    near = judge(measured(network(0.89, 0.236), network(0.9, 0.24), network(0.8, 0.05)))
+    assert near.use == "big" and "as long" in near.sentence
+
+
+def test_larger_batches_are_told_apart():
+    nets = [network(0.89, 0.3), network(0.9, 0.28), network(0.8, 0.05)]
+    for each, ms in zip(nets, (0.1, 0.2, 0.02), strict=True):
+        each["times_ms"]["64"] = {"mean": ms, "lower": ms, "upper": ms}
+    found = judge(measured(*nets))
+    assert not found.pays and "At batch 64 routing is 2 times as fast as big (0.100 against 0.200" in found.reason
+    assert found.to_json()["rows"][0]["batch"] == {"1": 0.3, "64": 0.1}
+
+
+def test_without_the_time_of_one_network_all_are_compared_by_macs():
+    nets = network(0.89, 0.1, macs=110), network(0.9, 0.2, macs=100), network(0.8, 0.05, macs=30)
+    found = judge(measured(*nets, plain=network(0.7, macs=50)))
+    assert found.use == "big" and "needs 110 MACs against 100" in found.sentence
+    assert found.to_json()["rows"][0]["mean_ms"] is None
+
+
+ACCURACIES = st.integers(0, IMAGES).map(lambda right: right / IMAGES)
+NETWORKS = st.builds(
+    network, ACCURACIES, st.floats(0.001, 100), macs=st.integers(1, 10**9), noise=st.sampled_from([0, 0.01, 0.3])
+)
+
+
+@given(NETWORKS, NETWORKS, NETWORKS, st.none() | NETWORKS, st.floats(0, 1), st.data())
+def test_a_pair_that_a_network_beats_is_never_recommended(routed, big, little, plain, share, data):
+    others = {"big": big, "little": little} | ({} if plain is None else {"plain": plain})
+    for each in others.values():
+        gap = round(IMAGES * (routed["accuracy"] - each["accuracy"]))
+        both = data.draw(st.integers(0, (IMAGES - abs(gap)) // 2))
+        each["against_routed"] = {"only_routed": both + max(gap, 0), "only_this": both + max(-gap, 0)}
+    found = judge(measured(routed, share=share, ratio_to_ideal={"batch_1": 1.2}, **others))
+    rows = {row.name: row for row in found.rows}
+    chosen = rows[found.use]
+    for row in rows.values():
+        beats = row.accuracy >= chosen.accuracy and row.time().mean <= chosen.time().mean
+        assert not (found.use == "routed" and row is not chosen and beats)
+        if found.use != "routed" and row.name != "routed":  # among networks the choice is not beaten either
+            assert not (row.accuracy > chosen.accuracy and faster(row, chosen))
+    assert found.pays == (found.use == "routed") == found.sentence.startswith("Routing pays: ")
+    assert found.reason and found.next and set(json.loads(json.dumps(found.to_json()))) == {
+        "pays", "use", "sentence", "reason", "next", "rows"
+    }  # fmt: skip
+    for row in found.rows:
+        assert row.interval.lower < row.accuracy < row.interval.upper or row.accuracy in (0, 1)
