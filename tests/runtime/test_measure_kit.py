@@ -47,6 +47,9 @@ def test_the_memory_of_a_network_is_told(kit):
         (["--provider", "abacus"], "has no execution provider 'abacus' here: expected one of "),
         (["--out", "no/such/table.csv"], "--out no/such/table.csv: expected a file in a folder that exists."),
         (["--threads", "-1"], "threads must be a whole number of at least 0"),
+        (["--threads", "many"], "argument --threads: invalid int value: 'many': see `measure.pyz --help`."),
+        (["--watts", "5V"], "--watts must be a power such as 5W"),
+        (["--watts", "0W"], "watts must be above 0"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(kit, options, sentence):
@@ -57,7 +60,7 @@ def test_a_wrong_option_is_one_sentence(kit, options, sentence):
 
 def test_a_table_is_summed_up_in_a_sentence():
     assert summary(TABLE, 9) == (
-        "1 of 9 blocks, 1 networks, margin@after_little adds 12 us to every image and 30 us to one that goes to big."
+        "1 of 9 blocks, 1 network, margin@after_little adds 12 us to every image and 30 us to one that goes to big."
     )
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from duonas.runtime.units import percentage
 
 # Quantities that depend, image by image, on which networks run. Storage and memory do not.
-QUANTITIES = ("macs", "latency_ms", "energy_mj")
+ON_DEVICE = ("latency_ms", "energy_mj")  # on a device; MACs are counted
+QUANTITIES = ("macs", *ON_DEVICE)
 STORED = ("params", "weight_bytes")
-COMPARED = ("latency_ms", "energy_mj", "macs")  # what decides which of two networks costs more, the first that is known
+COMPARED = (*ON_DEVICE, "macs")  # what decides which of two networks costs more, the first that is known
 
 
 @dataclass(frozen=True)

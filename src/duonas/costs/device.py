@@ -25,7 +25,6 @@ from duonas.costs.network_table import read_network_table
 from duonas.costs.options import NONE, DeviceOptions, Missing
 from duonas.costs.table import column_names, read_figures, write_table
 
-QUANTITIES = ("latency_ms", "energy_mj")
 CALIBRATIONS = {"latency_ms": "calibration", "energy_mj": "energy_calibration"}
 OTHER = 0.05  # a table that has a smaller share of the blocks is of another space
 

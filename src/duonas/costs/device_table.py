@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.cost import RouterCost
+from duonas.core.cost import ON_DEVICE, RouterCost
 from duonas.core.errors import DuonasError, nearest
 from duonas.costs.table import about, possible, read_figures, read_texts, write_table
 
@@ -182,7 +182,7 @@ def _networks(path: Path, found: Any, rows: int, kept: Sequence[int]) -> tuple[N
     for number, each in enumerate(found if isinstance(found, list) else [None]):
         try:
             numbers = [int(row) for row in each["blocks"]]
-            figures = {name: float(each[name]) for name in ("latency_ms", "energy_mj") if each.get(name) is not None}
+            figures = {name: float(each[name]) for name in ON_DEVICE if each.get(name) is not None}
             memory = each.get("peak_memory_bytes")
             purpose = each["for"]
         except (TypeError, KeyError, ValueError, AttributeError) as error:
@@ -209,14 +209,18 @@ def _routers(path: Path, found: Any) -> dict[str, dict[str, RouterCost]]:
     try:
         return {
             str(name): {
-                quantity: RouterCost(*(max(0.0, _finite(costs[f"{part}_{unit}"])) for part in ("keep", "ask")))
-                for quantity, unit in (("latency_ms", "ms"), ("energy_mj", "mj"))
-                if costs.get(f"keep_{unit}") is not None
+                quantity: _router_cost(costs, _unit(quantity))
+                for quantity in ON_DEVICE
+                if costs.get(f"keep_{_unit(quantity)}") is not None
             }
             for name, costs in found.items()
         }
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise DuonasError(f"{path}: its metadata 'routers' cannot be read: {error!r}.") from error
+
+
+def _router_cost(costs: Mapping[str, Any], unit: str) -> RouterCost:
+    return RouterCost(*(max(0.0, _finite(costs[f"{part}_{unit}"])) for part in ("keep", "ask")))
 
 
 def _finite(value: Any) -> float:
@@ -231,5 +235,10 @@ def _network_json(network: NetworkRow) -> dict[str, Any]:
 
 
 def _router_json(costs: Mapping[str, RouterCost]) -> dict[str, float]:
-    units: Iterable[tuple[str, RouterCost]] = ((quantity.rpartition("_")[2], cost) for quantity, cost in costs.items())
-    return {f"{part}_{unit}": getattr(cost, part) for unit, cost in units for part in ("keep", "ask")}
+    return {
+        f"{part}_{_unit(quantity)}": getattr(cost, part) for quantity, cost in costs.items() for part in ("keep", "ask")
+    }
+
+
+def _unit(quantity: str) -> str:
+    return quantity.rpartition("_")[2]

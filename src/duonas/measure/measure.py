@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from duonas.routing.calibration import auroc
 from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
-from duonas.runtime import Bundle
+from duonas.runtime import Bundle, machine
 from duonas.runtime.files import POLICY
 from duonas.runtime.meters import find_meter
 from duonas.runtime.policy import load_policy
@@ -226,7 +225,7 @@ def _environment(options: MeasureOptions, bundle: Path) -> dict[str, Any]:
     return {
         "machine": platform.machine(),
         "system": platform.system(),
-        "cores": os.cpu_count(),
+        "cores": machine.cores(),
         "onnxruntime": onnxruntime.__version__,
         "threads": load_policy(bundle / POLICY).threads(options.threads) or "default",
         "spinning": options.spinning,

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from duonas.core.cost import ON_DEVICE
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace
 from duonas.core.progress import Silent, StageProgress
@@ -30,7 +31,6 @@ from duonas.search.routers import make_routers
 from duonas.supernet.family import Family
 
 BLOCKS = Path(DEFAULT_CACHE, "blocks").expanduser()  # graphs of blocks that were exported before
-FIGURES: tuple[str, ...] = ("latency_ms", "energy_mj")
 GRACE = 10.0  # s that the program has to end after an interrupt
 PREFIX = f"{PROGRAM}: "  # of its sentences on stderr
 
@@ -114,7 +114,7 @@ def measure_here(source: KitSource, bench: Bench, out: Path, progress: StageProg
         for sentence in said:
             watch.warn(sentence)
         there = column_names(raw, str(raw))
-        figures: dict[str, str] = {name: name for name in FIGURES if name in there}
+        figures: dict[str, str] = {name: name for name in ON_DEVICE if name in there}
         table = complete(read_device_table(raw, figures), source.pairs, "fit", str(out))
     table.write(out)
     return table

@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
 from filelock import FileLock, Timeout
 
 import duonas
@@ -30,6 +29,7 @@ from duonas.recipe.schema import Recipe
 from duonas.runtime import machine
 from duonas.runtime.errors import BundleError
 from duonas.runtime.kit import Settings
+from duonas.runtime.session import RUNTIME
 
 TABLES = Path(DEFAULT_CACHE, "device-tables")
 
@@ -81,10 +81,8 @@ def key(source: KitSource, settings: Settings) -> str:
     blocks = sorted(block_text(block.key) for block in distinct_blocks(source.pairs))
     facts: Mapping[str, Any] = {
         "duonas": duonas.__version__,
-        "device": machine.device_name(),
-        "system": machine.system_name(),
-        "cores": machine.cores(),
-        "runtime": onnxruntime.__version__,
+        **machine.describe(),
+        "runtime": RUNTIME,
         "settings": asdict(settings),
         "opset": source.opset,
         "routers": [router.priced_as for router in source.routers],

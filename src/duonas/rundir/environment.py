@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from duonas import __version__
+from duonas.runtime import machine
 
 PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "scipy", "scikit-learn", "pymoo", "onnx",
             "onnxruntime")  # fmt: skip
@@ -24,8 +24,8 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name.replace("-", "_"): _version(name) for name in PACKAGES},
         "platform": platform.platform(),
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": machine.processor_name(),
+        "cores": machine.cores(),
         "gpus": _gpus(),
     }
 
@@ -47,14 +47,6 @@ def _revision(package: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return found.stdout.strip() or None
-
-
-def _cpu() -> str:
-    try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
-    except OSError:
-        found = None
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def _gpus() -> list[str]:

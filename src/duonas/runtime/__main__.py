@@ -6,23 +6,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from .command_line import Parser
 from .errors import BundleError
-from .units import WATTS, parse
 
 OUT = Path("bench.json")
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the message."""
-        raise BundleError(f"{message.rstrip('.')}: see `{self.prog} --help`.")
-
-
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the parser of the command line."""
     program = Parser(prog="python -m duonas.runtime", description="What a device can find out about a bundle.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
@@ -53,11 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _bench(given: argparse.Namespace) -> None:
-    from .bench import Load, sustained  # these load ONNX Runtime, which --help does not need
+    from .arguments import figure  # these load ONNX Runtime, which --help does not need
+    from .bench import Load, sustained
     from .meters import find_meter
+    from .units import WATTS
 
     load = Load(given.minutes, given.fps, given.threads, given.spinning, given.window)
-    meter, hint = find_meter(None if given.watts is None else _watts(given.watts))
+    meter, hint = find_meter(None if given.watts is None else figure(given.watts, WATTS, "--watts"))
     if hint:
         print(f"The energy meter is not used: {hint}")
     found = sustained(given.bundle, load, given.out, meter)
@@ -82,13 +76,6 @@ def summary_line(found: dict[str, Any]) -> str:
     if total["energy_mj"] is not None:
         said.append(f"An image takes {total['energy_mj']:.3g} mJ by {found['energy']['meter']}.")
     return " ".join(said)
-
-
-def _watts(text: str) -> float:
-    try:
-        return parse(text, WATTS, "--watts")
-    except ValueError as error:
-        raise BundleError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from . import machine
 from .bundle import Bundle
@@ -28,6 +27,7 @@ from .files import MODEL, POLICY
 from .golden import Golden, SelfTest, load_golden, self_test
 from .histogram import Histogram
 from .policy import load_policy
+from .session import RUNTIME
 from .timing import Clock
 
 VERSION = 1
@@ -234,10 +234,8 @@ class Bench:
 def describe_machine(threads: int, *, spinning: bool) -> dict[str, Any]:
     """Return what the machine is and how ONNX Runtime runs on it, with 0 threads by its own choice."""
     return {
-        "device": machine.device_name(),
-        "system": machine.system_name(),
-        "cores": machine.cores(),
-        "runtime": f"onnxruntime {onnxruntime.__version__}",
+        **machine.describe(),
+        "runtime": RUNTIME,
         "threads": threads or "default",
         "spinning": spinning,
     }

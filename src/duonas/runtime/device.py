@@ -12,13 +12,12 @@ from statistics import mean, median
 from typing import Any, TypeVar
 
 import numpy as np
-import onnxruntime
 
 from . import machine
 from .energy import GivenPower, Meter, energy_mj
 from .errors import BundleError, one_line
 from .kit import EMPTY, REFERENCE, DeviceTable, KitPair, Manifest, NetworkTime, Reference, RouterTime, Row, Settings
-from .session import open_session
+from .session import RUNTIME, open_session
 from .timing import WAITING, Call, Clock, Watch, in_rounds
 
 CHUNK = 64  # blocks whose sessions are open at once
@@ -118,10 +117,8 @@ class Device:
     def _about(self) -> dict[str, str]:
         settings = self.settings
         return {
-            "device": machine.device_name(),
-            "system": machine.system_name(),
-            "cores": str(machine.cores()),
-            "runtime": f"onnxruntime {onnxruntime.__version__}",
+            **{name: str(value) for name, value in machine.describe().items()},
+            "runtime": RUNTIME,
             "threads": str(settings.threads),
             "spinning": str(settings.spinning).lower(),
             "provider": settings.provider,

@@ -16,9 +16,11 @@ NAMES = ("proc/device-tree/model", "sys/firmware/devicetree/base/model")  # of b
 
 def device_name(root: Path = ROOT) -> str:
     """The name of the board, such as ``Raspberry Pi 5 Model B Rev 1.0``, else that of the processor."""
-    for name in NAMES:
-        if said := _text(root / name):
-            return said
+    return next(filter(None, (_text(root / name) for name in NAMES)), None) or processor_name(root)
+
+
+def processor_name(root: Path = ROOT) -> str:
+    """The model of the processor, else its architecture."""
     found = re.search(r"^(?:model name|Hardware)\s*:\s*(.+)$", _text(root / "proc/cpuinfo") or "", re.MULTILINE)
     return found[1].strip() if found else platform.processor() or platform.machine() or "unknown"
 
@@ -33,6 +35,11 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def describe() -> dict[str, str | int]:
+    """What this machine is, as tables and results say it: ``device``, ``system`` and ``cores``."""
+    return {"device": device_name(), "system": system_name(), "cores": cores()}
 
 
 def clock_mhz(root: Path = ROOT) -> float | None:

@@ -15,11 +15,14 @@ from functools import partial
 from pathlib import Path
 
 from . import machine
+from .arguments import figure
+from .command_line import Parser
 from .device import Device, open_call
 from .errors import BundleError
 from .kit import EMPTY, PROGRAM, DeviceTable, Manifest, Settings
 from .meters import find_meter
 from .session import known_provider
+from .units import WATTS
 
 WORST_BUSY = 0.1  # share of busy looks from which a table is doubted
 DONE = "done"  # begins a line of progress that another program reads
@@ -51,7 +54,8 @@ def _run(program: Path, arguments: Sequence[str]) -> int:
     out = Path(given.out)
     if not out.resolve().parent.is_dir() or out.is_dir():
         raise BundleError(f"--out {out}: expected a file in a folder that exists.")
-    found = find_meter(given.watts, settings.provider)
+    watts = None if given.watts is None else figure(given.watts, WATTS, "--watts")
+    found = find_meter(watts, settings.provider)
     if found.hint:
         print(f"{PROGRAM}: {found.hint}", file=sys.stderr)
     report = report_lines if given.progress == "lines" else TextReport()
@@ -66,8 +70,8 @@ def _run(program: Path, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser(settings: Settings) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser(settings: Settings) -> Parser:
+    parser = Parser(
         prog=PROGRAM, description="Measure what the networks of a search take on this machine, and write it as a table."
     )
     number = partial(parser.add_argument, metavar="N")
@@ -76,8 +80,8 @@ def _parser(settings: Settings) -> argparse.ArgumentParser:
     parser.add_argument("--spinning", action="store_true", default=settings.spinning,
                         help="threads keep their cores busy while they wait for work")  # fmt: skip
     parser.add_argument("--provider", default=settings.provider, help="of ONNX Runtime (default: %(default)s)")
-    parser.add_argument("--watts", type=float, metavar="W",
-                        help="power that this machine draws while it computes, where it has no meter")  # fmt: skip
+    parser.add_argument("--watts", metavar="W",
+                        help="power that this machine draws while it computes, such as 5W")  # fmt: skip
     parser.add_argument("--out", default="table.csv", metavar="FILE", help="the table (default: %(default)s)")
     parser.add_argument("--progress", choices=("text", "lines"), default="text", help=argparse.SUPPRESS)
     parser.add_argument("--memory-of", metavar="FILE", help=argparse.SUPPRESS)
@@ -122,7 +126,7 @@ def peak_memory(folder: Path, file: str, settings: Settings) -> int | None:
 
 def summary(table: DeviceTable, blocks: int) -> str:
     """What was measured, in one sentence."""
-    parts = [f"{len(table.rows):,} of {blocks:,} blocks", f"{len(table.networks)} networks"]
+    parts = [f"{len(table.rows):,} of {blocks:,} blocks", _counted(len(table.networks), "network")]
     parts += [
         f"{name} adds {1e3 * each.keep_ms:.0f} us to every image and {1e3 * each.ask_ms:.0f} us to one that goes to big"
         for name, each in table.routers.items()
@@ -139,10 +143,14 @@ def doubts(table: DeviceTable, failed: Mapping[str, str]) -> list[str]:
             "long: measure again when it is not."
         )
     if failed:
-        found.append(f"{len(failed)} files could not be run and are left out, such as: {next(iter(failed.values()))}.")
+        found.append(f"{_counted(len(failed), 'file')} could not be run, for example: {next(iter(failed.values()))}.")
     if not table.networks:
         found.append("no whole network was measured, so the error of this table is not known: give it more minutes.")
     return found
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 class TextReport:

@@ -9,9 +9,8 @@ import onnxruntime
 from .arguments import thread_count
 from .errors import BundleError, one_line
 
+RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 ERRORS_ONLY = 3  # log severity
-
-
 CPU = "CPUExecutionProvider"
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duonas.runtime.energy import GivenPower, MeterError
-from duonas.runtime.meters import files, find_meter, hwmon, ina3221, need_meter, nvml, open_meter, powercap, tegrastats
+from duonas.runtime.meters import files, find_meter, hwmon, ina3221, need_meter, nvml, powercap, tegrastats
 from duonas.runtime.meters.powercap import Powercap, Zone
 
 RANGE = 262143328850
@@ -268,16 +268,16 @@ def test_each_meter_covers_what_computes(tmp_path, monkeypatch):
     zone(tmp_path, "intel-rapl:0", "package-0")
     card = Library(energy=0)
     monkeypatch.setattr("duonas.runtime.meters.GPU", (lambda root: nvml.find(root, lambda name: card),))
-    assert open_meter(root=tmp_path).name == "powercap"
-    assert open_meter(3.0, "CUDAExecutionProvider", root=tmp_path).name == "nvml"
+    assert find_meter(root=tmp_path).meter.name == "powercap"
+    assert find_meter(3.0, "CUDAExecutionProvider", root=tmp_path).meter.name == "nvml"
     chip(tmp_path, 0, "ina3221", in1_label="VDD_IN", in1_input=5000, curr1_input=900)
     for provider in ("CPUExecutionProvider", "CUDAExecutionProvider"):
-        assert open_meter(3.0, provider, root=tmp_path).name == "ina3221"
+        assert find_meter(3.0, provider, root=tmp_path).meter.name == "ina3221"
 
 
 def test_without_a_meter_the_watts_of_the_user_count_and_without_them_it_is_said(tmp_path):
-    assert open_meter(root=tmp_path) is None and find_meter(root=tmp_path) == (None, "")
-    assert isinstance(open_meter(2.5, root=tmp_path), GivenPower)
+    assert find_meter(root=tmp_path) == (None, "")
+    assert isinstance(find_meter(2.5, root=tmp_path).meter, GivenPower)
     with pytest.raises(MeterError) as refused:
         need_meter(find_meter(root=tmp_path), "--watts 5")
     assert str(refused.value) == (

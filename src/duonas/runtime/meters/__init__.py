@@ -1,4 +1,4 @@
-"""The energy meters that a machine may have, one file each; ``open_meter`` takes the first that covers the work."""
+"""The energy meters that a machine may have, one file each; ``find_meter`` takes the first that covers the work."""
 
 from __future__ import annotations
 
@@ -30,21 +30,13 @@ class Found(NamedTuple):
     hint: str
 
 
-def open_meter(
-    watts: float | None = None, provider: str = "CPUExecutionProvider", *, root: Path = Path("/")
-) -> Meter | None:
-    """Return the machine's meter, else one of the given power, else ``None``.
+def find_meter(watts: float | None = None, provider: str = "CPUExecutionProvider", *, root: Path = Path("/")) -> Found:
+    """Return the machine's meter, else one of the given power; and why a meter that is there is not used.
 
     Args:
         watts: power in W that the device draws while it computes, used where there is no meter.
         provider: execution provider of ONNX Runtime that does the work.
         root: folder that holds ``sys``.
-    """
-    return find_meter(watts, provider, root=root).meter
-
-
-def find_meter(watts: float | None = None, provider: str = "CPUExecutionProvider", *, root: Path = Path("/")) -> Found:
-    """Look for a meter as ``open_meter`` does, and say why one that is there is not used.
 
     Raises:
         BundleError: watts is not above 0.
