@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 import duonas
 import duonas.pipeline
-import listings
 from duonas.cli.app import app
 from duonas.core.errors import DuonasError
 from duonas.core.plugin import load_plugin
@@ -27,6 +26,7 @@ from duonas.pipeline.profile import Feasibility, Profile, Spread
 from duonas.recipe.read import load, shipped
 from duonas.rundir.folder import RunFolder
 from duonas.search.metric import metrics
+from support import listings
 
 BY_CLASS = {"balanced_accuracy": 0.765, "worst_class": {"class": "rare", "images": 4, "accuracy": 0.25}}
 MEASURED = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from duonas.data.report import report_data
-from listings import inspected, known, listed
+from support.listings import inspected, known, listed
 
 PLENTY = {"cat": 800, "dog": 800}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from duonas.data.counts import certifies, count, margin
-from listings import known, listed
+from support.listings import known, listed
 
 
 @settings(max_examples=60)

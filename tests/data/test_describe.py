@@ -13,7 +13,7 @@ from duonas.data.listing import Problem, Skipped
 from duonas.data.report import report_data
 from duonas.report.data import data
 from duonas.runtime.prepare import Preparation
-from listings import broken, inspected, known, listed
+from support.listings import broken, inspected, known, listed
 
 NO_IMAGE = "not an image format that is read"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duonas.data.duplicates import Copies, find_copies
-from listings import SPLITS, broken, in_turn, known, listed
+from support.listings import SPLITS, broken, in_turn, known, listed
 
 
 @settings(max_examples=100)

@@ -17,7 +17,7 @@ from duonas.data.options import DataOptions
 from duonas.data.splits import Splits, channel_histogram, channel_statistics, load_splits
 from duonas.data.stratify import split_indices
 from duonas.recipe.schema import options_for
-from listings import known
+from support.listings import known
 
 NAMES = ("train", "val", "calib", "test")
 fractions = st.floats(0.01, 0.45)

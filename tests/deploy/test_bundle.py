@@ -19,7 +19,7 @@ from duonas.deploy.bundle import check_files, export_bundle, set_threshold
 from duonas.deploy.options import ExportOptions
 from duonas.routing.policy import Policy
 from duonas.runtime import Bundle
-from exported import STORED
+from support.exported import STORED
 
 
 def contents(folder):

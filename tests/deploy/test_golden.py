@@ -11,7 +11,7 @@ from duonas.deploy.golden import golden, load_images, save_images
 from duonas.routing.routed import RoutedPair
 from duonas.runtime.golden import load_golden
 from duonas.runtime.policy import load_policy
-from exported import STORED, make_images
+from support.exported import STORED, make_images
 
 
 def test_the_images_lie_between_hard_and_easy(tmp_path):

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import duonas.pipeline
-from damage import damaged
 from duonas.cli.app import UP_TO, app
 from duonas.core.errors import DuonasError
 from duonas.pipeline.profile import profile  # noqa: F401  (imported before it is replaced)
 from duonas.recipe.read import load
 from duonas.recipe.schema import Recipe, to_tables
 from duonas.rundir.folder import RunFolder
+from support.damage import damaged
 
 EXAMPLES = 60 * int(os.environ.get("DUONAS_FUZZ", "1"))
 COMMANDS = [*(name for name, *_ in UP_TO), "profile", "route", "explain", "compare", "rank", "list", "data", "nothing"]

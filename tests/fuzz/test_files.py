@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from damage import damaged_bytes
 from duonas.cli.explain import explain
 from duonas.core.cost import PairCost
 from duonas.core.couplings import possible_pairs
@@ -31,6 +30,7 @@ from duonas.runtime.prepare import Preparation
 from duonas.search.front import Front, FrontPoint
 from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.family import build_space
+from support.damage import damaged_bytes
 
 EACH = 30 * int(os.environ.get("DUONAS_FUZZ", "1"))  # examples of each file
 RECIPE = Recipe(seed=3)

@@ -11,7 +11,7 @@ from duonas.core.files import read_json, write_json, write_text
 from duonas.pipeline.benches import add_benches
 from duonas.recipe.read import load
 from duonas.rundir.folder import RunFolder
-from report_benches import CHECKSUMS, bench
+from support.report_benches import CHECKSUMS, bench
 
 
 @pytest.fixture

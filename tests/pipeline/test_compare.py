@@ -8,12 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-import listings
 from duonas.core.errors import DuonasError
 from duonas.core.progress import Silent
 from duonas.pipeline.compare import compare, run_folder, slug
 from duonas.recipe.study import load_study
 from duonas.rundir.folder import RunFolder
+from support import listings
 
 comparing = import_module("duonas.pipeline.compare")  # the attribute of that name is the function
 

@@ -30,7 +30,7 @@ from duonas.ranking.table import Benchmark
 from duonas.routing.calibration import auroc, ece, fit_temperature, softmax
 from duonas.routing.threshold import sweep
 from duonas.spaces.nasbench201 import NasBench201
-from listings import inspected, known, listed
+from support.listings import inspected, known, listed
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 EVIL = """<script>window.injected = true; alert(1)</script>"""

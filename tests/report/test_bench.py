@@ -5,7 +5,7 @@ import pytest
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_json
 from duonas.report.bench import read_bench
-from report_benches import bench, write_bench
+from support.report_benches import bench, write_bench
 
 
 @pytest.mark.parametrize("told", [True, False])

@@ -12,7 +12,7 @@ from duonas.data.report import report_data
 from duonas.report.data import data
 from duonas.report.formatting import THIN
 from duonas.report.html import write_report
-from listings import inspected, known, listed
+from support.listings import inspected, known, listed
 
 
 def plain(text: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from duonas.report.html import write_report
 from duonas.report.sustained import intro, section, sections
-from report_benches import bench, write_bench
+from support.report_benches import bench, write_bench
 
 from .browser import Browser
 from .fabricate import fabricate
