@@ -11,10 +11,11 @@ from duonas.deploy.split import split
 from duonas.measure import latency as timing
 from duonas.measure.latency import BATCH, Timer, latency
 from duonas.measure.options import MeasureOptions
-from duonas.measure.sessions import Sessions, open_sessions, run
+from duonas.measure.sessions import Sessions, clock_of, open_sessions, run
+from duonas.runtime.timing import Clock
 
 
-def clock_of(monkeypatch, milliseconds, before=False):
+def fake_sessions(monkeypatch, milliseconds, before=False):
     """Sessions that take as long as ``milliseconds[name]`` for each image, on a clock that only they move."""
     now = [0.0]
 
@@ -32,7 +33,7 @@ def clock_of(monkeypatch, milliseconds, before=False):
     monkeypatch.setattr(Sessions, "seen", lambda self, images: images)
     monkeypatch.setattr(timing, "open_sessions", lambda *_: fakes)
     monkeypatch.setattr(timing, "bound", lambda name, images, **more: _work(session, name, images, more))
-    monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(timing, "clock_of", lambda *_: Clock(lambda: now[0]))
 
 
 def _work(session, name, images, more):
@@ -53,7 +54,7 @@ TIMES = {
 @pytest.mark.parametrize("before", [False, True])
 @pytest.mark.parametrize("hard", [(), (0,), (1, 5), tuple(range(10))])
 def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
-    clock_of(monkeypatch, TIMES, before)
+    fake_sessions(monkeypatch, TIMES, before)
     is_little = ~np.isin(np.arange(10), hard)
     pixels = torch.zeros(10, 3, 2, 2, dtype=torch.uint8)
     pixels[~torch.from_numpy(is_little)] = 255
@@ -77,7 +78,7 @@ def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
 
 
 @pytest.mark.parametrize(("seconds", "passes"), [(0.001, 10), (0.3, 3), (0.4, 2), (2.0, 1)])
-def test_quick_networks_are_timed_again_on_further_images(monkeypatch, seconds, passes):
+def test_quick_networks_are_timed_again_on_further_images(seconds, passes):
     now = [0.0]
 
     class Fake(Timer):
@@ -85,8 +86,7 @@ def test_quick_networks_are_timed_again_on_further_images(monkeypatch, seconds, 
             now[0] += seconds
             return {"big": list(range(first, first + turns))}
 
-    monkeypatch.setattr(timing, "perf_counter", lambda: now[0])
-    found = Fake(None, None, None, 0.0).repeated(7, None, None)
+    found = Fake(None, None, None, 0.0, Clock(lambda: now[0])).repeated(7, None, None)
     assert found == {"big": list(range(7 * passes))}
 
 
@@ -110,3 +110,9 @@ def test_pieces_put_together_are_the_whole(exported_at, images, position):
     assert (pieces.little is None) == (position == "after_little")
     for piece in filter(None, pieces):
         onnx.checker.check_model(piece, full_check=True)
+
+
+@pytest.mark.parametrize(("threads", "kind"), [(1, "processor"), (2, "wall")])
+def test_one_thread_is_timed_by_what_the_processor_takes(measured, monkeypatch, threads, kind):
+    monkeypatch.setattr("duonas.runtime.timing._cost_of_reading", lambda _: 1e-6)
+    assert clock_of(measured[0] / "export", MeasureOptions(threads=threads)).kind == kind

@@ -9,6 +9,7 @@ import pytest
 from duonas.measure import route_latency
 from duonas.measure.options import MeasureOptions
 from duonas.measure.route_latency import time_routes
+from duonas.runtime.timing import Clock
 
 OPTIONS = MeasureOptions(latency_images=20)
 
@@ -28,9 +29,9 @@ def test_an_image_costs_what_its_way_takes(monkeypatch, tmp_path, before):
 
     session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(name="images", shape=["N", 3, 8, 8])])
     monkeypatch.setattr(route_latency, "open_session", lambda *_, **__: session)
-    monkeypatch.setattr(route_latency, "load_policy", lambda _: SimpleNamespace(threads=lambda asked: asked))
+    monkeypatch.setattr(route_latency, "threads_of", lambda *_: 1)
+    monkeypatch.setattr(route_latency, "clock_of", lambda *_: Clock(lambda: now[0]))
     monkeypatch.setattr(route_latency, "bound", bound)
-    monkeypatch.setattr(route_latency, "perf_counter", lambda: now[0])
     cost = time_routes(tmp_path, before=before, options=OPTIONS)
     assert cost.expected(1.0) == pytest.approx(0.5) and cost.expected(0.0) == pytest.approx(2.0)
     assert cost.expected(0.4) == pytest.approx(0.4 * 0.5 + 0.6 * 2.0) and cost.before is before

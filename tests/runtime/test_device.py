@@ -76,6 +76,7 @@ def test_everything_is_measured_where_there_is_time(bench):
     assert router[1].keep_ms == pytest.approx(1) and router[1].ask_ms == pytest.approx(2)  # 5 - 4; 15 - 5 - (10 - 2)
     assert table.reference.busy == 0 and table.reference.median_ms == pytest.approx(5) and table.energy == {}
     assert table.about["space"] == "mobilenet" and table.about["runtime"].startswith("onnxruntime ")
+    assert table.about["clock"] == "wall"
     assert told[-1][:3] == ("memory of networks",) + (len(table.networks),) * 2
     lefts = [left for *_, left in told]
     assert lefts == sorted(lefts, reverse=True)

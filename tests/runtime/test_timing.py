@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duonas.runtime.timing import Clock, Watch, burst, in_rounds, typical
+from duonas.runtime import timing
+from duonas.runtime.timing import Clock, Watch, burst, clock_for, in_rounds, typical
 
 
 class Machine:
@@ -50,6 +52,45 @@ def test_on_a_quiet_machine_every_call_is_timed_in_three_rounds(milliseconds):
     times = in_rounds(calls, watch, deadline=1e9, rng=random.Random(0))
     assert times == pytest.approx(dict(enumerate(milliseconds)))
     assert watch.share == watch.waited == 0 and len(watch.times) == 3 * len(calls)
+
+
+def test_by_processor_time_other_programs_do_not_count_but_deadlines_are_by_the_wall():
+    machine, computed = Machine(), [0.0]
+
+    def call():
+        computed[0] += 1e-3
+        machine.pass_by(1.0)  # a millisecond of the core in each second
+
+    clock = Clock(lambda: machine.time, machine.pass_by, lambda: computed[0])
+    watch = Watch(call, clock, patience=0)
+    assert clock.kind == "processor" and Clock().kind == "wall"
+    times = in_rounds({number: call for number in range(5)}, watch, deadline=20.0, rng=random.Random(0))
+    assert list(times.values()) == pytest.approx([1] * 3)  # a burst is 8 calls, and the third began before the deadline
+    assert watch.share == 0 and watch.least == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("threads", "provider", "readings", "kind"),
+    [
+        (1, "CPUExecutionProvider", itertools.count(), "processor"),
+        (2, "CPUExecutionProvider", itertools.count(), "wall"),
+        (0, "CPUExecutionProvider", itertools.count(), "wall"),
+        (1, "CUDAExecutionProvider", itertools.count(), "wall"),
+        (1, "CPUExecutionProvider", itertools.repeat(0.015625), "wall"),  # a clock of coarse steps
+        (1, "CPUExecutionProvider", None, "wall"),  # a system without one
+    ],
+)
+def test_processor_time_is_that_of_one_thread_on_the_cpu_where_it_is_told(
+    monkeypatch, threads, provider, readings, kind
+):
+    if readings is None:
+        monkeypatch.delattr(timing.time, "thread_time")
+    else:
+        monkeypatch.setattr(timing.time, "thread_time", lambda: next(readings))
+    clock = clock_for(threads, provider)
+    assert clock.kind == kind
+    if kind == "processor":  # each reading takes a second, which is not the call's
+        assert clock.reading == 1 and clock.time(lambda: None) == 0 and clock.time(lambda: next(readings)) == 1000
 
 
 def test_load_of_half_of_the_rounds_changes_nothing():

@@ -106,7 +106,8 @@ def prices_in_words(source: Mapping[str, Any] | None) -> str:
     if not source:
         return ""
     threads = source.get("threads") and f"threads {source['threads']}"
-    made = ", ".join(str(each) for each in (source.get("device"), source.get("runtime"), threads) if each)
+    clock = source.get("clock") and f"{source['clock']} time"
+    made = ", ".join(str(each) for each in (source.get("device"), source.get("runtime"), threads, clock) if each)
     table = "a table of this machine" if source.get("path") == HERE else f"the device table {source.get('path', '')}"
     return f"Times and energies are by {table}{f' ({made})' if made else ''}. {error_in_words(source)}".rstrip()
 

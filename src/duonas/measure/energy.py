@@ -13,11 +13,9 @@ from duonas.core.cost import PairCost
 from duonas.core.rng import stream
 from duonas.deploy.bundle import SINGLE
 from duonas.measure.options import MeasureOptions
-from duonas.measure.sessions import bound
+from duonas.measure.sessions import bound, threads_of
 from duonas.runtime.energy import GivenPower, Meter, MeterError, energy_mj
-from duonas.runtime.files import POLICY
 from duonas.runtime.meters import Found
-from duonas.runtime.policy import load_policy
 from duonas.runtime.session import open_session
 
 ROUNDS = 3  # in which all networks take turns, so that drift affects all equally
@@ -99,8 +97,7 @@ def _ways(bundle: Path, options: MeasureOptions) -> dict[str, Call]:
 
 
 def _call(path: Path, options: MeasureOptions, **more: np.ndarray) -> Call:
-    threads = load_policy(path.with_name(POLICY)).threads(options.threads)
-    session = open_session(path, threads, spinning=options.spinning)
+    session = open_session(path, threads_of(path.parent, options), spinning=options.spinning)
     shape = next(each for each in session.get_inputs() if each.name == "images").shape[1:]
     image = stream(0, "energy").random((1, *shape), dtype=np.float32)  # pixels do not affect what is computed
     return bound(session, image, **more)

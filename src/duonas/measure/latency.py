@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from duonas.core.rng import stream
 from duonas.data.images import take
 from duonas.data.ondisk import Pixels, read
 from duonas.measure.options import BATCH, MeasureOptions
-from duonas.measure.sessions import Sessions, bound, open_sessions
+from duonas.measure.sessions import Sessions, bound, clock_of, open_sessions
 from duonas.measure.typical import BLOCK, Time, route_kinds, typical
+from duonas.runtime.timing import Clock
 
 PASSES, ENOUGH_S = 10, 1.0  # over the single images: at most so many, as long as all take less than this
 ROLES = ("little", "big", "routed", "plain")
@@ -34,12 +34,14 @@ class Timer:
         pixels: (N, 3, H, W) uint8.
         is_little: (N,) bool, how the images are routed at ``tau``.
         tau: the threshold.
+        clock: times the networks.
     """
 
     sessions: Sessions
     pixels: Pixels
     is_little: np.ndarray
     tau: float
+    clock: Clock = field(default_factory=Clock)
 
     def rows(self, turn: int, size: int) -> np.ndarray:
         """Return the indices (size,) of the images of a turn, cycling through all images."""
@@ -50,9 +52,9 @@ class Timer:
 
         Where a call takes some microseconds, one pass is over before other work of the machine has changed.
         """
-        begun, times = perf_counter(), self.times(turns, 1, order, report)
+        begun, times = self.clock.now(), self.times(turns, 1, order, report)
         for number in range(1, PASSES):
-            if (perf_counter() - begun) * (number + 1) / number > ENOUGH_S:
+            if (self.clock.now() - begun) * (number + 1) / number > ENOUGH_S:
                 break
             for name, more in self.times(turns, 1, order, _unheard, first=number * turns).items():
                 times[name].extend(more)
@@ -78,7 +80,7 @@ class Timer:
             calls = [self._calls(self.rows(first + turn, size)) for turn in block]
             for name in order.permutation(list(calls[0])):
                 calls[0][name]()
-                times.setdefault(name, []).extend(_time(call[name]) for call in calls)
+                times.setdefault(name, []).extend(self.clock.time(call[name]) for call in calls)
             report(block.stop)
         return times
 
@@ -132,7 +134,8 @@ def latency(
     deployed graph. Only the routed time includes the overhead of routing (compare, gather, branch, scatter).
 
     The networks alternate in short blocks of shuffled order, so that drift affects all equally; medians suppress other
-    load of the machine.
+    load of the machine. With one thread all times are of the processor, without those in which other programs have the
+    core; with more it is wall time (``duonas.runtime.timing.clock_for``).
 
     Args:
         bundle: an export folder.
@@ -149,7 +152,7 @@ def latency(
         ``router_us``, the time of the score for one image in microseconds. For a mean the time of each batch is
         replaced by the median of those on which the same networks ran, see ``typical``.
     """
-    timer = Timer(open_sessions(bundle, options), pixels, is_little, tau)
+    timer = Timer(open_sessions(bundle, options), pixels, is_little, tau, clock_of(bundle, options))
     turns = {size: options.latency_images if size == 1 else options.throughput_batches for size in options.sizes}
     order, times, total = stream(0, "latency"), dict[int, Times](), sum(turns.values())
     progress(0, total)
@@ -202,12 +205,6 @@ def _report(progress: Progress, before: int, total: int, turns: int) -> None:
 
 def _unheard(turns: int) -> None:
     """Take a report of further passes, which nobody waits for."""
-
-
-def _time(call: Call) -> float:
-    start = perf_counter()
-    call()
-    return (perf_counter() - start) * 1e3
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:

@@ -29,6 +29,7 @@ from duonas.measure.judge import judge
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sensitivity import slope
+from duonas.measure.sessions import clock_of, threads_of
 from duonas.measure.size import peak_memory, weight_bytes
 from duonas.pair.facts import ROLES
 from duonas.pair.pair import Pair
@@ -38,9 +39,7 @@ from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle, machine
-from duonas.runtime.files import POLICY
 from duonas.runtime.meters import find_meter
-from duonas.runtime.policy import load_policy
 
 FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx", "plain": SINGLE}
 
@@ -227,6 +226,7 @@ def _environment(options: MeasureOptions, bundle: Path) -> dict[str, Any]:
         "system": platform.system(),
         "cores": machine.cores(),
         "onnxruntime": onnxruntime.__version__,
-        "threads": load_policy(bundle / POLICY).threads(options.threads) or "default",
+        "threads": threads_of(bundle, options) or "default",
+        "clock": clock_of(bundle, options).kind,
         "spinning": options.spinning,
     }

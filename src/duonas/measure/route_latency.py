@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
 
@@ -11,9 +10,7 @@ from duonas.core.cost import PairCost
 from duonas.core.protocols import Progress, silent
 from duonas.core.rng import stream
 from duonas.measure.options import MeasureOptions
-from duonas.measure.sessions import bound
-from duonas.runtime.files import POLICY
-from duonas.runtime.policy import load_policy
+from duonas.measure.sessions import bound, clock_of, threads_of
 from duonas.runtime.session import open_session
 
 BLOCK = 10  # consecutive calls at one tau
@@ -26,6 +23,7 @@ def time_routes(bundle: Path, *, before: bool, options: MeasureOptions, progress
     scattering. So ``E = easy + (1 - a) (hard - easy)`` is the expected latency of one image at little share a, and
     little and big in the result stand for the two routes, not for the two networks. Medians are taken over short
     alternating blocks, so that drift affects both routes equally.
+    With one thread it is processor time, see ``latency``.
 
     Args:
         bundle: an export folder.
@@ -33,8 +31,8 @@ def time_routes(bundle: Path, *, before: bool, options: MeasureOptions, progress
         options: the ``[measure]`` table.
         progress: called before the first block and after each.
     """
-    threads = load_policy(bundle / POLICY).threads(options.threads)
-    session = open_session(bundle / "dynamic.onnx", threads, spinning=options.spinning)
+    clock = clock_of(bundle, options)
+    session = open_session(bundle / "dynamic.onnx", threads_of(bundle, options), spinning=options.spinning)
     images = next(each for each in session.get_inputs() if each.name == "images")
     image = stream(0, "paths").random((1, *images.shape[1:]), dtype=np.float32)  # pixels do not affect the time
     ways = {tau: bound(session, image, tau=np.array(tau, np.float32)) for tau in (-np.inf, np.inf)}
@@ -44,9 +42,7 @@ def time_routes(bundle: Path, *, before: bool, options: MeasureOptions, progress
         for tau, way in ways.items():
             way()  # the first call after a change of tau is not typical
             for _ in range(BLOCK):
-                begun = perf_counter()
-                way()
-                times[tau].append((perf_counter() - begun) * 1e3)
+                times[tau].append(clock.time(way))
         progress(min(start + BLOCK, options.latency_images), options.latency_images)
     easy, hard = (float(np.median(times[tau])) for tau in (-np.inf, np.inf))
     return PairCost(stem=0.0, router=0.0, little=easy, big=hard if before else hard - easy, before=before)

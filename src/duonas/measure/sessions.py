@@ -17,6 +17,7 @@ from duonas.measure.options import MeasureOptions
 from duonas.runtime.files import POLICY
 from duonas.runtime.policy import load_policy
 from duonas.runtime.session import open_session
+from duonas.runtime.timing import Clock, clock_for
 
 
 class Sessions(NamedTuple):
@@ -59,11 +60,20 @@ class Sessions(NamedTuple):
         return found
 
 
+def threads_of(bundle: Path, options: MeasureOptions) -> int:
+    """Return the CPU threads of a bundle's sessions by the ``[measure]`` table; 0: ONNX Runtime's default."""
+    return load_policy(bundle / POLICY).threads(options.threads)
+
+
+def clock_of(bundle: Path, options: MeasureOptions) -> Clock:
+    """Return the clock that times them."""
+    return clock_for(threads_of(bundle, options))
+
+
 def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
     """Open all sessions of an export folder by the ``[measure]`` table."""
     pieces = split(onnx.load(bundle / "dynamic.onnx"))
-
-    threads = load_policy(bundle / POLICY).threads(options.threads)
+    threads = threads_of(bundle, options)
 
     def opened(model: onnx.ModelProto | str) -> Any:
         source = bundle / model if isinstance(model, str) else model.SerializeToString()

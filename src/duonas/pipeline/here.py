@@ -30,6 +30,7 @@ from duonas.runtime import machine
 from duonas.runtime.errors import BundleError
 from duonas.runtime.kit import Settings
 from duonas.runtime.session import RUNTIME
+from duonas.runtime.timing import clock_for
 
 TABLES = Path(DEFAULT_CACHE, "device-tables")
 
@@ -84,6 +85,7 @@ def key(source: KitSource, settings: Settings) -> str:
         **machine.describe(),
         "runtime": RUNTIME,
         "settings": asdict(settings),
+        "clock": clock_for(settings.threads, settings.provider).kind,
         "opset": source.opset,
         "routers": [router.priced_as for router in source.routers],
         "coupling": source.pairs.coupling,

@@ -44,7 +44,7 @@ class Device:
         meter: of energy; ``None`` if there is none.
         peak_memory: measures the memory that one network takes, in a process of its own.
         report: is told what is done.
-        clock: time.
+        clock: time; by which one calls are timed depends on the settings, see ``clock_for``.
     """
 
     folder: Path
@@ -122,6 +122,7 @@ class Device:
             "threads": str(settings.threads),
             "spinning": str(settings.spinning).lower(),
             "provider": settings.provider,
+            "clock": self.clock.kind,
             "precision": settings.precision,
             "date": date.today().isoformat(),
             "space": self.manifest.space,

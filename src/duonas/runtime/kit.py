@@ -222,8 +222,8 @@ class DeviceTable:
 
     Args:
         rows: by the specification of a block as one line of JSON.
-        about: ``device``, ``system``, ``cores``, ``runtime``, ``threads``, ``spinning``, ``provider``, ``precision``,
-            ``date``, ``space``, ``minutes``.
+        about: ``device``, ``system``, ``cores``, ``runtime``, ``threads``, ``spinning``, ``provider``, ``clock``
+            (``processor`` or ``wall`` time), ``precision``, ``date``, ``space``, ``minutes``.
         networks: whole networks.
         routers: by name and position of a router, such as ``margin@after_little``.
         reference: how busy the machine was; ``None`` if not known.

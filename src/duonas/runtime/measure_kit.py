@@ -22,6 +22,7 @@ from .errors import BundleError
 from .kit import EMPTY, PROGRAM, DeviceTable, Manifest, Settings
 from .meters import find_meter
 from .session import known_provider
+from .timing import clock_for
 from .units import WATTS
 
 WORST_BUSY = 0.1  # share of busy looks from which a table is doubted
@@ -59,7 +60,9 @@ def _run(program: Path, arguments: Sequence[str]) -> int:
     if found.hint:
         print(f"{PROGRAM}: {found.hint}", file=sys.stderr)
     report = report_lines if given.progress == "lines" else TextReport()
-    device = Device(folder, manifest, settings, found.meter, partial(peak_memory_of, program, settings), report)
+    clock = clock_for(settings.threads, settings.provider)
+    memory = partial(peak_memory_of, program, settings)
+    device = Device(folder, manifest, settings, found.meter, memory, report, clock)
     device.measure()
     table = device.table()
     table.save(out)

@@ -1,4 +1,9 @@
-"""Time calls on a machine that does other work, too: short bursts in shuffled rounds, beside a reference."""
+"""Time calls on a machine that does other work, too: short bursts in shuffled rounds, beside a reference.
+
+One thread of ONNX Runtime on the CPU computes in the thread that calls it. Its processor time is what it takes on a
+quiet machine: the time in which other programs have the core is not in it. What they cost by sharing caches, memory
+and the clock of the processor still is.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,11 @@ import random
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median, quantiles
-from typing import TypeVar
+from typing import Literal, TypeVar
+
+from .session import CPU
 
 Call = Callable[[], object]
 Key = TypeVar("Key", bound=Hashable)
@@ -20,15 +28,58 @@ SETTLED = 0.02  # by which the median of a call's rounds may lie above their low
 BUSY = 1.3  # times its least time that the reference takes on a busy machine
 NAP = 0.05  # s between two looks at a busy machine
 LONGEST_NAP = 1.0  # s for which one burst waits
+READINGS = 100  # of a clock in a row, by which its steps and the cost of reading it are known
 WAITING = 0.2  # of the time of a measurement that may pass with waiting
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Time in seconds, and sleep; tests have their own."""
+    """Time in seconds, and sleep; tests have their own.
+
+    Args:
+        now: wall time, by which deadlines and waits go.
+        sleep: lets wall time pass.
+        processor: processor time of the thread that calls it, by which calls are timed; ``None``: by wall time, too.
+        reading: s that it takes to read the time of a call, which are taken off.
+    """
 
     now: Callable[[], float] = time.perf_counter
     sleep: Callable[[float], None] = time.sleep
+    processor: Callable[[], float] | None = None
+    reading: float = 0.0
+
+    @property
+    def kind(self) -> Literal["processor", "wall"]:
+        """By which time calls are timed."""
+        return "wall" if self.processor is None else "processor"
+
+    def time(self, call: Call) -> float:
+        """The time in ms that a call takes."""
+        timer = self.processor or self.now
+        start = timer()
+        call()
+        return max(0.0, timer() - start - self.reading) * 1e3
+
+
+def clock_for(threads: int, provider: str = CPU) -> Clock:
+    """The clock that times ONNX Runtime: processor time for one CPU thread, else wall time.
+
+    Several threads work at once, and another provider works outside of the processor, so that only wall time tells what
+    they take. So it is where a system tells processor time in coarse steps, as Windows does.
+
+    Args:
+        threads: of the session; 0: one for each core.
+        provider: execution provider.
+    """
+    if threads != 1 or provider != CPU or not hasattr(time, "thread_time"):
+        return Clock()
+    reading = _cost_of_reading(time.thread_time)
+    return Clock(processor=time.thread_time, reading=reading) if reading > 0 else Clock()
+
+
+def _cost_of_reading(timer: Callable[[], float]) -> float:
+    """The usual step from one reading of a clock to the next, in s; 0 if most readings are the same."""
+    return median(after - before for before, after in pairwise(timer() for _ in range(READINGS)))
 
 
 def burst(call: Call, clock: Clock) -> float:
@@ -37,9 +88,7 @@ def burst(call: Call, clock: Clock) -> float:
         call()
     times: list[float] = []
     while len(times) < MOST and (len(times) < FEWEST or sum(times) < BURST_MS):
-        start = clock.now()
-        call()
-        times.append((clock.now() - start) * 1e3)
+        times.append(clock.time(call))
     return median(times)
 
 
@@ -80,9 +129,7 @@ class Watch:
         return self.busy / len(self.times)
 
     def _is_busy(self) -> bool:
-        start = self.clock.now()
-        self.call()
-        self.times.append((self.clock.now() - start) * 1e3)
+        self.times.append(self.clock.time(self.call))
         busy = self.times[-1] > BUSY * self.least
         self.busy += busy
         return busy
