@@ -16,10 +16,10 @@ SETS = [part for name, values in SMALL.items() for part in ("--set", f"space.axe
 MEASURES = """
 import sys
 from pathlib import Path
-from duonas.runtime.kit import DeviceTable, Manifest, RouterTime, Row
+from duonas.runtime.kit import RawTable, Manifest, RouterTime, Row
 kit, raw = map(Path, sys.argv[1:3])
 rows = {each.block: Row(1.0) for each in Manifest.load(kit).blocks}
-DeviceTable(rows, {"device": "made up"}, routers={"margin@after_little": RouterTime(0.012, 0.025)}).save(raw)
+RawTable(rows, {"device": "made up"}, routers={"margin@after_little": RouterTime(0.012, 0.025)}).save(raw)
 """
 
 

@@ -21,7 +21,7 @@ from duonas.runtime.kit import Settings
 MEASURES = """
 import sys
 from pathlib import Path
-from duonas.runtime.kit import DeviceTable, Manifest, NetworkTime, Row
+from duonas.runtime.kit import Manifest, NetworkTime, RawTable, Row
 kit, raw = map(Path, sys.argv[1:3])
 manifest = Manifest.load(kit)
 print("done 1 2 1.4 blocks", flush=True)
@@ -30,7 +30,7 @@ rows = {each.block: Row(1.0 + number) for number, each in enumerate(manifest.blo
 networks = [
     NetworkTime(each.blocks, each.use, 2 * sum(1.0 + place for place in each.blocks)) for each in manifest.networks
 ]
-DeviceTable(rows, {"device": "made up"}, tuple(networks)).save(raw)
+RawTable(rows, {"device": "made up"}, tuple(networks)).save(raw)
 """
 FAILS = "import sys; print('measure.pyz: no block could be measured: why.', file=sys.stderr); sys.exit(2)"
 CRASHES = "import sys; print('Traceback ...', file=sys.stderr); sys.exit(-11)"

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from duonas.costs.table import about, read_figures
 from duonas.runtime.errors import BundleError
 from duonas.runtime.kit import (
-    DeviceTable,
     KitBlock,
     KitNetwork,
     KitPair,
     Manifest,
     NetworkTime,
+    RawTable,
     Reference,
     RouterTime,
     Row,
@@ -36,7 +36,7 @@ MANIFEST = Manifest(
 TIMES = st.floats(0, 1e6)
 KEYS = st.text(st.characters(codec="ascii", categories=["L", "N", "P"])).map(lambda kind: json.dumps({"kind": kind}))
 TABLES = st.builds(
-    DeviceTable,
+    RawTable,
     rows=st.dictionaries(KEYS, st.builds(Row, TIMES), min_size=1),
     about=st.just({"device": "a board = 1", "threads": "4"}),
     networks=st.lists(st.builds(NetworkTime, st.just((0,)), st.just("fit"), TIMES, st.none() | st.integers(0))).map(
@@ -67,11 +67,11 @@ def test_a_table_is_read_by_the_workstation_as_the_device_wrote_it(tmp_path_fact
     path = table.save(tmp_path_factory.mktemp("table") / "board.csv")
     texts, (latencies,) = read_figures(path, "table", ("table", "block"), {"latency": "latency_ms"}, "block")
     rows = {text: Row(float(latency)) for text, latency in zip(texts, latencies, strict=True)}
-    assert DeviceTable.from_metadata(rows, about(path)) == table
+    assert RawTable.from_metadata(rows, about(path)) == table
 
 
 def test_energies_are_a_column_where_there_are_any(tmp_path):
-    table = DeviceTable({"a": Row(1.0, 2.0), "b": Row(3.0)}, {})
+    table = RawTable({"a": Row(1.0, 2.0), "b": Row(3.0)}, {})
     assert table.save(tmp_path / "t.csv").read_text() == (
         "block,latency_ms,energy_mj,origin\na,1.0,2.0,measured\nb,3.0,,measured\n"
     )
@@ -82,4 +82,4 @@ def test_energies_are_a_column_where_there_are_any(tmp_path):
 
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(BundleError, match=r"cannot write .*t\.csv: No such file or directory\."):
-        DeviceTable({"a": Row(1.0)}, {}).save(tmp_path / "no" / "t.csv")
+        RawTable({"a": Row(1.0)}, {}).save(tmp_path / "no" / "t.csv")

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from duonas.costs.table import about, read_figures
-from duonas.runtime.kit import DeviceTable, Manifest, NetworkTime, Reference, RouterTime, Row
+from duonas.runtime.kit import Manifest, NetworkTime, RawTable, Reference, RouterTime, Row
 from duonas.runtime.measure_kit import TextReport, doubts, summary
 
-TABLE = DeviceTable(
+TABLE = RawTable(
     rows={"a": Row(1.0)},
     about={},
     networks=(NetworkTime((0,), "fit", 1.0),),
@@ -67,7 +67,7 @@ def test_a_table_is_summed_up_in_a_sentence():
 
 def test_what_makes_a_table_worth_less_is_said():
     assert doubts(TABLE, {}) == []
-    busy = DeviceTable(TABLE.rows, {}, reference=Reference(1.0, 2.0, 0.5))
+    busy = RawTable(TABLE.rows, {}, reference=Reference(1.0, 2.0, 0.5))
     said = doubts(busy, {"x.onnx": "ONNX Runtime cannot open x.onnx"})
     assert [line.partition(" ")[0] for line in said] == ["the", "1", "no"] and "50%" in said[0]
 

@@ -16,7 +16,7 @@ import numpy as np
 from . import machine
 from .energy import GivenPower, Meter, energy_mj
 from .errors import BundleError, one_line
-from .kit import EMPTY, REFERENCE, DeviceTable, KitPair, Manifest, NetworkTime, Reference, RouterTime, Row, Settings
+from .kit import EMPTY, REFERENCE, KitPair, Manifest, NetworkTime, RawTable, Reference, RouterTime, Row, Settings
 from .session import RUNTIME, open_session
 from .timing import WAITING, Call, Clock, Watch, in_rounds
 
@@ -79,7 +79,7 @@ class Device:
             self._measure_memory(self._until(MEMORY))
             self._measure_blocks(range(first, len(self.manifest.blocks)), self._until(1))
 
-    def table(self) -> DeviceTable:
+    def table(self) -> RawTable:
         """The table of what was measured; a network with blocks that were not is left out.
 
         Raises:
@@ -94,7 +94,7 @@ class Device:
             for _, found in sorted(self._networks.items())
             if all(place in number for place in found.blocks)
         ]
-        return DeviceTable(
+        return RawTable(
             rows={self.manifest.blocks[place].block: self._row(latency) for place, latency in self._rows.items()},
             about=self._about(),
             networks=tuple(networks),

@@ -217,8 +217,8 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class DeviceTable:
-    """A device table as it comes from a device.
+class RawTable:
+    """A device table as it comes from a device: what it measured, neither completed nor calibrated.
 
     Args:
         rows: by the specification of a block as one line of JSON.
@@ -250,7 +250,7 @@ class DeviceTable:
         return {**self.about, **written}
 
     @classmethod
-    def from_metadata(cls, rows: Mapping[str, Row], metadata: Mapping[str, str]) -> DeviceTable:
+    def from_metadata(cls, rows: Mapping[str, Row], metadata: Mapping[str, str]) -> RawTable:
         """Put rows and the texts of ``metadata`` together again.
 
         Raises:

@@ -19,7 +19,7 @@ from .arguments import figure
 from .command_line import Parser
 from .device import Device, open_call
 from .errors import BundleError
-from .kit import EMPTY, PROGRAM, DeviceTable, Manifest, Settings
+from .kit import EMPTY, PROGRAM, Manifest, RawTable, Settings
 from .meters import find_meter
 from .session import known_provider
 from .timing import clock_for
@@ -127,7 +127,7 @@ def peak_memory(folder: Path, file: str, settings: Settings) -> int | None:
     return None if before is None or after is None else max(0, after - before)
 
 
-def summary(table: DeviceTable, blocks: int) -> str:
+def summary(table: RawTable, blocks: int) -> str:
     """What was measured, in one sentence."""
     parts = [f"{len(table.rows):,} of {blocks:,} blocks", _counted(len(table.networks), "network")]
     parts += [
@@ -137,7 +137,7 @@ def summary(table: DeviceTable, blocks: int) -> str:
     return f"{', '.join(parts)}."
 
 
-def doubts(table: DeviceTable, failed: Mapping[str, str]) -> list[str]:
+def doubts(table: RawTable, failed: Mapping[str, str]) -> list[str]:
     """What makes a table worth less, in sentences."""
     found = []
     if table.reference and table.reference.busy > WORST_BUSY:
