@@ -143,14 +143,14 @@ def test_a_table_of_other_classes_will_do(tmp_path):
     assert cost_model(DeviceOptions(str(path)), pairs_of(classes=7)).origin()["fitting"]["fitted"] > 0
 
 
-def test_too_few_blocks_to_fit_from_are_refused(tmp_path):
+@pytest.mark.parametrize("least", [0, 12])
+def test_too_few_blocks_to_fit_from_are_refused(least, tmp_path):
+    """A table with one block of each kind, where there was no more time, is not taken for one of another space."""
     pairs = pairs_of()
-    table = measured(pairs, networks=0)
-    rows = [n < 12 or block.kind == "head" for n, block in enumerate(table.blocks)]
-    few = write_block_table(
-        tmp_path / "t.csv", {b: {"latency_ms": time(b)} for b, kept in zip(table.blocks, rows, strict=True) if kept}, {}
-    )
-    with pytest.raises(DuonasError, match=r"1\d measured blocks with a figure of latency_ms, too few to fit"):
+    blocks = [block.key for block in distinct_blocks(pairs)]
+    kept = dict.fromkeys([*{block.kind: block for block in blocks}.values(), *blocks[:least]])
+    few = write_block_table(tmp_path / "t.csv", {block: {"latency_ms": time(block)} for block in kept}, {})
+    with pytest.raises(DuonasError, match=rf"has {len(kept)} measured blocks .* latency_ms, too few to fit"):
         cost_model(DeviceOptions(str(few)), pairs)
 
 

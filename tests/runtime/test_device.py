@@ -12,7 +12,7 @@ from duonas.runtime import device
 from duonas.runtime.device import Device, open_call
 from duonas.runtime.energy import GivenPower, Meter
 from duonas.runtime.errors import BundleError
-from duonas.runtime.kit import Manifest
+from duonas.runtime.kit import KitBlock, Manifest
 from duonas.runtime.timing import Clock
 
 BLOCK, NETWORK, EMPTY, REFERENCE = 3e-3, 20e-3, 1e-3, 5e-3  # s
@@ -90,23 +90,51 @@ def test_before_little_routing_is_what_the_networks_do_not_take(bench):
     assert found.keep_ms == pytest.approx(1) and found.ask_ms == pytest.approx(15 - 1 - 10)
 
 
-def test_where_time_is_short_the_blocks_of_networks_come_first(bench, monkeypatch):
-    monkeypatch.setattr(device, "CHUNK", 1)
-    bench.manifest = replace(bench.manifest, networks=bench.manifest.networks[:1])
-    table = bench.measure(minutes=0.6 / 60).table()
-    assert 0 < len(table.rows) < len(bench.manifest.blocks)
-    assert list(table.rows) == [each.block for each in bench.manifest.blocks[: len(table.rows)]]
+@pytest.mark.parametrize("seconds", [0.5, 0.7])
+def test_where_time_is_short_each_kind_of_block_comes_first_and_networks_have_their_share(bench, seconds):
+    found = bench.measure(minutes=seconds / 60)
+    table, blocks = found.table(), bench.manifest.blocks
+    measured = [block for block, row in table.rows.items() if row.latency_ms is not None]
+    assert {each.kind for each in blocks} == {KitBlock("", block).kind for block in measured}
+    assert 0 < len(measured) < len(blocks) and len(table.networks) > 0
+    names = list(table.rows)
+    for network in table.networks:
+        assert [names[row] for row in network.blocks] in [
+            [blocks[place].block for place in each.blocks] for each in bench.manifest.networks
+        ]
+    assert {row.origin for row in table.rows.values() if row.latency_ms is None} <= {"fitted"}
 
 
-def test_networks_with_a_block_that_was_not_measured_are_left_out(bench):
+def test_blocks_of_networks_are_measured_before_networks_and_these_before_other_blocks(bench):
+    network = bench.manifest.networks[0]
+    bench.manifest = replace(bench.manifest, networks=(network,))
+    assert len(bench.measure().table().rows) == len(bench.manifest.blocks)
+    opened = [bench.opened.index(each.file) for each in (*bench.manifest.blocks, network)]
+    *blocks, whole = opened
+    kinds = {each.kind: place for place, each in reversed([*enumerate(bench.manifest.blocks)])}.values()
+    early, late = {*kinds, *network.blocks}, set(range(len(blocks))) - {*kinds, *network.blocks}
+    assert max(blocks[place] for place in early) < whole < min(blocks[place] for place in late)
+    assert max(blocks[place] for place in kinds) < min(blocks[place] for place in early - {*kinds})
+
+
+def test_a_block_that_cannot_be_run_alone_is_left_to_be_fitted(bench):
     place = bench.manifest.networks[-1].blocks[-2]
     bench.broken = {bench.manifest.blocks[place].file}
     found = bench.measure()
     table = found.table()
-    having = [place in network.blocks for network in bench.manifest.networks]
-    assert len(table.networks) == having.count(False) and len(table.rows) == len(bench.manifest.blocks) - 1
-    assert all(max(network.blocks) < len(table.rows) for network in table.networks)
-    assert list(found.failed) == list(bench.broken)
+    assert len(table.networks) == len(bench.manifest.networks) and len(table.rows) == len(bench.manifest.blocks)
+    lacking = [block for block, row in table.rows.items() if row.latency_ms is None]
+    assert lacking == [bench.manifest.blocks[place].block]
+    assert list(found.failed) == list(bench.broken) and found.shortage == ""
+
+
+def test_too_short_a_time_is_said_with_one_that_does(bench):
+    found = bench.measure(minutes=0.5 / 60)
+    sentence = found.shortage
+    assert "the time was over after" in sentence and "before" in sentence
+    minutes = float(sentence.partition(": give it ")[2].partition(" minutes")[0])
+    enough = bench.measure(minutes=minutes)
+    assert enough.shortage == "" and len(enough.table().networks) == len(bench.manifest.networks)
 
 
 def test_an_interrupt_keeps_what_was_measured(bench):
@@ -120,7 +148,7 @@ def test_nothing_measured_is_one_sentence(bench):
     with pytest.raises(BundleError, match=r"no block could be measured: ONNX Runtime cannot open .*0000\.onnx\."):
         bench.measure().table()
     bench.broken, bench.stop_after = set(), 0.0
-    with pytest.raises(BundleError, match="no block could be measured: the time was too short"):
+    with pytest.raises(BundleError, match=r"no block could be measured: the time was too short.*\.$"):
         bench.measure().table()
 
 

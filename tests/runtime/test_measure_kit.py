@@ -69,6 +69,7 @@ def test_what_makes_a_table_worth_less_is_said():
     assert doubts(TABLE, {}) == []
     busy = RawTable(TABLE.rows, {}, reference=Reference(1.0, 2.0, 0.5))
     said = doubts(busy, {"x.onnx": "ONNX Runtime cannot open x.onnx"})
+    assert doubts(busy, {}, "It was too short.")[0] == "It was too short." and len(doubts(busy, {}, "It was.")) == 2
     assert [line.partition(" ")[0] for line in said] == ["the", "1", "no"] and "50%" in said[0]
 
 

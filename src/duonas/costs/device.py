@@ -26,7 +26,9 @@ from duonas.costs.options import NONE, DeviceOptions, Missing
 from duonas.costs.table import column_names, read_figures, write_table
 
 CALIBRATIONS = {"latency_ms": "calibration", "energy_mj": "energy_calibration"}
-OTHER = 0.05  # a table that has a smaller share of the blocks is of another space
+# A table is of another space if it has a smaller share of the blocks than the first, and a smaller share of its own is
+# of the space than the second; a table of the space may have few, where there was little time to measure.
+OTHER, OWN = 0.05, 0.5
 
 
 def cost_model(options: DeviceOptions, pairs: PairSpace) -> CostModel:
@@ -179,7 +181,7 @@ def _check_fit(
             f"device table {path} is of images of {listed([f'{size} px' for size in sizes], 3)}{of}, and this recipe's "
             f"have {space.image_size} px: measure this one with `duonas device bench`."
         )
-    if known < OTHER * len(wanted):
+    if known < OTHER * len(wanted) and known < OWN * len(_known(table)):
         raise DuonasError(
             f"device table {path} has {known:,} of the {len(wanted):,} blocks of the space {space.name!r}{of}: it is "
             "of another space, skeleton or number of channels; measure this one with `duonas device bench`."

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
+from math import ceil, inf
 from pathlib import Path
 from statistics import mean, median
 from typing import Any, TypeVar
@@ -18,11 +19,14 @@ from .energy import GivenPower, Meter, energy_mj
 from .errors import BundleError, one_line
 from .kit import EMPTY, REFERENCE, KitPair, Manifest, NetworkTime, RawTable, Reference, RouterTime, Row, Settings
 from .session import RUNTIME, open_session
-from .timing import WAITING, Call, Clock, Watch, in_rounds
+from .timing import FEWEST_ROUNDS, WAITING, Call, Clock, Watch, in_rounds
 
 CHUNK = 64  # blocks whose sessions are open at once
-# Parts of the time after which the blocks of whole networks, whole networks, and their memory must be measured.
+# Parts of the time after which the blocks of whole networks, whole networks, and their memory must be measured. The
+# last two have at least what lies between, however long the blocks took.
 BLOCKS, WHOLE, MEMORY = 0.5, 0.75, 0.9
+FEWEST = 20  # blocks that others are fitted from
+PARTS = 5  # of a pair that are timed
 INSIDE = 0.1  # of a block's time that is left at least where the time of an empty call is taken off
 Key = TypeVar("Key", bound=Hashable)
 Report = Callable[[str, int, int, float], None]  # of what, how many, of how many, seconds that are left
@@ -73,29 +77,28 @@ class Device:
         """
         first = len({place for network in self.manifest.networks for place in network.blocks})
         with suppress(KeyboardInterrupt):
-            self._empty = in_rounds({EMPTY: self._open(EMPTY)}, self._watch, self._until(1), self._random)[EMPTY]
+            self._empty = in_rounds({EMPTY: self._open(EMPTY)}, self._watch, inf, self._random)[EMPTY]
+            self._measure_blocks(self._one_of_each_kind(), self._until(BLOCKS))
             self._measure_blocks(range(first), self._until(BLOCKS))
-            self._measure_networks(self._until(WHOLE))
-            self._measure_memory(self._until(MEMORY))
-            self._measure_blocks(range(first, len(self.manifest.blocks)), self._until(1))
+            self._measure_networks()
+            self._measure_memory(self._stage(WHOLE, MEMORY))
+            self._measure_blocks(range(len(self.manifest.blocks)), self._until(1))
 
     def table(self) -> RawTable:
-        """The table of what was measured; a network with blocks that were not is left out.
+        """The table of what was measured; blocks of networks that were not have a row without figures.
 
         Raises:
             BundleError: no block was measured.
         """
         if not self._rows:
-            why = next(iter(self._failed.values()), "the time was too short")
+            why = next(iter(self._failed.values()), f"the time was too short{self._more()}")
             raise BundleError(f"no block could be measured: {why}.")
-        number = {place: row for row, place in enumerate(self._rows)}
-        networks = [
-            replace(found, blocks=tuple(number[place] for place in found.blocks))
-            for _, found in sorted(self._networks.items())
-            if all(place in number for place in found.blocks)
-        ]
+        found = [network for _, network in sorted(self._networks.items())]
+        places = sorted({*self._rows, *(place for network in found for place in network.blocks)})
+        number = {place: row for row, place in enumerate(places)}
+        networks = [replace(network, blocks=tuple(number[place] for place in network.blocks)) for network in found]
         return RawTable(
-            rows={self.manifest.blocks[place].block: self._row(latency) for place, latency in self._rows.items()},
+            rows={self.manifest.blocks[place].block: self._row(self._rows.get(place)) for place in places},
             about=self._about(),
             networks=tuple(networks),
             routers={name: found.drawing(self._power) for name, found in self._routers.items()},
@@ -108,11 +111,43 @@ class Device:
         """Why files could not be measured, by their name."""
         return self._failed
 
+    @property
+    def shortage(self) -> str:
+        """That the time was too short for a table of use, and what would do, in a sentence; empty if it was not."""
+        blocks, of = len(self._rows), len(self.manifest.blocks)
+        few = blocks < min(FEWEST, of)
+        if self.clock.now() < self._until(1) or (self._networks and not few):
+            return ""
+        missed = "others can be fitted" if few else "a whole network was measured, which tells the error of the table"
+        return f"the time was over after {blocks:,} of {of:,} blocks, before {missed}{self._more()}."
+
+    def _more(self) -> str:
+        """The minutes that all networks, their blocks and the pairs would take, as far as can be told from the pace."""
+        if not self._watch.bursts:
+            return ""
+        manifest = self.manifest
+        calls = len({place for network in manifest.networks for place in network.blocks})
+        calls += len(manifest.networks) + PARTS * len(manifest.pairs)
+        seconds = (self.clock.now() - self._start) / self._watch.bursts * FEWEST_ROUNDS * calls / WHOLE
+        return f": give it {max(0.1, ceil(seconds / 6) / 10):g} minutes"
+
+    def _one_of_each_kind(self) -> list[int]:
+        """The first block of each kind, without which others of its kind cannot be fitted."""
+        kinds: dict[str, int] = {}
+        for place, block in enumerate(self.manifest.blocks):
+            kinds.setdefault(block.kind, place)
+        return list(kinds.values())
+
     def _tell(self, what: str, done: int, total: int) -> None:
         self.report(what, done, total, max(0.0, self._until(1) - self.clock.now()))
 
     def _until(self, part: float) -> float:
         return self._start + part * 60 * self.settings.minutes
+
+    def _stage(self, begin: float, end: float) -> float:
+        """When a stage must be over that begins now; it has its part of the time also where others took longer."""
+        part = (end - begin) * 60 * self.settings.minutes
+        return max(self._until(end), min(self.clock.now() + part, self._until(1)))
 
     def _about(self) -> dict[str, str]:
         settings = self.settings
@@ -130,7 +165,9 @@ class Device:
             "minutes": f"{settings.minutes:g}",
         }
 
-    def _row(self, latency: float) -> Row:
+    def _row(self, latency: float | None) -> Row:
+        if latency is None:
+            return Row(None, origin="fitted")
         return Row(latency, None if self._power is None else self._power * latency)  # W times ms is mJ
 
     @property
@@ -141,7 +178,8 @@ class Device:
         return mean(self._powers) if self._powers else None
 
     def _measure_blocks(self, places: Sequence[int], until: float) -> None:
-        """Measure blocks, some at a time, each in its part of the time that is left."""
+        """Measure those blocks that were not yet, some at a time, each in its part of the time that is left."""
+        places = [place for place in places if place not in self._rows]
         for begin in range(0, len(places), CHUNK):
             chunk = places[begin : begin + CHUNK]
             now = self.clock.now()
@@ -153,14 +191,14 @@ class Device:
                 self._rows[place] = max(latency - self._empty, INSIDE * latency)
             self._tell("blocks", len(self._rows), len(self.manifest.blocks))
 
-    def _measure_networks(self, until: float) -> None:
+    def _measure_networks(self) -> None:
         """Measure whole networks and routed pairs, all in turns."""
         files = {f"network {number}": each.file for number, each in enumerate(self.manifest.networks)}
         calls = self._calls(files)
         for number, pair in enumerate(self.manifest.pairs):
             calls |= {f"{part} {number}": call for part, call in self._pair_calls(pair).items()}
         self._tell("networks", 0, len(files))
-        times = in_rounds(calls, self._watch, until, self._random)
+        times = in_rounds(calls, self._watch, self._stage(BLOCKS, WHOLE), self._random)
         for number, network in enumerate(self.manifest.networks):
             name = f"network {number}"
             if name in times:

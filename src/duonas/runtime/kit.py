@@ -51,6 +51,11 @@ class KitBlock:
     file: str
     block: str
 
+    @property
+    def kind(self) -> str:
+        """The kind of the block, such as ``input``."""
+        return str(json.loads(self.block)["kind"])
+
 
 @dataclass(frozen=True)
 class KitNetwork:
@@ -145,9 +150,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Row:
-    """What a block takes: median latency in ms, energy in mJ if there is a meter, and whether it was measured."""
+    """What a block takes: median latency in ms, energy in mJ if there is a meter, and whether it was measured.
 
-    latency_ms: float
+    A block of a measured network that there was no time for has a row without figures, which are to be fitted.
+    """
+
+    latency_ms: float | None
     energy_mj: float | None = None
     origin: Literal["measured", "fitted"] = "measured"
 

@@ -68,7 +68,7 @@ def _run(program: Path, arguments: Sequence[str]) -> int:
     table.save(out)
     if given.progress == "text":
         print(f"{out}: {summary(table, len(manifest.blocks))}")
-    for doubt in doubts(table, device.failed):
+    for doubt in doubts(table, device.failed, device.shortage):
         print(f"{program.name}: {doubt}", file=sys.stderr)
     return 0
 
@@ -129,7 +129,8 @@ def peak_memory(folder: Path, file: str, settings: Settings) -> int | None:
 
 def summary(table: RawTable, blocks: int) -> str:
     """What was measured, in one sentence."""
-    parts = [f"{len(table.rows):,} of {blocks:,} blocks", _counted(len(table.networks), "network")]
+    measured = sum(row.latency_ms is not None for row in table.rows.values())
+    parts = [f"{measured:,} of {blocks:,} blocks", _counted(len(table.networks), "network")]
     parts += [
         f"{name} adds {1e3 * each.keep_ms:.0f} us to every image and {1e3 * each.ask_ms:.0f} us to one that goes to big"
         for name, each in table.routers.items()
@@ -137,9 +138,15 @@ def summary(table: RawTable, blocks: int) -> str:
     return f"{', '.join(parts)}."
 
 
-def doubts(table: RawTable, failed: Mapping[str, str]) -> list[str]:
-    """What makes a table worth less, in sentences."""
-    found = []
+def doubts(table: RawTable, failed: Mapping[str, str], shortage: str = "") -> list[str]:
+    """What makes a table worth less, in sentences.
+
+    Args:
+        table: the table.
+        failed: why files could not be measured, by their name.
+        shortage: a sentence, if the time was too short.
+    """
+    found = [shortage] if shortage else []
     if table.reference and table.reference.busy > WORST_BUSY:
         found.append(
             f"the machine was busy with other work in {table.reference.busy:.0%} of all looks, so times may be too "
@@ -147,7 +154,7 @@ def doubts(table: RawTable, failed: Mapping[str, str]) -> list[str]:
         )
     if failed:
         found.append(f"{_counted(len(failed), 'file')} could not be run, for example: {next(iter(failed.values()))}.")
-    if not table.networks:
+    if not table.networks and not shortage:
         found.append("no whole network was measured, so the error of this table is not known: give it more minutes.")
     return found
 

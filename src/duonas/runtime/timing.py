@@ -108,9 +108,11 @@ class Watch:
     times: list[float] = field(default_factory=list)
     busy: int = 0
     waited: float = 0.0
+    bursts: int = 0
 
     def wait(self) -> None:
         """Return as soon as the machine is quiet, or after a second, or at once if all patience is spent."""
+        self.bursts += 1
         start = self.clock.now()
         while self._is_busy() and self.waited < self.patience:
             self.clock.sleep(NAP)
