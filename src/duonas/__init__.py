@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from duonas.api.rank import rank
     from duonas.api.run import Run, rechoose, run
     from duonas.core.arch import Arch
+    from duonas.core.axis import Axis
     from duonas.core.errors import DuonasError
     from duonas.core.pair import PairArch, PairSpace
-    from duonas.core.space import Axis, SearchSpace
+    from duonas.core.space import SearchSpace
     from duonas.pipeline.profile import profile
     from duonas.ranking.table import RankTable
     from duonas.recipe.read import load as load_recipe
@@ -31,7 +32,7 @@ __version__ = "0.1.0"
 # Looked up at first use, so that importing duonas loads no torch.
 _HOMES = {
     "Arch": "core.arch:Arch",
-    "Axis": "core.space:Axis",
+    "Axis": "core.axis:Axis",
     "Bundle": "runtime:Bundle",
     "BundleError": "runtime:BundleError",
     "DuonasError": "core.errors:DuonasError",

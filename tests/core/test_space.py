@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duonas.core.arch import Arch
+from duonas.core.axis import Axis
 from duonas.core.block import BlockSpec, head_block, input_block, stem_block
 from duonas.core.couplings import NestedPairs, pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch
-from duonas.core.space import Axis, SearchSpace
+from duonas.core.space import SearchSpace
 
 
 class Tiny(SearchSpace):

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from duonas.core.axis import Axis
 from duonas.core.block import BlockSpec, LayerSpec, head_block, input_block, stem_block
 from duonas.core.couplings import NestedPairs, SiblingPairs
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch
 from duonas.core.rng import stream
-from duonas.core.space import Axis, SearchSpace
+from duonas.core.space import SearchSpace
 from duonas.search.goal import Goal
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from duonas.core.axis import Axis
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import Step
 from duonas.core.rng import stream
-from duonas.core.space import Axis
 from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import MobileNet, MobileNetSpace
 from duonas.training.resolution import OneResolution

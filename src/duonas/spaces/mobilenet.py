@@ -10,6 +10,7 @@ from annotated_types import MinLen
 from torch import nn
 
 from duonas.core.arch import Arch
+from duonas.core.axis import Axis
 from duonas.core.block import (
     BlockSpec,
     Bottleneck,
@@ -22,7 +23,7 @@ from duonas.core.block import (
 )
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count, Width
-from duonas.core.space import Axis, SearchSpace, once_per_arch
+from duonas.core.space import SearchSpace, once_per_arch
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
 from duonas.layers.dense import ElasticDense, ElasticFused
 from duonas.layers.elastic import KernelTransform, centre

@@ -9,11 +9,12 @@ from typing import Any
 from torch import nn
 
 from duonas.core.arch import Arch
+from duonas.core.axis import Axis
 from duonas.core.block import BlockSpec, basic_block, classifier_block, input_block, stem_block
 from duonas.core.cell import EDGES, OPERATIONS, WEIGHTLESS, axis_name, cell_block, read_cell, write_cell
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count
-from duonas.core.space import Axis, SearchSpace, once_per_arch
+from duonas.core.space import SearchSpace, once_per_arch
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.cells import ElasticBasic, ElasticCell, ElasticClassifier
 from duonas.spaces.options import NarrowedOptions

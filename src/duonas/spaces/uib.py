@@ -9,9 +9,10 @@ from typing import Any
 from torch import nn
 
 from duonas.core.arch import Arch
+from duonas.core.axis import Axis
 from duonas.core.block import Activation, BlockSpec, Bottleneck, input_block, stem_block
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.space import Axis, SearchSpace, once_per_arch
+from duonas.core.space import SearchSpace, once_per_arch
 from duonas.core.uib import PLACES, deep_head_block, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.uib import ElasticDeepHead, ElasticUIB

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from duonas.core.axis import Axis
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.core.rng import stream
-from duonas.core.space import Axis, SearchSpace
+from duonas.core.space import SearchSpace
 from duonas.recipe.schema import options_for
 from duonas.supernet.pair import PairSupernet
 from duonas.training.losses import distillation_loss, label_loss

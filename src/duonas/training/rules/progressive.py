@@ -9,11 +9,12 @@ import numpy as np
 from torch import Tensor, nn
 
 from duonas.core.arch import Arch
+from duonas.core.axis import Axis
 from duonas.core.errors import DuonasError
 from duonas.core.fields import CountOrZero
 from duonas.core.pair import PairSpace, Role, Subnet
 from duonas.core.protocols import Step
-from duonas.core.space import Axis, SearchSpace
+from duonas.core.space import SearchSpace
 from duonas.training.inplace import InPlaceDistillation
 from duonas.training.losses import label_loss
 from duonas.training.options import PhaseOptions, TrainOptions
