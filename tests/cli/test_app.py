@@ -73,7 +73,7 @@ class Pipeline(ModuleType):
             run.measure.write_text(json.dumps(MEASURED))
         return folder
 
-    def profile(self, recipe):
+    def profile(self, recipe, progress):
         self.calls.append({"recipe": recipe})
         if self.fails:
             raise self.fails

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import duonas.pipeline
-from duonas.cli.app import UP_TO, app
+from duonas.cli.app import app
+from duonas.cli.stages import UP_TO
 from duonas.core.errors import DuonasError
 from duonas.pipeline.profile import profile  # noqa: F401  (imported before it is replaced)
 from duonas.recipe.read import load

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from duonas.cli.pace import Pace, format_figures, format_seconds
 from duonas.core.progress import StageProgress
@@ -173,3 +173,19 @@ def _bar_reporter(bars: RichProgress, task: TaskID, name: str) -> Progress:
             bars.update(task, figures=format_figures(figures))
 
     return report
+
+
+def open_console() -> Console:
+    """The terminal, or whatever stands in for it."""
+    from rich.console import Console
+
+    return Console()
+
+
+def show(*parts: Any) -> None:
+    """Print tables and texts with empty lines between them; only texts of one line are wrapped."""
+    console = open_console()
+    for number, part in enumerate(parts):
+        text = isinstance(part, str)  # tables have colours, texts may hold brackets of their own
+        lines = text and "\n" in part
+        console.print(*([""] if number else []), part, sep="\n", markup=not text, highlight=False, soft_wrap=lines)

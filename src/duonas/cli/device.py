@@ -22,17 +22,23 @@ device = typer.Typer(
 
 MinutesOption = Annotated[
     str | None,
-    typer.Option("--minutes", metavar="M", help="The most that it may take. Default: [search.device] minutes."),
+    typer.Option("--minutes", metavar="M", help="The most minutes that it may take. Default: the recipe's."),
 ]
-ThreadsOption = Annotated[str | None, typer.Option("--threads", metavar="N", help="CPU threads of ONNX Runtime.")]
+ThreadsOption = Annotated[
+    str | None, typer.Option("--threads", metavar="N", help="CPU threads of ONNX Runtime. Default: the recipe's.")
+]
 SpinningOption = Annotated[
-    bool, typer.Option("--spinning", help="Threads keep their cores busy while they wait for work within a call.")
+    bool, typer.Option("--spinning", help="Let threads keep their cores busy while they wait for work within a call.")
 ]
 ProviderOption = Annotated[
-    str | None, typer.Option("--provider", metavar="P", help="Execution provider of ONNX Runtime, such as CUDA.")
+    str | None,
+    typer.Option(
+        "--provider", metavar="P", help="Execution provider of ONNX Runtime, such as CUDA. Default: the recipe's."
+    ),
 ]
 PrecisionOption = Annotated[
-    str | None, typer.Option("--precision", metavar="P", help="Of weights and activations: fp32 or fp16.")
+    str | None,
+    typer.Option("--precision", metavar="P", help="Of weights and activations: fp32 or fp16. Default: the recipe's."),
 ]
 
 

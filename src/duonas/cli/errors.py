@@ -14,6 +14,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.plugin import blamed
 from duonas.runtime.errors import BundleError
 
+GOES_ON = "stopped; repeat the command to resume"  # what a command that may be repeated says after Ctrl-C
 STOPPED = 130  # exit code after Ctrl-C
 WRONG = 2
 

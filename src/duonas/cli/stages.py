@@ -1,0 +1,126 @@
+"""The commands that run the stages of a recipe up to one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from duonas.cli.arguments import OutOption, RecipeArgument, SetOption, SupernetOption
+from duonas.cli.errors import GOES_ON, one_line_errors
+from duonas.core.errors import DuonasError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# The commands that run all stages up to one: name, last stage, help, examples.
+UP_TO = (
+    ("run", "report", "Run all stages, from training to the report, and say whether routing pays.", (
+        "duonas run quickstart",
+        "duonas run cifar10-cpu --out runs/mine --set train.epochs=20 --set route.budget=4e6",
+        "duonas run runs/mine[/dim]  resumes a run[dim]",
+        "torchrun --nproc-per-node 4 -m duonas run cifar10[/dim]  on four GPUs[dim]",
+    )),
+    ("train", "train", "Train the supernet.", ("duonas train cifar10-cpu --out runs/mine",)),
+    ("search", "pair", "Run all stages up to the search, and extract the pair that it chose.", (
+        "duonas search cifar10-cpu --out runs/small --set search.constraints.peak_macs=4e6 --supernet runs/mine",
+    )),
+    ("finetune", "finetune",
+     "Run all stages up to fine-tuning of the chosen pair: jointly, from scratch, or each network by itself.", (
+        "duonas finetune runs/mine --set finetune.mode=independent --supernet runs/mine --out runs/apart",
+    )),
+    ("export", "export",
+     "Run all stages up to the export of the ONNX files: export/dynamic.onnx, little.onnx, big.onnx and policy.json.",
+     ("duonas export runs/mine",)),
+    ("measure", "measure",
+     "Run all stages up to measuring accuracy and time on the test split, and say whether routing pays: measure.json.",
+     ("duonas measure runs/mine",)),
+)  # fmt: skip
+
+
+def add_stages(app: typer.Typer) -> None:
+    """Add a command for each of ``UP_TO``."""
+    for each in UP_TO:
+        _add(app, *each)
+
+
+def _add(app: typer.Typer, name: str, until: str, about: str, examples: tuple[str, ...]) -> None:
+    @app.command(name, help="\n\n".join([about, *(f"[dim]{example}[/dim]" for example in examples)]))
+    def command(
+        recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+    ) -> None:
+        carry_out(recipe, out, override, supernet, until=until)
+
+
+def report(
+    recipe: RecipeArgument,
+    out: OutOption = None,
+    override: SetOption = None,
+    supernet: SupernetOption = None,
+    device: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--device",
+            metavar="FILE",
+            help="Also show what a device found out by `python -m duonas.runtime bench`; can be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Run all stages up to the report: report.html, one file that works offline.
+
+    [dim]duonas report runs/mine[/dim]
+
+    [dim]duonas report runs/mine --device bench.json[/dim]
+    """  # fmt: skip
+    if device:
+        with one_line_errors():
+            from duonas.pipeline.benches import add_benches
+            from duonas.recipe.read import default_folder
+
+            add_benches(out or default_folder(recipe), device)
+    carry_out(recipe, out, override, supernet, until="report")
+
+
+def carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet: Path | None, *, until: str) -> None:
+    """Run a recipe's stages up to one, and show what was measured."""
+    with one_line_errors(GOES_ON):
+        from duonas.cli.console import open_console, watch
+        from duonas.core.processes import is_main_process
+        from duonas.core.progress import Silent
+        from duonas.recipe.read import default_folder, load
+
+        folder = out or default_folder(name)
+        recipe = load(name, overrides or (), new=folder != default_folder(name))
+        console = open_console()
+        if is_main_process():
+            console.print(f"{recipe.summary}: {folder}", markup=False, highlight=False, soft_wrap=True)
+        from duonas.pipeline import stages  # after the recipe is validated, since this loads torch
+
+        progress = watch(console) if is_main_process() else Silent()
+        stages.run(recipe, folder, until=until, supernet=supernet, progress=progress)
+        if is_main_process():
+            if until in ("measure", "report"):
+                _print_measured(console, folder / "measure.json", balanced=recipe.train.balanced)
+            made = f"report: {folder / 'report.html'}" if until == "report" else f"run: {folder}"
+            console.print(made, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:
+    from duonas.cli.tables import summary_table, verdict_table
+    from duonas.core.files import read_json
+    from duonas.measure.guessing import guessing
+    from duonas.measure.verdict import told, verdict_of
+
+    measured = read_json(path)
+    try:
+        verdict = verdict_of(measured)
+        tables, said = (summary_table(measured), verdict_table(verdict)), told(verdict)
+        warning = guessing(measured["majority"], measured["routed"], balanced=balanced)
+    except KeyError as error:
+        raise DuonasError(f"{path} lacks {error.args[0]!r}; was it written by another version?") from error
+    for table in tables:
+        console.print("", table, sep="\n")
+    if warning:
+        console.print("", warning, sep="\n", style="yellow", markup=False, highlight=False)
+    console.print("", said, "", sep="\n", markup=False, highlight=False)
