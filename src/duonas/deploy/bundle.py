@@ -21,11 +21,11 @@ from duonas.deploy.options import ExportOptions
 from duonas.deploy.stitch import dynamic, note_tau, whole
 from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
-from duonas.runtime.files import GOLDEN, POLICY
+from duonas.runtime.files import FILE_OF, GOLDEN, MODEL, POLICY
 from duonas.runtime.golden import Golden, load_golden
 
-FILES = ("dynamic.onnx", "little.onnx", "big.onnx")
-SINGLE = "single.onnx"  # the plain network beside the pair, where the search saw one
+FILES = tuple(FILE_OF[role] for role in ("routed", "little", "big"))
+SINGLE = FILE_OF["plain"]  # the plain network beside the pair, where the search saw one
 
 
 def export_bundle(
@@ -78,7 +78,7 @@ def set_threshold(folder: Path, policy: Policy) -> Path:
         models = {name: onnx.load(folder / name) for name in names}
     except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
         raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
-    note_tau(models["dynamic.onnx"], policy.tau)
+    note_tau(models[MODEL], policy.tau)
     return put_bundle(models, policy, folder, load_golden(folder, dict(Policy.load(folder / POLICY).onnx)))
 
 
@@ -131,9 +131,9 @@ def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onn
     metadata = _metadata(pair, policy)
     routing = {"router": policy.router.name, "router_position": policy.router.position}
     return {
-        "dynamic.onnx": dynamic(parts, policy.tau, metadata | routing),
-        "little.onnx": whole("little", parts.stem, parts.little, metadata),
-        "big.onnx": whole("big", parts.stem, parts.big, metadata),
+        MODEL: dynamic(parts, policy.tau, metadata | routing),
+        FILE_OF["little"]: whole("little", parts.stem, parts.little, metadata),
+        FILE_OF["big"]: whole("big", parts.stem, parts.big, metadata),
     }
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from duonas.core.cost import PairCost
 from duonas.core.rng import stream
-from duonas.deploy.bundle import SINGLE
 from duonas.measure.options import MeasureOptions
 from duonas.measure.sessions import bound, threads_of
 from duonas.runtime.energy import GivenPower, Meter, MeterError, energy_mj
+from duonas.runtime.files import FILE_OF, MODEL
 from duonas.runtime.meters import Found
 from duonas.runtime.session import open_session
 
@@ -87,13 +87,13 @@ def in_turn(meter: Meter, calls: Mapping[str, Call]) -> dict[str, float]:
 
 
 def _calls(bundle: Path, options: MeasureOptions) -> dict[str, Call]:
-    files = {"little": "little.onnx", "big": "big.onnx", "plain": SINGLE}
-    alone = {role: _call(bundle / name, options) for role, name in files.items() if (bundle / name).is_file()}
+    files = {role: bundle / name for role, name in FILE_OF.items() if role != "routed"}
+    alone = {role: _call(path, options) for role, path in files.items() if path.is_file()}
     return {**alone, **_ways(bundle, options)}
 
 
 def _ways(bundle: Path, options: MeasureOptions) -> dict[str, Call]:
-    return {str(tau): _call(bundle / "dynamic.onnx", options, tau=np.array(tau, np.float32)) for tau in (LITTLE, BIG)}
+    return {str(tau): _call(bundle / MODEL, options, tau=np.array(tau, np.float32)) for tau in (LITTLE, BIG)}
 
 
 def _call(path: Path, options: MeasureOptions, **more: np.ndarray) -> Call:

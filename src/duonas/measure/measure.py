@@ -19,7 +19,7 @@ from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
 from duonas.data.batches import outputs as predictions
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
-from duonas.deploy.bundle import SINGLE, check_files
+from duonas.deploy.bundle import check_files
 from duonas.layers.norm import folded
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.balance import balance, by_class, majority
@@ -39,9 +39,8 @@ from duonas.routing.policy import Policy
 from duonas.routing.routed import observe
 from duonas.routing.threshold import keeps_little
 from duonas.runtime import Bundle, machine
+from duonas.runtime.files import FILE_OF
 from duonas.runtime.meters import find_meter
-
-FILE_OF = {"little": "little.onnx", "big": "big.onnx", "routed": "dynamic.onnx", "plain": SINGLE}
 
 
 def measure(
@@ -121,41 +120,19 @@ def compare(bundle: Bundle, outputs: Outputs, pixels: Pixels) -> dict[str, Any]:
 
 
 def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
-    cost = policy.costs
-    accuracy, share, decided = accuracies(outputs), outputs.little_share, routing(outputs)
+    cost, share = policy.costs, outputs.little_share
     calibrated = {
         "little": calibration(outputs.little_logits, outputs.labels, policy.little_temperature),
         "big": calibration(outputs.big_logits, outputs.labels, policy.big_temperature),
     }
-    balanced = balance(outputs, policy.class_names)
     steepness = slope(outputs, policy.tau, cost)
-    alone = {
-        role: {"accuracy": accuracy[role], "macs": round(cost.stem + rest), "params": pair.facts.networks[role].params}
-        for role, rest in zip(ROLES, (cost.little, cost.big), strict=True)
-    }
-    routed = {
-        "accuracy": accuracy["routed"],
-        "little_share": share,
-        "expected_macs": round(cost.expected(share)),
-        "ada_macs_edanas": round(cost.ada_edanas(share)),
-        "peak_macs": round(cost.peak),
-    }
     return {
-        **{
-            role: alone[role] | balanced[role] | speed[role] | _against(outputs, getattr(outputs, f"{role}_right"))
-            for role in ROLES
-        },
-        "routed": routed | balanced["routed"] | speed["routed"],
+        **_roles(pair, policy, outputs, speed),
         "majority": majority(outputs, policy.class_names),
-        "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
-        "oracle": {
-            "accuracy": accuracy["oracle"],
-            "expected_macs": round(cost.expected(decided["oracle_little_share"])),
-        },
         "ece": calibrated["little"]["ece"],
         "auroc": auroc(outputs.score, outputs.little_right),
         "calibration": calibrated,
-        "routing": decided,
+        "routing": routing(outputs),
         "outcomes": outcomes(outputs),
         "difficulty": by_difficulty(outputs),
         "classes": per_class(outputs, policy.class_names, policy.little_temperature),
@@ -167,6 +144,30 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "router": policy.router.name,
         "position": policy.router.position,
         "tau": policy.tau,
+    }
+
+
+def _roles(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) -> dict[str, Any]:
+    """Return accuracy, cost and times of both networks alone and of the routed pair, and what other routers reach."""
+    cost, share, accuracy = policy.costs, outputs.little_share, accuracies(outputs)
+    balanced = balance(outputs, policy.class_names)
+    found: dict[str, Any] = {}
+    for role, rest in zip(ROLES, (cost.little, cost.big), strict=True):
+        counted = {"macs": round(cost.stem + rest), "params": pair.facts.networks[role].params}
+        against = _against(outputs, getattr(outputs, f"{role}_right"))
+        found[role] = {"accuracy": accuracy[role]} | counted | balanced[role] | speed[role] | against
+    routed = {
+        "accuracy": accuracy["routed"],
+        "little_share": share,
+        "expected_macs": round(cost.expected(share)),
+        "ada_macs_edanas": round(cost.ada_edanas(share)),
+        "peak_macs": round(cost.peak),
+    }
+    oracle = round(cost.expected(routing(outputs)["oracle_little_share"]))
+    return found | {
+        "routed": routed | balanced["routed"] | speed["routed"],
+        "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
+        "oracle": {"accuracy": accuracy["oracle"], "expected_macs": oracle},
     }
 
 

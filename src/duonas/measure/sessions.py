@@ -11,10 +11,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from duonas.deploy.bundle import SINGLE
 from duonas.deploy.split import split
 from duonas.measure.options import MeasureOptions
-from duonas.runtime.files import POLICY
+from duonas.runtime.files import FILE_OF, MODEL, POLICY
 from duonas.runtime.policy import load_policy
 from duonas.runtime.session import open_session
 from duonas.runtime.timing import Clock, clock_for
@@ -72,7 +71,7 @@ def clock_of(bundle: Path, options: MeasureOptions) -> Clock:
 
 def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
     """Open all sessions of an export folder by the ``[measure]`` table."""
-    pieces = split(onnx.load(bundle / "dynamic.onnx"))
+    pieces = split(onnx.load(bundle / MODEL))
     threads = threads_of(bundle, options)
 
     def opened(model: onnx.ModelProto | str) -> Any:
@@ -80,16 +79,16 @@ def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
         return open_session(source, threads, spinning=options.spinning)
 
     return Sessions(
-        routed=opened("dynamic.onnx"),
-        little=opened("little.onnx"),
-        big=opened("big.onnx"),
+        routed=opened(MODEL),
+        little=opened(FILE_OF["little"]),
+        big=opened(FILE_OF["big"]),
         light=opened(pieces.light),
         stem=opened(pieces.stem) if pieces.stem else None,
         score=opened(pieces.score),
         idle=opened(_idle(pieces.score)),
         little_tower=opened(pieces.little) if pieces.little else None,
         big_tower=opened(pieces.big),
-        plain=opened(SINGLE) if (bundle / SINGLE).is_file() else None,
+        plain=opened(FILE_OF["plain"]) if (bundle / FILE_OF["plain"]).is_file() else None,
     )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from duonas.measure.row import SAME, Figures, Row, faster
+from duonas.runtime.files import FILE_OF
 from duonas.runtime.units import written_count as count
 
 NAMES = {"big": "big", "little": "little", "plain": "the plain network"}
-FILES = {"big": "big.onnx", "little": "little.onnx", "plain": "single.onnx"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
 PLAIN = "The plain network is one subnet that the search saw, as the supernet gives it"
 
@@ -22,16 +22,16 @@ def pays(routed: Row, big: Row) -> str:
 
 def use(routed: Row, best: Row) -> str:
     """Name the network to use alone, and compare the routed pair with it."""
-    took = _duration(routed, best, "it")
+    took = _duration(routed, best, NAMES[best.name])
     return (
-        f"Use {NAMES[best.name]} alone ({FILES[best.name]}): the routed pair {took} and is {_accuracy(routed, best)}."
+        f"Use {NAMES[best.name]} alone ({FILE_OF[best.name]}): the routed pair {took} and is {_accuracy(routed, best)}."
     )
 
 
 def others(routed: Row, rest: Iterable[Row]) -> str:
     """Compare the routed pair with every other network, where routing pays."""
     return " ".join(
-        f"Against {NAMES[row.name]} alone the pair is {_accuracy(routed, row)}, and {_duration(routed, row, 'it')}."
+        f"Against {NAMES[row.name]} alone the pair is {_accuracy(routed, row)}, and {_duration(routed, row, NAMES[row.name])}."
         for row in rest
     )
 

@@ -12,8 +12,9 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, write_json
 from duonas.report.bench import read_bench
 from duonas.rundir.folder import RunFolder
+from duonas.runtime.files import FILE_OF
 
-COMPARED = ("little.onnx", "big.onnx")  # dynamic.onnx notes the threshold, which may have been chosen again
+COMPARED = (FILE_OF["little"], FILE_OF["big"])  # dynamic.onnx notes the threshold, which may have been chosen again
 
 
 def add_benches(folder: Path, files: Sequence[str | os.PathLike[str]]) -> list[Path]:

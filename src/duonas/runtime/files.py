@@ -12,6 +12,7 @@ from pathlib import Path
 from .errors import BundleError
 
 MODEL = "dynamic.onnx"
+FILE_OF = {"routed": MODEL, "little": "little.onnx", "big": "big.onnx", "plain": "single.onnx"}  # of a bundle, by role
 POLICY = "policy.json"
 GOLDEN = "golden.npz"
 MOST_POLICY = 64 * 2**20  # bytes: a table of thresholds, class names, and the weights of a router
