@@ -67,10 +67,10 @@ def test_the_error_is_put_into_words():
     about = {"blocks": 300, "path": "pi.csv", "device": "Pi 5", "runtime": "onnxruntime 1.24", "threads": "2"}
     whole = prices_in_words({**about, "calibration": known})
     assert whole.startswith(
-        "Times and energies are by the device table pi.csv (Pi 5, onnxruntime 1.24, threads 2). Pred"
+        "Times and energies come from the device table pi.csv (Pi 5, onnxruntime 1.24, 2 threads). Pred"
     )
     assert prices_in_words({"path": "here", "blocks": 3}).startswith(
-        "Times and energies are by a table of this machine."
+        "Times and energies come from a table of this machine."
     )
     assert prices_in_words({"path": "t.parquet", "known_archs": 3}).endswith("by the device table t.parquet.")
     assert error_in_words(None) == prices_in_words(None) == error_in_words({"known_archs": 3}) == ""

@@ -55,7 +55,7 @@ def test_this_machine_is_measured_once(machine, tmp_path):
     blocks = pairs.space.blocks(pairs.space.smallest())
     assert first(blocks) == second(blocks) == priced(recipe, pairs, Silent())(blocks)
     assert second.origin()["path"] == "here"
-    assert prices_in_words(second.origin()).startswith("Times and energies are by a table of this machine (mine).")
+    assert prices_in_words(second.origin()).startswith("Times and energies come from a table of this machine (mine).")
     with RunFolder.open(tmp_path / "one", recipe) as run:  # without the remembered table, too
         next((tmp_path / "tables").glob("*.parquet")).unlink()
         assert priced(recipe, pairs, Silent(), run)(blocks) == first(blocks)

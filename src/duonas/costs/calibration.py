@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from duonas.core.text import plural
 from duonas.costs.options import HERE
 
 FEWEST = 4  # networks to fit a factor and a constant on; fewer give a factor alone
@@ -105,11 +106,17 @@ def prices_in_words(source: Mapping[str, Any] | None) -> str:
     """
     if not source:
         return ""
-    threads = source.get("threads") and f"threads {source['threads']}"
+    threads = source.get("threads") and _threads_in_words(str(source["threads"]))
     clock = source.get("clock") and f"{source['clock']} time"
     made = ", ".join(str(each) for each in (source.get("device"), source.get("runtime"), threads, clock) if each)
     table = "a table of this machine" if source.get("path") == HERE else f"the device table {source.get('path', '')}"
-    return f"Times and energies are by {table}{f' ({made})' if made else ''}. {error_in_words(source)}".rstrip()
+    return f"Times and energies come from {table}{f' ({made})' if made else ''}. {error_in_words(source)}".rstrip()
+
+
+def _threads_in_words(threads: str) -> str:
+    if threads == "0":
+        return "a thread for each core"
+    return plural(int(threads), "thread") if threads.isdigit() else f"threads {threads}"
 
 
 def error_in_words(source: Mapping[str, Any] | None) -> str:

@@ -31,8 +31,8 @@ def use(routed: Row, best: Row) -> str:
 def others(routed: Row, rest: Iterable[Row]) -> str:
     """Compare the routed pair with every other network, where routing pays."""
     return " ".join(
-        f"Against {NAMES[row.name]} alone the pair is {_accuracy(routed, row)}, and {_duration(routed, row, NAMES[row.name])}."
-        for row in rest
+        f"Against {name} alone the pair is {_accuracy(routed, row)}, and {_duration(routed, row, name)}."
+        for name, row in ((NAMES[row.name], row) for row in rest)
     )
 
 
