@@ -72,5 +72,5 @@ def test_the_error_is_put_into_words():
     assert prices_in_words({"path": "here", "blocks": 3}).startswith(
         "Times and energies come from a table of this machine."
     )
-    assert prices_in_words({"path": "t.parquet", "known_archs": 3}).endswith("by the device table t.parquet.")
+    assert prices_in_words({"path": "t.parquet", "known_archs": 3}).endswith("from the device table t.parquet.")
     assert error_in_words(None) == prices_in_words(None) == error_in_words({"known_archs": 3}) == ""
