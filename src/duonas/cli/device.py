@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from duonas.cli.arguments import RecipeArgument, SetOption, folder_option
 from duonas.cli.errors import one_line_errors
 from duonas.core.errors import DuonasError
+
+if TYPE_CHECKING:
+    from duonas.costs.device_table import DeviceTable
+    from duonas.recipe.schema import Recipe
 
 device = typer.Typer(
     name="device",
@@ -61,35 +65,21 @@ def bench(
 ) -> None:
     """Measure this machine for the search of a recipe, and write its device table.
 
-    [dim]duonas device bench cifar10-cpu --minutes 5 --out pi5.csv[/dim]
+    [dim]duonas device bench cifar10-cpu --minutes 5 --out here.csv[/dim]
     """
     with one_line_errors("stopped; no table was written"):
-        from duonas.cli.console import watch
-        from duonas.recipe.read import load
+        from duonas.cli.console import open_console, watch
+        from duonas.runtime.command_line import check_out
 
-        options = {"minutes": minutes, "threads": threads, "provider": provider, "precision": precision}
-        loaded = load(recipe, _overrides(override or (), **options))
+        loaded = _recipe(recipe, override, minutes=minutes, threads=threads, provider=provider, precision=precision)
         power = _watts(watts)
         check_out(out)
-        from rich.console import Console
-
-        from duonas.costs.calibration import error_in_words
         from duonas.pipeline.device import Bench, kit_source, measure_here, pairs_to_measure, settings_of
 
-        settings = settings_of(loaded, spinning=spinning)
-        console = Console()
+        console, settings = open_console(), settings_of(loaded, spinning=spinning)
         source = kit_source(loaded, pairs_to_measure(loaded))
         table = measure_here(source, Bench(settings, power), out, watch(console))
-        measured = int(table.measured.sum())
-        about = {"blocks": len(table.blocks), **(table.about or {})}
-        lines = [f"{out}: {measured:,} of {len(table.blocks):,} blocks measured. {error_in_words(about)}"]
-        lines += [
-            f"Routing by {name} adds {1e3 * cost['latency_ms'].keep:.0f} us to every image, and "
-            f"{1e3 * cost['latency_ms'].ask:.0f} us to one that goes to big."
-            for name, cost in (table.routers or {}).items()
-            if "latency_ms" in cost
-        ]
-        for line in lines:
+        for line in _told(out, table):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -111,17 +101,12 @@ def kit(
     [dim]duonas device kit cifar10-cpu --out kit && scp -r kit pi:[/dim]
     """
     with one_line_errors("stopped; no kit was written"):
-        from duonas.cli.console import watch
-        from duonas.recipe.read import load
+        from duonas.cli.console import open_console, watch
 
-        options = {"minutes": minutes, "threads": threads, "provider": provider, "precision": precision}
-        loaded = load(recipe, _overrides(override or (), **options))
-        from rich.console import Console
-
+        loaded = _recipe(recipe, override, minutes=minutes, threads=threads, provider=provider, precision=precision)
         from duonas.pipeline.device import settings_of, write_device_kit
 
-        console = Console()
-        settings = settings_of(loaded, spinning=spinning)
+        console, settings = open_console(), settings_of(loaded, spinning=spinning)
         manifest = write_device_kit(loaded, settings, out, watch(console))
         said = (
             f"{out}: {len(manifest.blocks):,} blocks, {len(manifest.networks)} networks, {len(manifest.pairs)} routed "
@@ -130,19 +115,27 @@ def kit(
         console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
-def check_out(out: Path) -> None:
-    """Refuse a table that cannot be written, before anything is measured.
+def _recipe(name: str, given: Iterable[str] | None, **options: str | None) -> Recipe:
+    """The recipe with the values of ``--set`` and of the options that are keys of ``[search.device]``."""
+    from duonas.recipe.read import load
 
-    Raises:
-        DuonasError: it is a folder, or in one that does not exist.
-    """
-    if out.is_dir() or not out.resolve().parent.is_dir():
-        raise DuonasError(f"--out {out}: expected a file in a folder that exists.")
+    keys = (f"search.device.{key}={value}" for key, value in options.items() if value is not None)
+    return load(name, [*(given or ()), *keys])
 
 
-def _overrides(given: Iterable[str], **options: str | None) -> list[str]:
-    """The values of ``--set`` and those of options that are keys of ``[search.device]``, which checks them."""
-    return [*given, *(f"search.device.{name}={value}" for name, value in options.items() if value is not None)]
+def _told(out: Path, table: DeviceTable) -> Iterator[str]:
+    """What was measured, how far predictions are off, and what routing takes, a sentence or two a line."""
+    from duonas.costs.calibration import error_in_words
+
+    blocks = len(table.blocks)
+    error = error_in_words({"blocks": blocks, **(table.about or {})})
+    yield f"{out}: {int(table.measured.sum()):,} of {blocks:,} blocks measured. {error}"
+    for name, costs in (table.routers or {}).items():
+        if (cost := costs.get("latency_ms")) is not None:
+            yield (
+                f"Routing by {name} adds {1e3 * cost.keep:.0f} us to every image, and {1e3 * cost.ask:.0f} us to one "
+                "that goes to big."
+            )
 
 
 def _watts(text: str | None) -> float | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from . import machine
 from .arguments import figure
-from .command_line import Parser
+from .command_line import Parser, check_out
 from .device import Device, open_call
 from .errors import BundleError
 from .kit import EMPTY, PROGRAM, Manifest, RawTable, Settings
@@ -52,9 +52,7 @@ def _run(program: Path, arguments: Sequence[str]) -> int:
     if given.memory_of is not None:
         print(peak_memory(folder, given.memory_of, settings))
         return 0
-    out = Path(given.out)
-    if not out.resolve().parent.is_dir() or out.is_dir():
-        raise BundleError(f"--out {out}: expected a file in a folder that exists.")
+    out = check_out(Path(given.out))
     watts = None if given.watts is None else figure(given.watts, WATTS, "--watts")
     found = find_meter(watts, settings.provider)
     if found.hint:
