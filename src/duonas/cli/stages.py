@@ -14,6 +14,8 @@ from duonas.core.errors import DuonasError
 if TYPE_CHECKING:
     from rich.console import Console
 
+RUN_FIRST = "A run in the current folder comes before a shipped recipe of the same name."
+
 # The commands that run all stages up to one: name, last stage, help, examples.
 UP_TO = (
     ("run", "report", "Run all stages, from training to the report, and say whether routing pays.", (
@@ -34,7 +36,8 @@ UP_TO = (
      "Run all stages up to the export of the ONNX files: export/dynamic.onnx, little.onnx, big.onnx and policy.json.",
      ("duonas export runs/mine",)),
     ("measure", "measure",
-     "Run all stages up to measuring accuracy and time on the test split, and say whether routing pays: measure.json.",
+     "Run all stages up to measuring accuracy and time on the test split, and say whether routing pays: measure.json. "
+     f"{RUN_FIRST}",
      ("duonas measure runs/mine",)),
 )  # fmt: skip
 
@@ -50,7 +53,7 @@ def _add(app: typer.Typer, name: str, until: str, about: str, examples: tuple[st
     def command(
         recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
     ) -> None:
-        carry_out(recipe, out, override, supernet, until=until)
+        carry_out(_run_or_recipe(recipe) if name == "measure" else recipe, out, override, supernet, until=until)
 
 
 def report(
@@ -69,10 +72,13 @@ def report(
 ) -> None:
     """Run all stages up to the report: report.html, one file that works offline.
 
+    A run in the current folder comes before a shipped recipe of the same name.
+
     [dim]duonas report runs/mine[/dim]
 
     [dim]duonas report runs/mine --device bench.json[/dim]
     """  # fmt: skip
+    recipe = _run_or_recipe(recipe)
     if device:
         with one_line_errors():
             from duonas.pipeline.benches import add_benches
@@ -80,6 +86,13 @@ def report(
 
             add_benches(out or default_folder(recipe), device)
     carry_out(recipe, out, override, supernet, until="report")
+
+
+def _run_or_recipe(name: str) -> str:
+    from duonas.recipe.read import run_or_recipe
+
+    with one_line_errors():
+        return run_or_recipe(name)
 
 
 def carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet: Path | None, *, until: str) -> None:

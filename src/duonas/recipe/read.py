@@ -236,6 +236,15 @@ def find(recipe: str | Path) -> Path:
     raise DuonasError(f"there is no recipe {_short(name)!r}: {hint} (or give a .toml file or a run's folder).")
 
 
+def run_or_recipe(name: str) -> str:
+    """Return what means the run in the current folder where a shipped recipe has its name, too; else the name itself.
+
+    ``find`` and ``load`` take a shipped recipe first; this is for commands that look at a run.
+    """
+    both = name in shipped() and all(Path(name, file).is_file() for file in ("recipe.toml", STAGES_FILE))
+    return os.path.join(os.curdir, name) if both else name
+
+
 def default_folder(recipe: str | Path) -> Path:
     """Return the default folder of a recipe's run: the folder itself for a run, else ``runs/NAME``."""
     path = find(recipe)
