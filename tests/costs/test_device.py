@@ -12,6 +12,7 @@ from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.core.rng import stream
+from duonas.costs import fitting
 from duonas.costs.block_table import write_block_table
 from duonas.costs.calibration import error_in_words
 from duonas.costs.device import block_table, complete, cost_model
@@ -48,6 +49,12 @@ def measured(pairs, share=1.0, networks=40):
     rows = [replace(network, rows=tuple(int(new[row]) for row in network.rows)) for network in rows]
     few = tuple(block for block, stays in zip(blocks, kept, strict=True) if stays)
     return DeviceTable(few, {"latency_ms": times[kept]}, np.ones(len(few), dtype=bool), tuple(rows), about=ABOUT)
+
+
+@pytest.fixture(autouse=True)
+def only_linear(monkeypatch):
+    """The made-up device takes what the linear model says; ``test_fitting`` has the choice of a model."""
+    monkeypatch.setattr(fitting, "_RESTS", {"linear": None})
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

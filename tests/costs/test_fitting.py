@@ -49,7 +49,7 @@ def test_what_was_left_out_is_predicted_within_the_stated_error(name):
 
 def test_more_work_takes_more_time_outside_of_what_was_measured():
     """The linear step has no coefficient below 0, so what is larger than all that was measured takes longer."""
-    blocks = sorted(blocks_of("mobilenet"), key=lambda block: block.macs)
+    blocks = sorted(blocks_of("mobilenet"), key=lambda block: block.macs)[::3]
     times = np.array([time(block) for block in blocks])
     half = len(blocks) // 2
     fitted = fit_blocks(blocks[:half], times[:half])

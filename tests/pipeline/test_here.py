@@ -19,6 +19,8 @@ from duonas.pipeline.table import priced
 from duonas.rundir.folder import RunFolder
 from duonas.spaces.mobilenet import MobileNet
 
+AXES = {"width": [0.5], "kernel": [3]}
+
 
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
@@ -38,7 +40,7 @@ def machine(monkeypatch, tmp_path):
 
 
 def pairs_of(preset="digits", size=8):
-    return pair_space(MobileNet.space(MobileNet.Options(preset=preset), size, 10))
+    return pair_space(MobileNet.space(MobileNet.Options(preset=preset, axes=AXES), size, 10))
 
 
 def recipe_of(*changes):

@@ -126,7 +126,7 @@ def test_an_own_metric_of_archs_is_objective_and_constraint(pairs, evaluator, se
     assert [point.figures[LAUNCHES] for point in free.front.points] == list(map(max, layers))
     assert len(set(map(max, layers))) > 1 and LAUNCHES in free.trials[0] and LAUNCHES in free.archs[0]
     limit = float(np.median(list(map(max, layers))))
-    bounded = search(pairs, evaluator, replace(OPTIONS, constraints={LAUNCHES: limit}), ROUTERS, 0)
+    bounded = search(pairs, evaluator, replace(OPTIONS, strategy="random", constraints={LAUNCHES: limit}), ROUTERS, 0)
     assert all(point.figures[LAUNCHES] <= limit for point in bounded.front.points)
     assert all(row[LAUNCHES] <= limit for row in bounded.trials)
     with pytest.raises(DuonasError, match=r"own_metric.py:Launches = 3 cannot be met: the smallest pair found needs"):
@@ -185,7 +185,7 @@ def test_at_most_so_many_ms_at_p95_and_so_many_bytes_can_be_said_in_a_line(pairs
 
 def test_a_metric_of_ones_own_that_varies_is_kept_at_the_thresholds_of_the_front(pairs, evaluator, search, own):
     load = own("Load")
-    found = search(pairs, evaluator, replace(OPTIONS, constraints={load: 730.0}), ROUTERS, 0)
+    found = search(pairs, evaluator, replace(OPTIONS, strategy="random", constraints={load: 730.0}), ROUTERS, 0)
     loads = [point.figures[load] for point in found.front.points]
     assert 700 < max(loads) <= 730
 
