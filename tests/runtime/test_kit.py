@@ -67,7 +67,7 @@ def test_a_table_is_read_by_the_workstation_as_the_device_wrote_it(tmp_path_fact
     path = table.save(tmp_path_factory.mktemp("table") / "board.csv")
     texts, (latencies,) = read_figures(path, "table", ("table", "block"), {"latency": "latency_ms"}, "block")
     rows = {text: Row(float(latency)) for text, latency in zip(texts, latencies, strict=True)}
-    assert RawTable.from_metadata(rows, about(path)) == table
+    assert (rows, about(path)) == (table.rows, table.metadata)
 
 
 def test_energies_are_a_column_where_there_are_any(tmp_path):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -21,12 +21,13 @@ from duonas.core.block import BlockSpec
 from duonas.core.cost import ON_DEVICE, RouterCost
 from duonas.core.errors import DuonasError, nearest
 from duonas.costs.table import about, possible, read_figures, read_texts, write_table
+from duonas.runtime.kit import Use
 
 COLUMN = "block"  # with the specifications of blocks; a table with this column is a table of blocks
 ORIGIN = "origin"
 MEASURED, FITTED = "measured", "fitted"
 STRUCTURED = ("networks", "routers", "reference", "energy", "calibration", "energy_calibration", "fitting")
-FOR = ("fit", "check")
+FOR: tuple[str, ...] = get_args(Use)
 OPTION = "[search.device] table"
 
 

@@ -15,8 +15,7 @@ from pyarrow import csv
 from duonas.core import parquet
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import write_atomic
-
-MARK = "# "  # starts a line of metadata above the header of a CSV file
+from duonas.runtime.kit import MARK
 
 
 def column_names(path: Path, option: str) -> list[str]:

@@ -179,16 +179,10 @@ class NetworkTime:
     energy_mj: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as JSON, to be read by ``from_json``; those that are unknown are left out."""
+        """The figures as JSON; those that are unknown are left out."""
         optional = {"peak_memory_bytes": self.peak_memory_bytes, "energy_mj": self.energy_mj}
         known = {name: value for name, value in optional.items() if value is not None}
         return {"blocks": list(self.blocks), "for": self.use, "latency_ms": self.latency_ms, **known}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> NetworkTime:
-        """Read what ``to_json`` wrote; ``LookupError`` if a value is missing."""
-        optional = {name: value.get(name) for name in ("peak_memory_bytes", "energy_mj")}
-        return cls(tuple(value["blocks"]), value["for"], float(value["latency_ms"]), **optional)
 
 
 @dataclass(frozen=True)
@@ -257,24 +251,6 @@ class RawTable:
         written = {name: json.dumps(value, separators=(",", ":")) for name, value in structured.items() if value}
         return {**self.about, **written}
 
-    @classmethod
-    def from_metadata(cls, rows: Mapping[str, Row], metadata: Mapping[str, str]) -> RawTable:
-        """Put rows and the texts of ``metadata`` together again.
-
-        Raises:
-            LookupError, TypeError, ValueError: a structured value is damaged.
-        """
-        structured = {name: json.loads(metadata[name]) for name in STRUCTURED if name in metadata}
-        reference = structured.get("reference")
-        return cls(
-            rows=rows,
-            about={name: value for name, value in metadata.items() if name not in STRUCTURED},
-            networks=tuple(map(NetworkTime.from_json, structured.get("networks", []))),
-            routers={name: RouterTime(**each) for name, each in structured.get("routers", {}).items()},
-            reference=None if reference is None else Reference(**reference),
-            energy=structured.get("energy", {}),
-        )
-
     def save(self, path: Path) -> Path:
         """Write the table as CSV, whole or not at all.
 
@@ -303,6 +279,3 @@ class RawTable:
             values = {"block": block, **asdict(row)}
             lines.append(["" if values[name] is None else values[name] for name in columns])
         return lines
-
-
-STRUCTURED = ("networks", "routers", "reference", "energy")
