@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,17 @@ from support.ondisk import make_folder, make_shard  # noqa: F401  (fixtures)
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None)
 settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def torchlib_read_once():
+    """PyTorch's exporter reads the sources of its operators again for every export, which takes half a second."""
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    read = staticmethod(cache(ONNXRegistry.from_torchlib))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ONNXRegistry, "from_torchlib", read)
+        yield
 
 
 @pytest.fixture(scope="session")
