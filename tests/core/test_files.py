@@ -37,6 +37,8 @@ def test_a_home_directory_is_put_in_and_a_missing_user_named(monkeypatch):
     assert str(expand("~/x", "[data] path")) == "/home/me/x" and str(expand("x/~", "[data] path")) == "x/~"
     with pytest.raises(DuonasError, match=r"\[data\] path = '~nouser/x': the user 'nouser' does not exist"):
         expand("~nouser/x", "[data] path")
+    with pytest.raises(DuonasError, match=r"\[data\] path is empty: expected a path"):
+        expand("", "[data] path")
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
@@ -150,6 +151,28 @@ def test_a_table_of_other_classes_will_do(tmp_path):
     assert cost_model(DeviceOptions(str(path)), pairs_of(classes=7)).origin()["fitting"]["fitted"] > 0
 
 
+def test_a_spreadsheet_may_mark_the_start_of_a_table(tmp_path):
+    """A byte order mark comes before the metadata, and lines end as on Windows."""
+    pairs = pairs_of()
+    path = measured(pairs).write(tmp_path / "t.csv")
+    plain = cost_model(DeviceOptions(str(path)), pairs)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    marked = cost_model(DeviceOptions(str(path)), pairs)
+    assert marked.origin()["calibration"] == plain.origin()["calibration"]
+
+
+def test_metadata_that_are_no_texts_are_refused(tmp_path):
+    path = measured(pairs_of()).write(tmp_path / "t.parquet")
+    parquet.write_table(parquet.read_table(path).replace_schema_metadata({b"device": b"\xff"}), path)
+    with pytest.raises(DuonasError, match="its metadata are not texts"):
+        cost_model(DeviceOptions(str(path)), pairs_of())
+
+
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(DuonasError, match=r"\[search.device\] table: .* is a folder"):
+        cost_model(DeviceOptions(str(tmp_path)), pairs_of())
+
+
 @pytest.mark.parametrize("least", [0, 12])
 def test_too_few_blocks_to_fit_from_are_refused(least, tmp_path):
     """A table with one block of each kind, where there was no more time, is not taken for one of another space."""
@@ -176,7 +199,22 @@ GOOD = block_text(BLOCK).replace('"', '""')
         (f'block,latency_ms\n"{GOOD}",1\n" {GOOD}",2\n', "has the block input 3 to 3 channels .* more than once"),
         (f'block,latency_ms,origin\n"{GOOD}",1,guessed\n', "column 'origin' has 'guessed': did you mean 'measured'"),
         (f'block,time\n"{GOOD}",1\n', "has no column 'latency_ms' or 'energy_mj'"),
+        (f'block,latency_ms\n"{GOOD}",1e10\n', "has 1e[+]10 for .* 1e[+]09 at most"),
+        (f'block,latency_ms\n"{GOOD}",0\n', "column 'latency_ms' has no number above 0"),
+        (f'block;latency_ms\n"{GOOD}";1\n', "columns are separated by ';', expected commas"),
+        (f'block,latency_ms\n"{GOOD.replace(":3,", ":-3,")}",1\n', "row 1 of column 'block' is"),
         (f'# networks = [\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'networks' are not JSON"),
+        (f'# networks = null\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'networks' are no list"),
+        (f'# calibration = [1]\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'calibration' cannot be read"),
+        (
+            f'# calibration = {{"factor": NaN, "constant_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
+            "its metadata 'calibration' cannot be read: .*must be finite",
+        ),
+        (
+            f'# calibration = {{"factor": -1, "constant_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
+            "its metadata 'calibration' cannot be read: .*its factor must be above 0, got -1",
+        ),
+        (f'# fitting = {{"x": 1}}\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'fitting' cannot be read"),
     ],
 )
 def test_a_damaged_table_is_refused_in_one_sentence(text, message, tmp_path):
@@ -195,6 +233,11 @@ def test_a_damaged_table_is_refused_in_one_sentence(text, message, tmp_path):
         ),
         ({"blocks": [0], "for": "fun", "latency_ms": 1}, "network 0 is for 'fun': expected one of check, fit"),
         ({"blocks": [0], "for": "fit", "latency_ms": 0}, "network 0 has latency_ms = 0, expected a number above 0"),
+        ({"blocks": [0.5], "for": "fit", "latency_ms": 1}, "network 0 of its metadata 'networks' cannot be read"),
+        (
+            {"blocks": [0], "for": "fit", "latency_ms": 1, "peak_memory_bytes": "much"},
+            "network 0 of its metadata 'networks' cannot be read",
+        ),
         ({"blocks": [0]}, "network 0 of its metadata 'networks' cannot be read"),
     ],
 )

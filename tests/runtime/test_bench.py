@@ -158,6 +158,22 @@ def test_a_load_must_be_above_zero(wrong):
         Load(**wrong)
 
 
+def test_a_slow_camera_does_not_make_a_run_longer():
+    device = Device()
+    found = loaded(device, Load(minutes=1, fps=0.01))
+    assert device.now == pytest.approx(60, abs=0.1) and found.summary()["images"] == 1
+
+
+def test_a_window_shorter_than_an_image_has_one():
+    found = loaded(Device(), Load(minutes=0.01, window=1e-9))
+    assert {row["images"] for row in found.windows} == {1} and found.summary()["images"] == 60
+
+
+def test_no_camera_is_as_fast_as_that():
+    with pytest.raises(BundleError, match=r"fps must be at most 1,000,000, got 1e[+]308"):
+        Load(fps=1e308)
+
+
 def test_windows_are_neither_too_short_nor_too_long():
     assert [Load(minutes).window_seconds for minutes in (0.1, 10, 600)] == [1, 5, 30]
 
@@ -200,7 +216,7 @@ def test_another_computation_is_refused_before_any_load(exported, tmp_path, monk
 
 def test_a_file_that_cannot_be_written_is_said_before_the_load(exported, tmp_path, monkeypatch):
     monkeypatch.setattr(bench.Bench, "run", lambda *_: pytest.fail("it ran"))
-    with pytest.raises(BundleError, match=r"^cannot write .*bench\.json: No such file or directory\.$"):
+    with pytest.raises(BundleError, match=r"^--out .*bench\.json: expected a file in a folder that exists\.$"):
         sustained(exported[2], Load(1), tmp_path / "none" / "bench.json")
 
 

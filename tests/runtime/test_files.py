@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from duonas.runtime import Bundle, BundleError
-from duonas.runtime.files import MOST_POLICY, check_model, read
+from duonas.runtime.files import MOST_POLICY, check_model, check_out, read, write_whole
 
 
 def sparse(path, size):
@@ -71,3 +72,27 @@ def test_only_the_file_that_runs_is_read(tmp_path):
     for wrong in ({}, {"dynamic.onnx": "0" * 64}):
         with pytest.raises(BundleError, match="checksums differ, export again"):
             check_model(Path(tmp_path), wrong)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    for name in (".", "pipe", "missing/out.json"):
+        with pytest.raises(BundleError, match=r"--out .*: expected a file in a folder that exists"):
+            check_out(tmp_path / name)
+    check_out(tmp_path / "out.json")
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe"]
+    monkeypatch.setattr(Path, "touch", unwritable)
+    with pytest.raises(BundleError, match=r"--out .*out\.json cannot be written: Read-only file system"):
+        check_out(tmp_path / "out.json")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = write_whole(tmp_path / "out.json", "before")
+    monkeypatch.setattr(os, "fsync", unwritable)
+    with pytest.raises(BundleError, match=r"cannot write .*out\.json: Read-only file system"):
+        write_whole(path, "after")
+    assert path.read_text() == "before" and [each.name for each in tmp_path.iterdir()] == ["out.json"]
+
+
+def unwritable(*_):
+    raise OSError(errno.EROFS, "Read-only file system")

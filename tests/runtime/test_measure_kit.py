@@ -47,6 +47,8 @@ def test_the_memory_of_a_network_is_told(kit):
         (["--minutes", "0"], "--minutes must be a finite number above 0, got 0."),
         (["--provider", "abacus"], "has no execution provider 'abacus' here: expected one of "),
         (["--out", "no/such/table.csv"], "--out no/such/table.csv: expected a file in a folder that exists."),
+        (["--out", "/dev/full.csv/x.csv"], "expected a file in a folder that exists."),
+        (["--out", "table.parquet"], "--out table.parquet: expected the name of a file that ends in .csv."),
         (["--threads", "-1"], "threads must be a whole number of at least 0"),
         (["--threads", "many"], "argument --threads: invalid int value: 'many': see `measure.pyz --help`."),
         (["--watts", "5V"], "--watts must be a power such as 5W"),

@@ -69,7 +69,7 @@ def bench(
     """
     with one_line_errors("stopped; no table was written"):
         from duonas.cli.console import open_console, watch
-        from duonas.runtime.command_line import check_out
+        from duonas.runtime.files import check_out
 
         loaded = _recipe(recipe, override, minutes=minutes, threads=threads, provider=provider, precision=precision)
         power = _watts(watts)

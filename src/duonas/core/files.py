@@ -111,8 +111,10 @@ def expand(path: str | Path, key: str) -> Path:
         key: where the path was written, such as ``"[data] path"``, for the message.
 
     Raises:
-        DuonasError: the user does not exist.
+        DuonasError: it is empty, or the user does not exist.
     """
+    if not str(path):
+        raise DuonasError(f"{key} is empty: expected a path.")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:

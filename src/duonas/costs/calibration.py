@@ -6,6 +6,7 @@ another way. A factor and a constant, fitted on some networks, make up for that;
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -60,13 +61,18 @@ class Calibration:
         """Read a calibration that ``to_json`` wrote; further keys are ignored.
 
         Raises:
-            KeyError, TypeError, ValueError: a number is missing or none.
+            KeyError, TypeError, ValueError: a number is missing or none, or the factor is not above 0.
         """
         median, worst, tau = (
             None if value.get(name) is None else float(value[name]) for name in ("median", "worst", "tau")
         )
         networks, checked = (int(value.get(name, 0)) for name in ("networks", "checked"))
-        return cls(float(value["factor"]), float(value["constant_ms"]), networks, checked, median, worst, tau)
+        found = cls(float(value["factor"]), float(value["constant_ms"]), networks, checked, median, worst, tau)
+        if not all(math.isfinite(each) for each in (found.factor, found.constant, median or 0, worst or 0, tau or 0)):
+            raise ValueError("its numbers must be finite")
+        if found.factor <= 0:
+            raise ValueError(f"its factor must be above 0, got {found.factor:g}")
+        return found
 
 
 def calibrate(fit: Sequence[tuple[float, float]], check: Sequence[tuple[float, float]], least: float) -> Calibration:

@@ -18,14 +18,13 @@ from duonas.core.text import listed, plural
 from duonas.costs.analytic import analytic
 from duonas.costs.block_table import INPUT, BlockTable, lacking
 from duonas.costs.calibration import Calibration, calibrate
-from duonas.costs.device_table import COLUMN, OPTION, DeviceTable, read_device_table
+from duonas.costs.device_table import CALIBRATIONS, COLUMN, OPTION, DeviceTable, read_device_table
 from duonas.costs.distinct import distinct_blocks
 from duonas.costs.fitting import FEWEST, Fitted, fit_blocks
 from duonas.costs.network_table import read_network_table
 from duonas.costs.options import NONE, DeviceOptions, Missing
 from duonas.costs.table import column_names, read_figures, write_table
 
-CALIBRATIONS = {"latency_ms": "calibration", "energy_mj": "energy_calibration"}
 # A table is of another space if it has a smaller share of the blocks than the first, and a smaller share of its own is
 # of the space than the second; a table of the space may have few, where there was little time to measure.
 OTHER, OWN = 0.05, 0.5
@@ -122,7 +121,7 @@ def block_table(table: DeviceTable, source: Mapping[str, Any], missing: Missing 
     return BlockTable(
         rows={block: dict(zip(names, row, strict=True)) for block, *row in rows},
         calibrations=calibrations,
-        source={**source, "blocks": len(table.blocks), **about},
+        source={**source, **about, "blocks": len(table.blocks)},
         quantities=("macs", *names),
         routers={name: {q: cost for q, cost in costs.items() if q in names}
                  for name, costs in (table.routers or {}).items()},

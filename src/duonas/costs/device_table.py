@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from operator import index
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ import numpy as np
 from duonas.core.block import BlockSpec
 from duonas.core.cost import ON_DEVICE, RouterCost
 from duonas.core.errors import DuonasError, nearest
+from duonas.costs.calibration import Calibration
 from duonas.costs.table import about, possible, read_figures, read_texts, write_table
 from duonas.runtime.kit import Use
 
@@ -27,6 +29,8 @@ COLUMN = "block"  # with the specifications of blocks; a table with this column 
 ORIGIN = "origin"
 MEASURED, FITTED = "measured", "fitted"
 STRUCTURED = ("networks", "routers", "reference", "energy", "calibration", "energy_calibration", "fitting")
+CALIBRATIONS = {"latency_ms": "calibration", "energy_mj": "energy_calibration"}
+ERRORS = ("median", "worst")
 FOR: tuple[str, ...] = get_args(Use)
 OPTION = "[search.device] table"
 
@@ -105,6 +109,9 @@ def read_block(text: str) -> BlockSpec:
         raise TypeError("not the specification of a block")
     block = BlockSpec.from_json({"name": "", "stage": 0, **value}).key
     _ = block.macs, block.peak_activations  # a field of another type
+    sizes = (block.in_channels, block.out_channels, block.resolution, block.out_resolution)
+    if min(sizes) < 1:
+        raise ValueError(f"channels and sides of at least 1, got {sizes}")
     return block
 
 
@@ -129,7 +136,7 @@ def read_device_table(path: Path, columns: Mapping[str, str]) -> DeviceTable:
     origins = read_texts(path, ORIGIN) or [MEASURED] * len(texts)
     for origin in set(origins) - {MEASURED, FITTED}:
         raise DuonasError(f"{path}: column 'origin' has {origin!r}: {nearest(str(origin), (MEASURED, FITTED))}.")
-    said = {key: _value(path, key, text) for key, text in about(path).items()}
+    said = {key: _checked(path, key, _value(path, key, text)) for key, text in about(path).items()}
     networks = _networks(path, said.pop("networks", []), len(texts), kept)
     routers = _routers(path, said.pop("routers", {}))
     measured = np.array([origins[row] == MEASURED for row in kept], dtype=bool)
@@ -176,15 +183,29 @@ def _value(path: Path, key: str, text: str) -> Any:
         raise DuonasError(f"{path}: its metadata {key!r} are not JSON: {error}.") from error
 
 
+def _checked(path: Path, key: str, value: Any) -> Any:
+    """Return a value of the metadata whose numbers are used or shown later."""
+    try:
+        if key in CALIBRATIONS.values():
+            return Calibration.from_json(value).to_json()
+        if key == "fitting":
+            return value | {"fitted": index(value["fitted"])} | {name: _finite(value[name]) for name in ERRORS}
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise DuonasError(f"{path}: its metadata {key!r} cannot be read: {error!r}.") from error
+    return value
+
+
 def _networks(path: Path, found: Any, rows: int, kept: Sequence[int]) -> tuple[NetworkRow, ...]:
     """The networks; their row numbers become those among the rows that have a block."""
     places = {row: place for place, row in enumerate(kept)}
     networks = []
-    for number, each in enumerate(found if isinstance(found, list) else [None]):
+    if not isinstance(found, list):
+        raise DuonasError(f"{path}: its metadata 'networks' are no list.")
+    for number, each in enumerate(found):
         try:
-            numbers = [int(row) for row in each["blocks"]]
+            numbers = [index(row) for row in each["blocks"]]
             figures = {name: float(each[name]) for name in ON_DEVICE if each.get(name) is not None}
-            memory = each.get("peak_memory_bytes")
+            memory = {name: _finite(each[name]) for name in ("peak_memory_bytes",) if each.get(name) is not None}
             purpose = each["for"]
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise DuonasError(
@@ -200,8 +221,7 @@ def _networks(path: Path, found: Any, rows: int, kept: Sequence[int]) -> tuple[N
         for name, value in figures.items():
             if not 0 < value < math.inf:
                 raise DuonasError(f"{path}: network {number} has {name} = {value:g}, expected a number above 0.")
-        figures |= {} if memory is None else {"peak_memory_bytes": float(memory)}
-        networks.append(NetworkRow(tuple(places[row] for row in numbers), purpose == "check", figures))
+        networks.append(NetworkRow(tuple(places[row] for row in numbers), purpose == "check", figures | memory))
     return tuple(networks)
 
 

@@ -17,6 +17,9 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import write_atomic
 from duonas.runtime.kit import MARK
 
+MOST = 1e9  # ms (12 days) or mJ that an image can take
+OTHER_SEPARATORS = (";", "\t", "|")  # than commas, as some spreadsheets write them
+
 
 def column_names(path: Path, option: str) -> list[str]:
     """The column names of a table; ``option`` is the recipe's key of its path, for the message.
@@ -25,7 +28,7 @@ def column_names(path: Path, option: str) -> list[str]:
         DuonasError: no such file, or it cannot be read.
     """
     if not path.is_file():
-        raise DuonasError(f"{option}: there is no file {path}.")
+        raise DuonasError(f"{option}: {path} is a folder." if path.is_dir() else f"{option}: there is no file {path}.")
     return list(_read_csv(path)[0].column_names) if _is_csv(path) else parquet.column_names(path)
 
 
@@ -34,7 +37,10 @@ def about(path: Path) -> dict[str, str]:
     if _is_csv(path):
         return _read_csv(path)[1]
     found = parquet.read_table(path, columns=[]).schema.metadata or {}
-    return {key.decode(): value.decode() for key, value in found.items() if key != b"pandas"}
+    try:
+        return {key.decode(): value.decode() for key, value in found.items() if key != b"pandas"}
+    except UnicodeDecodeError as error:
+        raise DuonasError(f"{path}: its metadata are not texts: {error}.") from error
 
 
 def read_figures(
@@ -83,14 +89,16 @@ def possible(path: Path, column: str, values: np.ndarray, texts: Sequence[str | 
     """The values (N,) of a column as a list.
 
     Raises:
-        DuonasError: a value is negative or infinite.
+        DuonasError: a value is negative or too large, or none is above 0.
     """
-    wrong = np.flatnonzero((values < 0) | np.isinf(values))
+    wrong = np.flatnonzero((values < 0) | (values > MOST))
     if len(wrong):
         raise DuonasError(
             f"{path}: column {column!r} has {values[wrong[0]]:g} for {texts[wrong[0]]!r}, expected a finite "
-            "number that is not negative."
+            f"number that is not negative, {MOST:g} at most."
         )
+    if not (values > 0).any():
+        raise DuonasError(f"{path}: column {column!r} has no number above 0.")
     found: list[float] = values.tolist()
     return found
 
@@ -112,12 +120,16 @@ def _is_csv(path: Path) -> bool:
 
 def _read_csv(path: Path) -> tuple[pa.Table, dict[str, str]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
         said = [line.removeprefix(MARK).partition("=") for line in lines if line.startswith(MARK)]
         rest = "".join(line for line in lines if not line.startswith(MARK))
-        return csv.read_csv(io.BytesIO(rest.encode())), {key.strip(): value.strip() for key, _, value in said}
+        table = csv.read_csv(io.BytesIO(rest.encode()))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DuonasError(f"{path} cannot be read as CSV: {str(error).splitlines()[0].rstrip('.')}.") from error
+    separator = next((each for each in OTHER_SEPARATORS if each in table.column_names[0]), None)
+    if separator is not None and table.num_columns == 1:
+        raise DuonasError(f"{path}: its columns are separated by {separator!r}, expected commas.")
+    return table, {key.strip(): value.strip() for key, _, value in said}
 
 
 def _texts(path: Path, name: str, column: pa.ChunkedArray, row: str) -> list[str | None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from array import array
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from . import machine
 from .bundle import Bundle
 from .energy import GivenPower, Measurement, Meter, MeterError
 from .errors import BundleError
-from .files import MODEL, POLICY
+from .files import MODEL, POLICY, check_out, write_whole
 from .golden import Golden, SelfTest, load_golden, self_test
 from .histogram import Histogram
 from .policy import load_policy
@@ -35,6 +34,7 @@ KIND = "sustained load"  # by which the report knows the file
 WINDOWS = 120  # that a run has, about
 SHORTEST, LONGEST = 1.0, 30.0  # s of a window
 QUANTILES = (50, 95, 99)
+MOST_FPS = 1_000_000
 MADE_UP = 32  # random images, where a bundle has none
 
 
@@ -64,6 +64,8 @@ class Load:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise BundleError(f"{name} must be above 0, got {value:g}.")
+        if self.fps is not None and self.fps > MOST_FPS:
+            raise BundleError(f"fps must be at most {MOST_FPS:,}, got {self.fps:g}.")
 
     @property
     def seconds(self) -> float:
@@ -140,11 +142,13 @@ class Bench:
         frame, end, length = 0, begun + self.load.seconds, self.load.window_seconds
         try:
             while (now := self.clock.now()) < end:
-                if now - window.start >= length:
+                if now - window.start >= length and len(window.times):
                     self._close(window, now, begun, energy)
                     window = self._open(now, energy)
                     each()
                 frame += self._wait(frame, begun, window)
+                if self.clock.now() >= end:
+                    break
                 self._classify(frame, window)
                 frame += 1
         except KeyboardInterrupt:
@@ -159,7 +163,8 @@ class Bench:
             return 0
         late = (self.clock.now() - begun) * self.load.fps - frame  # in frames
         if late < 0:
-            self.clock.sleep(-late / self.load.fps)
+            left = begun + self.load.seconds - self.clock.now()
+            self.clock.sleep(max(0.0, min(-late / self.load.fps, left)))  # the next frame may come after the end
             return 0
         window.dropped += int(late)
         return int(late)
@@ -259,6 +264,7 @@ def sustained(
     Raises:
         BundleError: the bundle cannot be used or fails its self-test, or the file cannot be written.
     """
+    check_out(out)
     policy = load_policy(folder / POLICY)
     bundle = Bundle.load(folder, load.threads, spinning=load.spinning)
     stored = load_golden(folder, policy.onnx)
@@ -283,7 +289,7 @@ def sustained(
         found = {"interrupted": bench.interrupted, "summary": bench.summary(), "windows": bench.windows}
         return about | found
 
-    _write(out, result())  # fails before the minutes, not after
+    _write(out, result())
     bench.run(lambda: _note(out, result, bench, say))
     _write(out, result())
     return result()
@@ -310,15 +316,7 @@ def _note(out: Path, result: Callable[[], dict[str, Any]], bench: Bench, say: Ca
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise BundleError(f"cannot write {path}: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, json.dumps(value, indent=1, allow_nan=False))
 
 
 def _finite(tau: float) -> float | str:

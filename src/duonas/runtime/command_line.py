@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import NoReturn
 
 from .errors import BundleError
@@ -19,14 +18,3 @@ class Parser(argparse.ArgumentParser):
             BundleError: always.
         """
         raise BundleError(f"{message.rstrip('.')}: see `{self.prog} --help`.")
-
-
-def check_out(out: Path) -> Path:
-    """Return the path of a result, so that one that cannot be written is refused before anything is measured.
-
-    Raises:
-        BundleError: it is a folder, or in one that does not exist.
-    """
-    if out.is_dir() or not out.resolve().parent.is_dir():
-        raise BundleError(f"--out {out}: expected a file in a folder that exists.")
-    return out

@@ -1,11 +1,15 @@
-"""Read the files of a bundle: whole, of a bounded size, and with the contents that the policy names."""
+"""Files of a device: those of a bundle are read whole, of a bounded size, and with the contents that the policy names.
+
+What a device finds out is written whole or not at all.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -63,6 +67,57 @@ def check_file(path: Path, most: int, checksums: dict[str, str]) -> Path:
     if checksum != checksums.get(path.name):
         raise BundleError(f"{path} is not the file that {POLICY} was exported with: checksums differ, export again.")
     return path
+
+
+def check_out(path: Path, option: str = "--out") -> Path:
+    """Return the path of a result, so that one that cannot be written is refused before the minutes that it takes.
+
+    Args:
+        path: of the file, which is not changed.
+        option: that gave the path, for messages.
+
+    Raises:
+        BundleError: it is a folder or a device, in a folder that is not there, or one that cannot be written.
+    """
+    if not path.resolve().parent.is_dir() or (path.exists() and not path.is_file()):
+        raise BundleError(f"{option} {path}: expected a file in a folder that exists.")
+    probe = _beside(path)
+    try:
+        probe.touch()
+    except OSError as error:
+        raise BundleError(f"{option} {path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        _remove(probe)
+    return path
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a text file, whole or not at all.
+
+    Raises:
+        BundleError: the file cannot be written.
+    """
+    temporary = _beside(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BundleError(f"cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        _remove(temporary)
+    return path
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # of a folder that cannot be written, in which there is nothing to remove
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

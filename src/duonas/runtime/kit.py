@@ -7,14 +7,15 @@ A kit is a folder with ``manifest.json``, ``blocks/*.onnx``, ``networks/*.onnx``
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from .errors import BundleError
+from .files import write_whole
 
 VERSION = 1
 MANIFEST = "manifest.json"
@@ -257,19 +258,10 @@ class RawTable:
         Raises:
             BundleError: the file cannot be written.
         """
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(f"{MARK}{key} = {value}\n" for key, value in self.metadata.items())
-                csv.writer(file, lineterminator="\n").writerows(self._lines())
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError as error:
-            raise BundleError(f"cannot write {path}: {error.strerror or error}.") from error
-        finally:
-            temporary.unlink(missing_ok=True)
-        return path
+        text = io.StringIO(newline="")
+        text.writelines(f"{MARK}{key} = {value}\n" for key, value in self.metadata.items())
+        csv.writer(text, lineterminator="\n").writerows(self._lines())
+        return write_whole(path, text.getvalue())
 
     def _lines(self) -> list[Sequence[Any]]:
         has_energy = any(row.energy_mj is not None for row in self.rows.values())

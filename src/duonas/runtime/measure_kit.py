@@ -16,15 +16,17 @@ from pathlib import Path
 
 from . import machine
 from .arguments import figure
-from .command_line import Parser, check_out
+from .command_line import Parser
 from .device import Device, open_call
 from .errors import BundleError
+from .files import check_out
 from .kit import EMPTY, PROGRAM, Manifest, RawTable, Settings
 from .meters import find_meter
 from .session import known_provider
 from .timing import clock_for
 from .units import WATTS
 
+ENDING = ".csv"  # of the table, by which a search knows how to read it
 WORST_BUSY = 0.1  # share of busy looks from which a table is doubted
 DONE = "done"  # begins a line of progress that another program reads
 SECONDS_BETWEEN_LINES = 5.0
@@ -53,6 +55,8 @@ def _run(program: Path, arguments: Sequence[str]) -> int:
         print(peak_memory(folder, given.memory_of, settings))
         return 0
     out = check_out(Path(given.out))
+    if out.suffix.lower() != ENDING:
+        raise BundleError(f"--out {out}: expected the name of a file that ends in {ENDING}.")
     watts = None if given.watts is None else figure(given.watts, WATTS, "--watts")
     found = find_meter(watts, settings.provider)
     if found.hint:
