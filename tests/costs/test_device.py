@@ -214,6 +214,10 @@ GOOD = block_text(BLOCK).replace('"', '""')
             f'# calibration = {{"factor": -1, "constant_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
             "its metadata 'calibration' cannot be read: .*its factor must be above 0, got -1",
         ),
+        (
+            f'# calibration = {{"factor": 1, "constant_ms": 0, "median": 0.1}}\nblock,latency_ms\n"{GOOD}",1\n',
+            "its metadata 'calibration' cannot be read: .*median and worst belong together",
+        ),
         (f'# fitting = {{"x": 1}}\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'fitting' cannot be read"),
     ],
 )

@@ -70,6 +70,8 @@ class Calibration:
         found = cls(float(value["factor"]), float(value["constant_ms"]), networks, checked, median, worst, tau)
         if not all(math.isfinite(each) for each in (found.factor, found.constant, median or 0, worst or 0, tau or 0)):
             raise ValueError("its numbers must be finite")
+        if (median is None) != (worst is None):
+            raise ValueError("median and worst belong together")
         if found.factor <= 0:
             raise ValueError(f"its factor must be above 0, got {found.factor:g}")
         return found
