@@ -4,8 +4,8 @@
     python benchmarks/2026-11-30-quickstart/clothing.py clothing-dataset-small
 
 The photographs are in the public domain (CC0). The folder has ``train/``, ``validation/`` and ``test/`` with one
-folder a class. The largest square in the middle of each is resized to 64 x 64 pixels and stored as WebP, with its split
-and its name, in one Parquet file in the layout of Hugging Face.
+folder a class. The largest square in the middle of each is resized to 64 x 64 pixels and stored as WebP, with its
+split, which the source does not keep, and its name, in one Parquet file in the layout of Hugging Face.
 """
 
 from __future__ import annotations
