@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from duonas.core.rng import stream
 from duonas.data.report import report_data
 from support.listings import inspected, known, listed
 
@@ -127,3 +128,31 @@ def test_small_splits_say_what_they_can_prove(listing, facts, split, images, wor
 @pytest.mark.parametrize(("split", "images"), [("val", 100), ("test", 100), ("calib", 200), ("train", 2)])
 def test_splits_that_are_large_enough_are_not_mentioned(listing, facts, split, images):
     assert problems(listing, facts, **{split: np.arange(len(listing))[:: len(listing) // images][:images]}) == ()
+
+
+@pytest.mark.parametrize(
+    ("split", "origin", "words"),
+    [
+        ("test", "calib", "an accuracy floor is promised for images like those of calib"),
+        ("val", "train", "the networks learn from train"),
+    ],
+)
+def test_a_split_with_another_mix_of_classes_is_said_with_the_classes(split, origin, words):
+    listing = listed({"boot": 800, "cap": 800, "hat": 800, "sock": 800})
+    rows = np.concatenate([np.arange(0, 300), np.arange(800, 900), np.arange(1600, 1800), np.arange(2400, 2600)])
+    (found,) = problems(listing, known(listing), **{split: rows})
+    assert found.kind == "class mix" and not found.error
+    assert found.message == f"the mix of classes of {split} is not that of {origin}, beyond chance: {words}"
+    assert found.names[:2] == (
+        f"'boot' 37.5% of {split}, 25.0% of {origin}", f"'cap' 12.5% of {split}, 25.0% of {origin}"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_mix_of_classes_that_differs_by_chance_is_not_mentioned(seed):
+    listing = listed({f"class {number}": 100 for number in range(3)} | {f"rare {number}": 8 for number in range(200)})
+    shuffled = stream(seed, "mix").permutation(len(listing))
+    found = problems(
+        listing, known(listing), **dict(zip(("val", "calib", "test"), np.split(shuffled[:1200], 3), strict=True))
+    )
+    assert "class mix" not in kinds(found)

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy.stats import chi2_contingency
+from scipy.stats.contingency import expected_freq
 
 from duonas.core.text import plural
 from duonas.data.counts import Part, certifies
@@ -19,6 +21,9 @@ CLIPPED = 0.98  # fraction of the values that are 0 or 255
 FEW = 100  # images of a split: an accuracy is then known to within 10 points
 IMBALANCE = 10.0  # largest class to smallest class
 MANY_BROKEN = 0.5  # fraction of the images that cannot be read
+BY_CHANCE = 0.001  # probability below which two splits are taken for different in their mix of classes
+EXPECTED = 5  # images of a class in a split, below which the test of that is not exact
+DIFFERING = 3  # classes to name of such splits
 TELLING = 5  # images of a class that are enough to say that its format is another
 
 
@@ -47,6 +52,7 @@ def find_problems(
     if (facts.broken != "").mean() > MANY_BROKEN:
         return  # the sizes of what is left follow from that
     yield from _imbalance(listing.class_names, splits["train"], balanced=balanced)
+    yield from _mix(listing.class_names, splits)
     for name, part in splits.items():
         yield from _few(name, part)
 
@@ -127,6 +133,38 @@ def _formats(class_names: Sequence[str], part: Part) -> Iterator[Problem]:
             "images",
             tuple(names),
         )
+
+
+def _mix(class_names: Sequence[str], splits: Mapping[str, Part]) -> Iterator[Problem]:
+    """Splits with another mix of classes, beyond chance, than the one that what is learned or promised is from."""
+    calib, train = splits["calib"], splits["train"]
+    for name, other, origin, what in (
+        ("test", calib, "calib", "an accuracy floor is promised for images like those of calib"),
+        ("calib", train, "train", "the networks learn from train"),
+        ("val", train, "train", "the networks learn from train"),
+    ):
+        part = splits[name]
+        if _differs(part.counts, other.counts):
+            ours, theirs = (np.array(each.counts) / each.images for each in (part, other))
+            named = np.argsort(-np.abs(ours - theirs), kind="stable")[:DIFFERING].tolist()
+            yield Problem(
+                "class mix",
+                f"the mix of classes of {name} is not that of {origin}, beyond chance: {what}",
+                tuple(f"{class_names[at]!r} {ours[at]:.1%} of {name}, {theirs[at]:.1%} of {origin}" for at in named),
+            )
+
+
+def _differs(ours: Sequence[int], theirs: Sequence[int]) -> bool:
+    """Whether two counts (K,) of classes differ beyond chance, by a chi-squared test; rare classes count as one."""
+    counts = np.array([ours, theirs])
+    if not counts.any(1).all():
+        return False
+    rare = expected_freq(counts).min(0) < EXPECTED
+    counts = np.column_stack([counts[:, ~rare], counts[:, rare].sum(1)])
+    counts = counts[:, counts.any(0)]
+    if counts.shape[1] < 2:
+        return False
+    return float(chi2_contingency(counts).pvalue) < BY_CHANCE
 
 
 def _few(name: str, part: Part) -> Iterator[Problem]:
