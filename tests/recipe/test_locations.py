@@ -52,6 +52,11 @@ def test_where_the_images_are_is_no_difference(change):
     assert first_difference(folder_recipe(), folder_recipe(image_size=8)) == ("data.image_size", None, 8)
 
 
+def test_threads_are_no_difference_but_noted():
+    assert first_difference(Recipe(), Recipe(threads=1)) is None
+    assert not same_places(Recipe(), Recipe(threads=1)) and same_places(Recipe(threads=1), Recipe(threads=1))
+
+
 def test_a_device_table_is_told_by_its_bytes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     device = {"table": "a.csv"}

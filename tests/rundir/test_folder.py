@@ -452,6 +452,15 @@ def test_images_that_were_moved_are_noted_where_they_are(elsewhere, monkeypatch)
     RunFolder.open(elsewhere, load(elsewhere)).close()
 
 
+def test_a_run_goes_on_with_other_threads_which_are_noted(tmp_path):
+    with RunFolder.open(tmp_path / "run", Recipe(seed=3)) as run:
+        run.finish("train", [])
+    with RunFolder.open(tmp_path / "run", Recipe(seed=3, threads=1)) as run:
+        run.relocate(Recipe(seed=3, threads=1))
+        assert run.is_done("train")
+    assert load(tmp_path / "run").threads == 1
+
+
 def test_a_device_table_that_was_edited_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("block,latency_ms\n")

@@ -254,3 +254,12 @@ def test_what_a_rule_of_ones_own_must_do_is_said(tmp_path, answer, backward, mes
     net = supernet()
     with pytest.raises(DuonasError, match=message):
         train(net, Halves(), Odd(answer, net.pairs, backward), OPTIONS, Training(tmp_path))
+
+
+def test_busy_cores_are_said_once_and_the_training_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("duonas.training.contention.RUNNING", 2.0)  # nobody runs for so long
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    said = []
+    run(tmp_path, warn=said.append)
+    (sentence,) = said
+    assert "--set threads=1" in sentence and (tmp_path / "supernet.safetensors").exists()

@@ -62,10 +62,12 @@ class Context:
         self._family = family
         self._splits = splits
         self._progress = progress or Silent()
+        self._warned: set[str] = set()
 
     def warn(self, sentence: str) -> None:
-        """Show a warning of one sentence; nothing if it is empty."""
-        if sentence:
+        """Show a warning of one sentence, unless it is empty or was shown before."""
+        if sentence and sentence not in self._warned:
+            self._warned.add(sentence)
             self._progress.warn(sentence)
 
     @cached_property

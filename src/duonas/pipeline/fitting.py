@@ -51,6 +51,7 @@ def fit(context: Context, work: Fitting, progress: Progress) -> Path:
         progress,
         work.fabric,
         balanced_weights(splits.train.labels, splits.num_classes) if options.class_weights == "balanced" else None,
+        context.warn,
     )
     run.truncate_log(training.checkpoint.steps, work.stage)
     batches = Batches(

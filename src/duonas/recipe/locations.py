@@ -1,7 +1,8 @@
 """The keys of a recipe that say where something is, which is not a part of what a run is.
 
 A run goes on when its images were moved, from another working directory, or when it was renamed. So two recipes that
-differ in such keys alone are the same run's; what is found there is checked by hashes.
+differ in such keys alone are the same run's; what is found there is checked by hashes. The same goes for the number of
+threads, which makes a run faster or slower.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from duonas.core.fields import Location
 from duonas.core.files import checksum, expand
 from duonas.recipe.schema import TABLES, Recipe, parse, to_tables
 from duonas.recipe.tables import inner_tables, location_mark
+
+SPEED = ("threads",)  # keys before the tables that change how long a run takes, and at most the last bits of it
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,10 @@ def places(recipe: Recipe) -> list[Place]:
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as nested dictionaries without the keys that say where something is."""
+    """Return the recipe as nested dictionaries without the keys that say where something is, or how many threads."""
     tables = to_tables(recipe)
+    for name in SPEED:
+        tables.pop(name, None)
     for place in places(recipe):
         _table(tables, place.keys).pop(place.keys[-1])
     return tables
@@ -97,12 +102,12 @@ def absolute(recipe: Recipe) -> Recipe:
 
 
 def same_places(ours: Recipe, theirs: Recipe) -> bool:
-    """Whether two recipes say the same of where everything is; a path may be relative or absolute."""
+    """Whether two recipes say the same of where everything is, and of threads; a path may be relative or absolute."""
     mine, other = (
         {each.keys: str(each.path.absolute()) if each.mark.path else each.value for each in places(recipe)}
         for recipe in (ours, theirs)
     )
-    return mine == other
+    return mine == other and all(getattr(ours, name) == getattr(theirs, name) for name in SPEED)
 
 
 def gone(recipe: Recipe) -> Place | None:

@@ -263,7 +263,7 @@ class RunFolder(RunPaths):
             )
 
     def relocate(self, recipe: Recipe) -> None:
-        """Note where the images and other files are now, if that is elsewhere than before; everything stays done.
+        """Note where the images and other files are now, and the threads, if that is new; everything stays done.
 
         Args:
             recipe: a recipe of this run, whose images were compared by ``hold_splits``.

@@ -22,6 +22,7 @@ from duonas.data.balance import image_weights
 from duonas.data.distributed import average, average_updates, check_replicas, rank, world_size
 from duonas.layers.norm import share_statistics
 from duonas.training.checkpoint import Checkpoint
+from duonas.training.contention import Contention
 from duonas.training.fabric import build_fabric
 from duonas.training.interrupt import PatientInterrupt
 from duonas.training.memory import keep_freed_memory
@@ -45,6 +46,10 @@ def _log_nothing(**figures: float) -> None:
     """The log that nobody reads."""
 
 
+def _warn_nobody(sentence: str) -> None:
+    """The warning that nobody reads."""
+
+
 @dataclass(frozen=True)
 class Training:
     """Where a network is trained, by which seed, and who watches.
@@ -57,6 +62,7 @@ class Training:
         progress: called with the step that training starts after, and then 50 times an epoch.
         fabric: device, precision and processes; built from the ``[train]`` table by default.
         class_weights: (K,) weight of the images of each class in the losses; ``None``: 1 each.
+        warn: called with a sentence where the training is slower than it could be.
     """
 
     folder: Path
@@ -66,6 +72,7 @@ class Training:
     progress: Progress = silent
     fabric: Fabric | None = None
     class_weights: Tensor | None = None
+    warn: Callable[[str], None] = _warn_nobody
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -105,7 +112,11 @@ def train(
     first = trainer.resume()
     with PatientInterrupt() as interrupt:
         for step in range(first, steps):
-            losses = trainer.step(step, *batches.batch(step))
+            given = batches.batch(step)
+            with trainer.contention.step():
+                losses = trainer.step(step, *given)
+            if advice := trainer.contention.advice():
+                training.warn(advice)
             done = step + 1
             if interrupt.wanted:
                 trainer.save(done)
@@ -137,6 +148,8 @@ class _Trainer:
         self.own_subnets = options.processes == "subnets" and world_size() > 1
         self.rank, self.world = (0, 1) if self.own_subnets else (rank(), world_size())  # of the parts of a batch
         share_statistics(network, self.world > 1)
+        alone_on_cpu = self.fabric.device.type == "cpu" and world_size() == 1
+        self.contention = Contention(torch.get_num_threads() if alone_on_cpu else 1)
         self.saved_at = self.logged_at = time.monotonic()
         self.images = 0  # since the last log entry
 
