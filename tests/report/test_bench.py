@@ -27,6 +27,8 @@ def without(name):
         (bench(3, windows=[], summary={}), "has no figures: it was stopped before its first window ended"),
         (bench(3, windows=None), "must have machine, load, bundle, summary and windows"),
         (bench(3, machine="a"), "must have machine, load, bundle, summary and windows"),
+        (bench(3, times={"networks": {}}), "its times must have routing_ms and the networks' times"),
+        (bench(3, times=bench(3)["times"] | {"networks": {"routed": {"mean": 0.1}}}), "its times must have routing_ms"),
         (bench(3, bundle={}), "does not say which bundle was measured"),
         (without("p95_ms"), "p95_ms must be a number in every window, got None"),
         (

@@ -91,6 +91,11 @@ def test_a_device_that_throttles_is_seen_to():
     assert found.windows[0]["images_per_s"] == pytest.approx(1.5 * found.windows[-1]["images_per_s"])
 
 
+def test_one_window_of_something_else_is_no_throttling():
+    found = loaded(Device(lambda now, image: 40.0 if now > 55 else 10.0), Load(minutes=1, window=5))
+    assert found.windows[-1]["mean_ms"] > 30 and found.summary()["drift"] == pytest.approx(1, abs=0.05)
+
+
 def test_images_of_different_times_have_different_percentiles():
     total = loaded(Device(lambda now, image: (1, 1, 1, 9)[image]), Load(minutes=0.1)).summary()
     assert total["p50_ms"] == pytest.approx(1, rel=0.003) and total["p95_ms"] == pytest.approx(9, rel=0.003)
@@ -189,7 +194,8 @@ def test_a_real_bundle_is_tested_and_its_result_is_one_file(exported, short, tmp
     found = sustained(exported[2], Load(3, window=0.1, threads=1), out, GivenPower(5), said.append)
     assert json.loads(out.read_text()) == found and [each.name for each in tmp_path.iterdir()] == ["bench.json"]
     assert found["self_test"]["images"] == 20 and "Self-test passed" in said[0]
-    assert len(found["windows"]) == len(said) - 1 >= 2 and found["summary"]["images"] > 0
+    assert set(found["times"]["networks"]) == {"routed", "big", "little"} and said[1].startswith("On this device: ")
+    assert len(found["windows"]) == len(said) - 2 >= 2 and found["summary"]["images"] > 0
     assert found["machine"]["threads"] == 1 and found["energy"]["watts"] == 5.0
     assert sorted(found["bundle"]["onnx"]) == ["big.onnx", "golden.npz", "little.onnx"]
     assert "images in" in summary_line(found) and "mJ by watts" in summary_line(found)

@@ -8,6 +8,7 @@ from typing import Any
 from duonas.core.files import write_json
 from duonas.runtime.bench import KIND, VERSION
 
+TIMES = {"routed": 0.12, "big": 0.25, "little": 0.06}  # ms of an image
 CHECKSUMS = {"little.onnx": "1" * 64, "big.onnx": "2" * 64}
 
 
@@ -40,6 +41,10 @@ def bench(count: int = 60, *, told: bool = True, **changes: Any) -> dict[str, An
         "bundle": {"onnx": dict(CHECKSUMS), "tau": 0.4},
         "energy": {"meter": "powercap", "covers": "package-0"} if told else None,
         "self_test": {"images": 32, "largest_difference": 2e-6, "tolerance": 0.01, "near_tau": 0},
+        "times": {
+            "little_share": 0.7, "clock": "processor", "routing_ms": 0.002,
+            "networks": {role: {"mean": ms, "lower": 0.99 * ms, "upper": 1.01 * ms} for role, ms in TIMES.items()},
+        },
         "interrupted": False, "summary": total | (optional if told else dict.fromkeys(optional)), "windows": windows,
     } | changes  # fmt: skip
 

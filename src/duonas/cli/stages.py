@@ -115,8 +115,26 @@ def carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet
         if is_main_process():
             if until in ("measure", "report"):
                 _print_measured(console, folder / "measure.json", balanced=recipe.train.balanced)
+            if until == "report":
+                _print_devices(console, folder)
             made = f"report: {folder / 'report.html'}" if until == "report" else f"run: {folder}"
             console.print(made, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_devices(console: Console, folder: Path) -> None:
+    """Say whether routing pays on each device that brought its times back."""
+    from duonas.core.files import read_json
+    from duonas.rundir.folder import RunFolder
+
+    if not (found := sorted(RunFolder(folder).devices.glob("*.json"))):
+        return
+    from duonas.measure.on_device import verdict_on  # loads SciPy, which the command line does without
+
+    measured = read_json(folder / "measure.json")
+    for path in found:
+        console.print(
+            f"{path.stem}: {verdict_on(measured, read_json(path))}", "", sep="\n", markup=False, highlight=False
+        )
 
 
 def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:

@@ -16,7 +16,8 @@ from duonas.data.images import take
 from duonas.data.ondisk import Pixels, read
 from duonas.measure.options import BATCH, MeasureOptions
 from duonas.measure.sessions import Sessions, bound, clock_of, open_sessions
-from duonas.measure.typical import BLOCK, Time, route_kinds, typical
+from duonas.measure.typical import BLOCK, route_kinds, typical
+from duonas.runtime.comparison import Time
 from duonas.runtime.timing import Clock
 
 PASSES, ENOUGH_S = 10, 1.0  # over the single images: at most so many, as long as all take less than this

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from duonas.measure.typical import Time
 from duonas.routing.bounds import Interval, clopper_pearson, paired_difference
+from duonas.runtime.comparison import Time, is_faster
 
-SAME = 0.02  # times that differ by less are called equal
 CONFIDENCE = 0.95
 
 Figures = Mapping[str, Any]
@@ -86,7 +85,7 @@ def faster(one: Row, other: Row, batch: str = "1") -> bool:
     mine, theirs = one.time(batch), other.time(batch)
     if not one.times:
         return mine.mean < theirs.mean
-    return mine.mean < (1 - SAME) * theirs.mean and mine.upper < theirs.lower
+    return is_faster(mine, theirs)
 
 
 def surely_better(routed: Row, other: Row) -> bool:

@@ -3,26 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from scipy.stats import binom
 
-CONFIDENCE = 0.95
+from duonas.runtime.comparison import Time, middle
+
 BLOCK = 10  # consecutive calls of one network, which other load of the machine disturbs together
 ENOUGH = 6  # blocks, from which on the least and the largest of their medians hold the median of all
-
-
-class Time(NamedTuple):
-    """The mean time of an image in ms, and the limits of its 95 % interval by the noise of timing."""
-
-    mean: float
-    lower: float
-    upper: float
-
-    def to_json(self) -> dict[str, float]:
-        """The three figures by name."""
-        return self._asdict()
 
 
 def typical(times: Any, kinds: np.ndarray | None = None, shares: Mapping[int, float] | None = None) -> Time:
@@ -41,10 +29,9 @@ def typical(times: Any, kinds: np.ndarray | None = None, shares: Mapping[int, fl
     kinds = np.zeros(len(values), int) if kinds is None else np.asarray(kinds)
     total = np.zeros(3)
     for kind in np.unique(kinds).tolist():
-        mine = np.sort(_independent(values, kinds == kind))
+        mine = _independent(values, kinds == kind)
         share = float((kinds == kind).mean()) if shares is None else shares[kind]
-        rank = max(int(binom.ppf((1 - CONFIDENCE) / 2, len(mine), 0.5)) - 1, 0)
-        total += share * np.array([np.median(mine), mine[rank], mine[-1 - rank]])
+        total += share * np.array(middle(mine.tolist()))
     return Time(*map(float, total))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from duonas.measure.row import SAME, Figures, Row, faster
+from duonas.measure.row import Figures, Row, faster
+from duonas.runtime.comparison import SAME
 from duonas.runtime.files import FILE_OF
 from duonas.runtime.units import written_count as count
 

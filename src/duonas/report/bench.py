@@ -9,6 +9,8 @@ from typing import Any
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object
 from duonas.runtime.bench import KIND, VERSION
+from duonas.runtime.comparison import Time
+from duonas.runtime.files import FILE_OF
 
 NEEDED = (  # figures of every window
     "start_s", "seconds", "images", "dropped", "images_per_s", "little_share", "p50_ms", "p95_ms", "p99_ms", "mean_ms",
@@ -36,11 +38,29 @@ def read_bench(path: Path) -> dict[str, Any]:
         raise DuonasError(f"{path} is damaged: it must have machine, load, bundle, summary and windows.")
     if not isinstance(value["bundle"].get("onnx"), dict):
         raise DuonasError(f"{path} is damaged: it does not say which bundle was measured.")
+    if value.get("times") is not None and not _has_times(value["times"]):
+        raise DuonasError(f"{path} is damaged: its times must have routing_ms and the networks' times.")
     for row in windows:
         for name in (*NEEDED, *OPTIONAL):
             if not _is_figure(row.get(name), optional=name in OPTIONAL):
                 raise DuonasError(f"{path} is damaged: {name} must be a number in every window, got {row.get(name)!r}.")
     return value
+
+
+def _has_times(found: Any) -> bool:
+    """Whether it is what ``duonas.runtime.comparison.compare`` returns."""
+    networks = found.get("networks") if isinstance(found, dict) else None
+    if not isinstance(networks, dict) or "routed" not in networks or not networks.keys() <= FILE_OF.keys():
+        return False
+    needed = "little" in networks  # by whose time that of routing is known
+    return _is_figure(found.get("routing_ms"), optional=not needed) and all(
+        isinstance(time, dict) and set(time) == set(Time._fields) and all(_is_time(each) for each in time.values())
+        for time in networks.values()
+    )
+
+
+def _is_time(value: Any) -> bool:
+    return _is_figure(value, optional=False) and value > 0
 
 
 def _is_figure(value: Any, *, optional: bool) -> bool:

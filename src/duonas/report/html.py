@@ -103,7 +103,7 @@ def _ranking(run: RunFiles, title: str, folder: str) -> Part:
 
 
 def _devices(run: RunFiles) -> list[sustained.Section]:
-    return sustained.sections(run.devices)
+    return sustained.sections(run.devices, run.measure)
 
 
 def _part(run: RunFiles, build: Build, files: tuple[str, ...]) -> Part:

@@ -36,6 +36,32 @@ class Scale:
         return [index * step for index in range(first, last + 1)]
 
 
+@dataclass(frozen=True)
+class LogScale(Scale):
+    """Maps a domain above zero to ``pixels`` by its logarithm; values outside of the domain are clamped."""
+
+    def __call__(self, value: float) -> float:
+        """The pixel of ``value``."""
+        low, high = map(math.log10, self.domain)
+        return Scale((low, high), self.pixels)(math.log10(max(value, self.domain[0])))
+
+    def ticks(self, most: int) -> list[float]:
+        """About ``most`` values inside the domain: 1, 2 and 5 times the powers of ten, or fewer of them."""
+        powers_of_ten = range(math.floor(math.log10(self.domain[0])), math.ceil(math.log10(self.domain[1])) + 1)
+        for factors, every in (((1, 2, 5), 1), ((1, 3), 1), *(((1,), every) for every in range(1, len(powers_of_ten)))):
+            found = [factor * 10.0**power for power in powers_of_ten[::every] for factor in factors]
+            found = [value for value in found if self.holds(value)]
+            if len(found) <= most:
+                break
+        return found
+
+
+def powers(values: list[float]) -> tuple[float, float]:
+    """A domain above zero for a logarithmic scale, that holds ``values`` and at least a factor of two."""
+    low, high = min(values) / 1.1, max(values) * 1.1
+    return low, max(high, 2 * low)
+
+
 def _round_up(step: float) -> float:
     """The smallest of 1, 2, 2.5, 5 times a power of ten that is at least ``step``."""
     power = 10.0 ** math.floor(math.log10(step))

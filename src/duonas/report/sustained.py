@@ -1,4 +1,4 @@
-"""The sections of the report about devices under sustained load (paper D, appendices D.3 and D.4)."""
+"""The sections of the report about devices: the verdict there, and sustained load (paper D, appendices D.3, D.4)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from duonas.measure.on_device import verdict_on
+from duonas.measure.wording import NAMES
 from duonas.report.energy import by_meter, millijoules
 from duonas.report.figure import Figure
-from duonas.report.figures.sustained import latency, memory, throttling
-from duonas.report.formatting import TIMES, duration, milliseconds, number, percent, plural, size, whole
+from duonas.report.figures.sustained import latency, memory, steadiness, throttling
+from duonas.report.formatting import duration, milliseconds, number, percent, plural, size, whole
 from duonas.report.tables import Table
-
-STEADY = 0.05  # change of the median time below which a device is called steady
+from duonas.runtime.comparison import times_of
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,21 @@ class Section:
 
     id: str
     title: str
+    verdict: str
     intro: str
     figures: list[Figure]
+    networks: Table | None
     table: Table
 
 
-def sections(benches: Mapping[str, Mapping[str, Any]]) -> list[Section]:
+def sections(benches: Mapping[str, Mapping[str, Any]], measured: Mapping[str, Any]) -> list[Section]:
     """The sections of all devices; those of one device tell by the names of their files which is which.
 
     Args:
         benches: the content of each file by its name.
+        measured: the content of ``measure.json``.
     """
-    found = [section(name, bench, index) for index, (name, bench) in enumerate(benches.items())]
+    found = [section(name, bench, index, measured) for index, (name, bench) in enumerate(benches.items())]
     titles = [each.title for each in found]
     return [
         replace(each, title=f"{each.title} ({name})") if titles.count(each.title) > 1 else each
@@ -40,25 +44,32 @@ def sections(benches: Mapping[str, Mapping[str, Any]]) -> list[Section]:
     ]
 
 
-def section(name: str, bench: Mapping[str, Any], index: int) -> Section:
+def section(name: str, bench: Mapping[str, Any], index: int, measured: Mapping[str, Any]) -> Section:
     """The section of one device.
 
     Args:
         name: of its file.
         bench: content of the file.
         index: number of the section, from 0.
+        measured: the content of ``measure.json``, whose accuracies the verdict uses.
     """
     windows = bench["windows"]
     drawn = [throttling(windows), latency(windows), memory(windows)]
-    title = f"{bench['machine'].get('device', name)} under load"
+    title = f"On {bench['machine'].get('device', name)}"
     return Section(
-        f"device{index or ''}", title, intro(bench), [each for each in drawn if each is not None], table(bench)
+        f"device{index or ''}",
+        title,
+        verdict_on(measured, bench),
+        intro(bench),
+        [each for each in drawn if each is not None],
+        networks(bench),
+        table(bench),
     )
 
 
 def intro(bench: Mapping[str, Any]) -> str:
     """What was done on the device, and whether it bore it."""
-    machine, total, load = bench["machine"], bench["summary"], bench["load"]
+    machine, total, load, windows = bench["machine"], bench["summary"], bench["load"], bench["windows"]
     pace = f"as frames of a camera, {number(load['fps'])} a second" if load.get("fps") else "one after the other"
     said = [
         f"{plural(total['images'], 'image')} in {duration(total['seconds'])}, {pace}, with {machine.get('runtime')} "
@@ -67,7 +78,7 @@ def intro(bench: Mapping[str, Any]) -> str:
     if bench.get("interrupted"):
         said.append("It was stopped before its time.")
     said.append(_test(bench.get("self_test")))
-    said.append(_drift(total))
+    said.append(steadiness(windows))
     if total["dropped"]:
         said.append(f"{plural(total['dropped'], 'frame')} came while another was classified, and were dropped.")
     if total.get("memory_growth") is not None and total.get("memory_bytes"):
@@ -92,18 +103,16 @@ def _test(found: Mapping[str, Any] | None) -> str:
     )
 
 
-def _drift(total: Mapping[str, Any]) -> str:
-    if total.get("drift") is None:
-        return ""
-    change = total["drift"] - 1
-    if abs(change) < STEADY:
-        return (
-            f"It stayed steady: the median time changed by {percent(abs(change))} from the first quarter to the last."
-        )
-    way = "slower" if change > 0 else "faster"
-    return (
-        f"It became {way}: the median time of the last quarter is {number(total['drift'])} {TIMES} that of the first."
-    )
+def networks(bench: Mapping[str, Any]) -> Table | None:
+    """What each network takes on the device; ``None`` where it was not measured."""
+    if not bench.get("times"):
+        return None
+    times = times_of(bench["times"])
+    rows = [
+        (NAMES.get(role, "Routed").capitalize(), milliseconds(time.mean), *map(milliseconds, (time.lower, time.upper)))
+        for role, time in times.items()
+    ]
+    return Table(("One image on this device", "Time", "At least (95 %)", "At most (95 %)"), rows)
 
 
 def table(bench: Mapping[str, Any]) -> Table:

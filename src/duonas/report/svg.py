@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from duonas.report.scale import Scale
+from duonas.report.scale import LogScale, Scale
 
 Format = Callable[[float], str]
 Point = tuple[float, float]
@@ -168,7 +168,9 @@ class Frame:
 
 
 def frame(
-    width: float, height: float, x: tuple[float, float], y: tuple[float, float], *, top: float = 36, bottom: float = 52
-) -> Frame:
+    width: float, height: float, x: tuple[float, float], y: tuple[float, float], *, top: float = 36,
+    bottom: float = 52, logarithmic: bool = False,
+) -> Frame:  # fmt: skip
     """A frame for the data domains ``x`` and ``y``; ``top`` and ``bottom`` are margins in pixels."""
-    return Frame(width, height, Scale(x, (54, width - 16)), Scale(y, (height - bottom, top)))
+    upward = LogScale if logarithmic else Scale
+    return Frame(width, height, Scale(x, (54, width - 16)), upward(y, (height - bottom, top)))

@@ -18,7 +18,10 @@ def parser() -> Parser:
     """Return the parser of the command line."""
     program = Parser(prog="python -m duonas.runtime", description="What a device can find out about a bundle.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
-    about = "Test a bundle on its stored images, and run it under sustained load; Ctrl-C keeps what is measured."
+    about = (
+        "Test a bundle on its stored images, say whether routing is faster than big on this device, and run it under "
+        "sustained load; Ctrl-C keeps what is measured."
+    )
     bench = commands.add_parser("bench", help=about, description=about)
     bench.add_argument("bundle", type=Path, metavar="BUNDLE", help="folder of dynamic.onnx and policy.json")
     bench.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10)")
@@ -47,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _bench(given: argparse.Namespace) -> None:
     from .arguments import figure  # these load ONNX Runtime, which --help does not need
     from .bench import Load, sustained
+    from .comparison import sentence
     from .meters import find_meter
     from .units import WATTS
 
@@ -55,7 +59,7 @@ def _bench(given: argparse.Namespace) -> None:
     if hint:
         print(f"The energy meter is not used: {hint}")
     found = sustained(given.bundle, load, given.out, meter)
-    print("", summary_line(found), f"result: {given.out}", sep="\n")
+    print("", sentence(found["times"]), summary_line(found), f"result: {given.out}", sep="\n")
 
 
 def summary_line(found: dict[str, Any]) -> str:
@@ -70,7 +74,7 @@ def summary_line(found: dict[str, Any]) -> str:
     ]
     if total["drift"] is not None:
         change = total["drift"] - 1
-        said.append(f"From the first to the last quarter the median time changed by {change:+.1%}.")
+        said.append(f"From the first tenth of the time to the last the mean time changed by {change:+.1%} (medians).")
     if total["dropped"]:
         said.append(f"{total['dropped']:,} frames came while another was classified, and were dropped.")
     if total["energy_mj"] is not None:

@@ -1,8 +1,8 @@
-"""How a bundle runs under sustained load: time, throughput, heat, memory and energy over minutes.
+"""How a bundle runs on a device: its networks in turns, then minutes of sustained load.
 
 This is paper D's stability under load (appendices D.3 and D.4). Images are classified one at a time, as fast as
 possible or as frames of a camera, and what happens is summed up by windows of time. Before that the bundle tests
-itself on its stored images.
+itself on its stored images, and the routed pair is timed in turns with big and little alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import numpy as np
 
 from . import machine
 from .bundle import Bundle
+from .comparison import compare, sentence
 from .energy import GivenPower, Measurement, Meter, MeterError
 from .errors import BundleError
 from .files import MODEL, POLICY, check_out, write_whole
@@ -34,6 +35,7 @@ KIND = "sustained load"  # by which the report knows the file
 WINDOWS = 120  # that a run has, about
 SHORTEST, LONGEST = 1.0, 30.0  # s of a window
 QUANTILES = (50, 95, 99)
+EDGE, FEWEST_AT_EDGE = 0.1, 3  # part of the windows, and their least number, that are its first and its last
 MOST_FPS = 1_000_000
 MADE_UP = 32  # random images, where a bundle has none
 
@@ -210,8 +212,8 @@ class Bench:
     def summary(self) -> dict[str, Any]:
         """Return the figures of the whole time; empty before the first window.
 
-        ``drift`` is the median latency of the last quarter of the windows divided by that of the first: above 1 the
-        device became slower. ``memory_growth`` is how much more memory the last quarter has than the second.
+        ``drift`` says whether the device became slower, see the function. ``memory_growth`` is how much more memory the
+        last quarter has than the second.
         """
         if not self.windows:
             return {}
@@ -226,7 +228,7 @@ class Bench:
             **{f"p{rank}_ms": self.times.percentile(rank) for rank in QUANTILES},
             "mean_ms": _mean(rows, "mean_ms", "images"),
             "max_ms": max(row["max_ms"] for row in rows),
-            "drift": _drift(rows),
+            "drift": drift(rows),
             "cpu_share": _mean(rows, "cpu_share", "seconds"),
             "temperature_c": _most(rows, "temperature_c"),
             "memory_bytes": _most(rows, "memory_bytes"),
@@ -234,6 +236,20 @@ class Bench:
             "energy_mj": _mean(rows, "energy_mj", "images"),
             "watts": _mean(rows, "watts", "seconds"),
         }
+
+
+def drift(windows: Sequence[Mapping[str, Any]]) -> float | None:
+    """How much slower a device became: the mean time of an image at the end, divided by that in the beginning.
+
+    Both are medians over the last and the first tenth of the windows, three at least, so that a single window, in which
+    the machine did something else, does not count. ``None`` with fewer than two windows for each.
+    """
+    edge = max(FEWEST_AT_EDGE, int(EDGE * len(windows)))
+    edge = min(edge, len(windows) // 2)
+    if edge < 2:
+        return None
+    times = [row["mean_ms"] for row in windows]
+    return float(np.median(times[-edge:]) / np.median(times[:edge]))
 
 
 def describe_machine(threads: int, *, spinning: bool) -> dict[str, Any]:
@@ -249,7 +265,7 @@ def describe_machine(threads: int, *, spinning: bool) -> dict[str, Any]:
 def sustained(
     folder: Path, load: Load, out: Path, meter: Meter | None = None, say: Callable[[str], None] = print
 ) -> dict[str, Any]:
-    """Test a bundle, run it under load, and write what was found as JSON, also while it runs.
+    """Test a bundle, time its networks in turns, run it under load, and write as JSON what was found, also meanwhile.
 
     Args:
         folder: of the bundle.
@@ -270,6 +286,8 @@ def sustained(
     stored = load_golden(folder, policy.onnx)
     tested = _tested(bundle, stored, say)
     images = stored.images if stored else _made_up(bundle.image_shape)
+    compared = compare(folder, policy, images, (load.threads, load.spinning), load.seconds)
+    say(sentence(compared))
     bench = Bench(bundle, images, load, meter)
     about = {
         "version": VERSION,
@@ -283,6 +301,7 @@ def sustained(
         },
         "energy": None if meter is None else meter.describe(),
         "self_test": tested and tested.to_json(),
+        "times": compared,
     }
 
     def result() -> dict[str, Any]:
@@ -353,11 +372,6 @@ def _quarter(rows: list[dict[str, Any]], number: int, name: str) -> float | None
     """Return the median of a figure over one quarter of the windows, from 0 to 3."""
     known = _known(rows[len(rows) * number // 4 : len(rows) * (number + 1) // 4], name)
     return float(np.median(known)) if known else None
-
-
-def _drift(rows: list[dict[str, Any]]) -> float | None:
-    first, last = _quarter(rows, 0, "p50_ms"), _quarter(rows, 3, "p50_ms")
-    return None if first is None or last is None else last / first
 
 
 def _growth(rows: list[dict[str, Any]]) -> float | None:

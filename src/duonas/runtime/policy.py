@@ -84,6 +84,14 @@ class DevicePolicy:
     floor_on: str = "accuracy"
     preparation: Preparation | None = None
 
+    @property
+    def little_share(self) -> float:
+        """The share of the calib images that stay little at tau, in [0, 1]; between two rows that of the upper."""
+        with np.errstate(over="ignore"):  # beyond float32 is infinite
+            tau = np.float32(self.tau)
+            above = [row for row in self.table if np.float32(row.tau) >= tau]
+        return (above or self.table[:1])[-1].little_share
+
     def at_budget(self, expected_macs: float) -> Row:
         """Return the most accurate row of at most ``expected_macs`` per image; of equals the cheapest."""
         return self.table[at_budget(self._column("expected_macs"), self._column("accuracy"), expected_macs)]

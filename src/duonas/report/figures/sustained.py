@@ -9,11 +9,13 @@ import numpy as np
 from markupsafe import Markup
 
 from duonas.report.figure import Figure, Key, figure
-from duonas.report.formatting import MINUS, milliseconds, number, percent, size, tick, tick_count, whole
-from duonas.report.scale import span
+from duonas.report.formatting import TIMES, milliseconds, number, size, tick, tick_count, whole
+from duonas.report.scale import powers, span
 from duonas.report.svg import Frame, canvas, frame
+from duonas.runtime.bench import drift
 
 Windows = Sequence[Mapping[str, Any]]
+STEADY = 0.05  # change of the time below which a device is called steady
 PERCENTILES = {"p50_ms": "routed", "p95_ms": "little", "p99_ms": "big"}  # and their colours
 MINUTE = 60.0
 
@@ -39,12 +41,7 @@ def throttling(windows: Windows) -> Figure:
             parts += [*_lines(plot, times, windows, key, colour), *_hover(plot, times, windows, {key: colour})]
         return canvas(width, plots[0].height, "Images a second, temperature and clock over time", parts)
 
-    first, last = windows[0], windows[-1]
-    change = last["images_per_s"] / first["images_per_s"] - 1
-    caption = (
-        f"From {number(first['images_per_s'])} images a second in the first window to {number(last['images_per_s'])} "
-        f"in the last ({'+' if change >= 0 else MINUS}{percent(abs(change))})"
-    )
+    caption = steadiness(windows).removesuffix(".") or "Too few windows to tell a change"
     if _is_known(windows, "temperature_c"):
         heat = [row["temperature_c"] for row in windows if row["temperature_c"] is not None]
         caption += f", at {number(heat[0])} °C in the beginning and at most {number(max(heat))} °C"
@@ -54,16 +51,29 @@ def throttling(windows: Windows) -> Figure:
     return figure("Throttling", draw, f"{caption}.", keys)
 
 
+def steadiness(windows: Windows) -> str:
+    """Say whether a device became slower, see ``duonas.runtime.bench.drift``; empty where there are too few windows."""
+    found = drift(windows)
+    if found is None:
+        return ""
+    times = f"{number(found)} {TIMES} that of the first tenth (medians of the windows)"
+    if abs(found - 1) < STEADY:
+        return f"It stayed steady: the mean time of an image in the last tenth of the time is {times}."
+    way = "slower" if found > 1 else "faster"
+    return f"It became {way}: the mean time of an image in the last tenth of the time is {times}."
+
+
 def latency(windows: Windows) -> Figure:
     """Percentiles of the time of one image, window by window."""
     x, times = _axis(windows)
-    y = (0.0, max(row["p99_ms"] for row in windows) * 1.05)
+    known = [row[key] for row in windows for key in PERCENTILES if row[key] > 0]
+    y = powers(known or [1.0])
 
     def draw(width: int) -> Markup:
-        plot = frame(width, 320, x, y)
+        plot = frame(width, 320, x, y, logarithmic=True)
         return canvas(
             width, 320, "Percentiles of the time of one image over time",
-            plot.axes("Minutes", "Time of one image (ms)", tick, tick),
+            plot.axes("Minutes", "Time of one image (ms, logarithmic)", tick, tick),
             *(_lines(plot, times, windows, key, colour) for key, colour in reversed(PERCENTILES.items())),
             _hover(plot, times, windows, PERCENTILES),
         )  # fmt: skip
