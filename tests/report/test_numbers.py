@@ -116,6 +116,8 @@ def test_the_difference_to_big_is_an_interval_in_the_possible_and_never_of_width
 
 MISSED = ConstraintCheck("expected_latency_ms", 0.12, "min", 0.209)
 KEPT = ConstraintCheck("peak_macs", 4e6, "min", 3e6)
+BROKEN = {"name": "weight_bytes", "limit": 10.0, "direction": "min", "predicted": 9.0, "measured": 11.0, "device": None,
+          "kept": False}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -135,13 +137,15 @@ KEPT = ConstraintCheck("peak_macs", 4e6, "min", 3e6)
 def test_what_is_promised_and_what_the_search_was_constrained_by_is_said(floor_on: str, sentence: str) -> None:
     constraints = [MISSED.to_json(), KEPT.to_json()]
     policy = {"choice": {"floor": 0.9}, "floor_on": floor_on, "confidence": 0.95, "images": 1250}
-    said = summary.promise(policy | {"constraints": constraints}).replace(THIN, " ")
+    measured = {"constraints": [BROKEN]}
+    said = summary.promise(policy | {"constraints": constraints}, measured).replace(THIN, " ")
     assert said.startswith(sentence) and "by 1 250 calib images. The search kept expected_latency_ms" in said
-    assert "74.2% above it." in said and "3,000,000 on calib." in said
-    assert summary.promise(policy | {"choice": {"share": 0.5}}).startswith("Nothing is guaranteed for new images")
-    warned = summary.unkept(policy | {"constraints": constraints})
+    assert "74.2% above it." in said and "has 3,000,000. weight_bytes at most 10 bytes: 9 " in said
+    assert summary.promise(policy | {"choice": {"share": 0.5}}, {}).startswith("Nothing is guaranteed for new images")
+    warned = summary.unkept(policy | {"constraints": constraints}, measured)
     assert warned.startswith("The search kept expected_latency_ms to at most") and "peak_macs" not in warned
-    assert summary.unkept(policy) == ""
+    assert "11 bytes in the ONNX file: not kept." in warned
+    assert summary.unkept(policy, {}) == ""
 
 
 def test_classes_are_compared_only_where_they_differ() -> None:

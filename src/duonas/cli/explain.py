@@ -12,6 +12,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
 from duonas.core.registry import summary
 from duonas.costs.calibration import prices_in_words
+from duonas.measure.constraints import comparisons
 from duonas.measure.verdict import told, verdict_of
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.options import FLOOR_NAMES, GUARANTEES
@@ -224,7 +225,7 @@ def _measured(run: RunFolder) -> tuple[str, ...]:
             f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
             f"image, and {routed['little_share']:.0%} of the images stay little."
         )
-        return result, told(verdict_of(measured))
+        return tuple(filter(None, (result, "\n".join(comparisons(measured)), told(verdict_of(measured)))))
 
 
 def _nearby(policy: dict[str, Any]) -> Table:

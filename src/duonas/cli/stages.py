@@ -140,6 +140,7 @@ def _print_devices(console: Console, folder: Path) -> None:
 def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:
     from duonas.cli.tables import summary_table, verdict_table
     from duonas.core.files import read_json
+    from duonas.measure.constraints import comparisons, unkept
     from duonas.measure.guessing import guessing
     from duonas.measure.verdict import told, verdict_of
 
@@ -148,10 +149,15 @@ def _print_measured(console: Console, path: Path, *, balanced: bool) -> None:
         verdict = verdict_of(measured)
         tables, said = (summary_table(measured), verdict_table(verdict)), told(verdict)
         warning = guessing(measured["majority"], measured["routed"], balanced=balanced)
+        limits, broken = comparisons(measured), unkept(measured)
     except KeyError as error:
         raise DuonasError(f"{path} lacks {error.args[0]!r}; was it written by another version?") from error
     for table in tables:
         console.print("", table, sep="\n")
     if warning:
         console.print("", warning, sep="\n", style="yellow", markup=False, highlight=False)
+    if limits:
+        console.print("")
+    for each in limits:
+        console.print(each, style="yellow" if each in broken else None, markup=False, highlight=False)
     console.print("", said, "", sep="\n", markup=False, highlight=False)

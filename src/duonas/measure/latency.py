@@ -93,6 +93,12 @@ class Timer:
         hard = np.stack([~self.is_little[self.rows(turn, size)] for turn in range(len(values))])
         return typical(values, route_kinds(hard), self.shares(len(values)) if size == 1 else None)
 
+    def peak(self, times: Sequence[float]) -> float | None:
+        """Return the typical time of a single image of the dearer kind; ``None`` if only one kind was timed."""
+        hard = ~self.is_little[self.rows(0, len(times))]
+        kinds = [_median(np.asarray(times)[kind]) for kind in (hard, ~hard) if kind.any()]
+        return max(kinds) if len(kinds) > 1 else None
+
     def shares(self, turns: int) -> dict[int, float]:
         """Return the shares of easy (0) and hard (2) images: of all, or of the timed ones if these are of one kind."""
         timed = self.is_little[self.rows(0, turns)]
@@ -147,8 +153,9 @@ def latency(
         progress: called before the first block and after each.
 
     Returns:
-        For each role ``latency_ms`` (p50, p95, p99 and mean at batch 1), ``times_ms`` (the mean of an image and its
-        limits by the noise of timing, by batch size) and ``images_per_s`` (at batch 64); the ratios of the routed time
+        For each role ``latency_ms`` (p50, p90, p95, p99 and mean at batch 1; of the routed pair also peak, the
+        median of the dearer kind of image), ``times_ms`` (the mean of an image and its limits by the noise of timing,
+        by batch size) and ``images_per_s`` (at batch 64); the ratios of the routed time
         to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``); and
         ``router_us``, the time of the score for one image in microseconds. For a mean the time of each batch is
         replaced by the median of those on which the same networks ran, see ``typical``.
@@ -175,6 +182,7 @@ def latency(
         }
         for role in roles
     }
+    speed["routed"]["latency_ms"]["peak"] = timer.peak(single["routed"])
     routed, batch = typicals["routed"]["1"].mean, _median(batched["routed"])
     shares = timer.shares(len(single["routed"]))
     ideal = _ideal(single, shares, little_is_asked=timer.sessions.little_tower is not None)
@@ -209,7 +217,7 @@ def _unheard(turns: int) -> None:
 
 
 def _percentiles(times: list[float]) -> dict[str, float]:
-    return {f"p{rank}": float(np.percentile(times, rank)) for rank in (50, 95, 99)}
+    return {f"p{rank}": float(np.percentile(times, rank)) for rank in (50, 90, 95, 99)}
 
 
 def _median(values: Any) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from duonas.deploy.bundle import check_files
 from duonas.layers.norm import folded
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.balance import balance, by_class, majority
+from duonas.measure.constraints import compared
 from duonas.measure.energy import energies
 from duonas.measure.examples import choose_examples
 from duonas.measure.judge import judge
@@ -80,7 +82,9 @@ def measure(
     check_files(bundle)
     outputs = evaluate(pair, policy, test)
     agreement = compare(Bundle.load(bundle), outputs, test.pixels)
+    begun = time.perf_counter(), time.process_time()
     speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
+    spent_s = time.perf_counter() - begun[0], time.process_time() - begun[1]
     figures = _figures(pair, policy, outputs, speed)
     if plain is not None and "plain" in speed:
         figures["plain"] = _plain(plain, test, outputs, policy.class_names) | speed["plain"]
@@ -90,7 +94,9 @@ def measure(
     spent = energies(bundle, find_meter(options.watts), speed, options, outputs.little_share)
     for role in spent["energy_mj"].keys() & figures:
         figures[role] |= {"energy_mj": spent["energy_mj"][role]}
-    figures |= {"onnx": agreement, "environment": _environment(options, bundle), "energy": spent["energy"]}
+    figures |= {"onnx": agreement, "environment": _environment(options, bundle, *spent_s)}
+    figures |= {"energy": spent["energy"]}
+    figures |= {"constraints": compared(policy.constraints, figures)}
     figures |= {"verdict": judge(figures).to_json()}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, test.pixels))
@@ -221,7 +227,9 @@ def _save_outputs(path: Path, outputs: Outputs) -> None:
     save_tensors(path, tensors)
 
 
-def _environment(options: MeasureOptions, bundle: Path) -> dict[str, Any]:
+def _environment(options: MeasureOptions, bundle: Path, wall_s: float, processor_s: float) -> dict[str, Any]:
+    """Return what the networks were timed on and how; ``busy`` is what other programs had of one thread's core."""
+    alone = threads_of(bundle, options) == 1  # waiting threads, too, take the processor
     return {
         "machine": platform.machine(),
         "system": platform.system(),
@@ -230,4 +238,5 @@ def _environment(options: MeasureOptions, bundle: Path) -> dict[str, Any]:
         "threads": threads_of(bundle, options) or "default",
         "clock": clock_of(bundle, options).kind,
         "spinning": options.spinning,
+        "busy": min(max(1 - processor_s / wall_s, 0.0), 1.0) if alone else None,
     }

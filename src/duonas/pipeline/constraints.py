@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from duonas.core.cost import PairCost
+from duonas.core.cost import ON_DEVICE, PairCost
 from duonas.core.pair import PairArch
 from duonas.pipeline.context import Context
 from duonas.pipeline.pairs import final_coupling
-from duonas.routing.constraints import Constraint
+from duonas.routing.constraints import Constraint, Prediction
 from duonas.routing.router import Router
 from duonas.search.front import Front, FrontPoint
 from duonas.search.metric import ArchMetric, Metric, PairMetric
@@ -32,9 +32,18 @@ def constraints_of(context: Context, router: Router, images: int) -> tuple[Const
     best = Front.load(context.run.front).best
     prices = Prices(final_coupling(context), context.problem.prices.model, (router,))
     return tuple(
-        Constraint(name, limit, goal.metrics[name].direction, _figures(prices, goal.metrics[name], best, images))
-        for name, limit in goal.constraints.items()
-    )
+        Constraint(
+            name, limit, metric.direction, _figures(prices, metric, best, images),
+            table_of(context) if metric.quantity in ON_DEVICE else None,
+        )
+        for name, limit, metric in ((name, limit, goal.metrics[name]) for name, limit in goal.constraints.items())
+    )  # fmt: skip
+
+
+def table_of(context: Context) -> Prediction | None:
+    """Return the device table that the search was priced by; ``None`` without one."""
+    found = context.problem.prices.model.origin()
+    return Prediction(str(found.get("path", "")), str(found.get("device", ""))) if found else None
 
 
 def prices_of(context: Context, router: Router) -> dict[str, PairCost]:

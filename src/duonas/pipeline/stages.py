@@ -32,7 +32,7 @@ from duonas.measure.route_latency import time_routes
 from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork
 from duonas.pipeline.check import check, check_meter
-from duonas.pipeline.constraints import constraints_of, prices_of
+from duonas.pipeline.constraints import constraints_of, prices_of, table_of
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit
 from duonas.pipeline.inspect import show
@@ -166,7 +166,7 @@ def fit_router(context: Context, chosen: Pair) -> tuple[Policy, CalibrationSet]:
             run.stored_images, calib.pixels, scores(policy.router, observed.described), recipe.export.stored_images
         )
     prices = prices_of(context, policy.router)
-    return policy, replace(calibration, constraints=constraints, prices=prices)
+    return policy, replace(calibration, constraints=constraints, prices=prices, table=table_of(context))
 
 
 def time_pair(context: Context, chosen: Pair, policy: Policy, progress: Progress) -> Timed:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duonas.core.cost import PairCost
+from duonas.measure import constraints
 from duonas.measure import guessing as guesses
 from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
@@ -127,7 +128,7 @@ def guessing(outputs: Outputs, class_names: tuple[str, ...], recipe: str | None)
     return guesses.guessing(majority(outputs, class_names), routed, balanced=balanced)
 
 
-def promise(policy: dict[str, Any]) -> str:
+def promise(policy: dict[str, Any], measured: dict[str, Any]) -> str:
     """What is promised for new images, and what the pair takes of all that the search was constrained by."""
     if "floor" in policy["choice"]:
         floor = percent(policy["choice"]["floor"], 2)
@@ -139,12 +140,13 @@ def promise(policy: dict[str, Any]) -> str:
         )
     else:
         said = "Nothing is guaranteed for new images, since the threshold was not chosen by a floor."
-    return " ".join([said, *(_sentence(each) for each in _constraints(policy))])
+    return " ".join([said, *(_sentence(each) for each in _constraints(policy)), *constraints.comparisons(measured)])
 
 
-def unkept(policy: dict[str, Any]) -> str:
-    """Which constraints of the search the deployed pair does not keep; empty if it keeps all."""
-    return " ".join(_sentence(each) for each in _constraints(policy) if not each.kept)
+def unkept(policy: dict[str, Any], measured: dict[str, Any]) -> str:
+    """Which constraints of the search the deployed pair does not keep, as predicted or measured; empty if it does."""
+    predicted = (_sentence(each) for each in _constraints(policy) if not each.kept)
+    return " ".join([*predicted, *constraints.unkept(measured)])
 
 
 def _constraints(policy: dict[str, Any]) -> list[ConstraintCheck]:

@@ -19,13 +19,14 @@ from duonas.core.text import plural
 from duonas.pair.facts import PairFacts
 from duonas.routing.bounds import lower_bound
 from duonas.routing.calibration import fit_temperature
-from duonas.routing.constraints import Constraint, allowed
+from duonas.routing.constraints import Constraint, ConstraintCheck, Prediction, allowed
 from duonas.routing.floor import Rungs, fixed_sequence
 from duonas.routing.options import TARGETS, FloorOn, RouteOptions
 from duonas.routing.policy import Policy, tabulate
 from duonas.routing.routed import Observed
 from duonas.routing.router import Router
 from duonas.routing.threshold import Curve, sweep
+from duonas.runtime import machine
 from duonas.runtime.units import percentage
 
 
@@ -60,6 +61,7 @@ class CalibrationSet:
         classes: number K of classes.
         constraints: of the search that found the pair.
         prices: what the pair costs by the search's device table, by quantity.
+        table: that device table; ``None`` if there is none.
     """
 
     ladder: np.ndarray
@@ -70,6 +72,7 @@ class CalibrationSet:
     classes: int
     constraints: tuple[Constraint, ...] = ()
     prices: Mapping[str, PairCost] = field(default_factory=dict)
+    table: Prediction | None = None
 
     @property
     def curve(self) -> Curve:
@@ -95,7 +98,8 @@ class CalibrationSet:
         arrays |= {f"constraint.{number}": each.figures for number, each in enumerate(self.constraints)}
         about = [dict(each.about()) for each in self.constraints]
         prices = {quantity: asdict(cost) for quantity, cost in self.prices.items()}
-        return save_tensors(path, arrays, {"classes": self.classes, "constraints": about, "prices": prices})
+        table = {} if self.table is None else {"table": asdict(self.table)}
+        return save_tensors(path, arrays, {"classes": self.classes, "constraints": about, "prices": prices, **table})
 
     @classmethod
     def load(cls, path: Path) -> CalibrationSet:
@@ -108,10 +112,11 @@ class CalibrationSet:
             arrays, header = load_arrays(path)
             about = header["constraints"]
             constraints = tuple(
-                Constraint(**each, figures=arrays.pop(f"constraint.{number}")) for number, each in enumerate(about)
+                Constraint.of(each, arrays.pop(f"constraint.{number}")) for number, each in enumerate(about)
             )
             prices = {quantity: PairCost(**cost) for quantity, cost in header.get("prices", {}).items()}
-            return cls(**arrays, classes=int(header["classes"]), constraints=constraints, prices=prices)
+            table = Prediction(**header["table"]) if "table" in header else None
+            return cls(**arrays, classes=int(header["classes"]), constraints=constraints, prices=prices, table=table)
         except KeyError as error:
             raise DuonasError(
                 f"{path} cannot be used: it lacks {error.args[0]!r}; delete it, and the same command fits the router "
@@ -209,9 +214,25 @@ def decide(policy: Policy, calibration: CalibrationSet, options: RouteOptions, t
         times=times,
         confidence=options.confidence,
         floor_on=options.floor_on,
-        constraints=tuple(each.check(share) for each in calibration.constraints),
+        constraints=_checked(calibration, options, share, timed),
         onnx={},
     )
+
+
+def _checked(
+    calibration: CalibrationSet, options: RouteOptions, share: float, timed: Timed | None
+) -> tuple[ConstraintCheck, ...]:
+    """Return what the pair takes of the search's constraints, and of a target in ms or mJ that is none of them."""
+    found = tuple(each.check(share) for each in calibration.constraints)
+    name, limit, cost, source = options.limited, None, None, calibration.table
+    if options.priced is not None:
+        limit, cost = options.priced[1], calibration.prices.get(options.priced[0])
+    elif timed is not None and needs_times(options):
+        limit, cost = (options.latency, timed.times) if options.latency is not None else (options.energy, timed.energy)
+        source = Prediction("", machine.device_name())
+    if limit is None or cost is None or any((each.name, each.limit) == (name, limit) for each in found):
+        return found
+    return (*found, ConstraintCheck(name, limit, "min", float(cost.expected(share)), True, source, "route"))
 
 
 def class_counts(labels: np.ndarray, classes: int, seed: int) -> np.ndarray:
