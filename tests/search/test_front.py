@@ -26,8 +26,8 @@ OBJECTIVES = ("accuracy", "expected_macs")
 
 
 def points(count, noise=0.0):
-    """A made-up front that bends, with dominated points above it where there is noise."""
-    cost = np.geomspace(1e5, 1e7, count)
+    """A made-up front that bends, below the cost of big alone, with dominated points above it where there is noise."""
+    cost = np.geomspace(1e5, 3e6, count)
     accuracy = 0.9 - 0.4 * np.exp(-2 * np.log10(cost / 1e5)) - noise * stream(0).random(count)
     figures = {"expected_macs": cost, "peak_macs": (cost * 2).round(), "params": cost.round(),
                "peak_memory_bytes": cost.round()}  # fmt: skip
@@ -92,7 +92,7 @@ def test_the_front_survives_its_file_as_strict_json(table, tmp_path):
     assert value["points"][0]["tau"] == "-inf" and value["points"][-1]["tau"] == "inf"
     assert set(value) == {
         "objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs", "hypervolume", "reference",
-        "single", "plain", "beaten",
+        "single", "plain", "beaten", "val_images",
     }  # fmt: skip
 
 
@@ -109,19 +109,43 @@ def test_no_pair_that_a_single_network_beats_is_on_the_front(little, big, count,
     networks = list(zip(own.costs, (little / 100, big / 100), strict=True))
 
     def lost(accuracy, cost):
-        return max((right - accuracy for macs, right in networks if macs <= cost), default=-np.inf)
+        slow = float(own.costs[1] <= cost)  # big alone costs no more
+        return max((right - accuracy for macs, right in networks if macs <= cost), default=-np.inf) + slow
 
     every = [lost(*each) for each in zip(drawn.accuracy, cost, strict=True)]
     mine = [lost(point.accuracy, point.figures["expected_macs"]) for point in found.points]
     assert found.beaten == (min(every) >= 0)
     if not found.beaten:
-        assert max(mine) < 0 and found.warning == ""
+        assert max(mine) < 0 and (not found.warning or "within chance on the 100 val images" in found.warning)
         assert max(point.accuracy for point in found.points) == drawn.accuracy[np.array(every) < 0].max()
         return
     routed = [loss for loss, kept in zip(every, share, strict=True) if 0 < kept < 1]
-    assert mine[found.chosen] == min(routed or every) and "a single network" in found.warning
-    assert found.plain.accuracy >= found.best.accuracy
+    assert mine[found.chosen] == min(routed or every) and found.warning
     assert found.plain.figures["macs"] <= found.best.figures["expected_macs"]
+    assert found.plain.accuracy >= found.best.accuracy or own.costs[1] <= found.best.figures["expected_macs"]
+
+
+def one_point(table, accuracy, expected, **figures):
+    """A front of one pair, whose networks get 40 and 47 of 100 images right."""
+    one, half = np.array([0]), np.array([0.5])
+    named = {name: np.array([value]) for name, value in figures.items()} | {"expected_macs": np.array([expected])}
+    return front(Points(one, one + 1, one, half, half, np.array([accuracy]), named), table, 1, 40, 47)
+
+
+def test_a_pair_that_costs_as_much_as_its_own_big_is_beaten_though_it_is_more_accurate(table):
+    own = table(Goal(OBJECTIVES, {}))
+    big = float(own.costs[1])
+    for spent, beaten in ((0.9 * big, False), (big, True), (1.7 * big, True)):
+        found = one_point(own, 0.9, spent, big_macs=big)
+        assert found.beaten == beaten and ("its own big costs no more alone" in found.warning) == beaten
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.43, True), (0.6, False)])
+def test_a_lead_within_one_standard_error_is_told(accuracy, said, table):
+    own = table(Goal(OBJECTIVES, {}))
+    found = one_point(own, accuracy, 0.9 * float(own.costs[1]))
+    assert not found.beaten and found.plain.accuracy == 0.4
+    assert found.warning.startswith("a single network is as good within chance on the 100 val images") == said
 
 
 def test_single_networks_rise_in_cost_and_accuracy(table):

@@ -135,10 +135,11 @@ def alone(setting, goal):
 def everything(setting, goal):
     """Every allowed pair with every router at every threshold.
 
-    The minimised objectives, whether a single network beats it, and how many pairs there are.
+    The minimised objectives, whether a single network beats it, and how many pairs there are. Thresholds at which a pair
+    costs as much as its own big count only if all do.
     """
     figures, met, prices = [], set(), setting.prices
-    compared, beaten, (singles, costs) = prices.compared, [], alone(setting, goal)
+    compared, beaten, saves, (singles, costs) = prices.compared, [], [], alone(setting, goal)
     for little, big, number, pair, price in setting.routed():
         score = setting.score(prices.routers[number], little, prices.pairs.shared(pair))
         curve = sweep(score, setting.correct[little], setting.correct[big])
@@ -158,8 +159,11 @@ def everything(setting, goal):
         spent = np.broadcast_to(values[f"expected_{compared}"], within.shape)[within]
         for accuracy, cost in zip(curve.accuracy[within], spent, strict=True):
             better = np.append(singles, own[0]) >= accuracy
-            beaten.append(bool((better & (np.append(costs, own[1]) <= cost * (1 + 1e-9))).any()))
-    return np.concatenate(figures), np.array(beaten), len(met)
+            slow = own[1, 1] <= cost * (1 + 1e-9)  # big alone costs no more
+            saves.append(not slow)
+            beaten.append(bool(slow or (better & (np.append(costs, own[1]) <= cost * (1 + 1e-9))).any()))
+    some = np.array(saves, bool) | (not any(saves))
+    return np.concatenate(figures)[some], np.array(beaten)[some], len(met)
 
 
 def percentile(cost, share, images):

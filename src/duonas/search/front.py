@@ -87,8 +87,9 @@ class Front:
         device: the source of latencies and energies, see ``CostModel.origin``.
         single: the evaluated networks that no other one beats in accuracy and cost, each alone, by rising cost.
         plain: the most accurate one of them that costs no more than the chosen point; ``None`` if there is none.
-        beaten: whether a single network beats every pair: at least as accurate at no more expected cost. Else the
-            points are pairs that none beats.
+        beaten: whether a single network beats every pair: at least as accurate at no more expected cost, or its own big
+            at no more. Else the points are pairs that none beats.
+        val_images: the number of images by which accuracies are known; ``None`` in a file of an earlier version.
     """
 
     objectives: tuple[str, ...]
@@ -103,6 +104,7 @@ class Front:
     single: tuple[SingleNetwork, ...] = ()
     plain: SingleNetwork | None = None
     beaten: bool = False
+    val_images: int | None = None
 
     @property
     def best(self) -> FrontPoint:
@@ -111,19 +113,34 @@ class Front:
 
     @property
     def warning(self) -> str:
-        """Says that no pair is worth routing on the val split; empty if one is."""
-        if not self.beaten:
-            return ""
+        """Says that no pair is worth routing on the val split, or that chance explains its lead; else empty."""
         quantity = next(each for each in COMPARED if f"expected_{each}" in self.best.figures)
-        cost = written(quantity, self.best.figures[f"expected_{quantity}"])
-        said = (
-            f"a single network beats each of the {self.scored_pairs:,} pairs on the val split: the chosen pair reaches "
-            f"{percentage(self.best.accuracy)} at an expected {cost}"
-        )
+        cost = self.best.figures[f"expected_{quantity}"]
+        pair = f"{percentage(self.best.accuracy)} at an expected {written(quantity, cost)}"
+        if self.plain is not None:
+            plain = f"{percentage(self.plain.accuracy)} at {written(quantity, self.plain.figures[quantity])}"
+        if not self.beaten:
+            if self.plain is None or not self._is_chance(self.best.accuracy - self.plain.accuracy):
+                return ""
+            return (
+                f"a single network is as good within chance on the {self.val_images:,} val images: the chosen pair "
+                f"reaches {pair}, a single network {plain}."
+            )
+        big = self.best.figures.get(f"big_{quantity}", np.inf)
+        if big <= cost and (self.plain is None or self.plain.accuracy < self.best.accuracy):
+            return (
+                f"none of the {self.scored_pairs:,} pairs is worth routing on the val split: the chosen pair reaches "
+                f"{pair}, and its own big costs no more alone ({written(quantity, big)})."
+            )
+        said = f"a single network beats each of the {self.scored_pairs:,} pairs on the val split: the chosen pair "
         if self.plain is None:
-            return f"{said}, and one of its own networks as much at no more."
-        plain = written(quantity, self.plain.figures[quantity])
-        return f"{said}, a single network {percentage(self.plain.accuracy)} at {plain}."
+            return f"{said}reaches {pair}, and one of its own networks as much at no more."
+        return f"{said}reaches {pair}, a single network {plain}."
+
+    def _is_chance(self, lead: float) -> bool:
+        """Whether a lead of the chosen pair is within one standard error of its accuracy."""
+        right, images = self.best.accuracy, self.val_images
+        return images is not None and lead <= (right * (1 - right) / images) ** 0.5
 
     def to_json(self) -> dict[str, Any]:
         """The front as JSON, to be read by ``from_json``; unknown values are left out."""
@@ -194,6 +211,7 @@ def front(points: Points, table: PairTable, singles: Singles, scored_pairs: int)
         single=tuple(singles.network(number) for number in singles.front[_evenly(len(singles.front))].tolist()),
         plain=singles.plain(float(costs[kept[choice]])),
         beaten=beaten,
+        val_images=singles.images,
     )
 
 

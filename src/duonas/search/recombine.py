@@ -50,7 +50,8 @@ def recombine(
     """Find the best routed pairs over all pairs, thresholds and routers; return them and the number of scored pairs.
 
     An upper bound of the accuracy within each budget (``most_right``) excludes most pairs; the few that may improve on
-    the best pairs so far are scored exactly at every threshold.
+    the best pairs so far are scored exactly at every threshold. Only thresholds at which a pair costs less than its own
+    big count, if any pair has one.
 
     Args:
         right: (A, N) bool, whether each subnet classifies each val image correctly.
@@ -66,14 +67,16 @@ def recombine(
     if not judged:
         raise DuonasError(_unmet(table))
     correct = right.astype(np.int8)
+    scored = np.zeros((len(correct), len(correct)), dtype=bool)
+    for each in judged:
+        scored[each.little, each.row.bigs] = True
+    judged = _saving(judged, singles) or judged
     rows = [each.row for each in judged]
     boxes = Boxes(table.goal, rows, correct.shape[1], table.prices.compared, singles.budgets)
     bigs = Bigs.of(correct, rows)
-    scored = np.zeros((len(correct), len(correct)), dtype=bool)
     done, total = 0, sum(len(each.row.bigs) for each in judged)
     progress(done, total)
     for number, each in enumerate(judged):
-        scored[each.little, each.row.bigs] = True
         thresholds = steps(each.score)
         ordered, cells = boxes.sort(each.row)
         most = most_right(thresholds, correct[each.little], bigs, ordered, boxes.levels)
@@ -87,6 +90,12 @@ def recombine(
         done += len(cells)
         progress(done, total)
     return _points(correct, judged, table, boxes.winners()), int(scored.sum())
+
+
+def _saving(judged: Sequence[Judged], singles: Singles) -> list[Judged]:
+    """Those pairs that can cost less than their own big, at such thresholds."""
+    found = [each._replace(row=singles.saving(each.row)) for each in judged]
+    return [each for each in found if len(each.row.bigs)]
 
 
 def _unmet(table: PairTable) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from duonas.core.pair import Subnet
 from duonas.search.metric import ACCURACY
-from duonas.search.pair_table import PairTable
+from duonas.search.pair_table import PairTable, PriceRow
 
 SAME = 1e-9  # relative difference of costs that are equal but for rounding
 
@@ -48,19 +48,21 @@ class Singles:
     """The evaluated subnets as plain networks, compared by cost (``Prices.compared``) and accuracy.
 
     A routed pair is beaten if a single network is at least as accurate and costs no more. The networks are those that
-    meet the constraints, and the pair's own two whether they do or not.
+    meet the constraints, and the pair's own two whether they do or not. A pair whose own big costs no more is beaten
+    whatever its accuracy: routing is there to save that cost, and a slightly higher accuracy is often chance.
 
     Args:
         right: (A, N) bool, whether each subnet classifies each val image correctly.
         table: the subnets and their prices.
 
-    ``front`` has the numbers of the networks that meet the constraints and that no other one beats, by rising cost.
+    ``front`` has the numbers of the networks that meet the constraints and that no other one beats, by rising cost;
+    ``images`` is N.
     """
 
     def __init__(self, right: np.ndarray, table: PairTable) -> None:
         self._table = table
         self._right, self._costs = right.sum(1, dtype=np.int64), table.costs
-        self._images = right.shape[1]
+        self.images = right.shape[1]
         fit = np.flatnonzero(table.alone)
         order = fit[np.lexsort([-self._right[fit], self._costs[fit]])]
         most = np.maximum.accumulate(self._right[order])
@@ -78,10 +80,22 @@ class Singles:
     def best(self, costs: np.ndarray) -> np.ndarray:
         """The accuracy (P,) of the best network at no more than costs (P,); -inf where there is none."""
         place = np.searchsorted(self._costs[self.front], costs * (1 + SAME), side="right")
-        return np.concatenate([[-np.inf], self._right[self.front] / self._images])[place]
+        return np.concatenate([[-np.inf], self._right[self.front] / self.images])[place]
+
+    def saving(self, row: PriceRow) -> PriceRow:
+        """The pairs of a row that can cost less than their own big, with the least little shares at which they do."""
+        part = row.parts[self._table.prices.compared]
+        spare = self._costs[row.bigs] / (1 + SAME) - part.least
+        ratio = np.divide(spare, part.extra, out=np.where(spare > 0, np.inf, -np.inf), where=part.extra > 0)
+        enough = np.floor((1 - np.minimum(ratio, 2)) * self.images + 1e-6) + 1  # images, of which one less is too few
+        some = np.flatnonzero(enough <= self.images)
+        share = np.maximum(row.share, enough / self.images)
+        return replace(row, share=share).take(some)
 
     def lead(self, accuracy: np.ndarray, costs: np.ndarray, members: np.ndarray) -> np.ndarray:
         """How much more accurate (P,) routed pairs are than the best network that costs no more; beaten if not above 0.
+
+        From pairs that cost as much as their own big or more, 1 is taken off, so that any other loses less.
 
         Args:
             accuracy: (P,) of the pairs, in [0, 1].
@@ -89,8 +103,8 @@ class Singles:
             members: (2, P) the numbers of little and big.
         """
         cheaper = self._costs[members] <= costs * (1 + SAME)
-        own = np.where(cheaper, self._right[members] / self._images, -np.inf).max(0)
-        return np.asarray(accuracy - np.maximum(own, self.best(costs)))
+        own = np.where(cheaper, self._right[members] / self.images, -np.inf).max(0)
+        return np.asarray(accuracy - np.maximum(own, self.best(costs)) - cheaper[1])
 
     def plain(self, cost: float) -> SingleNetwork | None:
         """The most accurate network that costs no more than this; ``None`` if there is none."""
@@ -101,4 +115,4 @@ class Singles:
         """The subnet with this number."""
         subnet, prices = self._table.subnets[number], self._table.prices
         values = prices.pairs.space.values(subnet.arch)
-        return SingleNetwork(subnet, values, float(self._right[number] / self._images), prices.subnet(subnet).figures)
+        return SingleNetwork(subnet, values, float(self._right[number] / self.images), prices.subnet(subnet).figures)
