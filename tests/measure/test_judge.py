@@ -137,3 +137,58 @@ def test_a_pair_that_a_network_beats_is_never_recommended(routed, big, little, p
     }  # fmt: skip
     for row in found.rows:
         assert row.interval.lower < row.accuracy < row.interval.upper or row.accuracy in (0, 1)
+
+
+def outcomes(only_big, only_little):
+    rows = {"only_big": only_big, "only_little": only_little, "both": 100, "neither": 100}
+    return [{"right": right, "images": images, "little_share": None} for right, images in rows.items()]
+
+
+def test_networks_that_the_test_images_cannot_tell_apart_are_named_and_the_cheaper_one():
+    figures = measured(
+        network(0.55, 0.5), network(38 / 67, 0.25), network(36 / 67, 0.2), outcomes=outcomes(7, 5), test_images=67
+    )
+    found = judge(figures)
+    assert found.use == "big" and found.reason.startswith(
+        "The 67 test images cannot tell big and little apart (56.7% against 53.7%); little is the cheaper (1.25 times "
+        "as fast)."
+    )
+    figures["outcomes"] = outcomes(30, 1)
+    assert "cannot tell" not in judge(figures).reason
+
+
+def test_speed_in_batches_is_not_praised_without_the_accuracy_that_it_costs():
+    nets = [network(0.655, 0.3), network(0.9, 0.28), network(0.6, 0.05)]
+    for each, ms in zip(nets, (0.1, 0.226, 0.02), strict=True):
+        each["times_ms"]["64"] = {"mean": ms, "lower": ms, "upper": ms}
+    found = judge(measured(*nets))
+    assert "At batch 64 routing is 2.26 times as fast as big" in found.reason
+    assert "ms an image), but 24.5 points less accurate." in found.reason
+
+
+SHARES = st.sampled_from([0.0, 1.0]) | st.floats(0, 1)
+
+
+@given(NETWORKS, NETWORKS, NETWORKS, SHARES, st.floats(0, 1), st.floats(1, 3), st.none() | st.integers(0, 300))
+def test_no_figure_contradicts_the_advice(routed, big, little, share, constant, ideal, lost):
+    more = {"majority": {"accuracy": constant}, "ratio_to_ideal": {"batch_1": ideal}}
+    gap = round(IMAGES * (big["accuracy"] - little["accuracy"]))
+    if lost is not None:
+        lost = min(lost, (IMAGES - abs(gap)) // 2)
+        more["outcomes"] = outcomes(lost + max(gap, 0), lost + max(-gap, 0))
+    found = judge(measured(routed, big, little, share, **more))
+    if found.pays:
+        return
+    step, stays = found.next, "Accept a little less accuracy" in found.next
+    if "asks big" in step or "router" in step:
+        assert big["accuracy"] > little["accuracy"]
+    if stays:
+        advised = int(step.split("--share ")[1].split("%")[0]) / 100
+        assert advised > share and little["accuracy"] >= 0.75 * big["accuracy"]
+        assert little["latency_ms"]["mean"] / big["latency_ms"]["mean"] < advised
+    if max(big["accuracy"], little["accuracy"]) <= constant or big["accuracy"] < 0.5:
+        assert step.startswith("First train longer")
+    if step.startswith("First train longer"):
+        name = "big" if ": big is right" in step else "little"
+        accuracy = {"big": big, "little": little}[name]["accuracy"]
+        assert accuracy < 0.5 or accuracy - constant < 0.25 * (1 - constant) + 1e-9

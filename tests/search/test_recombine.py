@@ -135,8 +135,8 @@ def alone(setting, goal):
 def everything(setting, goal):
     """Every allowed pair with every router at every threshold.
 
-    The minimised objectives, whether a single network beats it, and how many pairs there are. Thresholds at which a pair
-    costs as much as its own big count only if all do.
+    The minimised objectives, whether a single network beats it, and how many pairs there are. Thresholds at which a
+    pair costs as much as its own big count only if all do.
     """
     figures, met, prices = [], set(), setting.prices
     compared, beaten, saves, (singles, costs) = prices.compared, [], [], alone(setting, goal)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from duonas.measure import wording
+from duonas.measure import advice, wording
 from duonas.measure.row import Figures, Row, faster, surely_better
 
 SINGLE = ("big", "little", "plain")
@@ -61,7 +61,16 @@ def judge(measured: Figures) -> Verdict:
     better = beating or [big, *(row for row in rest if row.accuracy >= big.accuracy and not faster(big, row))]
     best = max(better, key=lambda row: (row.accuracy, -row.time().mean))
     reason, step = wording.why_not(measured, routed, best)
-    return Verdict(False, best.name, wording.use(routed, best), _joined(reason, _batches(rows)), step, rows)
+    reason = _joined(_as_good(best, rows[1:], measured), reason, _batches(rows))
+    return Verdict(False, best.name, wording.use(routed, best), reason, step, rows)
+
+
+def _as_good(best: Row, alone: tuple[Row, ...], measured: Figures) -> str:
+    """Say which faster network the test images cannot tell from the best one; empty if there is none."""
+    cheaper = [row for row in alone if faster(row, best) and advice.cannot_tell(best, row, measured)]
+    if not cheaper:
+        return ""
+    return wording.apart(best, min(cheaper, key=lambda row: row.time().mean), int(measured["test_images"]))
 
 
 def _rows(measured: Figures) -> tuple[Row, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from duonas.measure import advice
 from duonas.measure.row import Figures, Row, faster
 from duonas.runtime.comparison import SAME
 from duonas.runtime.files import FILE_OF
@@ -40,8 +41,29 @@ def others(routed: Row, rest: Iterable[Row]) -> str:
 def in_batches(routed: Row, big: Row, batch: str) -> str:
     """Compare the times of an image in batches of a size."""
     if faster(routed, big, batch):
-        return f"At batch {batch} routing {_speed(routed, big, batch)}."
+        lower = f", but {_less(routed, big)} less accurate" if _is_worse(routed, big) else ""
+        return f"At batch {batch} routing {_speed(routed, big, batch)}{lower}."
     return f"At batch {batch} routing {_duration(routed, big, 'big', batch)}."
+
+
+def apart(best: Row, cheaper: Row, images: int) -> str:
+    """Say that the test images cannot tell two networks apart, of which one is the cheaper."""
+    times = f"{best.time().mean / cheaper.time().mean:.3g} times as fast" if best.times else "in MACs"
+    return (
+        f"The {images:,} test images cannot tell {NAMES[best.name]} and {NAMES[cheaper.name]} apart "
+        f"({best.accuracy:.1%} against {cheaper.accuracy:.1%}); {NAMES[cheaper.name]} is the cheaper ({times})."
+    )
+
+
+def _is_worse(routed: Row, other: Row) -> bool:
+    """Whether the routed pair is less accurate by more than the choice of test images explains, as far as is known."""
+    if other.difference is not None:
+        return other.difference.upper < 0
+    return other.accuracy - routed.accuracy >= EQUAL
+
+
+def _less(routed: Row, other: Row) -> str:
+    return f"{100 * (other.accuracy - routed.accuracy):.1f} points"
 
 
 def after_success(routed: Row, big: Row) -> str:
@@ -55,72 +77,55 @@ def after_success(routed: Row, big: Row) -> str:
 
 def why_not(measured: Figures, routed: Row, best: Row) -> tuple[str, str]:
     """Return why routing does not pay, and the next step."""
-    if best.name == "plain":
-        return _beaten_by_plain(best)
+    reason, step = _why_not(measured, routed, best)
+    return reason, advice.unlearned(measured) or step
+
+
+def _why_not(measured: Figures, routed: Row, best: Row) -> tuple[str, str]:
     share = measured["routed"].get("little_share")
+    if best.name == "plain":
+        does_as_well = f"{PLAIN}, of {count(best.macs)} MACs, and it does as well without a router."
+        return does_as_well, advice.LARGER
     if share == 1:
-        return (
-            "Little answers every image, so the router only adds its own time.",
-            "Choose a threshold that asks big (duonas route RUN --share 80%), or train longer so that big gets ahead.",
-        )
+        return "Little answers every image, so the router only adds its own time.", advice.ask_big(measured)
     if best.name == "little":
         return _beaten_by_little(measured)
-    if share == 0:
-        return (
-            "Big answers every image, so little and the router only add their own time.",
-            "Accept a little less accuracy (duonas route RUN --share 50%), or make little surer: more images, or "
-            "longer training.",
-        )
-    if routed.times and routed.time().mean < (1 - SAME) * best.time().mean:
-        return (
-            "The pair was faster on average, but by less than the noise of timing.",
-            "Measure again on a quiet machine, with more [measure] latency_images.",
-        )
     if not routed.times:
-        return "Little and the router together need more MACs than they save.", ADVICE["little"]
-    return _largest_part(measured, share or 0.0, best)
-
-
-def _beaten_by_plain(plain: Row) -> tuple[str, str]:
-    return (
-        f"{PLAIN}, of {count(plain.macs)} MACs, and it does as well without a router.",
-        "Routing has more to gain from a larger big, further from little, and from images that are harder to tell.",
-    )
+        return "Little and the router together need more MACs than they save.", advice.SMALLER
+    parts = _parts(measured, share or 0.0, best)
+    if share == 0:
+        reason = "Big answers every image, so little and the router only add their own time."
+        return reason, advice.ask_big_less(measured, parts)
+    if routed.time().mean < (1 - SAME) * best.time().mean:
+        return "The pair was faster on average, but by less than the noise of timing.", advice.QUIET
+    return _largest_part(measured, parts)
 
 
 def _beaten_by_little(measured: Figures) -> tuple[str, str]:
     little, big = (measured[role]["accuracy"] for role in ("little", "big"))
+    accuracies = f"({big:.1%} against {little:.1%})"
     if little >= big:
-        return (
-            f"Big is no more accurate than little ({big:.1%} against {little:.1%}), so asking it gains nothing.",
-            "Train longer, or with more images, so that a large network gets ahead of a small one.",
-        )
+        return f"Big is no more accurate than little {accuracies}, so asking it gains nothing.", advice.LONGER
+    if not advice.is_ahead(measured):
+        return f"Big is hardly more accurate than little {accuracies}, within the noise.", advice.LONGER
     return (
-        f"Big is more accurate than little ({big:.1%} against {little:.1%}), but the router sends it the wrong images.",
-        "Try another router ([route] router), or more images in the calib split.",
+        f"Big is more accurate than little {accuracies}, but the router sends it the wrong images.",
+        advice.ROUTER,
     )
 
 
-ADVICE = {
-    "router": "Routing needs networks that take longer: a larger big or larger images, or a slower device.",
-    "little": "Let the search find a little further from big (a limit on little_latency_ms or little_macs in "
-    "[search.constraints]), or take a larger big.",
-    "big": "Accept a little less accuracy (duonas route RUN --share 80%), or make little surer: more images, or longer "
-    "training.",
-}
-
-
-def _largest_part(measured: Figures, share: float, big: Row) -> tuple[str, str]:
+def _largest_part(measured: Figures, parts: dict[str, float]) -> tuple[str, str]:
     """Name what takes most of the time beside what a lone big takes: the routing itself, little, or asking big."""
-    parts = _parts(measured, share, big)
     largest = max(parts, key=parts.__getitem__)
     of_big = f"{parts[largest]:.0%} of big's time"
-    reasons = {
-        "router": f"Routing itself (decision, branch and copies) takes {of_big}.",
-        "little": f"Little is {'too near big' if parts['little'] < 1 else 'no faster than big'}: it takes {of_big}.",
-        "big": f"Little answers too few images: only {share:.1%} stay little, the others need big as well.",
-    }
-    return reasons[largest], ADVICE[largest]
+    if largest == "router":
+        return f"Routing itself (decision, branch and copies) takes {of_big}.", advice.SLOWER
+    if largest == "little":
+        near = "too near big" if parts["little"] < 1 else "no faster than big"
+        return f"Little is {near}: it takes {of_big}.", advice.SMALLER
+    stay = 1 - parts["big"]
+    reason = f"Little answers too few images: only {stay:.1%} stay little, the others need big as well."
+    return reason, advice.ask_big_less(measured, parts)
 
 
 def _parts(measured: Figures, share: float, big: Row) -> dict[str, float]:

@@ -47,8 +47,9 @@ def summary(measured: dict[str, Any]) -> dict[str, Any]:
 
 
 def headline(measured: dict[str, Any]) -> str:
-    """The verdict in one short sentence; its times and intervals are in the table below."""
-    return re.sub(r" \([^()]*\)", "", str(verdict_of(measured)["sentence"]))
+    """The verdict in one short sentence; its times and intervals are in the table below, but what is noise is said."""
+    noise = re.sub(r"\((within the noise of the test images): [^()]*\)", r"[\1]", str(verdict_of(measured)["sentence"]))
+    return re.sub(r" \([^()]*\)", "", noise).replace("[", "(").replace("]", ")")
 
 
 def grounds(measured: dict[str, Any]) -> str:
