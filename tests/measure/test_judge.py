@@ -157,6 +157,14 @@ def test_networks_that_the_test_images_cannot_tell_apart_are_named_and_the_cheap
     assert "cannot tell" not in judge(figures).reason
 
 
+@pytest.mark.parametrize(("looks", "said"), [(0.34, True), (0.02, False), (None, False)])
+def test_times_of_a_busy_machine_are_called_rough(looks, said):
+    for routed in (0.12, 0.5):
+        nets = network(0.9, routed), network(0.903, 0.24), network(0.85, 0.05)
+        reason = judge(measured(*nets, environment={"busy_looks": looks})).reason
+        assert ("The machine was busy in 34% of the looks at it: the times are rough." in reason) == said
+
+
 def test_speed_in_batches_is_not_praised_without_the_accuracy_that_it_costs():
     nets = [network(0.655, 0.3), network(0.9, 0.28), network(0.6, 0.05)]
     for each, ms in zip(nets, (0.1, 0.226, 0.02), strict=True):

@@ -33,7 +33,7 @@ def fake_sessions(monkeypatch, milliseconds, before=False):
     monkeypatch.setattr(Sessions, "seen", lambda self, images: images)
     monkeypatch.setattr(timing, "open_sessions", lambda *_: fakes)
     monkeypatch.setattr(timing, "bound", lambda name, images, **more: _work(session, name, images, more))
-    monkeypatch.setattr(timing, "clock_of", lambda *_: Clock(lambda: now[0]))
+    monkeypatch.setattr(timing, "clock_of", lambda *_: Clock(lambda: now[0], lambda _: None))
 
 
 def _work(session, name, images, more):
@@ -48,6 +48,7 @@ def _work(session, name, images, more):
 TIMES = {
     "little": 0.9, "big": 4.0, "stem": 0.8, "light": 1.0, "big_tower": 3.0, "little_tower": 0.2, "score": 0.05,
     "idle": 0.01, "routed_easy": 1.1, "routed_hard": 4.2, "plain": 2.0,
+    "reference": 0.0,
 }  # fmt: skip
 
 
@@ -77,6 +78,25 @@ def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
     assert found["little"]["images_per_s"] == pytest.approx(64 / 0.9e-3)
     assert found["routed"]["latency_ms"]["mean"] == pytest.approx(routed)
     assert found["routed"]["latency_ms"]["p99"] == pytest.approx(4.2 if hard else 1.1)
+
+
+@pytest.mark.parametrize(("references", "busy"), [([1.0], 0.0), ([1.0, 1.2], 0.0), ([1.0, 2.0], 0.5)])
+def test_a_busy_machine_is_noticed_by_the_reference(monkeypatch, references, busy):
+    class Milliseconds(dict):
+        looks = 0
+
+        def __getitem__(self, name):
+            if name != "reference":
+                return TIMES[name]
+            self.looks += 1
+            return references[self.looks % len(references)]
+
+    fake_sessions(monkeypatch, Milliseconds())
+    pixels = torch.zeros(10, 3, 2, 2, dtype=torch.uint8)
+    options = MeasureOptions(latency_images=20, throughput_batches=2)
+    found = latency(Path("none"), pixels, np.ones(10, bool), 0.5, options)
+    assert found["busy_looks"] == pytest.approx(busy, abs=0.05)
+    assert found["big"]["latency_ms"]["mean"] == pytest.approx(TIMES["big"])
 
 
 @pytest.mark.parametrize(("seconds", "passes"), [(0.001, 10), (0.3, 3), (0.4, 2), (2.0, 1)])

@@ -51,17 +51,17 @@ def judge(measured: Figures) -> Verdict:
     Args:
         measured: the content of ``measure.json``; times and the plain network may be missing.
     """
-    rows = _rows(measured)
+    rows, rough = _rows(measured), wording.rough(measured.get("environment", {}).get("busy_looks"))
     routed, big, *rest = rows
     beating = [row for row in rows[1:] if row.accuracy >= routed.accuracy and not faster(routed, row)]
     pays = not beating and (faster(routed, big) or surely_better(routed, big))
     if pays:
         said = wording.pays(routed, big), wording.others(routed, rest), wording.after_success(routed, big)
-        return Verdict(True, "routed", said[0], _joined(said[1], _batches(rows)), said[2], rows)
+        return Verdict(True, "routed", said[0], _joined(said[1], _batches(rows), rough), said[2], rows)
     better = beating or [big, *(row for row in rest if row.accuracy >= big.accuracy and not faster(big, row))]
     best = max(better, key=lambda row: (row.accuracy, -row.time().mean))
     reason, step = wording.why_not(measured, routed, best)
-    reason = _joined(_as_good(best, rows[1:], measured), reason, _batches(rows))
+    reason = _joined(_as_good(best, rows[1:], measured), reason, _batches(rows), rough)
     return Verdict(False, best.name, wording.use(routed, best), reason, step, rows)
 
 

@@ -18,8 +18,9 @@ from duonas.measure.options import BATCH, MeasureOptions
 from duonas.measure.sessions import Sessions, bound, clock_of, open_sessions
 from duonas.measure.typical import BLOCK, route_kinds, typical
 from duonas.runtime.comparison import Time
-from duonas.runtime.timing import Clock
+from duonas.runtime.timing import Clock, Watch
 
+PATIENCE_S = 3.0  # that may pass with waiting for a busy machine, in all
 PASSES, ENOUGH_S = 10, 1.0  # over the single images: at most so many, as long as all take less than this
 ROLES = ("little", "big", "routed", "plain")
 Times = dict[str, list[float]]  # in ms, by the name of the network
@@ -36,6 +37,7 @@ class Timer:
         is_little: (N,) bool, how the images are routed at ``tau``.
         tau: the threshold.
         clock: times the networks.
+        watch: looks at the machine before each block; ``None``: nobody does.
     """
 
     sessions: Sessions
@@ -43,6 +45,7 @@ class Timer:
     is_little: np.ndarray
     tau: float
     clock: Clock = field(default_factory=Clock)
+    watch: Watch | None = None
 
     def rows(self, turn: int, size: int) -> np.ndarray:
         """Return the indices (size,) of the images of a turn, cycling through all images."""
@@ -80,6 +83,8 @@ class Timer:
             block = range(start, min(start + BLOCK, turns))
             calls = [self._calls(self.rows(first + turn, size)) for turn in block]
             for name in order.permutation(list(calls[0])):
+                if self.watch is not None:
+                    self.watch.wait()
                 calls[0][name]()
                 times.setdefault(name, []).extend(self.clock.time(call[name]) for call in calls)
             report(block.stop)
@@ -156,11 +161,15 @@ def latency(
         For each role ``latency_ms`` (p50, p90, p95, p99 and mean at batch 1; of the routed pair also peak, the
         median of the dearer kind of image), ``times_ms`` (the mean of an image and its limits by the noise of timing,
         by batch size) and ``images_per_s`` (at batch 64); the ratios of the routed time
-        to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``); and
+        to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``);
+        ``busy_looks``, the share of looks at which a fixed network took 1.3 times its least time or more; and
         ``router_us``, the time of the score for one image in microseconds. For a mean the time of each batch is
-        replaced by the median of those on which the same networks ran, see ``typical``.
+        replaced by the median of those on which the same networks ran, see ``typical``; the percentiles are of the same
+        calls as they were, with what disturbed them.
     """
-    timer = Timer(open_sessions(bundle, options), pixels, is_little, tau, clock_of(bundle, options))
+    sessions, clock = open_sessions(bundle, options), clock_of(bundle, options)
+    watch = Watch(bound(sessions.reference, np.zeros((1, 32, 16, 16), np.float32)), clock, PATIENCE_S)
+    timer = Timer(sessions, pixels, is_little, tau, clock, watch)
     turns = {size: options.latency_images if size == 1 else options.throughput_batches for size in options.sizes}
     order, times, total = stream(0, "latency"), dict[int, Times](), sum(turns.values())
     progress(0, total)
@@ -195,6 +204,7 @@ def latency(
             "batch_1": routed / timer.typical(single["two_calls"], 1, routed=True).mean,
             "batch_64": batch / _median(batched["two_calls"]),
         },
+        "busy_looks": watch.share,
         "router_us": 1e3 * max(0.0, _median(single["score"]) - _median(single["idle"])),
     }
 

@@ -94,7 +94,8 @@ def measure(
     spent = energies(bundle, find_meter(options.watts), speed, options, outputs.little_share)
     for role in spent["energy_mj"].keys() & figures:
         figures[role] |= {"energy_mj": spent["energy_mj"][role]}
-    figures |= {"onnx": agreement, "environment": _environment(options, bundle, *spent_s)}
+    environment = _environment(options, bundle, *spent_s) | {"busy_looks": speed["busy_looks"]}
+    figures |= {"onnx": agreement, "environment": environment}
     figures |= {"energy": spent["energy"]}
     figures |= {"constraints": compared(policy.constraints, figures)}
     figures |= {"verdict": judge(figures).to_json()}

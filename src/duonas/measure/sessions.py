@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from duonas.deploy.kit import reference
 from duonas.deploy.split import split
 from duonas.measure.options import MeasureOptions
 from duonas.runtime.files import FILE_OF, MODEL, POLICY
@@ -33,6 +34,7 @@ class Sessions(NamedTuple):
         little_tower: little without the stem; ``None`` if it is part of ``light``.
         big_tower: big without the stem.
         plain: the plain network; ``None`` if the export has none.
+        reference: a fixed network, by whose time a busy machine is noticed.
     """
 
     routed: Any
@@ -45,6 +47,7 @@ class Sessions(NamedTuple):
     little_tower: Any | None
     big_tower: Any
     plain: Any | None = None
+    reference: Any | None = None
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Return the towers' input for images (N, 3, H, W)."""
@@ -89,6 +92,7 @@ def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
         little_tower=opened(pieces.little) if pieces.little else None,
         big_tower=opened(pieces.big),
         plain=opened(FILE_OF["plain"]) if (bundle / FILE_OF["plain"]).is_file() else None,
+        reference=opened(reference()),
     )
 
 

@@ -12,6 +12,7 @@ from duonas.runtime.units import written_count as count
 
 NAMES = {"big": "big", "little": "little", "plain": "the plain network"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
+ROUGH = 0.1  # share of looks with a busy machine, above which the times are called rough
 PLAIN = "The plain network is one subnet that the search saw, as the supernet gives it"
 
 
@@ -64,6 +65,17 @@ def _is_worse(routed: Row, other: Row) -> bool:
 
 def _less(routed: Row, other: Row) -> str:
     return f"{100 * (other.accuracy - routed.accuracy):.1f} points"
+
+
+def rough(busy: float | None) -> str:
+    """Say that a machine was busy while the networks were timed; empty if it was not.
+
+    Args:
+        busy: the share of looks at which it was; ``None`` if it is not known.
+    """
+    if busy is None or busy <= ROUGH:
+        return ""
+    return f"The machine was busy in {busy:.0%} of the looks at it: the times are rough."
 
 
 def after_success(routed: Row, big: Row) -> str:
