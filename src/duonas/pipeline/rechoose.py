@@ -50,7 +50,8 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
             policy, calibration = _fitted(context, routed)
             timed = _timed(context, policy, exported, report) if needs_times(recipe.route) else None
             policy = _decided(run, policy, calibration, recipe.route, timed)
-            context.warn(stages.unkept(policy))
+            for said in stages.doubts(context, policy, calibration):
+                context.warn(said)
         with watch.stage("export") as report, restored(_changed(run), run.folder):
             run.change(recipe, "route")
             run.start("route")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -44,6 +44,7 @@ from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
+from duonas.routing.moved import moved
 from duonas.routing.policy import Policy
 from duonas.routing.route import CalibrationSet, Timed, decide, needs_times, scores
 from duonas.routing.route import fit as fit_policy
@@ -142,12 +143,21 @@ def route(context: Context, progress: Progress) -> list[Path]:
             f"{error} The pair is trained and kept: {another(error, recipe.route, context.run.folder, calibration)}, "
             f"then go on with `duonas run {context.run.folder}`."
         ) from error
-    context.warn(unkept(policy))
+    for said in doubts(context, policy, calibration):
+        context.warn(said)
     progress(1, 1)
     return save_policy(context.run, policy, calibration)
 
 
-def unkept(policy: Policy) -> str:
+def doubts(context: Context, policy: Policy, calibration: CalibrationSet) -> Iterator[str]:
+    """Say what speaks against a threshold: constraints that it does not keep, and a worse point than the search's."""
+    yield _unkept(policy)
+    if context.run.front.exists():
+        best = Front.load(context.run.front).best
+        yield moved(policy, calibration, best.little_share, best.accuracy, context.run.folder)
+
+
+def _unkept(policy: Policy) -> str:
     """Say which constraints of the search the deployed pair does not keep, and by how much; empty if it keeps all."""
     said = "; ".join(each.sentence for each in policy.constraints if not each.kept)
     return said and f"{said}."
