@@ -209,7 +209,7 @@ def test_profile_prints_exact_counts_spreads_and_constraints(pipeline):
     assert result.exit_code == 0, result.output
     assert pipeline.calls[0]["recipe"].seed == 4
     sizes = ("12,345,678,901,234,567,890", f"{2**70:,}", f"{3**50:,}", f"{5**30:,}")
-    for expected in (*sizes, "1.5M", "2.0 KiB", "yes", "no", "needs 1,024"):
+    for expected in (*sizes, "1.5M", "2.0 KB", "yes", "no", "needs 1,024"):
         assert expected in result.stdout
     assert "partial pairs, the recipe's" in result.stdout and "after stage 1 or 3" in result.stdout
     assert "[green]" not in result.output and "[/" not in result.output

@@ -195,7 +195,9 @@ GOOD = block_text(BLOCK).replace('"', '""')
         ("block,latency_ms\nstem,0.1\n", r"row 1 of column 'block' is 'stem', expected the specification"),
         (f'block,latency_ms\n"{GOOD}",-1\n', "has -1 for"),
         (f'block,latency_ms\n"{GOOD}",inf\n', "has inf for"),
-        (f'block,latency_ms\n"{GOOD}",nan\n', "has no numbers"),
+        (f'block,latency_ms\n"{GOOD}",\n', "has no numbers"),
+        (f'block,latency_ms\n"{GOOD}",nan\n', "column 'latency_ms' has NaN in row 1, for .*; an empty cell counts as"),
+        (f'block,latency_ms\n,1\n"{GOOD}",NaN\n', "column 'latency_ms' has NaN in row 2, for"),
         (f'block,latency_ms\n"{GOOD}",1\n" {GOOD}",2\n', "has the block input 3 to 3 channels .* more than once"),
         (f'block,latency_ms,origin\n"{GOOD}",1,guessed\n', "column 'origin' has 'guessed': did you mean 'measured'"),
         (f'block,time\n"{GOOD}",1\n', "has no column 'latency_ms' or 'energy_mj'"),
@@ -250,3 +252,12 @@ def test_damaged_networks_are_refused(network, message, tmp_path):
     path.write_text(f'# networks = {json.dumps([network])}\nblock,latency_ms\n"{GOOD}",1\n')
     with pytest.raises(DuonasError, match=message):
         cost_model(DeviceOptions(str(path)), pairs_of())
+
+
+@pytest.mark.parametrize(("word", "meant"), [("Here", "here"), ("NONE", "none"), ("heer", "here")])
+def test_a_misspelt_word_for_a_table_is_told_the_word(word, meant, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DuonasError, match=f"there is no file {word}: did you mean '{meant}'"):
+        cost_model(DeviceOptions(word), pairs_of())
+    with pytest.raises(DuonasError, match=r"there is no file here\.csv\.$"):
+        cost_model(DeviceOptions("here.csv"), pairs_of())

@@ -28,7 +28,7 @@ def test_counts_carry_a_prefix(value: float, text: str) -> None:
 
 
 def test_bytes_shares_differences_and_times() -> None:
-    assert size(131072) == f"131{THIN}kB"
+    assert size(131072) == f"131{THIN}KB"
     assert percent(0.7149, 0) == f"71{THIN}%"
     assert [points(0.0031), points(-0.0149), points(0.0002)] == ["+0.3 points", "\u22121.5 points", "±0.0 points"]
     assert [duration(4.2), duration(200), duration(3900)] == [

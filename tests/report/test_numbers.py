@@ -87,7 +87,7 @@ def test_the_verdict_has_a_row_for_each_network(files: RunFiles) -> None:
     table = tables.verdict(files.measure | {"big": big, "plain": files.measure["little"]})
     assert [row[0] for row in table.rows] == ["routed", "big", "little", "plain"]
     assert table.head[3] == "Batch 1" and table.rows[1][3] == f"1.42{THIN}ms"
-    assert table.rows[1][-2:] == (f"1.30{THIN}MB", f"262{THIN}kB") and table.rows[0][-2:] == ("–", "–")
+    assert table.rows[1][-2:] == (f"1.30{THIN}MB", f"262{THIN}KB") and table.rows[0][-2:] == ("–", "–")
     assert all(" to " in row[2] for row in table.rows)
 
 

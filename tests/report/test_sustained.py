@@ -38,7 +38,7 @@ def test_it_says_what_was_done_and_whether_the_device_bore_it():
         ({"windows": bench()["windows"][:30]}, "It stayed steady: the mean time of an image in the last tenth"),
         ({"windows": bench()["windows"][::-1]}, "It became faster"),
         ({"summary": bench()["summary"] | {"dropped": 7}}, "7 frames came while another was classified"),
-        ({"summary": bench()["summary"] | {"memory_growth": -1000}}, "did not grow: it changed by 1.00\u202fkB"),
+        ({"summary": bench()["summary"] | {"memory_growth": -1000}}, "did not grow: it changed by 1.00\u202fKB"),
         ({"load": {"fps": 10}}, "as frames of a camera, 10.0 a second"),
         ({"energy": {"meter": "watts", "watts": 5.0}}, "the 5.00\u202fW that were given; no energy was measured"),
     ],

@@ -15,7 +15,7 @@ from duonas.runtime.units import written_count as count
 if TYPE_CHECKING:
     from duonas.pipeline.profile import Profile
 
-UNITS = {"bytes": " KiB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name
+UNITS = {"bytes": " KB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name; 1 KB has 1,000 bytes
 
 
 def profile_tables(profile: Profile) -> list[Table]:
@@ -88,7 +88,10 @@ def verdict_table(verdict: dict[str, Any]) -> Table:
     """Return what the verdict compares: accuracy with its interval, mean time of an image by batch size, bytes."""
     rows = verdict["rows"]
     sizes = list(rows[0]["batch"])
-    table = Table("does it pay", box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    table = Table(
+        "does it pay", box=None, header_style="bold", pad_edge=False, collapse_padding=True, caption_justify="left",
+        caption_style="dim",
+    )  # fmt: skip
     times = [f"{'' if number else 'ms, '}batch {size}" for number, size in enumerate(sizes)]
     for heading in ("accuracy", "95% interval", *times, "weights", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -96,8 +99,9 @@ def verdict_table(verdict: dict[str, Any]) -> Table:
         between = " - ".join(f"{100 * limit:.1f}" for limit in row["interval"]) + "%" if row["interval"] else ""
         cells = [f"{row['batch'][size]:#.3g}" for size in sizes]
         stored = (row["weight_bytes"], row["peak_memory_bytes"])
-        kept = ["" if each is None else f"{each / 1024:,.0f} KiB" for each in stored]
+        kept = ["" if each is None else f"{each / 1000:,.0f} KB" for each in stored]
         table.add_row(row["name"], f"{row['accuracy']:.2%}", between, *cells, *kept)
+    table.caption = "weights in the ONNX file; memory: activations at batch 1"
     return table
 
 
@@ -168,4 +172,4 @@ def words(name: str) -> str:
 def amount(name: str, value: float) -> str:
     """Format a figure with its unit, which is the suffix of its name."""
     unit = name.rpartition("_")[2]
-    return (f"{value / 1024:,.1f}" if unit == "bytes" else count(value)) + UNITS.get(unit, "")
+    return (f"{value / 1000:,.1f}" if unit == "bytes" else count(value)) + UNITS.get(unit, "")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.errors import DuonasError
+from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, expand
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import CostModel
@@ -22,7 +22,7 @@ from duonas.costs.device_table import CALIBRATIONS, COLUMN, OPTION, DeviceTable,
 from duonas.costs.distinct import distinct_blocks
 from duonas.costs.fitting import FEWEST, Fitted, fit_blocks
 from duonas.costs.network_table import read_network_table
-from duonas.costs.options import NONE, DeviceOptions, Missing
+from duonas.costs.options import HERE, NONE, DeviceOptions, Missing
 from duonas.costs.table import column_names, read_figures, write_table
 
 # A table is of another space if it has a smaller share of the blocks than the first, and a smaller share of its own is
@@ -90,6 +90,8 @@ def table_columns(options: DeviceOptions, path: Path) -> tuple[dict[str, str], b
     """
     wanted = {"latency_ms": options.latency, "energy_mj": options.energy}
     columns = {quantity: column for quantity, column in wanted.items() if column is not None}
+    if not path.suffix and not path.exists() and (hint := nearest(path.name.lower(), (HERE, NONE))).endswith("?"):
+        raise DuonasError(f"{OPTION}: there is no file {path}: {hint}")
     there = column_names(path, OPTION)
     if COLUMN not in there:
         if not columns:

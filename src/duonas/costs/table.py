@@ -18,6 +18,8 @@ from duonas.core.files import write_atomic
 from duonas.runtime.kit import MARK
 
 MOST = 1e9  # ms (12 days) or mJ that an image can take
+NULLS = csv.ConvertOptions()  # cells that count as empty; NaN is a number that something computed
+NULLS.null_values = [text for text in NULLS.null_values if text.strip("+-").lower() != "nan"]
 OTHER_SEPARATORS = (";", "\t", "|")  # than commas, as some spreadsheets write them
 
 
@@ -56,7 +58,8 @@ def read_figures(
         row: what a row describes, for messages.
 
     Raises:
-        DuonasError: no such file or column, no rows, a repeated key, or a column without numbers.
+        DuonasError: no such file or column, no rows, a repeated key, a column without numbers, or a NaN in a table of
+            blocks, where a missing number is an empty cell.
     """
     there = column_names(path, option)
     for named_by, column in (key, *figures.items()):
@@ -67,6 +70,9 @@ def read_figures(
     if not table.num_rows:
         raise DuonasError(f"{path} has no rows.")
     texts = _texts(path, key[1], table[key[1]], row)
+    if row == "block":
+        for column in figures.values():
+            _refuse_nan(path, column, table[column], texts)
     return texts, [_numbers(path, column, table[column]) for column in figures.values()]
 
 
@@ -123,7 +129,7 @@ def _read_csv(path: Path) -> tuple[pa.Table, dict[str, str]]:
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
         said = [line.removeprefix(MARK).partition("=") for line in lines if line.startswith(MARK)]
         rest = "".join(line for line in lines if not line.startswith(MARK))
-        table = csv.read_csv(io.BytesIO(rest.encode()))
+        table = csv.read_csv(io.BytesIO(rest.encode()), convert_options=NULLS)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DuonasError(f"{path} cannot be read as CSV: {str(error).splitlines()[0].rstrip('.')}.") from error
     separator = next((each for each in OTHER_SEPARATORS if each in table.column_names[0]), None)
@@ -145,6 +151,15 @@ def _texts(path: Path, name: str, column: pa.ChunkedArray, row: str) -> list[str
 
 def _is_text(column: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def _refuse_nan(path: Path, name: str, column: pa.ChunkedArray, texts: Sequence[str | None]) -> None:
+    for number, (value, text) in enumerate(zip(column.to_pylist(), texts, strict=True), 1):
+        if isinstance(value, float) and np.isnan(value):
+            raise DuonasError(
+                f"{path}: column {name!r} has NaN in row {number}, for {text!r}, expected a number; an empty cell "
+                "counts as missing."
+            )
 
 
 def _numbers(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:

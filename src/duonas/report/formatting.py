@@ -64,9 +64,9 @@ def count(value: float, unit: str = "") -> str:
 
 
 def size(value: float) -> str:
-    """Write a number of bytes, such as ``131 kB``."""
+    """Write a number of bytes (1 KB has 1,000), such as ``131 KB``."""
     text, prefix = _prefixed(value)
-    return f"{text}{THIN}{prefix}B"
+    return f"{text}{THIN}{prefix.upper()}B"
 
 
 def _prefixed(value: float) -> tuple[str, str]:

@@ -74,7 +74,7 @@ def verdict(measured: dict[str, Any]) -> Table:
         stored = [NOTHING if each is None else size(each) for each in sizes_in_bytes]
         cells.append((row["name"], percent(row["accuracy"]), between, *times, count(row["macs"]), *stored))
     batches = (f"Batch {batch}" for batch in sizes)
-    head = ("Network", "Accuracy", "95 % interval", *batches, "MACs", "Weights", "Peak activations")
+    head = ("Network", "Accuracy", "95 % interval", *batches, "MACs", "Weights in the ONNX file", "Peak activations")
     return Table(head, cells)
 
 

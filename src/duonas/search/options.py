@@ -42,7 +42,8 @@ class SearchOptions:
     """The metrics of the front; default: accuracy, and the expected and the peak time of an image where a device table
     has times, else its expected and peak MACs."""
     constraints: Annotated[dict[str, Positive], ByName()] = field(default_factory=dict)
-    """Limits of metrics, such as expected_macs = "8M", peak_latency_ms = 9 or weight_bytes = "300KB"."""
+    """Limits of metrics, such as expected_macs = "8M", peak_latency_ms = 9 or weight_bytes = "300KB": the float32
+    numbers of both networks, batch norms before folding; the ONNX file is larger, as it has the graph, too."""
     device: DeviceOptions = field(default_factory=DeviceOptions)
     """What blocks take on a device, for objectives and constraints in ms and mJ."""
     routers: tuple[str, ...] = ()
