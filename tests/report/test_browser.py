@@ -94,6 +94,15 @@ def test_figures_have_names_for_screen_readers(browser: Browser, ten: Path) -> N
     assert "<title>Test accuracy against expected MACs</title>" in (ten / "report.html").read_text()
 
 
+def test_a_table_that_a_phone_cuts_off_has_a_shadow_there_and_takes_the_keyboard(browser: Browser, ten: Path) -> None:
+    browser.open(ten / "report.html", width=390)
+    box = "document.querySelector('#verdict .table')"
+    assert browser.run(f"{box}.scrollWidth > {box}.clientWidth")
+    assert browser.run(f"getComputedStyle({box}).backgroundAttachment") == "local, local, scroll, scroll"
+    browser.run(f"{box}.focus()")
+    assert browser.run(f"document.activeElement === {box}")
+
+
 def test_a_hundred_classes_scroll_in_a_box_of_their_own(browser: Browser, hundred: Path) -> None:
     browser.open(hundred / "report.html")
     box = "document.querySelector('.chart.wide.scroll')"
