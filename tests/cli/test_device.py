@@ -33,6 +33,12 @@ def run():
     return lambda *command: CliRunner().invoke(app, ["device", *map(str, command)])
 
 
+def test_a_provider_that_no_device_has_is_no_kit(run, tmp_path):
+    told = run("kit", "digits", "--out", tmp_path / "kit", "--provider", "CUDAA", *SETS)
+    assert told.exit_code == 2 and "no execution provider 'CUDAA': did you mean CUDA?" in " ".join(told.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_kit_has_the_settings_of_the_command_line(run, tmp_path):
     done = run("kit", "digits", "--out", tmp_path / "kit", "--threads", 2, "--minutes", 0.5, "--spinning", *SETS)
     assert done.exit_code == 0, done.output

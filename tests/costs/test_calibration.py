@@ -61,6 +61,9 @@ def test_the_error_is_put_into_words():
     known = {"networks": 20, "checked": 20, "median": 0.031, "worst": 0.12, "tau": 0.97}
     said = error_in_words({"blocks": 300, "calibration": known})
     assert "20 other whole networks err by 3.1% (median; worst 12.0%, Kendall's tau 0.97)" in said
+    assert "too few" not in said
+    two = error_in_words({"blocks": 300, "calibration": known | {"checked": 2}})
+    assert "2 other whole networks err by 3.1%" in two and two.endswith("These are too few to tell.")
     assert "the error of predicted figures is not known" in error_in_words({"blocks": 300})
     fitting = {"model": "linear", "rows": 200, "fitted": 100, "median": 0.05, "worst": 0.5}
     assert "100 of 300 blocks were not measured but fitted" in error_in_words({"blocks": 300, "fitting": fitting})

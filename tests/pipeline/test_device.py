@@ -82,6 +82,20 @@ def test_a_table_of_this_machine_is_complete_and_calibrated(kit_source, tmp_path
     assert [each.name for each in tmp_path.iterdir()] == ["here.parquet"]
 
 
+ONLY = 'rows = {each: row for each, row in rows.items() if json.loads(each)["kind"] != "input"}\nRawTable('
+
+
+def test_too_short_a_time_is_said_with_what_would_do_and_no_temporary_file(kit_source, tmp_path, instead):
+    instead("import json" + MEASURES.replace("RawTable(", ONLY).replace(", tuple(networks)", ""))
+    with pytest.raises(DuonasError) as refused:
+        measure_here(kit_source, Bench(Settings(minutes=0.3)), tmp_path / "here.parquet")
+    assert str(refused.value) == (
+        "0.3 minutes were too short to measure this machine: no block of the kind 'input' was measured, of which this "
+        "space has 1; give it more time, as by --set search.device.minutes=2."
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [

@@ -105,3 +105,31 @@ def test_a_provider_that_is_not_there_is_refused_before_any_training(tmp_path):
     with pytest.raises(DuonasError, match=r"\[search.device\] table = 'here': .*Abacus"):
         duonas.run(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Telling(Silent):
+    """Keeps the stages and warnings."""
+
+    def __init__(self):
+        self.told = []
+
+    def stage(self, name):
+        self.told.append(name)
+        return super().stage(name)
+
+    def warn(self, sentence):
+        self.told.append(sentence)
+
+
+def test_work_on_prices_is_shown_and_a_measurement_that_was_stopped_says_that_it_begins_again(machine, monkeypatch):
+    pairs, recipe, telling = pairs_of(), recipe_of(), Telling()
+    priced(recipe, pairs, telling)
+    assert telling.told == ["prices"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(here, "measure_here", stop)
+    with pytest.raises(KeyboardInterrupt):
+        priced(recipe_of("search.device.minutes=7"), pairs, telling)
+    assert telling.told[1:] == ["this machine was not measured to the end: the next run measures it from the start."]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duonas.runtime import Bundle, BundleError
-from duonas.runtime.arguments import checked_images, number, thread_count
+from duonas.runtime.arguments import checked_images, has_unit_of, number, thread_count
+from duonas.runtime.units import MILLISECONDS
 
 SHAPE = (3, 8, 6)
 
@@ -81,6 +82,19 @@ def test_what_is_no_array_is_refused():
     for images in ([[1, 2], [3]], "image.png", None, [np.zeros(SHAPE), np.zeros((3, 8, 7))]):
         with pytest.raises(BundleError, match="images must"):
             checked_images(images, SHAPE)
+
+
+def test_images_of_several_sizes_are_to_be_prepared():
+    photos = [np.zeros((20, 30, 3), np.uint8), np.zeros((40, 30, 3), np.uint8)]
+    with pytest.raises(BundleError, match=r"^images must be of one size: bundle\.prepare\(images\) makes"):
+        checked_images(photos, SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"), [("0.1ms", True), ("1 us", True), ("5M", False), ("5", False), ("x", False)]
+)
+def test_a_text_with_the_unit_of_a_time_is_told_from_others(text, is_one):
+    assert has_unit_of(text, MILLISECONDS) is is_one
 
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(), st.lists(st.floats())))

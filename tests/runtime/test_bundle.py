@@ -85,6 +85,7 @@ def test_a_target_may_have_a_unit(bundle, copy):
     edit(copy, table=[row | {"expected_ms": 0.5 + 2 * (1 - row["little_share"])} for row in table])
     timed = Bundle.load(copy)
     assert timed.set_latency("1000us") == timed.set_latency("1ms") == timed.set_latency(1.0)
+    assert timed.set_budget("1000us") == timed.set_latency("1ms")
     assert bundle.set_budget("5k") == bundle.set_budget("5e3") == bundle.set_budget(5000)
     assert bundle.set_share("25%") == bundle.set_share(0.25)
     assert bundle.set_floor("20%") == bundle.set_floor(0.2)

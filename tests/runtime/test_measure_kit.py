@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -50,6 +51,7 @@ def test_the_memory_of_a_network_is_told(kit):
         (["--out", "/dev/full.csv/x.csv"], "expected a file in a folder that exists."),
         (["--out", "table.parquet"], "--out table.parquet: expected the name of a file that ends in .csv."),
         (["--threads", "-1"], "threads must be a whole number of at least 0"),
+        (["--threads", "1000000"], f"--threads must be at most {os.cpu_count()}, the cores of this machine, got 1,000"),
         (["--threads", "many"], "argument --threads: invalid int value: 'many': see `measure.pyz --help`."),
         (["--watts", "5V"], "--watts must be a power such as 5W"),
         (["--watts", "0W"], "watts must be above 0"),

@@ -8,7 +8,7 @@ import onnxruntime
 import pytest
 
 from duonas.runtime import Bundle, BundleError
-from duonas.runtime.session import open_session
+from duonas.runtime.session import CPU, open_session, provider_of_any
 
 
 @pytest.fixture
@@ -60,3 +60,11 @@ def test_what_cannot_be_opened_is_named(tmp_path):
         open_session(tmp_path / "dynamic.onnx")
     with pytest.raises(BundleError, match="cannot open the model: "):
         open_session(b"nothing")
+
+
+def test_a_provider_of_another_machine_is_known_and_one_of_none_is_not():
+    assert provider_of_any("cuda") == "CUDAExecutionProvider" and provider_of_any(CPU) == CPU
+    with pytest.raises(BundleError, match=r"no execution provider 'CUDAA': did you mean CUDA\?$"):
+        provider_of_any("CUDAA")
+    with pytest.raises(BundleError, match=r"no execution provider '0000': expected one of .*CPU"):
+        provider_of_any("0000")

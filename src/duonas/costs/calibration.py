@@ -17,6 +17,7 @@ from duonas.core.text import plural
 from duonas.costs.options import HERE
 
 FEWEST = 4  # networks to fit a factor and a constant on; fewer give a factor alone
+FEWEST_CHECKED = 5  # networks by which an error is known
 ROUNDS = 50  # of reweighting
 SPREAD = 1.345  # standard deviations beyond which Huber's loss is linear
 
@@ -142,9 +143,10 @@ def error_in_words(source: Mapping[str, Any] | None) -> str:
             said = "All measured networks were needed to calibrate, so the error of predicted figures is not known"
         return f"{said}.{_fitted_in_words(source)}"
     tau = "" if found.get("tau") is None else f", Kendall's tau {found['tau']:.2f}"
+    few = " These are too few to tell." if found["checked"] < FEWEST_CHECKED else ""
     return (
-        f"Predicted times of {found['checked']} other whole networks err by {_rounded(found['median'])} (median; "
-        f"worst {_rounded(found['worst'])}{tau}).{_fitted_in_words(source)}"
+        f"Predicted times of {plural(found['checked'], 'other whole network')} err by {_rounded(found['median'])} "
+        f"(median; worst {_rounded(found['worst'])}{tau}).{few}{_fitted_in_words(source)}"
     )
 
 

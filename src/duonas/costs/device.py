@@ -131,6 +131,19 @@ def block_table(table: DeviceTable, source: Mapping[str, Any], missing: Missing 
     )  # fmt: skip
 
 
+class TooFewMeasured(DuonasError):
+    """Too few blocks of a table were measured to fit the others.
+
+    Args:
+        message: the whole sentence.
+        reason: its part that says what is missing, without the name of the table.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 def complete(table: DeviceTable, pairs: PairSpace, missing: Missing, path: str) -> DeviceTable:
     """A table with a row for every block of a space that is found, calibrated on its whole networks.
 
@@ -189,10 +202,9 @@ def _check_fit(
         )
     unknown = {block.kind for block in needed} - {block.kind for block in np.array(table.blocks)[table.measured]}
     if unknown:
-        raise DuonasError(
-            f"device table {path} has no measured block of the kind {min(unknown)!r}, so the "
-            f"{sum(block.kind in unknown for block in needed):,} of this space cannot be fitted: measure some of them."
-        )
+        count = sum(block.kind in unknown for block in needed)
+        reason = f"no block of the kind {min(unknown)!r} was measured, of which this space has {count:,}"
+        raise TooFewMeasured(f"device table {path} cannot be completed: {reason}; measure some of them.", reason)
 
 
 def _filled(table: DeviceTable, new: Sequence[BlockSpec], path: str) -> DeviceTable:
@@ -214,9 +226,12 @@ def _filled(table: DeviceTable, new: Sequence[BlockSpec], path: str) -> DeviceTa
 def _fit(table: DeviceTable, name: str, path: str, model: str | None = None) -> Fitted:
     rows = np.flatnonzero(table.measured & np.isfinite(table.figures[name]))
     if len(rows) < FEWEST:
-        raise DuonasError(
-            f"device table {path} has {plural(len(rows), 'measured block')} with a figure of {name}, too few to fit "
-            f"the missing ones from (at least {FEWEST}): measure more, or set [search.device] missing = 'refuse'."
+        reason = (
+            f"{plural(len(rows), 'block')} with a figure of {name}, where at least {FEWEST} are needed to fit others"
+        )
+        raise TooFewMeasured(
+            f"device table {path} has {reason}: measure more, or set [search.device] missing = 'refuse'.",
+            f"it has {reason}",
         )
     return fit_blocks([table.blocks[row] for row in rows], table.figures[name][rows], model)
 

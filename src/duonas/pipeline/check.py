@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -23,6 +24,7 @@ from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
 from duonas.runtime.energy import Meter, MeterError
 from duonas.runtime.meters import find_meter, need_meter
+from duonas.search.goal import GIVE_TABLE
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
 from duonas.supernet.family import Family
@@ -43,9 +45,16 @@ def check(context: Context) -> None:
     """
     check_accelerator(context.recipe.train.accelerator)
     check_space(context.recipe, context.family, context.pairs, context.splits)
-    check_stages(context.recipe, context.problem, context.splits, context.device)
+    problem = context.problem
+    with context.stage("limits") if _takes_long(problem) else nullcontext():
+        check_stages(context.recipe, problem, context.splits, context.device)
     if not context.run.is_done("route"):
         check_meter(context.recipe)
+
+
+def _takes_long(problem: Problem) -> bool:
+    """Whether the least of what is constrained is searched for, since measured prices need not grow with MACs."""
+    return bool(problem.goal.constraints) and tuple(problem.prices.quantities) != ("macs",)
 
 
 def check_meter(recipe: Recipe) -> Meter | None:
@@ -113,8 +122,8 @@ def check_budget(recipe: Recipe, problem: Problem) -> None:
         return
     quantity = route.priced[0]
     raise DuonasError(
-        f"[route] budget = {route.budget} needs a device table with figures of {quantity}: give [search.device] table, "
-        f"a budget in MACs, or {BUDGETS[quantity].instead}."
+        f"[route] budget = {route.budget} needs a device table with figures of {quantity}: {GIVE_TABLE}, a budget in "
+        f"MACs, or {BUDGETS[quantity].instead}."
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.pair import PairSpace
 from duonas.core.progress import Silent, StageProgress, lazy_stage
-from duonas.core.protocols import CostModel
+from duonas.core.protocols import CostModel, Progress
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
@@ -69,6 +69,10 @@ class Context:
         if sentence and sentence not in self._warned:
             self._warned.add(sentence)
             self._progress.warn(sentence)
+
+    def stage(self, name: str) -> AbstractContextManager[Progress]:
+        """Show work that comes before the stages of the run."""
+        return self._progress.stage(name)
 
     @cached_property
     def splits(self) -> Splits:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from duonas.core.cost import ON_DEVICE
@@ -16,8 +18,9 @@ from duonas.core.pair import PairSpace
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress
 from duonas.core.registry import find
-from duonas.costs.device import complete
+from duonas.costs.device import TooFewMeasured, complete
 from duonas.costs.device_table import DeviceTable, read_device_table
+from duonas.costs.options import HERE
 from duonas.costs.table import column_names
 from duonas.data.splits import Splits, load_splits
 from duonas.data.store import DEFAULT_CACHE
@@ -26,11 +29,13 @@ from duonas.pipeline.spaces import pairs_of
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.runtime.kit import PROGRAM, Manifest, Settings
 from duonas.runtime.measure_kit import DONE
-from duonas.runtime.session import known_provider
+from duonas.runtime.session import known_provider, provider_of_any
 from duonas.search.routers import make_routers
 from duonas.supernet.family import Family
 
 BLOCKS = Path(DEFAULT_CACHE, "blocks").expanduser()  # graphs of blocks that were exported before
+GIVE = re.compile(r"give it ([0-9.]+) minutes")  # in the sentence of the program on a time that was too short
+LONGER = 4  # times the minutes that were too short, where it has none
 GRACE = 10.0  # s that the program has to end after an interrupt
 PREFIX = f"{PROGRAM}: "  # of its sentences on stderr
 
@@ -79,7 +84,9 @@ def write_device_kit(
 
     Raises:
         DuonasError: the recipe cannot be used, or the folder is there already or cannot be written.
+        BundleError: no build of ONNX Runtime has the provider.
     """
+    settings = replace(settings, provider=provider_of_any(settings.provider))
     source = kit_source(recipe, pairs_to_measure(recipe))
     with (progress or Silent()).stage("blocks") as report:
         return write_kit(source, settings, folder, report)
@@ -115,9 +122,22 @@ def measure_here(source: KitSource, bench: Bench, out: Path, progress: StageProg
             watch.warn(sentence)
         there = column_names(raw, str(raw))
         figures: dict[str, str] = {name: name for name in ON_DEVICE if name in there}
-        table = complete(read_device_table(raw, figures), source.pairs, "fit", str(out))
+        table = _completed(read_device_table(raw, figures), source.pairs, bench.settings.minutes, said)
     table.write(out)
     return table
+
+
+def _completed(table: DeviceTable, pairs: PairSpace, minutes: float, said: Sequence[str]) -> DeviceTable:
+    """The completed table of a measurement that may have been too short, of which its program says what would do."""
+    try:
+        return complete(table, pairs, "fit", HERE)
+    except TooFewMeasured as error:
+        told = next(filter(None, map(GIVE.search, said)), None)
+        enough = told[1] if told else f"{max(1, math.ceil(LONGER * minutes))}"
+        raise DuonasError(
+            f"{minutes:g} minutes were too short to measure this machine: {error.reason}; give it more time, as by "
+            f"--set search.device.minutes={enough}."
+        ) from error
 
 
 def _command(kit: Path, bench: Bench, raw: Path) -> list[str]:

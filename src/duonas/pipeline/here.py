@@ -58,6 +58,9 @@ def table_of_this_machine(recipe: Recipe, pairs: PairSpace, progress: StageProgr
                     measure_here(source, Bench(settings), fresh, progress)
                 except BundleError as error:  # as of a provider that is not there
                     raise DuonasError(f"[search.device] table = 'here': {error}") from error
+                except KeyboardInterrupt:
+                    progress.warn("this machine was not measured to the end: the next run measures it from the start.")
+                    raise
                 copy_table(DeviceOptions(str(fresh)), pairs, path, called=HERE)
     return path
 

@@ -40,7 +40,8 @@ def priced(recipe: Recipe, pairs: PairSpace, progress: StageProgress, run: RunFo
     called = None
     if options.table == HERE:
         called, options = HERE, replace(options, table=str(table_of_this_machine(recipe, pairs, progress)))
-    if run is None or not run.writes:
-        return cost_model(options, pairs)
-    copy_table(options, pairs, run.device, called)
+    with progress.stage("prices"):  # blocks that were not measured are fitted
+        if run is None or not run.writes:
+            return cost_model(options, pairs)
+        copy_table(options, pairs, run.device, called)
     return cost_model(of_copy(options, run.device), pairs)

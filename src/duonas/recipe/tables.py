@@ -22,6 +22,7 @@ from duonas.core.registry import KINDS, NoOptions, find, names
 from duonas.core.units import ByName, Either, parse, quantity_of
 from duonas.recipe.errors import Mistake, describe
 from duonas.runtime.units import Quantity
+from duonas.search.metric import find_metric
 
 _Mark = TypeVar("_Mark")
 Parts = Iterable[tuple[str, str, str]]  # kind, name, and the key that names it
@@ -184,12 +185,23 @@ def _marks(hint: Any) -> Iterator[Any]:
 
 def _figure(value: Any, quantity: Quantity | ByName | Either | None, place: str, key: str) -> Any:
     if isinstance(quantity, ByName) and isinstance(value, Mapping):
+        for name, each in value.items():
+            if isinstance(each, str):  # else the name is checked with all other names
+                _check_metric(str(name), f"{key}.{name}")
         named = {name: quantity_of(str(name)) for name in value}
         return {name: _figure(each, named[name], f"{place}.{name}", f"{key}.{name}") for name, each in value.items()}
     try:
         if isinstance(quantity, Either) and value is not None:
             return quantity.parse(value, place)
         return parse(value, quantity, place) if isinstance(quantity, Quantity) and isinstance(value, str) else value
+    except DuonasError as error:
+        raise Mistake(str(error), key) from error
+
+
+def _check_metric(name: str, key: str) -> None:
+    """Refuse a name that no metric has, whose quantity nothing tells."""
+    try:
+        find_metric(name, "constraint")
     except DuonasError as error:
         raise Mistake(str(error), key) from error
 

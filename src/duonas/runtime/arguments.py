@@ -13,7 +13,7 @@ import numpy as np
 from .errors import BundleError, one_line
 from .pillow import is_pillow, values_of
 from .prepare import ROUNDING, Preparation
-from .units import Quantity, parse
+from .units import NUMBER, Quantity, parse
 
 
 def number(value: Any, what: str) -> float:
@@ -51,6 +51,16 @@ def figure(value: Any, quantity: Quantity, what: str) -> float:
         return parse(value, quantity, what)
     except ValueError as error:
         raise BundleError(str(error)) from None
+
+
+def has_unit_of(text: str, quantity: Quantity) -> bool:
+    """Whether a text is a number with a unit of the quantity, such as ``"2ms"`` of a time."""
+    try:
+        parse(text, quantity, "")
+    except ValueError:
+        return False
+    found = NUMBER.fullmatch(text.strip())
+    return found is not None and bool(found[2].strip())
 
 
 def folder_path(value: Any) -> Path:
@@ -123,6 +133,8 @@ def checked_images(images: Any, shape: tuple[int, int, int]) -> np.ndarray:
         raise BundleError(
             f"images has {int(images.mask.sum())} masked values: fill them first, as by images.filled(0)."
         )
+    if isinstance(images, list | tuple) and len({each.shape for each in images if isinstance(each, np.ndarray)}) > 1:
+        raise BundleError("images must be of one size: bundle.prepare(images) makes an array of them for predict.")
     try:
         images = np.asarray(images)
     except Exception as error:  # of any library whose arrays are given

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnxruntime
 
-from .arguments import checked_images, figure, folder_path, number, prepared_image
+from .arguments import checked_images, figure, folder_path, has_unit_of, number, prepared_image
 from .errors import BundleError, one_line
 from .files import MODEL, POLICY, check_model
 from .graph import check_graph
@@ -105,7 +105,8 @@ class Bundle:
         """Set tau to the most accurate threshold with at most ``expected_macs`` per image on average.
 
         Args:
-            expected_macs: a number, or a text such as ``"5M"``.
+            expected_macs: a number, or a text such as ``"5M"``; a time such as ``"0.1ms"`` is what ``set_latency``
+                takes.
 
         Returns:
             The threshold and its figures on the calib split.
@@ -113,6 +114,8 @@ class Bundle:
         Raises:
             BundleError: the budget is below the lowest cost of the pair, which the message gives.
         """
+        if isinstance(expected_macs, str) and has_unit_of(expected_macs, MILLISECONDS):
+            return self.set_latency(expected_macs)
         return self._use(self._policy.at_budget(figure(expected_macs, MACS, "a budget")))
 
     def set_latency(self, expected_ms: float | str) -> Row:

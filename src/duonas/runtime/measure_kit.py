@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from . import machine
-from .arguments import figure
+from .arguments import figure, thread_count
 from .command_line import Parser
 from .device import Device, open_call
 from .errors import BundleError
@@ -96,6 +96,9 @@ def _parser(settings: Settings) -> Parser:
 def _settings(settings: Settings, given: argparse.Namespace) -> Settings:
     if not 0 < given.minutes < math.inf:
         raise BundleError(f"--minutes must be a finite number above 0, got {given.minutes:g}.")
+    cores = os.cpu_count() or 1
+    if thread_count(given.threads) > cores:
+        raise BundleError(f"--threads must be at most {cores}, the cores of this machine, got {given.threads:,}.")
     return replace(
         settings,
         minutes=given.minutes,

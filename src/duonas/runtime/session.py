@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 import onnxruntime
@@ -12,6 +14,7 @@ from .errors import BundleError, one_line
 RUNTIME = f"onnxruntime {onnxruntime.__version__}"
 ERRORS_ONLY = 3  # log severity
 CPU = "CPUExecutionProvider"
+ENDING = "ExecutionProvider"  # of the name of each provider, which may be left out
 
 
 def open_session(
@@ -46,16 +49,35 @@ def open_session(
         raise BundleError(f"ONNX Runtime cannot open {name}: {one_line(error)}.") from error
 
 
+def provider_of_any(name: str) -> str:
+    """Return the execution provider of that name, which some build of ONNX Runtime has, though maybe not this one.
+
+    Raises:
+        BundleError: none has it; the message names the nearest.
+    """
+    every = onnxruntime.get_all_providers()
+    if found := _named(name, every):
+        return found
+    short = {each.removesuffix(ENDING).lower(): each.removesuffix(ENDING) for each in every}
+    near = get_close_matches(name.lower(), short, n=1, cutoff=0.5)
+    hint = f"did you mean {short[near[0]]}?" if near else f"expected one of {', '.join(short.values())}."
+    raise BundleError(f"ONNX Runtime has no execution provider {name!r}: {hint}")
+
+
 def known_provider(name: str) -> str:
     """Return the execution provider of that name, which may lack its ending: ``cuda`` for ``CUDAExecutionProvider``.
 
     Raises:
         BundleError: this installation of ONNX Runtime does not have it; the message names those that it has.
     """
-    ending = "ExecutionProvider"
     available = onnxruntime.get_available_providers()
-    for each in available:
-        if name.lower() in (each.lower(), each.removesuffix(ending).lower()):
-            return str(each)
-    known = ", ".join(each.removesuffix(ending) for each in available)
+    if found := _named(name, available):
+        return found
+    known = ", ".join(each.removesuffix(ENDING) for each in available)
     raise BundleError(f"ONNX Runtime has no execution provider {name!r} here: expected one of {known}.")
+
+
+def _named(name: str, providers: Iterable[str]) -> str:
+    """The provider of that name, with or without its ending; empty if there is none."""
+    same = (each for each in providers if name.lower() in (each.lower(), each.removesuffix(ENDING).lower()))
+    return str(next(same, ""))

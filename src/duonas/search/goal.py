@@ -14,6 +14,7 @@ from duonas.core.errors import DuonasError
 from duonas.search.metric import ACCURACY, Metric, find_metric
 
 BUDGETS = tuple(f"expected_{quantity}" for quantity in QUANTITIES)  # metrics that [route] budget may limit
+GIVE_TABLE = "give [search.device] table, or measure this machine by --set search.device.table=here"
 FRACTION = "fraction"  # the unit of shares
 
 
@@ -98,6 +99,4 @@ class Goal:
         for name, metric in self.metrics.items():
             if metric.quantity not in (None, *quantities):
                 kind, what = ("objective" if name in self.objectives else "constraint"), str(metric.quantity)
-                raise DuonasError(
-                    f"[search] {kind} {name} needs a device table with figures of {what}: give [search.device] table."
-                )
+                raise DuonasError(f"[search] {kind} {name} needs a device table with figures of {what}: {GIVE_TABLE}.")
