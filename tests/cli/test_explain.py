@@ -126,6 +126,8 @@ def test_it_ends_with_the_verdict(tmp_path):
         "router together need more MACs than they save. Let the search find a little further from big (a limit on "
         "little_latency_ms or little_macs in [search.constraints]), or take a larger big."
     )
+    run.measure.write_text(json.dumps(measured | {"unlike_calib": "test is unlike calib."}))
+    assert "stay little. Warning: test is unlike calib. Use big alone" in " ".join(explain(folder).split())
     run.measure.write_text(json.dumps(measured | {"verdict": {"sentence": "Use big alone."}}))
     with pytest.raises(DuonasError, match=r"measure\.json is damaged or of another version"):
         explain(folder)

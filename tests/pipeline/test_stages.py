@@ -105,8 +105,13 @@ def test_a_plain_network_goes_from_the_search_to_the_measurement(whole, tmp_path
             float(right.float().mean()) == pytest.approx(other.accuracy) and network.cost.macs == other.figures["macs"]
         )
         given = {}
+
+        def measured(*_, plain, **__):
+            given.update(measure=plain)
+            return {"unlike_calib": ""}
+
         monkeypatch.setattr(stages, "export_bundle", lambda *each: given.update(export=each[-1]))
-        monkeypatch.setattr(stages, "measure_bundle", lambda *_, plain, **__: given.update(measure=plain))
+        monkeypatch.setattr(stages, "measure_bundle", measured)
         stages.export(made, silent)
         stages.measure(made, silent)
         state = network.network.state_dict()

@@ -225,7 +225,9 @@ def _measured(run: RunFolder) -> tuple[str, ...]:
             f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
             f"image, and {routed['little_share']:.0%} of the images stay little."
         )
-        return tuple(filter(None, (result, "\n".join(comparisons(measured)), told(verdict_of(measured)))))
+        warning = measured.get("unlike_calib")  # earlier versions did not compare
+        said = result, warning and f"Warning: {warning}", "\n".join(comparisons(measured)), told(verdict_of(measured))
+        return tuple(filter(None, said))
 
 
 def _nearby(policy: dict[str, Any]) -> Table:

@@ -30,6 +30,7 @@ from duonas.measure.examples import choose_examples
 from duonas.measure.judge import judge
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
+from duonas.measure.promise import unlike_calib
 from duonas.measure.sensitivity import slope
 from duonas.measure.sessions import clock_of, threads_of
 from duonas.measure.size import peak_memory, weight_bytes
@@ -99,6 +100,7 @@ def measure(
     figures |= {"energy": spent["energy"]}
     figures |= {"constraints": compared(policy.constraints, figures)}
     figures |= {"verdict": judge(figures).to_json()}
+    figures |= {"unlike_calib": unlike_calib(policy, figures["routed"], len(test))}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
     write_json(folder / "examples.json", choose_examples(outputs, test.pixels))
     write_json(folder / "measure.json", figures)

@@ -51,7 +51,7 @@ class Row:
             name=name,
             accuracy=accuracy,
             macs=figures["expected_macs"] if name == "routed" else figures["macs"],
-            interval=_interval(round(accuracy * images), images) if images else None,
+            interval=interval_of(round(accuracy * images), images) if images else None,
             difference=paired_difference(won["only_routed"], won["only_this"], images) if won and images else None,
             times=_times(figures),
             weight_bytes=figures.get("weight_bytes"),
@@ -100,7 +100,7 @@ def _times(figures: Figures) -> dict[str, Time]:
     return {} if mean is None else {"1": Time(mean, mean, mean)}
 
 
-def _interval(correct: int, images: int) -> Interval:
+def interval_of(correct: int, images: int) -> Interval:
     """Return the exact two-sided interval of an accuracy (Clopper and Pearson 1934)."""
     one_sided = (1 + CONFIDENCE) / 2
     lower, wrong = (float(clopper_pearson(right, images, one_sided)) for right in (correct, images - correct))

@@ -220,7 +220,7 @@ def export(context: Context, progress: Progress) -> list[Path]:
 def measure(context: Context, progress: Progress) -> list[Path]:
     """Measure the bundle on the test split."""
     run = context.run
-    measure_bundle(
+    figures = measure_bundle(
         run.folder,
         Pair.load(run.pair),
         test=context.splits.test,
@@ -228,6 +228,7 @@ def measure(context: Context, progress: Progress) -> list[Path]:
         progress=progress,
         plain=PlainNetwork.load(run.plain) if run.plain.exists() else None,
     )
+    context.warn(figures["unlike_calib"])
     return [run.measure, run.test_outputs, run.examples]
 
 
