@@ -11,11 +11,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from duonas.core.cost import PairCost
+from duonas.core.files import read_json
 from duonas.deploy.kit import reference
 from duonas.deploy.split import split
 from duonas.measure.options import MeasureOptions
 from duonas.runtime.files import FILE_OF, MODEL, POLICY
-from duonas.runtime.policy import load_policy
+from duonas.runtime.policy import usual_threads
 from duonas.runtime.session import open_session
 from duonas.runtime.timing import Clock, clock_for
 
@@ -64,7 +66,8 @@ class Sessions(NamedTuple):
 
 def threads_of(bundle: Path, options: MeasureOptions) -> int:
     """Return the CPU threads of a bundle's sessions by the ``[measure]`` table; 0: ONNX Runtime's default."""
-    return load_policy(bundle / POLICY).threads(options.threads)
+    # Not by a whole policy: its threshold may not be chosen yet, and its router may be the user's own.
+    return usual_threads(options.threads, PairCost(**read_json(bundle / POLICY)["costs"]).peak)
 
 
 def clock_of(bundle: Path, options: MeasureOptions) -> Clock:

@@ -120,11 +120,15 @@ class DevicePolicy:
         Raises:
             BundleError: it is no number of threads.
         """
-        dearest = float(self._column("expected_macs").max())
-        return thread_count(asked) or (1 if dearest <= MACS_OF_ONE_THREAD else 0)
+        return usual_threads(asked, float(self._column("expected_macs").max()))
 
     def _column(self, name: str) -> np.ndarray:
         return np.array([getattr(row, name) for row in self.table])
+
+
+def usual_threads(asked: int, dearest: float) -> int:
+    """Return ``asked``, or where it is 0 one thread for a pair whose dearest path has few MACs; see ``threads``."""
+    return thread_count(asked) or (1 if dearest <= MACS_OF_ONE_THREAD else 0)
 
 
 def load_policy(path: Path) -> DevicePolicy:
