@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 import duonas
-from duonas.recipe import read as recipes
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -19,12 +18,12 @@ QUICK = ["train.epochs=2", "search.evaluations=6", "search.population=3", "searc
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     """The block as printed, on the least recipe, made short."""
     monkeypatch.chdir(tmp_path)
-    load = recipes.load
+    load = duonas.load_recipe
 
     def short(name, overrides=()):
         return load("digits" if name == "quickstart" else name, [*QUICK, *overrides])
 
-    monkeypatch.setattr(recipes, "load", short)
+    monkeypatch.setattr(duonas, "load_recipe", short)
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block
     names = {"images": np.zeros((2, 3, 8, 8), np.float32), "photo": np.zeros((20, 30, 3), np.uint8)}

@@ -198,7 +198,7 @@ def test_whole_numbers_serve_as_numbers():
         ("train.epochs=0", r"\[train\] epochs must be above 0, got 0"),
         ("train.lr=fast", r"\[train\] lr must be a number, got 'fast'"),
         ("train.lr=inf", r"\[train\] lr must be a finite number, got inf"),
-        ("search.constraints.p95_latency=2ms", r"has no constraint 'p95_latency': did you mean 'p95_latency_ms'\?"),
+        ("search.constraints.p95_latency=2ms", r"has no constraint 'p95_latency': did you mean 'p95_latency_ms', or"),
         ("search.constraints.params=nan", r"\[search\] constraints.params must be a finite number, got nan"),
         ("data.flip=1", r"\[data\] flip must be true or false, got 1"),
         ("data.name=3", r"\[data\] name must be text, got 3"),
