@@ -70,6 +70,14 @@ KINDS: dict[str, Kind] = {
             "Which subnets a training step trains, and with which losses.",
         ),
         Kind(
+            "divergence", "duonas.training.divergences", "duonas.training.divergence:Divergence",
+            "[train.divergence] name", "How far a student's prediction is from its teacher's: the distillation loss.",
+        ),
+        Kind(
+            "sampler", "duonas.training.samplers", "duonas.training.sampler:Sampler", "[train.sampler] name",
+            "Which archs a training step draws beside the largest and the smallest.",
+        ),
+        Kind(
             "strategy", "duonas.search.strategies", "duonas.search.strategy:Strategy", "[search] strategy",
             "Proposes pairs and learns from their trials.",
         ),

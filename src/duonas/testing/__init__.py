@@ -13,9 +13,11 @@ batch, equal seeds give equal results.
 from duonas.costs.count import count_macs
 from duonas.testing.augmentations import AugmentationContract
 from duonas.testing.baselines import BaselineContract
+from duonas.testing.divergences import DivergenceContract
 from duonas.testing.metrics import MetricContract
 from duonas.testing.routers import RouterContract
 from duonas.testing.rules import RuleContract
+from duonas.testing.samplers import SamplerContract
 from duonas.testing.scores import ScoreContract
 from duonas.testing.sources import SourceContract
 from duonas.testing.spaces import SpaceContract
@@ -25,9 +27,11 @@ from duonas.testing.supernets import SupernetContract
 __all__ = [
     "AugmentationContract",
     "BaselineContract",
+    "DivergenceContract",
     "MetricContract",
     "RouterContract",
     "RuleContract",
+    "SamplerContract",
     "ScoreContract",
     "SourceContract",
     "SpaceContract",

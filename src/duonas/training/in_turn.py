@@ -5,10 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from duonas.core.protocols import Network, Step, TrainRule
-from duonas.training.rule import Rule
 
 
-class InTurn(Rule):
+class InTurn:
     """One rule for the first part of a run, another for the rest; each sees its own part as a whole run.
 
     Args:
@@ -24,12 +23,16 @@ class InTurn(Rule):
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
         """Hand over to the rule whose turn it is."""
-        turn = round(self._share * steps)
+        turn = self.turn(steps)
         if step < turn:
             self._current = self._first
             return self._first.prepare(network, step, turn)
         self._current = self._second
         return self._second.prepare(network, step - turn, steps - turn)
+
+    def turn(self, steps: int) -> int:
+        """The first step of the second rule, in a run of ``steps``."""
+        return round(self._share * steps)
 
     def findings(self) -> dict[str, object]:
         """Those of both rules."""

@@ -7,14 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from duonas.core.pair import PairSpace, Subnet
 from duonas.core.protocols import Network, Step
 from duonas.data.distributed import own_rows
-from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.divergence import make_divergence
+from duonas.training.losses import label_loss
 from duonas.training.options import TrainOptions
 from duonas.training.rule import Rule
+from duonas.training.sampler import make_sampler
 
 
 class InPlaceDistillation(Rule, ABC):
@@ -31,6 +33,9 @@ class InPlaceDistillation(Rule, ABC):
         super().__init__()
         self.pairs = pairs
         self.options = options
+        self.divergence = make_divergence(options.divergence, options.temperature)
+        self.sampler = make_sampler(pairs, options.sampler)
+        self.weights = self.sampler
 
     @abstractmethod
     def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
@@ -38,20 +43,31 @@ class InPlaceDistillation(Rule, ABC):
 
     def student_loss(self, logits: Tensor, soft: Tensor, given: Step) -> Tensor:
         """The loss of a student with logits (B, K), from the teacher's (B, K); a subclass may use the targets, too."""
-        return distillation_loss(logits, soft, self.options.temperature, given.weights)
+        return self.divergence(logits, soft, given.targets, given.weights)
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """Prepare the sampler."""
+        self.sampler.prepare(step, steps)
+        return False
 
     def step(self, network: Network, given: Step) -> dict[str, Tensor]:
         """Run one step and return its losses by name."""
         mask = feature_mask(self.pairs, self.options.dropout, given)
-        teacher = network(given.images, Subnet(self.pairs.space.largest()), mask)
+        largest = Subnet(self.pairs.space.largest())
+        teacher = network(given.images, largest, mask)
         loss = label_loss(teacher, given.targets, self.options.label_smoothing, given.weights)
         given.backward(loss)
         losses = {"largest": loss.detach()}
         soft = teacher.detach()
+        trained = [(largest, soft)]
         for name, subnet in self.students(given.rng):
-            loss = self.student_loss(network(given.images, subnet), soft, given)
+            logits = network(given.images, subnet)
+            loss = self.student_loss(logits, soft, given)
             given.backward(loss)
             losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
+            trained.append((subnet, logits.detach()))
+        if self.sampler.compares:
+            self.sampler.observe(trained, given)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
 

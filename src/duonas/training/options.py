@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal
 
 from duonas.core.fields import BelowOne, Count, Fraction, Macs, NotNegative, OpenFraction, PartOf, Positive, Seconds
+
+
+@dataclass(frozen=True)
+class DivergenceOptions:
+    """``[train.divergence]``: the loss of students that learn from a teacher; ``divergence = "alpha"`` is short for its
+    ``name``."""
+
+    name: Annotated[str, PartOf("divergence")] = "cross_entropy"
+    """How far a student is from its teacher: a shipped divergence, or your own as file.py:CLASS."""
+
+
+@dataclass(frozen=True)
+class SamplerOptions:
+    """``[train.sampler]``: which archs a step draws; ``sampler = "cost"`` is short for its ``name``."""
+
+    name: Annotated[str, PartOf("sampler")] = "uniform"
+    """Which archs are drawn beside the largest and the smallest: a shipped sampler, or your own as file.py:CLASS."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +33,10 @@ class TrainOptions:
     """What a step trains: a shipped rule, or your own as file.py:CLASS."""
     epochs: Count = 30
     """Passes over the training images."""
+    sampler: SamplerOptions = field(default_factory=SamplerOptions)
+    """Which archs a step draws."""
+    warm_start: BelowOne = 0.0
+    """Part of the run in which the largest arch is trained alone; then its channels are sorted by importance."""
     processes: Literal["images", "subnets"] = "images"
     """What several processes share: the images of a batch, or the subnets that are drawn for all of it."""
     batch_size: Count = 128
@@ -49,6 +70,8 @@ class TrainOptions:
     """Label smoothing of the losses on labels."""
     temperature: Positive = 1.0
     """Temperature of the in-place distillation."""
+    divergence: DivergenceOptions = field(default_factory=DivergenceOptions)
+    """The loss of the in-place distillation."""
     clip: NotNegative = 0.0
     """Largest norm of the gradient; 0: no clipping."""
     ema: BelowOne = 0.999

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
+from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace
 from duonas.core.protocols import Network, Step, TrainRule
-from duonas.core.registry import Part, adapted, find
+from duonas.core.registry import Part, adapted, find, names
 from duonas.training.coefficients import CoefficientWarmup
-from duonas.training.options import TrainOptions
+from duonas.training.options import SamplerOptions, TrainOptions
 from duonas.training.resolution import OneResolution
+from duonas.training.warm_start import WarmStart
 
 
 class Rule(Part, ABC):
@@ -25,6 +28,7 @@ class Rule(Part, ABC):
     """
 
     Options = TrainOptions
+    samples: ClassVar[bool] = False  # whether it draws archs by [train] sampler
 
     def __init__(self) -> None:
         self.weights: nn.Module = nn.Module()
@@ -56,7 +60,31 @@ def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
         DuonasError: no such rule, or options that it cannot keep for any of these pairs.
     """
     found = find("rule", options.rule)
+    _check_sampler(found, options)
     rule: TrainRule = found(pairs, adapted(options, found.Options))
+    if options.warm_start:
+        rule = WarmStart(rule, pairs, options)
     if options.resolution == "batch":
         rule = OneResolution(rule, pairs.space)
     return CoefficientWarmup(rule, options) if pairs.space.generated else rule
+
+
+def _check_sampler(rule: type[Rule], options: TrainOptions) -> None:
+    """Refuse a sampler that a rule would not draw by.
+
+    Raises:
+        DuonasError: the rule draws its archs itself, or draws none.
+    """
+    name = options.sampler.name
+    if name == SamplerOptions().name:
+        return
+    if not rule.samples:
+        others = ", ".join(each for each in names("rule") if find("rule", each).samples)
+        raise DuonasError(
+            f"[train] sampler = {name!r} has no effect on rule = {options.rule!r}, which draws its archs itself: "
+            f"choose a rule from {others}, or leave sampler out."
+        )
+    if getattr(options, "random_archs", 1) == 0:
+        raise DuonasError(
+            f"[train] random_archs = 0 leaves nothing to draw by sampler = {name!r}: set it to 1 or more."
+        )

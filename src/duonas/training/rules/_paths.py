@@ -20,8 +20,9 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace, Role, Subnet
 from duonas.core.protocols import Network, Step
 from duonas.core.space import SearchSpace
+from duonas.training.divergence import make_divergence
 from duonas.training.inplace import feature_mask
-from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.losses import label_loss
 from duonas.training.options import TrainOptions
 from duonas.training.rule import Rule
 
@@ -54,6 +55,7 @@ class Paths(Rule, ABC):
     def __init__(self, pairs: PairSpace, options: Options) -> None:
         super().__init__()
         self.pairs, self.options = pairs, options
+        self.divergence = make_divergence(options.divergence, options.temperature)
         self.soft = self.soft_by_default if options.students == "auto" else options.students == "soft"
         self.mixed = self.soft or self.soft_by_default  # Focus-Fair samples by beta, whatever the targets
         if self.mixed and not pairs.space.mixed:
@@ -96,7 +98,7 @@ class Paths(Rule, ABC):
             for subnet in paths:
                 logits = network(given.images, subnet)
                 if soft is not None and self.soft:
-                    loss = distillation_loss(logits, soft, self.options.temperature, given.weights)
+                    loss = self.divergence(logits, soft, given.targets, given.weights)
                 else:
                     loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
                 given.backward(loss)

@@ -16,10 +16,10 @@ from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.protocols import Network, PairLogits, Step
 from duonas.costs.analytic import pair_cost
 from duonas.routing.gate import Gate
+from duonas.training.divergence import make_divergence
 from duonas.training.inplace import feature_mask
 from duonas.training.losses import (
     cost_loss,
-    distillation_loss,
     feature_loss,
     gate_logit,
     label_loss,
@@ -29,6 +29,7 @@ from duonas.training.losses import (
 )
 from duonas.training.options import LossOptions, TrainOptions
 from duonas.training.rule import Rule
+from duonas.training.sampler import make_sampler
 
 Term = Callable[[], Tensor]
 BUDGETED = ("cost", "peak")  # 0 within the budget, so that a learned weight would grow without bound
@@ -51,18 +52,21 @@ class Cotrain(Rule):
         DuonasError: a budget is missing or below the smallest pair's cost, or the gate has no loss.
     """
 
+    samples = True
+
     @dataclass(frozen=True)
     class Options(TrainOptions):
         """Keys of ``[train]``."""
 
         rule: str = "cotrain"
         random_archs: CountOrZero = 2
-        """Random pairs per step, in addition to the largest and a smallest one."""
+        """Pairs that are drawn per step, in addition to the largest and a smallest one."""
         loss: LossOptions = field(default_factory=LossOptions)
         """Terms of the loss."""
 
     def __init__(self, pairs: PairSpace, options: Options) -> None:
         self.pairs, self.options = pairs, options
+        self.divergence = make_divergence(options.divergence, options.temperature)
         self.fixed = {
             "big": 1.0,
             "little": options.loss.alpha,
@@ -76,12 +80,20 @@ class Cotrain(Rule):
         if options.loss.gate == "learned" and not options.loss.gamma:
             raise DuonasError("[train.loss] gate = 'learned' is trained by the router's loss: set gamma above 0.")
         self._learned = _Learned(pairs, options.loss, [name for name, weight in self.fixed.items() if weight])
+        self.sampler = make_sampler(pairs, options.sampler)
+        self._learned.add_module("sampler", self.sampler)  # whose state is saved with the weights
         self.weights: nn.Module = self._learned
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """Prepare the sampler."""
+        self.sampler.prepare(step, steps)
+        return False
 
     def step(self, network: Network, given: Step) -> dict[str, Tensor]:
         """Train the pairs of one step, and return the unweighted losses by name."""
         mask = feature_mask(self.pairs, self.options.dropout, given)
         losses: dict[str, Tensor] = {}
+        trained: list[tuple[Subnet, Tensor]] = []
         for number, pair in enumerate(self._drawn(given.rng)):
             output = network.pair(given.images, pair, mask if number == 0 else None)
             terms = {n: term() for n, term in self._terms(pair, output, given).items() if self.fixed[n]}
@@ -89,6 +101,10 @@ class Cotrain(Rule):
             given.backward(total)
             for name, loss in {"loss": total, **terms}.items():
                 losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
+            little, big = self.pairs.subnets(pair)
+            trained += [(little, output.little.detach()), (big, output.big.detach())]
+        if self.sampler.compares:
+            self.sampler.observe(trained, given)
         return losses
 
     def _drawn(self, rng: np.random.Generator) -> Iterator[PairArch]:
@@ -96,7 +112,7 @@ class Cotrain(Rule):
         smallest = list(self.pairs.smallest())
         yield smallest[int(rng.integers(len(smallest)))]
         for _ in range(self.options.random_archs):
-            yield self.pairs.sample(rng)
+            yield self.sampler.pair(rng)
 
     def _terms(self, pair: PairArch, output: PairLogits, given: Step) -> dict[str, Term]:
         options, little, big = self.options, output.little, output.big
@@ -108,7 +124,7 @@ class Cotrain(Rule):
         return {
             "big": lambda: label_loss(big, targets, options.label_smoothing, weights),
             "little": lambda: label_loss(little, targets, options.label_smoothing, weights),
-            "distillation": lambda: distillation_loss(little, big, options.temperature, weights),
+            "distillation": lambda: self.divergence(little, big, targets, weights),
             "router": lambda: router_loss(logit, little, big, targets, weights),
             "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
             "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),

@@ -10,16 +10,19 @@ from duonas.core.pair import PairSpace
 from duonas.core.registry import adapted, find
 from duonas.training.in_turn import InTurn
 from duonas.training.options import LossOptions
+from duonas.training.rule import Rule
 from duonas.training.rules.progressive import Progressive
 
 
-class Hybrid(InTurn):
+class Hybrid(InTurn, Rule):
     """Progressive shrinking, then the rule ``[train] then``; each treats its part as a whole run.
 
     Args:
         pairs: the pair space to sample from.
         options: the ``[train]`` table.
     """
+
+    samples = True
 
     @dataclass(frozen=True)
     class Options(Progressive.Options):

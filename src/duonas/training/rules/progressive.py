@@ -8,18 +8,17 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from torch import Tensor, nn
 
-from duonas.core.arch import Arch
 from duonas.core.axis import Axis
 from duonas.core.errors import DuonasError
 from duonas.core.fields import CountOrZero
-from duonas.core.pair import PairSpace, Role, Subnet
+from duonas.core.pair import PairSpace, Subnet
 from duonas.core.protocols import Step
 from duonas.core.space import SearchSpace
 from duonas.training.inplace import InPlaceDistillation
 from duonas.training.losses import label_loss
 from duonas.training.options import PhaseOptions, TrainOptions
 
-CHANNELS = ("expansion", "width")  # kinds of axes that select leading channels
+CHANNELS = ("expansion", "width", "size")  # kinds of axes that select leading channels
 STEPWISE = ("depth", *CHANNELS)  # their larger half of values becomes elastic first
 FIRST_STEP = 1 / 6  # fraction of the phase with the larger half only; in OFA 25 of 145 epochs
 
@@ -77,6 +76,8 @@ class Progressive(InPlaceDistillation):
         DuonasError: ``random_archs`` is 0, or weights are generated for each arch.
     """
 
+    samples = True
+
     @dataclass(frozen=True)
     class Options(TrainOptions):
         """Keys of ``[train]``."""
@@ -104,6 +105,7 @@ class Progressive(InPlaceDistillation):
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
         """Enter the phase of this step, and sort the channels before the first step with elastic widths."""
+        super().prepare(network, step, steps)
         self._done = step / steps
         if not self._phases.widens(self._done) or self._phases.widens((step - 1) / steps):
             return False
@@ -117,15 +119,12 @@ class Progressive(InPlaceDistillation):
         draws = self.random_archs if self._phases.elastic(self._done) else 0
         for role in self.pairs.roles:
             if role == "little":
-                yield "little_largest", self._placed(space.largest(), role, rng)
+                yield "little_largest", replace(self.pairs.sample_subnet(role, rng), arch=space.largest())
             name = "random" if role == "big" else "little_random"
             for _ in range(draws):
-                yield name, self._placed(space.sample_above(least, rng), role, rng)
+                yield name, self.sampler.subnet(role, rng, least)
 
     def student_loss(self, logits: Tensor, soft: Tensor, given: Step) -> Tensor:
         """Return the sum of the losses on labels and on soft predictions, as in OFA."""
         labelled = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
         return labelled + super().student_loss(logits, soft, given)
-
-    def _placed(self, arch: Arch, role: Role, rng: np.random.Generator) -> Subnet:
-        return replace(self.pairs.sample_subnet(role, rng), arch=arch)

@@ -15,7 +15,7 @@ from duonas.training.options import TrainOptions
 
 
 class Sandwich(InPlaceDistillation):
-    """Each step trains the largest arch on labels, the smallest and random archs on the largest's soft predictions.
+    """Each step trains the largest arch on labels, the smallest and drawn archs on the largest's soft predictions.
 
     A little with a separate tower trains its largest, smallest and random archs on big's largest too.
 
@@ -27,12 +27,14 @@ class Sandwich(InPlaceDistillation):
         DuonasError: ``processes`` is ``"subnets"`` and ``random_archs`` is 0.
     """
 
+    samples = True
+
     @dataclass(frozen=True)
     class Options(TrainOptions):
         """Keys of ``[train]``."""
 
         random_archs: CountOrZero = 2
-        """Random archs per step, in addition to the largest and the smallest."""
+        """Archs that are drawn per step, in addition to the largest and the smallest."""
 
     def __init__(self, pairs: PairSpace, options: Options) -> None:
         super().__init__(pairs, options)
@@ -51,4 +53,4 @@ class Sandwich(InPlaceDistillation):
             prefix, own = ("", 0) if role == "big" else ("little_", split)
             yield f"{prefix}smallest", Subnet(space.smallest(), role, own)
             for _ in range(self.random_archs):
-                yield f"{prefix}random", self.pairs.sample_subnet(role, rng)
+                yield f"{prefix}random", self.sampler.subnet(role, rng)

@@ -6,13 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
-from duonas.core.pair import Role, Subnet
+from duonas.core.errors import DuonasError
+from duonas.core.pair import PairSpace, Role, Subnet
 from duonas.training.rules._paths import Paths
+from duonas.training.sampler import make_sampler
 
 
 class Uniform(Paths):
-    """Trains one uniformly sampled path per step (SPOS, section 3)."""
+    """Trains one path per step, drawn uniformly (SPOS, section 3) or by another sampler.
+
+    Raises:
+        DuonasError: the sampler compares the archs of a step.
+    """
+
+    samples = True
 
     @dataclass(frozen=True)
     class Options(Paths.Options):
@@ -20,6 +29,20 @@ class Uniform(Paths):
 
         rule: str = "uniform"
 
+    def __init__(self, pairs: PairSpace, options: Options) -> None:
+        super().__init__(pairs, options)
+        self.sampler = make_sampler(pairs, options.sampler)
+        if self.sampler.compares:
+            raise DuonasError(
+                f"[train] sampler = {options.sampler.name!r} compares the archs of a step, and rule = 'uniform' trains "
+                "one: take rule = 'sandwich'."
+            )
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """Prepare the sampler."""
+        self.sampler.prepare(step, steps)
+        return False
+
     def paths(self, role: Role, rng: np.random.Generator) -> Iterator[Subnet]:
-        """Yield one subnet, sampled uniformly on each axis."""
-        yield self.pairs.sample_subnet(role, rng)
+        """Yield one subnet."""
+        yield self.sampler.subnet(role, rng)
