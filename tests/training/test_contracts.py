@@ -107,6 +107,44 @@ class TestCotrainPartial(TestCotrain):
     coupling = "partial"
 
 
+class TestSandwichFront(TestSandwich):
+    """Archs near the front are drawn from step 4 on, by what was learned until then."""
+
+    sampler = "front"
+
+    def options(self):
+        return replace(super().options(), sampler=options_for("train", sampler=self.sampler).sampler)
+
+
+class TestCotrainFrontPartial(TestSandwichFront):
+    name = "cotrain"
+    coupling = "partial"
+
+
+class TestHybridCostSibling(TestSandwichFront):
+    name = "hybrid"
+    sampler = "cost"
+    coupling = "sibling"
+
+
+class TestSandwichAlpha(TestSandwich):
+    def options(self):
+        return replace(super().options(), divergence=options_for("train", divergence="alpha").divergence)
+
+
+class TestWarmStartSibling(TestSandwich):
+    """The largest archs alone until step 4, when the channels are sorted."""
+
+    coupling = "sibling"
+
+    def options(self):
+        return replace(super().options(), warm_start=0.5)
+
+
+class TestLargest(TestSandwich):
+    name = "largest"
+
+
 class TestUniform(TestSandwich):
     name = "uniform"
 
