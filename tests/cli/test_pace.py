@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from duonas.cli.pace import Pace, format_figures, format_seconds
+from duonas.cli.pace import Pace, format_figures
+from duonas.core.text import format_seconds
 
 
 def test_what_was_done_before_does_not_count_as_speed():

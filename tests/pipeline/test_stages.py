@@ -29,7 +29,7 @@ from duonas.core.units import parse
 from duonas.data.batches import outputs
 from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork
-from duonas.pipeline import context, stages
+from duonas.pipeline import context, route, stages
 from duonas.routing.policy import Policy
 from duonas.rundir.folder import RunFolder
 from duonas.runtime import Bundle
@@ -362,8 +362,9 @@ def test_tau_chosen_again_is_the_tau_of_a_new_run_and_needs_no_network(whole, co
     with monkeypatch.context() as patch:
         for name in ("load_splits", "load_tensors"):
             patch.delattr(context, name)
+        patch.delattr(stages, "export_bundle")
         for name in ("observe", "export_bundle"):
-            patch.delattr(stages, name)
+            patch.delattr(route, name)
         patch.delattr(Pair, "load")
         duonas.rechoose(copy, share=0.3)
         duonas.rechoose(copy, budget=200_000)

@@ -14,8 +14,13 @@ class BaselineOptions:
 
     networks: tuple[str, ...] = ()
     """Names of timm networks, such as mobilenetv3_small_100, or your own as file.py:CLASS."""
+    plain: bool | None = None
+    """Whether the best arch of the search at the pair's mean cost is trained alone, for as long as supernet, search and
+    pair took, and stands beside the pair; default: in runs with [budget] minutes above 10."""
     epochs: Count | None = None
     """Epochs of training; default: as in [train]."""
+    steps: Count | None = None
+    """Optimiser steps, in place of epochs; default: as in [train]."""
     batch_size: Count | None = None
     """Images per step; default: as in [train]."""
     lr: Positive | None = None

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from duonas.cli.pace import Pace, format_figures, format_seconds
+from duonas.cli.pace import Pace, format_figures
 from duonas.core.progress import StageProgress
 from duonas.core.protocols import Progress
+from duonas.core.text import format_seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +23,7 @@ UNITS = {
     "data": " images",
     "train": " steps",
     "finetune": " steps",
+    "plain": " steps",
     "baselines": " steps",
     "search": " pairs",
     "measure": " images",

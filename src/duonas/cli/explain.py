@@ -8,11 +8,14 @@ from typing import Any
 
 from rich.table import Table
 
+from duonas.cli.tables import plan_table
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading
+from duonas.core.plan import Plan
 from duonas.core.registry import summary
 from duonas.costs.calibration import prices_in_words
 from duonas.measure.constraints import comparisons
+from duonas.measure.renewed import renewed_in_words
 from duonas.measure.verdict import told, verdict_of
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.options import FLOOR_NAMES, GUARANTEES
@@ -44,8 +47,11 @@ def explain(folder: Path | str) -> list[str | Table]:
 
 
 def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
-    said = [_router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run)]
-    return [*filter(None, said), _nearby(policy), _how_to_change(run, policy), *_measured(run)]
+    said = [
+        _router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run),
+        _renewed(run),
+    ]  # fmt: skip
+    return [*filter(None, said), _nearby(policy), _how_to_change(run, policy), *_planned(run), *_measured(run)]
 
 
 def decision(folder: Path | str) -> str:
@@ -212,6 +218,21 @@ def _prices(run: RunFolder) -> str:
     found = read_object(run.front)
     with reading(run.front):
         return prices_in_words(found.get("device"))
+
+
+def _renewed(run: RunFolder) -> str:
+    """Say what the training of the pair changed; empty if it comes straight from the supernet."""
+    if not run.finetuned.exists():
+        return ""
+    found = read_object(run.finetuned)
+    with reading(run.finetuned):
+        return renewed_in_words(found)
+
+
+def _planned(run: RunFolder) -> Iterator[Table]:
+    """The plan of the run's minutes, and what was used, if it has a limit of time."""
+    if run.plan.exists():
+        yield plan_table(Plan.load(run.plan))
 
 
 def _measured(run: RunFolder) -> tuple[str, ...]:

@@ -36,14 +36,5 @@ def format_figures(figures: Mapping[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {_format(name, value)}" for name, value in figures.items())
 
 
-def format_seconds(seconds: float) -> str:
-    """Format a duration as ``8 s``, ``2:05`` or ``1:02:05``."""
-    if seconds < 59.5:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def _format(name: str, value: float) -> str:
     return f"{100 * value:.1f} %" if "accuracy" in name or "share" in name else f"{value:.4g}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from duonas.core.text import plural
+from duonas.core.plan import Plan
+from duonas.core.text import format_seconds, plural
 from duonas.routing.options import FLOOR_NAMES
 from duonas.runtime.units import percentage
 from duonas.runtime.units import written_count as count
@@ -50,6 +51,8 @@ def profile_tables(profile: Profile) -> list[Table]:
         for name, value in profile.possible.items():
             least.add_row(words(name), amount(name, value))
         tables.append(least)
+    if profile.plan is not None:
+        tables.append(plan_table(profile.plan))
     if profile.constraints:
         limits = Table("constraint", "at most", "can be met", "", box=None, header_style="bold", pad_edge=False)
         for limit in profile.constraints:
@@ -57,6 +60,19 @@ def profile_tables(profile: Profile) -> list[Table]:
             limits.add_row(words(limit.name), amount(limit.name, limit.limit), met, escape(limit.why))
         tables.append(limits)
     return tables
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return what each part of a run gets of its minutes, and what it took where that is known."""
+    rows = list(plan.rows())
+    taken = any(used is not None for *_, used in rows[1:])
+    table = Table(f"plan of {plan.minutes:g} minutes", "", box=None, header_style="bold", pad_edge=False)
+    for heading in ("planned", *(["took"] if taken else [])):
+        table.add_column(heading, justify="right")
+    for name, work, seconds, used in rows:
+        took = [format_seconds(used) if used is not None else ""] if taken else []
+        table.add_row(name, work, format_seconds(seconds), *took)
+    return table
 
 
 def summary_table(measured: dict[str, Any]) -> Table:

@@ -14,3 +14,12 @@ def listed(names: Sequence[str], most: int) -> str:
     """Write the first ``most`` names, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def format_seconds(seconds: float) -> str:
+    """Format a duration as ``8 s``, ``2:05`` or ``1:02:05``."""
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -57,11 +57,13 @@ def judge(measured: Figures) -> Verdict:
     pays = not beating and (faster(routed, big) or surely_better(routed, big))
     if pays:
         said = wording.pays(routed, big), wording.others(routed, rest), wording.after_success(routed, big)
-        return Verdict(True, "routed", said[0], _joined(said[1], _batches(rows), rough), said[2], rows)
+        reason = _joined(said[1], wording.trained_alone(measured), _batches(rows), rough)
+        return Verdict(True, "routed", said[0], reason, said[2], rows)
     better = beating or [big, *(row for row in rest if row.accuracy >= big.accuracy and not faster(big, row))]
     best = max(better, key=lambda row: (row.accuracy, -row.time().mean))
     reason, step = wording.why_not(measured, routed, best)
-    reason = _joined(_as_good(best, rows[1:], measured), reason, _batches(rows), rough)
+    alone = "" if best.name == "plain" else wording.trained_alone(measured)
+    reason = _joined(_as_good(best, rows[1:], measured), reason, alone, _batches(rows), rough)
     return Verdict(False, best.name, wording.use(routed, best), reason, step, rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,7 @@ def _plain(plain: PlainNetwork, test: Images, outputs: Outputs, class_names: tup
     return {
         "accuracy": float(right.mean()),
         "val_accuracy": plain.accuracy,
+        "alone": None if plain.alone is None else asdict(plain.alone),
         "macs": plain.cost.macs,
         "params": plain.cost.params,
         "peak_memory_bytes": plain.cost.peak_memory_bytes,

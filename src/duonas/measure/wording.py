@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from duonas.core.text import plural
 from duonas.measure import advice
 from duonas.measure.row import Figures, Row, faster
 from duonas.runtime.comparison import SAME
@@ -14,6 +15,22 @@ NAMES = {"big": "big", "little": "little", "plain": "the plain network"}
 EQUAL = 0.0005  # below a twentieth of a point accuracies are called equal
 ROUGH = 0.1  # share of looks with a busy machine, above which the times are called rough
 PLAIN = "The plain network is one subnet that the search saw, as the supernet gives it"
+
+
+def plain_is(measured: Figures) -> str:
+    """Say what the plain network is, as the beginning of a sentence; empty if there is none."""
+    if "plain" not in measured:
+        return ""
+    alone = measured["plain"].get("alone")
+    if not alone:
+        return PLAIN
+    length = plural(alone["steps"], "step") if alone["minutes"] is None else f"{alone['minutes']:.3g} minutes"
+    return f"The plain network is one arch that the search chose, trained alone for {length}"
+
+
+def trained_alone(measured: Figures) -> str:
+    """Say how long the plain network was trained alone; empty if it was not."""
+    return f"{plain_is(measured)}." if measured.get("plain", {}).get("alone") else ""
 
 
 def pays(routed: Row, big: Row) -> str:
@@ -96,7 +113,7 @@ def why_not(measured: Figures, routed: Row, best: Row) -> tuple[str, str]:
 def _why_not(measured: Figures, routed: Row, best: Row) -> tuple[str, str]:
     share = measured["routed"].get("little_share")
     if best.name == "plain":
-        does_as_well = f"{PLAIN}, of {count(best.macs)} MACs, and it does as well without a router."
+        does_as_well = f"{plain_is(measured)}, of {count(best.macs)} MACs, and it does as well without a router."
         return does_as_well, advice.LARGER
     if share == 1:
         return "Little answers every image, so the router only adds its own time.", advice.ask_big(measured)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,21 @@ WEIGHTS, FACTS = "network.safetensors", "network.json"
 
 
 @dataclass(frozen=True)
+class Alone:
+    """How a plain network was trained alone.
+
+    Args:
+        steps: of the optimiser.
+        epochs: passes over the training images.
+        minutes: that it took; ``None`` if the steps were given, not the time.
+    """
+
+    steps: int
+    epochs: float
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
 class PlainNetwork:
     """A network alone.
 
@@ -30,7 +45,8 @@ class PlainNetwork:
         blocks: its blocks.
         cost: for one image.
         values: the values of its axes.
-        accuracy: on the val split, in [0, 1], where the search saw it.
+        accuracy: on the val split, in [0, 1].
+        alone: how it was trained; ``None`` if its weights are those that the supernet gives it.
     """
 
     network: nn.Sequential
@@ -38,6 +54,7 @@ class PlainNetwork:
     cost: Cost
     values: Mapping[str, Any]
     accuracy: float
+    alone: Alone | None = None
 
     def save(self, folder: Path) -> list[Path]:
         """Write ``network.safetensors`` and ``network.json`` to ``folder``, and return their paths."""
@@ -47,6 +64,7 @@ class PlainNetwork:
             "values": dict(self.values),
             "accuracy": self.accuracy,
             "cost": self.cost.figures,
+            "alone": None if self.alone is None else asdict(self.alone),
             "blocks": [block.to_json() for block in self.blocks],
             "sources": sources_of({block.kind for block in self.blocks}),
         }
@@ -68,4 +86,5 @@ class PlainNetwork:
             check_sources(value["sources"])
             blocks = tuple(map(BlockSpec.from_json, value["blocks"]))
             cost, values, accuracy = Cost(**value["cost"]), dict(value["values"]), float(value["accuracy"])
-        return cls(load_network(folder / WEIGHTS, blocks, FACTS), blocks, cost, values, accuracy)
+            alone = Alone(**value["alone"]) if value.get("alone") else None  # earlier versions trained none
+        return cls(load_network(folder / WEIGHTS, blocks, FACTS), blocks, cost, values, accuracy, alone)

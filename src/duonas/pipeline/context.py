@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.pair import PairSpace
+from duonas.core.plan import Plan, Unit
 from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.protocols import CostModel, Progress
 from duonas.core.registry import find
@@ -36,6 +38,7 @@ from duonas.search.problem import Problem
 from duonas.search.routers import make_routers
 from duonas.supernet.family import Family, build_supernet
 from duonas.supernet.pair import PairSupernet
+from duonas.training.fabric import check_accelerator
 
 
 class Context:
@@ -47,6 +50,7 @@ class Context:
         family: kind of network, if not the recipe's.
         splits: the recipe's images, if they are loaded already.
         progress: progress of loading images, and warnings; silent by default.
+        clock: the time in seconds, by which minutes are planned.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Context:
         family: type[Family] | None = None,
         splits: Splits | None = None,
         progress: StageProgress | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.recipe = recipe
         self.run = run
@@ -63,6 +68,7 @@ class Context:
         self._splits = splits
         self._progress = progress or Silent()
         self._warned: set[str] = set()
+        self.clock, self._begun = clock, clock()
 
     def warn(self, sentence: str) -> None:
         """Show a warning of one sentence, unless it is empty or was shown before."""
@@ -117,19 +123,45 @@ class Context:
     @cached_property
     def device(self) -> torch.device:
         """The device of networks outside of training."""
-        wanted = self.recipe.train.accelerator
-        if wanted == "auto":
-            wanted = "cuda" if torch.cuda.is_available() else "cpu"
-        return torch.device(wanted)
+        return find_device(self.recipe)
 
     def fresh_supernet(self) -> PairSupernet:
         """Return the supernet before training."""
-        towers = []
-        for role in self.pairs.towers:
-            rng = stream(self.recipe.seed, "init", *([] if role == "big" else [role]))
-            space, splits = self.pairs.spaces[role], self.splits
-            towers.append(build_supernet(self.family, space, splits.mean, splits.std, rng, self.recipe.space))
-        return PairSupernet(self.pairs, *towers)
+        return fresh_supernet(self.recipe, self.family, self.pairs, self.splits)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run was begun or gone on with."""
+        return self.clock() - self._begun
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan of the run's minutes as it is now; ``None`` without a limit of time."""
+        return Plan.load(self.run.plan) if self.run.plan.exists() else None
+
+    @contextmanager
+    def spending(self, part: str, unit: Callable[[], Unit] | None = None) -> Iterator[int | None]:
+        """A context for a part of the run; it yields the steps or evaluations that are planned for it, if any are.
+
+        What the part takes is noted in the plan, also where it is interrupted.
+
+        Args:
+            part: as in ``Plan.parts``.
+            unit: times the part's work anew, which is done where it has not begun yet.
+        """
+        if self.plan is None or part not in self.plan.parts:
+            yield None
+            return
+        begin, plan = self.clock(), self.plan
+        if unit is not None and not plan.parts[part].begun:
+            plan = plan.begin(part, unit())
+            self._progress.note(f"{part}: {plan.parts[part].in_words(part)}")
+        plan = plan.begin(part)
+        plan.save(self.run.plan)
+        try:
+            yield plan.parts[part].count
+        finally:
+            plan.spend(part, self.clock() - begin).save(self.run.plan)
 
     @cached_property
     def supernet(self) -> PairSupernet:
@@ -160,6 +192,28 @@ class Context:
         options = self.recipe.search
         pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
         recalibrate(network.to(self.device), recalibration_batches(pixels, options.batch_size))
+
+
+def find_device(recipe: Recipe) -> torch.device:
+    """Return the device of networks outside of training.
+
+    Raises:
+        DuonasError: this machine does not have the accelerator of ``[train]``.
+    """
+    wanted = recipe.train.accelerator
+    check_accelerator(wanted)
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def fresh_supernet(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: Splits) -> PairSupernet:
+    """Return the supernet of a recipe before training."""
+    towers = []
+    for role in pairs.towers:
+        rng = stream(recipe.seed, "init", *([] if role == "big" else [role]))
+        towers.append(build_supernet(family, pairs.spaces[role], splits.mean, splits.std, rng, recipe.space))
+    return PairSupernet(pairs, *towers)
 
 
 def read_splits(recipe: Recipe, progress: StageProgress) -> Splits:

@@ -8,12 +8,15 @@ from pathlib import Path
 from lightning_fabric import Fabric
 from torch import nn
 
+from duonas.core.processes import process_count
 from duonas.core.protocols import Progress, TrainRule
 from duonas.data.augment import Augment
 from duonas.data.balance import balanced_weights
 from duonas.data.batches import Batches
 from duonas.data.distributed import Process
+from duonas.data.splits import Splits
 from duonas.pipeline.context import Context
+from duonas.recipe.schema import Recipe
 from duonas.training.loop import Training, train
 from duonas.training.options import TrainOptions
 
@@ -42,7 +45,6 @@ class Fitting:
 def fit(context: Context, work: Fitting, progress: Progress) -> Path:
     """Train a network on the train split, resuming from a checkpoint, and return the path of its weights."""
     recipe, run, splits, options = context.recipe, context.run, context.splits, work.options
-    whole = options.processes == "subnets"  # each process gets the whole batch
     training = Training(
         work.path.parent,
         work.path.stem,
@@ -54,10 +56,21 @@ def fit(context: Context, work: Fitting, progress: Progress) -> Path:
         context.warn,
     )
     run.truncate_log(training.checkpoint.steps, work.stage)
-    batches = Batches(
-        splits.train.to(work.fabric.device), options.batch_size, num_classes=splits.num_classes,
+    return train(work.network, training_batches(recipe, splits, options, work.fabric), work.rule, options, training)
+
+
+def training_batches(recipe: Recipe, splits: Splits, options: TrainOptions, fabric: Fabric) -> Batches:
+    """Return the batches of the train split for a training with these options."""
+    whole = options.processes == "subnets"  # each process gets the whole batch
+    return Batches(
+        splits.train.to(fabric.device), options.batch_size, num_classes=splits.num_classes,
         seed=recipe.seed, augment=Augment.from_options(recipe.data),
-        process=Process() if whole else Process(work.fabric.global_rank, work.fabric.world_size),
+        process=Process() if whole else Process(fabric.global_rank, fabric.world_size),
         balanced=options.sampling == "balanced",
     )  # fmt: skip
-    return train(work.network, batches, work.rule, options, training)
+
+
+def steps_per_epoch(splits: Splits, options: TrainOptions) -> int:
+    """Return the training steps of an epoch, as ``Batches`` make them."""
+    world = 1 if options.processes == "subnets" else process_count()
+    return max(1, len(splits.train) // max(1, min(options.batch_size, len(splits.train) // world * world)))

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from torch import nn
 
 from duonas.core.couplings import IndependentPairs
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import PairArch, PairSpace, Role, Subnet
 from duonas.core.rng import stream
 from duonas.layers.init import initialise
 from duonas.pair.facts import ROLES, PairFacts
@@ -28,21 +28,31 @@ def take_pair(context: Context, chosen: PairArch) -> Pair:
     Weights are those that the search evaluated, or initial ones for the modes of fine-tuning that start from scratch.
     """
     mode = context.recipe.finetune.mode
-    subnets = dict(zip(ROLES, context.pairs.subnets(chosen), strict=True))
+    subnets: dict[Role, Subnet] = dict(zip(ROLES, context.pairs.subnets(chosen), strict=True))
     networks: dict[str, nn.Sequential]
     if mode in ("none", "joint"):
         networks = {role: context.evaluator.network(subnet) for role, subnet in subnets.items()}
     else:
-        supernet = context.fresh_supernet()
-        networks = {role: supernet.extract(subnet) for role, subnet in subnets.items()}
-        for role, network in networks.items():
-            initialise(network, stream(context.recipe.seed, "finetune", role))
+        networks = {role: fresh_network(context, subnet, "finetune", role) for role, subnet in subnets.items()}
     facts = PairFacts.of(
         final_coupling(context), chosen, context.problem.prices.model, context.splits.class_names, mode
     )
     made = context.splits.inspected.preparation
     seen = replace(facts.preprocessing, **asdict(made))
     return Pair.join(networks["little"], networks["big"], replace(facts, preprocessing=seen))
+
+
+def fresh_network(context: Context, subnet: Subnet, *path: str) -> nn.Sequential:
+    """Return a subnet as a plain network that is not trained yet.
+
+    Args:
+        context: of the run.
+        subnet: the subnet.
+        path: of the stream of random numbers that its weights are drawn from.
+    """
+    network = context.fresh_supernet().extract(subnet)
+    initialise(network, stream(context.recipe.seed, *path))
+    return network
 
 
 def take_plain(context: Context, front: Front) -> PlainNetwork | None:

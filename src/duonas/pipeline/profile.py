@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -10,15 +11,18 @@ import torch
 
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
+from duonas.core.plan import Plan
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.check import check_budget, check_meter, check_space, check_stages
-from duonas.pipeline.context import make_problem, searched
+from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
+from duonas.pipeline.plan import plan_minutes
 from duonas.pipeline.spaces import advice_on_spaces, pairs_of
 from duonas.pipeline.table import priced
+from duonas.pipeline.timing import Timing
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
 from duonas.routing.options import FloorOn
@@ -27,6 +31,7 @@ from duonas.search.goal import Goal, default_objectives
 from duonas.search.metric import ACCURACY
 from duonas.search.problem import Problem
 from duonas.supernet.family import Family
+from duonas.training.timing import Clock
 
 SIZES = ("weight_bytes", "peak_memory_bytes")
 PROFILED = 2000  # number of archs sampled for the median
@@ -86,6 +91,7 @@ class Profile:
         prices: what the prices are from and how far they are off, in words; empty if they are counted.
         possible: the least of any pair that was found, by metric: below it no constraint can be met. The expected cost
             is that of a pair whose little answers every image.
+        plan: how the minutes of ``[budget]`` would be divided on this machine; ``None`` if the recipe has none.
     """
 
     archs: int
@@ -100,6 +106,7 @@ class Profile:
     advice: str = ""
     prices: str = ""
     possible: Mapping[str, float] = field(default_factory=dict)
+    plan: Plan | None = None
 
     @property
     def pairs(self) -> int:
@@ -107,7 +114,12 @@ class Profile:
         return self.couplings[self.coupling]
 
 
-def profile(recipe: Recipe, family: type[Family] | None = None, progress: StageProgress | None = None) -> Profile:
+def profile(
+    recipe: Recipe,
+    family: type[Family] | None = None,
+    progress: StageProgress | None = None,
+    clock: Clock = time.perf_counter,
+) -> Profile:
     """Return the figures of the recipe's search space, before any training.
 
     Counts are exact. Minimum and maximum of a figure are those of the smallest and the largest arch; the median is over
@@ -118,7 +130,9 @@ def profile(recipe: Recipe, family: type[Family] | None = None, progress: StageP
         recipe: the recipe.
         family: kind of network, if not the recipe's.
         progress: of measuring this machine, where the recipe asks for that; silent by default.
+        clock: the time in seconds, by which minutes are planned.
     """
+    begin = clock()
     check_recipe(recipe)
     splits = load_splits(recipe.data, recipe.seed)
     family = family or find("space", recipe.space.name)
@@ -129,6 +143,10 @@ def profile(recipe: Recipe, family: type[Family] | None = None, progress: StageP
     networks = problem.prices.model.networks
     check_budget(recipe, problem)
     problem.goal.check(problem.prices.quantities)
+    refusal, plan = _refusal(problem, recipe, splits), None
+    if refusal is None and recipe.budget.minutes is not None:
+        timing = Timing(recipe, family, pairs, splits, find_device(recipe), clock)
+        refusal, plan = _planned(timing, clock() - begin)
     return Profile(
         archs=pairs.space.size(),
         couplings={name: found.size() for name, found in couplings.items()},
@@ -138,10 +156,11 @@ def profile(recipe: Recipe, family: type[Family] | None = None, progress: StageP
         constraints=_feasibility(problem, searched(recipe).constraints),
         promise=_promise(recipe, splits),
         measured=len(networks) if networks is not None else None,
-        refusal=_refusal(problem, recipe, splits),
+        refusal=refusal,
         advice=advice_on_spaces(recipe, family, splits),
         prices=prices_in_words(problem.prices.model.origin()),
         possible=_possible(problem),
+        plan=plan,
     )
 
 
@@ -201,6 +220,15 @@ def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
     except DuonasError as error:
         return str(error)
     return None
+
+
+def _planned(timing: Timing, before: float) -> tuple[str | None, Plan | None]:
+    """Return why a run could not keep to its minutes, or its plan."""
+    try:
+        with cpu_threads(timing.recipe.threads):
+            return None, plan_minutes(timing, before)
+    except DuonasError as error:
+        return str(error), None
 
 
 def _is_met(problem: Problem) -> bool:

@@ -13,6 +13,7 @@ from duonas.pair.pair import Pair
 from duonas.pipeline import stages
 from duonas.pipeline.check import check_meter
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.route import doubts, fit_router, save_policy, time_bundle, time_pair
 from duonas.pipeline.unreachable import another
 from duonas.recipe.schema import rechosen
 from duonas.routing.options import RouteOptions
@@ -50,12 +51,12 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
             policy, calibration = _fitted(context, routed)
             timed = _timed(context, policy, exported, report) if needs_times(recipe.route) else None
             policy = _decided(run, policy, calibration, recipe.route, timed)
-            for said in stages.doubts(context, policy, calibration):
+            for said in doubts(context, policy, calibration):
                 context.warn(said)
         with watch.stage("export") as report, restored(_changed(run), run.folder):
             run.change(recipe, "route")
             run.start("route")
-            run.finish("route", stages.save_policy(run, policy, calibration))
+            run.finish("route", save_policy(run, policy, calibration))
             run.start("export")
             if exported:
                 set_threshold(run.export, policy)
@@ -89,12 +90,12 @@ def _need_pair(run: RunFolder) -> None:
 def _fitted(context: Context, routed: bool) -> tuple[Policy, CalibrationSet]:
     if routed:
         return Policy.load(context.run.policy), CalibrationSet.load(context.run.calib)
-    return stages.fit_router(context, Pair.load(context.run.pair))
+    return fit_router(context, Pair.load(context.run.pair))
 
 
 def _timed(context: Context, policy: Policy, exported: bool, progress: Progress) -> Timed:
     """Time the pair in its export, or in a temporary one."""
     if not exported:
-        return stages.time_pair(context, Pair.load(context.run.pair), policy, progress)
+        return time_pair(context, Pair.load(context.run.pair), policy, progress)
     before = policy.costs.before
-    return stages.time_bundle(context.run.export, context.recipe, before=before, progress=progress)
+    return time_bundle(context.run.export, context.recipe, before=before, progress=progress)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from duonas.baselines.options import BaselineOptions
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_bytes
 from duonas.core.plugin import is_plugin
@@ -48,11 +49,16 @@ def adopt(context: Context, other: Path) -> None:
         for answer in RunFolder(other).logits.glob("*.safetensors"):
             write_bytes(context.run.logits / answer.name, answer.read_bytes())
     own = [name for name in context.recipe.baselines.networks if is_plugin(name)]  # may have been edited since
-    if not own and replace(theirs.baselines, networks=()) == replace(context.recipe.baselines, networks=()):
+    if not own and _as_measured(theirs) == _as_measured(context.recipe):
         known = RunFolder(other).baseline_weights
         for state in known.rglob("*.safetensors"):
             write_bytes(context.run.baseline_weights / state.relative_to(known), state.read_bytes())
     context.run.finish("train", list(taken.values()), seconds=0.0)
+
+
+def _as_measured(recipe: Recipe) -> BaselineOptions:
+    """How a recipe trains its static networks, whichever they are."""
+    return replace(recipe.baselines, networks=(), plain=None)
 
 
 def _as_trained(recipe: Recipe, table: str) -> Any:

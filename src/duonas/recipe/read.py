@@ -157,7 +157,11 @@ class Change:
 
 
 def _make_way(tables: dict[str, Any], given: Iterable[str]) -> None:
-    """Remove the target of the threshold if another one is given, since there can be only one."""
+    """Remove the target of the threshold if another one is given, and steps if epochs are: there can be only one."""
+    for name in ("train", "finetune", "baselines"):
+        table = tables.get(name)
+        if isinstance(table, dict) and f"{name}.epochs" in given and f"{name}.steps" not in given:
+            table.pop("steps", None)
     route = tables.get("route")
     if isinstance(route, dict) and any(f"route.{target}" in given for target in TARGETS):
         for key in TARGET_KEYS:

@@ -7,6 +7,7 @@ to the current directory.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from duonas.costs.options import HERE, NONE
 from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
+from duonas.recipe.budget import BudgetOptions
 from duonas.recipe.errors import Mistake, describe
 from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options
 from duonas.routing.options import TARGETS, RouteOptions
@@ -42,7 +44,10 @@ TABLES: dict[str, type] = {
     "export": ExportOptions,
     "measure": MeasureOptions,
     "baselines": BaselineOptions,
+    "budget": BudgetOptions,
 }
+
+PLAIN_FROM = 10.0  # minutes of a run, above which it trains a plain network, too
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Recipe(Whole):
     export: ExportOptions = field(default_factory=ExportOptions)
     measure: MeasureOptions = field(default_factory=MeasureOptions)
     baselines: BaselineOptions = field(default_factory=BaselineOptions)
+    budget: BudgetOptions = field(default_factory=BudgetOptions)
 
     def __post_init__(self) -> None:
         tables = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
@@ -92,6 +98,13 @@ class Recipe(Whole):
         mine = path and self.data.name in KINDS["source"].general
         images = f"images of {Path(path).name or path}" if mine else f"{self.data.name} images"
         return f"{images}, {self.space.name} space, {self.pair.coupling} pairs"
+
+    @property
+    def trains_plain(self) -> bool:
+        """Whether a plain network is trained to compare the pair with: by default where there are minutes enough."""
+        if self.baselines.plain is not None:
+            return self.baselines.plain
+        return (self.budget.minutes or 0.0) > PLAIN_FROM
 
 
 def parse(tables: Mapping[str, Any], source: str = "") -> Recipe:
@@ -241,6 +254,7 @@ def _check_together(recipe: Recipe) -> None:
             "[train] class_weights = 'balanced' and sampling = 'balanced' would make up for rare classes twice: "
             "choose one of them", "train.class_weights", "train.sampling",
         )  # fmt: skip
+    _check_shares(recipe.budget)
     search = recipe.search
     for column in ("latency", "energy"):
         if getattr(search.device, column) is not None and search.device.table in (HERE, NONE):
@@ -251,6 +265,16 @@ def _check_together(recipe: Recipe) -> None:
         Goal(("accuracy",) if search.objectives is None else search.objectives, search.constraints)
     except DuonasError as error:
         raise Mistake(str(error), "search.objectives", "search.constraints") from error
+
+
+def _check_shares(budget: BudgetOptions) -> None:
+    shares = {name: getattr(budget, name) for name in ("supernet", "search", "pair")}
+    if not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
+        given = ", ".join(f"{name} = {share:g}" for name, share in shares.items())
+        raise Mistake(
+            f"supernet, search and pair of [budget] must sum to 1, and {given} sum to {sum(shares.values()):g}",
+            *(f"budget.{name}" for name in shares),
+        )
 
 
 def _home(key: str) -> str | None:

@@ -20,9 +20,10 @@ from duonas.measure.accuracy import Outputs
 from duonas.report.bench import read_bench
 
 WRITTEN_BY = {
-    "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "data.json": "run", "log.jsonl": "train",
+    "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "data.json": "run",
+    "plan.json": "run", "log.jsonl": "train",
     "archs.parquet": "search", "trials.parquet": "search", "front.json": "search",
-    "pair/pair.json": "pair", "pair/policy.json": "route",
+    "pair/pair.json": "pair", "finetuned.json": "finetune", "pair/policy.json": "route",
     "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",
     "beta.json": "train", "ranking/ranking.json": "rank", "ranking/archs.parquet": "rank",
     "ranking/little/ranking.json": "rank", "ranking/little/archs.parquet": "rank",

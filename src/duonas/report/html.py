@@ -9,6 +9,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_text
+from duonas.measure.renewed import renewed_in_words
 from duonas.report import examples, provenance, ranking, summary, sustained, tables
 from duonas.report.data import data
 from duonas.report.figures.blocks import architectures
@@ -64,6 +65,8 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "trained": (lambda run: summary.trained(run[RECIPE]), (RECIPE,)),
     "training": (lambda run: training(run[LOG]), (LOG,)),
     "finetuning": (lambda run: finetuning(run[LOG]), (LOG,)),
+    "plan": (lambda run: tables.plan(run["plan.json"]), ("plan.json",)),
+    "renewed": (lambda run: renewed_in_words(run["finetuned.json"]), ("finetuned.json",)),
     "provenance": (provenance.sheets, ()),
     "recipe": (lambda run: run[RECIPE], (RECIPE,)),
 }

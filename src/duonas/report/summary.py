@@ -14,6 +14,7 @@ from duonas.measure import guessing as guesses
 from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
 from duonas.measure.verdict import verdict_of
+from duonas.measure.wording import trained_alone
 from duonas.report.energy import energies
 from duonas.report.formatting import (
     THIN,
@@ -66,11 +67,13 @@ def compared(measured: dict[str, Any]) -> str:
         f"The routed pair against {others}, on {plural(measured['test_images'], 'test image')}: exact 95{THIN}% "
         "intervals, and mean times of an image, all networks timed in turns on the same images."
     )
+    if not plain:
+        return said
+    if alone := trained_alone(measured):
+        return f"{said} {alone}"
     return said + (
         " The plain network is the best single subnet that the search saw at no more expected cost than the pair, "
         "as the supernet gives it."
-        if plain
-        else ""
     )
 
 

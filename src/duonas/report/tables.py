@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from duonas.core.cell import write_cell
+from duonas.core.files import reading
+from duonas.core.plan import Plan
 from duonas.measure import accuracy, balance
 from duonas.measure.accuracy import Outputs
 from duonas.measure.verdict import verdict_of
@@ -14,7 +17,7 @@ from duonas.report.energy import millijoules
 from duonas.report.figure import ROLES
 from duonas.report.figures.cells import operations
 from duonas.report.files import Probabilities
-from duonas.report.formatting import NOTHING, count, milliseconds, percent, plural, size, whole
+from duonas.report.formatting import NOTHING, count, duration, milliseconds, percent, plural, size, whole
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,17 @@ def baselines(found: dict[str, Any]) -> Table:
         for row in found["networks"]
     ]
     return Table(("Static baseline", "Accuracy", "MACs", "Params", "Epochs"), rows)
+
+
+def plan(found: dict[str, Any]) -> Table:
+    """What each part of a run was given of its minutes, and what it took."""
+    with reading(Path("plan.json")):
+        made = Plan.from_json(found)
+    rows = [
+        (name, work or NOTHING, duration(seconds), NOTHING if used is None else duration(used))
+        for name, work, seconds, used in made.rows()
+    ]
+    return Table((f"Plan of {made.minutes:g} minutes", "Work", "Planned", "Took"), rows, {1: "words"})
 
 
 def cells(pair: dict[str, Any]) -> Table:

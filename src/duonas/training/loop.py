@@ -106,7 +106,7 @@ def train(
             last good checkpoint stays.
     """
     keep_freed_memory()
-    trainer = _Trainer(network, rule, options, training, len(batches))
+    trainer = Trainer(network, rule, options, training, len(batches))
     steps = trainer.steps
     interval = max(1, len(batches) // LOGS_PER_EPOCH)
     first = trainer.resume()
@@ -128,14 +128,14 @@ def train(
     return trainer.finish()
 
 
-class _Trainer:
+class Trainer:
     """A network, its optimiser and its averaged weights, step by step."""
 
     def __init__(
         self, network: nn.Module, rule: TrainRule, options: TrainOptions, training: Training, steps_per_epoch: int
     ) -> None:
         self.network, self.rule, self.options, self.training = network, rule, options, training
-        self.steps_per_epoch, self.steps = steps_per_epoch, options.epochs * steps_per_epoch
+        self.steps_per_epoch, self.steps = steps_per_epoch, options.length(steps_per_epoch)
         self.fabric = training.fabric or build_fabric(options)
         self.trained = nn.ModuleDict({"network": network, "rule": rule.weights}).to(self.fabric.device).train()
         self.optimizer = build_optimizer(self.trained, options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Literal
+import math
+from dataclasses import dataclass, field, fields, replace
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from duonas.core.fields import BelowOne, Count, Fraction, Macs, NotNegative, OpenFraction, PartOf, Positive, Seconds
 
@@ -33,6 +34,8 @@ class TrainOptions:
     """What a step trains: a shipped rule, or your own as file.py:CLASS."""
     epochs: Count = 30
     """Passes over the training images."""
+    steps: Count | None = None
+    """Optimiser steps, in place of epochs."""
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
     """Which archs a step draws."""
     warm_start: BelowOne = 0.0
@@ -89,6 +92,16 @@ class TrainOptions:
     def balanced(self) -> bool:
         """Whether the training makes up for rare classes, by weights or by sampling."""
         return "balanced" in (self.class_weights, self.sampling)
+
+    def length(self, steps_per_epoch: int) -> int:
+        """The optimiser steps of the whole training."""
+        return self.epochs * steps_per_epoch if self.steps is None else self.steps
+
+    def covering(self, steps_per_epoch: int) -> Self:
+        """These options, with as many epochs as ``steps`` are where it is given, for whatever is measured in epochs."""
+        if self.steps is None:
+            return self
+        return replace(self, epochs=max(1, math.ceil(self.steps / steps_per_epoch)))
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,9 @@ class PairTraining(TrainOptions):
     """Weight of little's distillation from big."""
 
 
+Trained = TypeVar("Trained", bound=TrainOptions)
+
+
 @dataclass(frozen=True)
 class FinetuneOptions:
     """``[finetune]``: what becomes of the pair's weights after the search (paper D, sections 4.5 and 4.6).
@@ -160,6 +176,8 @@ class FinetuneOptions:
     fresh weights; "independent": each by itself from fresh weights, with nothing shared."""
     epochs: Count | None = None
     """Passes over the training images; default: 5 for joint, else as in [train]."""
+    steps: Count | None = None
+    """Optimiser steps, in place of epochs; where [train] counts in steps, joint has a sixth of them by default."""
     batch_size: Count | None = None
     """Images a step; default: as in [train]."""
     lr: Positive | None = None
@@ -178,8 +196,14 @@ class FinetuneOptions:
         loss = getattr(train, "loss", LossOptions())  # the rules that train pairs have it
         whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta}
         if self.mode == "joint":
-            whole |= {"epochs": 5, "lr": train.lr / 10}
+            sixth = None if train.steps is None else math.ceil(train.steps / 6)
+            whole |= {"epochs": 5, "steps": sixth, "lr": train.lr / 10}
         return PairTraining(**whole | overriding(self))
+
+
+def counted(options: Trained, steps: int | None) -> Trained:
+    """Return the options for as many optimiser steps as were planned; as they are where none were."""
+    return options if steps is None else replace(options, steps=steps)
 
 
 def shared_fields(train: TrainOptions) -> dict[str, Any]:
@@ -191,4 +215,5 @@ def overriding(table: Any) -> dict[str, Any]:
     """What ``[finetune]`` or ``[baselines]`` gives in place of options of ``[train]``, by name."""
     known = {each.name for each in fields(PairTraining)}
     given = {each.name: getattr(table, each.name) for each in fields(table) if each.name in known}
-    return {name: value for name, value in given.items() if value is not None}
+    found = {name: value for name, value in given.items() if value is not None}
+    return ({"steps": None} if "epochs" in found else {}) | found

@@ -1,0 +1,240 @@
+"""The plan of a run with a limit of time: what each of its parts gets, and what it took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json, reading, write_json
+from duonas.core.text import format_seconds, plural
+
+VERSION = 1
+SUPERNET, SEARCH, PAIR, PLAIN = "supernet", "search", "pair", "plain"
+UNITS = {SUPERNET: "step", SEARCH: "pair", PAIR: "step", PLAIN: "step"}
+LEAST_KEPT = 0.25  # of the time that was planned for a part, where the parts before it took too long
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How long one unit of a part takes: a training step, or in a search the evaluation of a pair.
+
+    Args:
+        seconds: of a unit, as timed.
+        least: the fewest units that make sense: an epoch, or some pairs.
+        most: the most units that are wanted; ``None``: as many as the time allows.
+        epoch: training steps of an epoch; ``None`` in a search.
+    """
+
+    seconds: float
+    least: int
+    most: int | None = None
+    epoch: int | None = None
+
+    def within(self, seconds: float) -> int:
+        """The units that fit into a time, and never less than 1."""
+        fitting = max(1, math.floor(seconds / self.seconds))
+        return fitting if self.most is None else min(fitting, self.most)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a part of a run gets.
+
+    Args:
+        seconds: planned for it.
+        count: training steps, or pairs to evaluate.
+        unit: what it is planned by.
+        begun: whether it has begun, after which its count stays.
+        used: seconds that it took so far.
+    """
+
+    seconds: float
+    count: int
+    unit: Unit
+    begun: bool = False
+    used: float = 0.0
+
+    @classmethod
+    def of(cls, seconds: float, unit: Unit) -> Part:
+        """The part that makes the best of a time."""
+        return cls(seconds, unit.within(seconds), unit)
+
+    @property
+    def epochs(self) -> float | None:
+        """Passes over the training images; ``None`` in a search."""
+        return None if self.unit.epoch is None else self.count / self.unit.epoch
+
+    def in_words(self, name: str) -> str:
+        """What it gets, such as ``6:12 for 512 steps (25.3 epochs)``; ``name`` is the part's."""
+        return f"{format_seconds(self.seconds)} for {self.work(name)}"
+
+    def work(self, name: str) -> str:
+        """Its steps and epochs, or the pairs that it evaluates."""
+        counted = plural(self.count, UNITS[name])
+        return counted if self.epochs is None else f"{counted} ({self.epochs:.3g} epochs)"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the parts of a run get of its minutes.
+
+    The learning rate of a training follows its steps, so a part that has begun keeps them, however fast the machine
+    turns out to be. What the supernet and the search take less or more than planned is the pair's; the plain network is
+    trained for as long as supernet, search and pair took together.
+
+    Args:
+        minutes: of the whole run.
+        before: seconds that images, device table and the timing of steps took.
+        after: seconds that are kept for routing, export, measurement and report.
+        parts: supernet, search, pair and plain, those of them that the run has.
+    """
+
+    minutes: float
+    before: float
+    after: float
+    parts: Mapping[str, Part] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        """What supernet, search and pair have together; the plain network takes as long again."""
+        left = 60 * self.minutes - self.before - self.after
+        return left / 2 if PLAIN in self.parts else left
+
+    def begin(self, name: str, unit: Unit | None = None) -> Plan:
+        """The plan when a part begins; its time is what the parts before it have left.
+
+        Args:
+            name: of the part; one that has begun before stays as it is.
+            unit: by a newer timing than the one of the plan.
+        """
+        part = self.parts[name]
+        if part.begun:
+            return self
+        unit = unit or part.unit
+        if name == PAIR:
+            left = self.seconds - sum(each.used for other, each in self.parts.items() if other in (SUPERNET, SEARCH))
+            part = Part.of(max(left, LEAST_KEPT * part.seconds), unit)
+        elif name == PLAIN:
+            part = Part.of(sum(each.used for other, each in self.parts.items() if other != PLAIN), unit)
+        return self._with(name, replace(part, begun=True))
+
+    def spend(self, name: str, seconds: float) -> Plan:
+        """The plan after a part has taken some more seconds."""
+        return self._with(name, replace(self.parts[name], used=self.parts[name].used + seconds))
+
+    def _with(self, name: str, part: Part) -> Plan:
+        return replace(self, parts={**self.parts, name: part})
+
+    def rows(self) -> Iterator[tuple[str, str, float, float | None]]:
+        """Yield for each part its name, what it does, the seconds planned for it, and those that it took."""
+        yield "images, prices, timing", "", self.before, self.before
+        for name, part in self.parts.items():
+            yield "plain network" if name == PLAIN else name, part.work(name), part.seconds, part.used or None
+        yield "export, measurement, report", "", self.after, None
+
+    def in_words(self) -> str:
+        """The plan in one line."""
+        parts = [
+            f"{name} {format_seconds(seconds)}" + (f" for {what}" if what else "")
+            for name, what, seconds, _ in self.rows()
+        ]
+        return f"plan of {self.minutes:g} minutes: {'; '.join(parts)}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON, to be read by ``from_json``."""
+        return {"version": VERSION, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Plan:
+        """Read a plan that ``to_json`` wrote."""
+        if value["version"] != VERSION:
+            raise ValueError(f"version {value['version']!r}, expected {VERSION}")
+        parts = {name: Part(**{**part, "unit": Unit(**part["unit"])}) for name, part in value["parts"].items()}
+        return cls(float(value["minutes"]), float(value["before"]), float(value["after"]), parts)
+
+    def save(self, path: Path) -> Path:
+        """Write ``plan.json``, atomically."""
+        return write_json(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> Plan:
+        """Read ``plan.json``.
+
+        Raises:
+            DuonasError: it is missing or damaged.
+        """
+        value = read_json(path)
+        with reading(path):
+            return cls.from_json(value)
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a run's minutes are divided.
+
+    Args:
+        minutes: of the whole run.
+        before: seconds that it took already.
+        after: seconds to keep for what comes after the trainings.
+        shares: of supernet, search and pair, those that the run has; only their ratios count.
+    """
+
+    minutes: float
+    before: float
+    after: float
+    shares: Mapping[str, float]
+
+    def plan(self, units: Mapping[str, Unit]) -> Plan:
+        """Return the plan.
+
+        Args:
+            units: of the parts in ``shares``, and of the plain network where one is to be trained.
+
+        Raises:
+            DuonasError: the time is too short for one epoch of a part; the message says how long would be enough.
+        """
+        empty = Plan(self.minutes, self.before, self.after, {name: Part(0.0, 0, unit) for name, unit in units.items()})
+        seconds = {name: share * empty.seconds for name, share in self._shares().items()}
+        self._check(empty.seconds, units)
+        if SEARCH in seconds and len(seconds) > 1:  # what a search does not need is for training
+            needed = min(seconds[SEARCH], units[SEARCH].within(seconds[SEARCH]) * units[SEARCH].seconds)
+            heir = PAIR if PAIR in seconds else SUPERNET
+            seconds[heir] += seconds[SEARCH] - needed
+            seconds[SEARCH] = needed
+        seconds |= {PLAIN: empty.seconds} if PLAIN in units else {}
+        return replace(empty, parts={name: Part.of(seconds[name], units[name]) for name in UNITS if name in units})
+
+    def least(self, units: Mapping[str, Unit]) -> float:
+        """The fewest minutes that are enough for one epoch of every part."""
+        shares = self._shares() | ({PLAIN: 1.0} if PLAIN in units else {})
+        span = max(unit.least * unit.seconds / shares[name] for name, unit in units.items())
+        return (self.before + self.after + span * (2 if PLAIN in units else 1)) / 60
+
+    def _shares(self) -> dict[str, float]:
+        whole = sum(self.shares.values())
+        return {name: share / whole for name, share in self.shares.items()}
+
+    def _check(self, span: float, units: Mapping[str, Unit]) -> None:
+        shares = self._shares() | ({PLAIN: 1.0} if PLAIN in units else {})
+        # Rounding must not refuse the time that the message says is enough.
+        if all(span * shares[name] >= unit.least * unit.seconds * (1 - 1e-9) for name, unit in units.items()):
+            return
+        needs = ", ".join(_need(name, unit) for name, unit in units.items())
+        enough = math.ceil(10 * self.least(units)) / 10
+        raise DuonasError(
+            f"[budget] minutes = {self.minutes:g} is too short for one epoch of each training: here {needs}, and all "
+            f"else {format_seconds(self.before + self.after)}. Give {enough:g} minutes or more, or take fewer or "
+            "smaller images, or a smaller [space]."
+        )
+
+
+def _need(name: str, unit: Unit) -> str:
+    seconds = format_seconds(unit.least * unit.seconds)
+    if name == SEARCH:
+        return f"a search of {plural(unit.least, 'pair')} takes {seconds}"
+    of = {SUPERNET: "the supernet", PAIR: "the pair", PLAIN: "the plain network"}[name]
+    return f"an epoch of {of} takes {seconds}"

@@ -1,0 +1,133 @@
+"""Time what the parts of a run do before they are planned: steps and evaluations whose results are thrown away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from duonas.core.couplings import IndependentPairs
+from duonas.core.pair import PairArch, PairSpace
+from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Unit
+from duonas.core.protocols import TrainRule
+from duonas.core.rng import stream
+from duonas.costs.analytic import analytic
+from duonas.data.balance import balanced_weights
+from duonas.data.splits import Splits
+from duonas.pair.facts import ROLES, PairFacts
+from duonas.pair.pair import Pair
+from duonas.pipeline.context import Context, fresh_supernet
+from duonas.pipeline.fitting import steps_per_epoch, training_batches
+from duonas.pipeline.tuning import tunings
+from duonas.recipe.schema import Recipe
+from duonas.search.evaluate import Evaluator
+from duonas.supernet.family import Family
+from duonas.supernet.pair import PairSupernet
+from duonas.training.fabric import one_process
+from duonas.training.finetune import SupervisedTraining
+from duonas.training.loop import Training
+from duonas.training.options import TrainOptions
+from duonas.training.rule import make_rule
+from duonas.training.timing import Clock, step_seconds
+
+LEAST_PAIRS = 10  # that a search evaluates
+DRAWN = 2  # pairs whose archs are timed
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times a recipe's work on its own images.
+
+    Args:
+        recipe: the recipe.
+        family: its kind of network.
+        pairs: its pairs.
+        splits: its images.
+        device: of networks outside of training.
+        clock: the time in seconds.
+    """
+
+    recipe: Recipe
+    family: type[Family]
+    pairs: PairSpace
+    splits: Splits
+    device: torch.device
+    clock: Clock
+
+    def units(self, *, trained: bool) -> dict[str, Unit]:
+        """Return the units of all parts, the dearest pair standing for the one that the search will choose.
+
+        Args:
+            trained: whether there is a trained supernet already.
+        """
+        found = {} if trained else {SUPERNET: self.supernet()}
+        found[SEARCH] = self.search()
+        if self.recipe.finetune.mode != "none":
+            found[PAIR] = self.pair(self._dearest())
+        if self.recipe.trains_plain:
+            found[PLAIN] = self.plain(self._dearest().towers()["big"])
+        return found
+
+    def supernet(self) -> Unit:
+        """Return a step of the supernet."""
+        options = self.recipe.train
+        options = options.covering(steps_per_epoch(self.splits, options))
+        return self._steps(self._fresh(), make_rule(self.pairs, options), options)
+
+    def search(self) -> Unit:
+        """Return the evaluation of a pair, as two archs that were not evaluated before."""
+        options, train = self.recipe.search, self.splits.train
+        wanted = 1 if options.pair is not None else options.evaluations
+        pixels = train.pixels[: options.recalibration_images].to(self.device)
+        supernet = self._fresh().to(self.device).eval()
+        evaluator = Evaluator(supernet, pixels, self.splits.val.to(self.device), None, options, "timing")
+        rng = stream(self.recipe.seed, "timing")
+        subnets = [subnet for _ in range(DRAWN) for subnet in self.pairs.subnets(self.pairs.sample(rng))]
+        evaluator.evaluate(subnets[0])  # which reserves memory
+        begin = self.clock()
+        for subnet in subnets:
+            evaluator.evaluate(subnet)
+        seconds = max((self.clock() - begin) / DRAWN, 1e-9)
+        return Unit(seconds, least=min(LEAST_PAIRS, wanted), most=wanted)
+
+    def pair(self, pair: Pair) -> Unit:
+        """Return a step of each training of a pair, whose weights are spoilt."""
+        options = self.recipe.finetune.over(self.recipe.train)
+        steps = [self._steps(each.network, each.rule, each.options) for each in tunings(pair, self.recipe, options)]
+        return replace(steps[0], seconds=sum(each.seconds for each in steps))
+
+    def plain(self, network: nn.Module) -> Unit:
+        """Return a step of a plain network, whose weights are spoilt."""
+        options = self.recipe.baselines.over(self.recipe.train)
+        network.to(memory_format=torch.channels_last)
+        return self._steps(network, SupervisedTraining(network, options), options)
+
+    def _steps(self, network: nn.Module, rule: TrainRule, options: TrainOptions) -> Unit:
+        recipe, splits, fabric = self.recipe, self.splits, one_process(options)
+        weights = balanced_weights(splits.train.labels, splits.num_classes)
+        training = Training(
+            Path(), seed=recipe.seed, fabric=fabric,
+            class_weights=weights if options.class_weights == "balanced" else None,
+        )  # fmt: skip
+        batches = training_batches(recipe, splits, options, fabric)
+        seconds = step_seconds(network, batches, rule, options, training, self.clock)
+        return Unit(seconds, least=len(batches), epoch=len(batches))
+
+    def _fresh(self) -> PairSupernet:
+        return fresh_supernet(self.recipe, self.family, self.pairs, self.splits)
+
+    def _dearest(self) -> Pair:
+        """Return the largest arch as big, with a little as it may be drawn, and nothing shared."""
+        drawn = self.pairs.sample(stream(self.recipe.seed, "timing"))
+        chosen = PairArch(drawn.little, self.pairs.largest().big, drawn.split)
+        supernet = self._fresh()
+        networks = {role: supernet.extract(net) for role, net in zip(ROLES, self.pairs.subnets(chosen), strict=True)}
+        apart = IndependentPairs(self.pairs.space, self.pairs.spaces["little"])
+        return Pair.join(networks["little"], networks["big"], PairFacts.of(apart, chosen, analytic))
+
+
+def timing_of(context: Context) -> Timing:
+    """Return the timing of a run's work, by the run's clock."""
+    return Timing(context.recipe, context.family, context.pairs, context.splits, context.device, context.clock)

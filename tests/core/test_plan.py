@@ -1,0 +1,108 @@
+"""How the minutes of a run are divided, and what becomes of the plan while the run goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from duonas.core.errors import DuonasError
+from duonas.core.plan import LEAST_KEPT, PAIR, PLAIN, SEARCH, SUPERNET, Division, Plan, Unit
+
+SHARES = {SUPERNET: 0.4, SEARCH: 0.1, PAIR: 0.5}
+UNITS = {SUPERNET: Unit(0.1, 20, epoch=20), SEARCH: Unit(0.5, 10, most=400), PAIR: Unit(0.2, 20, epoch=20)}
+WITH_PLAIN = UNITS | {PLAIN: Unit(0.05, 20, epoch=20)}
+
+units = st.builds(Unit, st.floats(1e-4, 100), st.integers(1, 500), st.just(None), st.integers(1, 500))
+
+
+def divided(minutes=30.0, units=UNITS, shares=SHARES, before=20.0, after=40.0):
+    return Division(minutes, before, after, shares).plan(units)
+
+
+def test_every_part_gets_its_share_of_what_is_left():
+    plan = divided()
+    assert plan.seconds == 30 * 60 - 60
+    assert plan.parts[SUPERNET].count == int(0.4 * 1740 / 0.1) and plan.parts[SUPERNET].epochs == 348
+    assert plan.parts[SEARCH].count == int(0.1 * 1740 / 0.5) and plan.parts[SEARCH].epochs is None
+    assert sum(part.seconds for part in plan.parts.values()) == pytest.approx(plan.seconds)
+
+
+def test_the_plain_network_gets_as_long_as_all_other_training():
+    plan = divided(units=WITH_PLAIN)
+    assert plan.parts[PLAIN].seconds == plan.seconds == (30 * 60 - 60) / 2
+    assert sum(part.seconds for name, part in plan.parts.items() if name != PLAIN) == pytest.approx(plan.seconds)
+
+
+def test_what_a_search_does_not_need_is_for_training():
+    few = UNITS | {SEARCH: Unit(0.5, 10, most=40)}
+    plan, alone = divided(units=few), divided(units={n: few[n] for n in (SUPERNET, SEARCH)}, shares={**SHARES})
+    assert plan.parts[SEARCH].count == 40 and plan.parts[SEARCH].seconds == 20
+    assert plan.parts[PAIR].seconds == pytest.approx(0.5 * 1740 + 174 - 20)
+    assert alone.parts.keys() == {SUPERNET, SEARCH}
+
+
+@given(st.fixed_dictionaries({SUPERNET: units, SEARCH: units, PAIR: units}, optional={PLAIN: units}))
+def test_the_least_minutes_of_the_message_are_enough(units):
+    """And a little less is not."""
+    division = Division(1e-6, 3.0, 5.0, SHARES)
+    with pytest.raises(DuonasError) as caught:
+        division.plan(units)
+    enough = float(re.search(r"Give (\S+) minutes or more", str(caught.value))[1])
+    plan = Division(enough, 3.0, 5.0, SHARES).plan(units)
+    assert all(part.count >= part.unit.least * (1 - 1e-6) - 1 for part in plan.parts.values())
+    with pytest.raises(DuonasError):
+        Division(0.99 * division.least(units), 3.0, 5.0, SHARES).plan(units)
+
+
+def test_too_short_a_time_says_what_each_epoch_takes():
+    with pytest.raises(DuonasError) as caught:
+        divided(0.2, WITH_PLAIN, before=3, after=5)
+    assert str(caught.value) == (
+        "[budget] minutes = 0.2 is too short for one epoch of each training: here an epoch of the supernet takes 2 s, "
+        "a search of 10 pairs takes 5 s, an epoch of the pair takes 4 s, an epoch of the plain network takes 1 s, and "
+        "all else 8 s. Give 1.8 minutes or more, or take fewer or smaller images, or a smaller [space]."
+    )
+
+
+def test_the_pair_gets_what_supernet_and_search_have_left():
+    plan = divided(units=WITH_PLAIN).begin(SUPERNET).spend(SUPERNET, 100).begin(SEARCH).spend(SEARCH, 30)
+    later = plan.begin(PAIR, Unit(0.1, 20, epoch=20))
+    assert later.parts[PAIR].seconds == pytest.approx(870 - 130) and later.parts[PAIR].count == 7400
+    later = later.spend(PAIR, 500).begin(PLAIN)
+    assert later.parts[PLAIN].seconds == 630 and later.parts[PLAIN].count == 12600
+
+
+def test_where_the_machine_was_slow_the_pair_keeps_a_part_of_its_time():
+    plan = divided().begin(SUPERNET).spend(SUPERNET, 5000).begin(SEARCH).spend(SEARCH, 1)
+    assert plan.begin(PAIR).parts[PAIR].seconds == pytest.approx(LEAST_KEPT * plan.parts[PAIR].seconds)
+
+
+def test_a_part_that_has_begun_keeps_its_steps():
+    plan = divided().begin(SUPERNET)
+    assert plan.begin(SUPERNET, Unit(99.0, 1)) == plan
+    begun = plan.spend(SUPERNET, 100).begin(PAIR)
+    assert begun.spend(PAIR, 10).begin(PAIR, Unit(99.0, 1)).parts[PAIR].count == begun.parts[PAIR].count
+
+
+def test_on_disk_it_is_the_same(tmp_path):
+    plan = divided(units=WITH_PLAIN).begin(SUPERNET).spend(SUPERNET, 12.5)
+    assert Plan.load(plan.save(tmp_path / "plan.json")) == plan
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"minutes": "soon"}, {"parts": []}, {"parts": {"pair": {}}}])
+def test_a_damaged_file_is_refused_in_one_sentence(tmp_path, change):
+    path = divided().save(tmp_path / "plan.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(DuonasError, match=r"plan.json is damaged or of another version"):
+        Plan.load(path)
+
+
+def test_in_words():
+    assert divided().in_words() == (
+        "plan of 30 minutes: images, prices, timing 20 s; supernet 11:36 for 6,960 steps (348 epochs); search 2:54 for "
+        "348 pairs; pair 14:30 for 4,350 steps (218 epochs); export, measurement, report 40 s"
+    )

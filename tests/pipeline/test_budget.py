@@ -1,0 +1,171 @@
+"""A run with a limit of time: planned, kept by what is done, shown, and refused where it is too short."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import duonas
+from duonas.core.errors import DuonasError
+from duonas.core.files import read_json
+from duonas.core.plan import Plan
+from duonas.core.progress import Silent
+from duonas.pipeline import stages
+from duonas.pipeline.context import Context
+from duonas.rundir.folder import RunFolder
+
+QUICK = [
+    "data.test=0.6", "train.batch_size=64", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001",
+    "space.axes={depth = [1], kernel = [3], expansion = [1, 2]}", "search.evaluations=12", "search.population=3",
+    "search.recalibration_images=64", "finetune.mode=joint", "baselines.plain=true", "budget.minutes=3",
+    "measure.latency_images=2", "measure.throughput_batches=1",
+]  # fmt: skip
+
+
+class Ticking:
+    """A clock that goes on by some seconds whenever somebody looks at it."""
+
+    def __init__(self, seconds):
+        self.seconds, self.now = seconds, 0.0
+
+    def __call__(self):
+        self.now += self.seconds
+        return self.now
+
+
+class Told(Silent):
+    """Remembers notes, and interrupts a stage at its second report."""
+
+    def __init__(self, interrupted=""):
+        self.notes, self.interrupted = [], interrupted
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def stage(self, name):
+        return _Interrupt() if name == self.interrupted else super().stage(name)
+
+
+class _Interrupt:
+    reports = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def __call__(self, done, total, **figures):
+        self.reports += 1
+        if self.reports == 3:
+            raise KeyboardInterrupt
+
+
+def run(folder, *, clock=None, overrides=(), **options):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "Context", partial(Context, clock=clock or Ticking(1.0)))
+        recipe = duonas.load_recipe("digits", [*QUICK, *overrides])
+        return Path(stages.run(recipe, folder, **options))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    told = Told()
+    folder = run(tmp_path_factory.mktemp("budget") / "run", progress=told)
+    return folder, told
+
+
+def steps(folder, stage):
+    return RunFolder(folder).read_log(stage)[-1]["step"]
+
+
+def test_every_part_does_what_is_planned(whole):
+    folder, told = whole
+    plan = Plan.load(folder / "plan.json")
+    assert steps(folder, "train") == plan.parts["supernet"].count
+    assert pq.read_table(folder / "trials.parquet").num_rows == plan.parts["search"].count == 12
+    assert steps(folder, "finetune") == plan.parts["pair"].count
+    assert steps(folder, "plain") == plan.parts["plain"].count
+    assert all(part.begun and part.used > 0 for part in plan.parts.values())
+    others = sum(part.used for name, part in plan.parts.items() if name != "plain")
+    assert plan.parts["plain"].seconds == others
+    assert any(note.startswith("plan of 3 minutes: ") for note in told.notes)
+    assert [note.partition(":")[0] for note in told.notes if " for " in note][1:] == ["pair", "plain"]
+
+
+def test_the_plain_network_stands_in_the_verdict_and_the_report(whole):
+    folder, _ = whole
+    measured, facts = read_json(folder / "measure.json"), read_json(folder / "plain" / "network.json")
+    assert measured["plain"]["alone"] == facts["alone"]
+    assert facts["alone"]["steps"] == steps(folder, "plain")
+    assert facts["alone"]["minutes"] == Plan.load(folder / "plan.json").parts["plain"].used / 60
+    assert (folder / "export" / "single.onnx").exists()
+    assert "trained alone for" in measured["verdict"]["reason"]
+    page = (folder / "report.html").read_text()
+    assert "Plan of 3 minutes" in page and "trained alone for" in page
+
+
+def test_explain_shows_the_plan_and_what_training_the_pair_changed(whole):
+    folder, _ = whole
+    said = duonas.Run(folder).explain()
+    assert "plan of 3 minutes" in said and "took" in said
+    found = read_json(folder / "finetuned.json")
+    assert f"routed {found['search']['routed']:.1%} and {found['now']['routed']:.1%}" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("stage", ["train", "finetune"])
+def test_a_killed_run_keeps_its_plan(whole, tmp_path, stage):
+    """Whatever the clock says later: the steps of what has begun stay, so the bits do."""
+    folder, _ = whole
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "run", progress=Told(stage))
+    before = Plan.load(tmp_path / "run" / "plan.json")
+    run(tmp_path / "run", clock=Ticking(30.0), until="train" if stage == "train" else "finetune")
+    part, written = {"train": ("supernet", "supernet.safetensors"), "finetune": ("pair", "pair/big.safetensors")}[stage]
+    after = Plan.load(tmp_path / "run" / "plan.json")
+    assert after.parts[part].count == before.parts[part].count and after.parts[part].used > before.parts[part].used
+    assert (tmp_path / "run" / written).read_bytes() == (folder / written).read_bytes()
+
+
+def test_a_supernet_of_another_run_leaves_its_time_to_the_pair(whole, tmp_path):
+    folder, _ = whole
+    other = run(tmp_path / "other", supernet=folder, until="pair")
+    plan, first = (Plan.load(each / "plan.json") for each in (other, folder))
+    assert "supernet" not in plan.parts
+    assert plan.parts["pair"].seconds > first.parts["pair"].seconds
+
+
+def test_too_short_a_time_is_refused_by_profile_and_run_before_any_training(tmp_path):
+    with pytest.raises(DuonasError, match=r"minutes = 0.1 is too short .* Give \S+ minutes or more") as refused:
+        run(tmp_path / "run", overrides=["budget.minutes=0.1"])
+    assert not (tmp_path / "run").exists()
+    recipe = duonas.load_recipe("digits", [*QUICK, "budget.minutes=0.1"])
+    assert duonas.profile(recipe, clock=Ticking(1.0)).refusal.startswith(str(refused.value)[:60])
+
+
+def test_profile_has_the_plan():
+    plan = duonas.profile(duonas.load_recipe("digits", QUICK), clock=Ticking(1.0)).plan
+    assert list(plan.parts) == ["supernet", "search", "pair", "plain"] and plan.parts["supernet"].epochs > 1
+
+
+def test_several_processes_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(DuonasError, match="plans a run of one process, and torchrun started 2"):
+        run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("budget.minutes=0", "[budget] minutes must be above 0, got 0"),
+        ("budget.pair=0.5", "supernet = 0.35, search = 0.1, pair = 0.5 sum to 0.95"),
+        ("budget.minute=3", "[budget] has no key 'minute': did you mean 'minutes'?"),
+    ],
+)
+def test_bad_input_is_one_sentence(override, message):
+    with pytest.raises(DuonasError) as caught:
+        duonas.load_recipe("digits", [override])
+    assert message in str(caught.value)
