@@ -50,6 +50,20 @@ class TestMobileNetKernelTransform(SupernetContract):
         return mobilenet(8, preset="digits", kernel_transform=True, axes={"depth": [1, 2]})
 
 
+class TestMobileNetTied(SupernetContract):
+    """Stages with a few sizes; the kind of block stays a choice of its own."""
+
+    def supernet(self):
+        return mobilenet(8, preset="digits", tied=True, kinds=["mbconv", "fused"], axes={"depth": [1, 2]})
+
+
+class TestUibTied(SupernetContract):
+    """Kernels, which the supernet mixes, stay free; those of later blocks are choices of large stages alone."""
+
+    def supernet(self):
+        return uib(preset="uib-digits", tied=True)
+
+
 class TestMobileNetTwoResolutions(SupernetContract):
     """Squeeze-excite, and pairs whose towers look at different resolutions and so share nothing."""
 

@@ -12,6 +12,7 @@ from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
 from duonas.core.registry import Part, adapted, find
 from duonas.core.space import SearchSpace
+from duonas.core.tied import TiedSpace
 from duonas.supernet.generator import Generator
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
@@ -62,6 +63,8 @@ def build_space(family: type[Family], options: SpaceOptions, image_size: int, cl
     """
     space = family.space(adapted(options, family.Options), image_size, classes)
     _check(space, family.name, image_size, classes)
+    if options.tied:
+        space = TiedSpace(space)
     space.generated = find("weights", options.weights.name).generates
     return space
 
@@ -86,7 +89,9 @@ def build_supernet(
     options: SpaceOptions,
 ) -> Supernet:
     """Build the supernet of a space by the ``[space]`` table; mean and std are those of images in [0, 1]."""
-    supernet = family.supernet(space, mean, std, rng, adapted(options, family.Options))
+    free = space.free if isinstance(space, TiedSpace) else space
+    supernet = family.supernet(free, mean, std, rng, adapted(options, family.Options))
+    supernet.space = space  # from now on it is asked for archs, no longer how to build its blocks
     weights = find("weights", options.weights.name)
     generator = weights(adapted(options.weights, weights.Options)).generator(space, rng)
     if generator is not None:

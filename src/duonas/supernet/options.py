@@ -33,6 +33,9 @@ class SpaceOptions:
     for every subnet."""
     weights: WeightsOptions = field(default_factory=WeightsOptions)
     """The source of an arch's weights."""
+    tied: bool = False
+    """Whether depth, widths, kernels and expansions of a stage grow together, so that each stage has a few sizes
+    (CompOFA)."""
 
 
 @dataclass(frozen=True)
