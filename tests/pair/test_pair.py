@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from duonas.core.couplings import IndependentPairs, possible_pairs
+from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.core.pair import PairArch
@@ -79,7 +79,7 @@ def saved(options, side, folder):
         little = build_space(kind, replace(options, blocks="simple", squeeze_excite="preset"), side, 5)
     couplings = possible_pairs(space, None, little)
     answers = {}
-    for name, pairs in (couplings | {"independent": IndependentPairs(space, pairs_little(couplings))}).items():
+    for name, pairs in couplings.items():
         roles = pairs.towers
         towers = [build_supernet(kind, pairs.spaces[role], (0.4,) * 3, (0.2,) * 3, stream(0, role), options)
                   for role in roles]  # fmt: skip
@@ -94,10 +94,6 @@ def saved(options, side, folder):
         with torch.inference_mode():
             answers[into] = pair.eval()(images(side))
     return answers
-
-
-def pairs_little(couplings):
-    return couplings["sibling"].spaces["little"]
 
 
 @pytest.mark.parametrize("name", SPACES)

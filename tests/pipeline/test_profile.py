@@ -46,6 +46,7 @@ def test_pairs_are_counted_exactly_for_every_coupling(coupling):
     assert profile.couplings == {
         "nested": sum(i != j and space.contains(archs[j], archs[i]) for i, j in both),
         "sibling": len(both),
+        "independent": len(both),
         "partial": sum(early[i] == early[j] for i, j in both),
     }
     assert profile.pairs == profile.couplings[coupling] and profile.splits == (1,)

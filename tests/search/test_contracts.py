@@ -11,7 +11,15 @@ from duonas.search.strategies.nsga2 import Nsga2
 from duonas.search.strategies.random import Random
 from duonas.search.strategies.sequential import Sequential
 from duonas.spaces.mobilenet import MobileNet
+from duonas.spaces.uib import UIB
 from duonas.testing import StrategyContract
+
+
+def own_little():
+    """Pairs of two families."""
+    big = MobileNet.space(MobileNet.Options(preset="digits"), 8, 10)
+    return pair_space(big, "independent", little=UIB.space(UIB.Options(), 8, 10))
+
 
 GOAL = Goal(("accuracy", "expected_macs", "peak_macs"), {})
 
@@ -43,6 +51,11 @@ class TestNsga2Partial(TestNsga2):
     coupling = "partial"
 
 
+class TestNsga2OwnLittle(TestNsga2):
+    def pairs(self):
+        return own_little()
+
+
 class TestEvolution(TestRandomSearch):
     def strategy(self, pairs, seed):
         sizes = EvolutionOptions(population=8, parents=3, mutations=4, crossovers=4)
@@ -51,6 +64,11 @@ class TestEvolution(TestRandomSearch):
 
 class TestEvolutionPartial(TestEvolution):
     coupling = "partial"
+
+
+class TestEvolutionOwnLittle(TestEvolution):
+    def pairs(self):
+        return own_little()
 
 
 class TestSequential(TestRandomSearch):
@@ -64,3 +82,8 @@ class TestSequentialSibling(TestSequential):
 
 class TestSequentialPartial(TestSequential):
     coupling = "partial"
+
+
+class TestSequentialOwnLittle(TestSequential):
+    def pairs(self):
+        return own_little()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from duonas.core.rng import stream
 from duonas.spaces.mobilenet import MobileNet
 from duonas.spaces.nasbench201 import NasBench201
-from duonas.spaces.uib import UIB
+from duonas.spaces.uib import PRESETS as UIB_PRESETS
+from duonas.spaces.uib import UIB, UIBSpace
 from duonas.supernet.family import Family, build_space, build_supernet
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
@@ -120,6 +123,28 @@ class TestSimpleLittle(SupernetContract):
 
     def little(self):
         return self.supernet(blocks="simple")
+
+
+class TestOwnLittle(SupernetContract):
+    """Little of another family and at a smaller resolution, with another kind of norm."""
+
+    def supernet(self):
+        return mobilenet(8, preset="digits", axes={"depth": [1, 2]})
+
+    def little(self):
+        space = UIBSpace(replace(UIB_PRESETS["uib-digits"], resolutions=(5, 6)), 8, 5)
+        return UIB.supernet(space, STD, MEAN, stream(1, "init"), UIB.Options(norm="both"))
+
+
+class TestOwnLittleEnumerable(SpaceContract):
+    """Small enough for the exact counts to be checked one by one."""
+
+    def space(self):
+        axes = {"depth": [1], "width": [0.5, 1.0], "kernel": [3], "expansion": [1, 2]}
+        return mobilenet(8, preset="digits", axes=axes).space
+
+    def little_space(self):
+        return uib(axes={"first": [0, 5], "second": [3], "width": [12, 48], "depth": [1]}).space
 
 
 class TestNasBench201(SupernetContract):

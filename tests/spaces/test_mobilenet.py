@@ -190,7 +190,7 @@ def test_squeeze_excite_and_simple_blocks():
     ],
 )
 def test_little_is_made_by_bigs_table_but_for_its_own_choices(pair, expected):
-    little = pair.little(MobileNet.Options(preset="cifar", squeeze_excite="on"))
+    little = pair.of_little(MobileNet.Options(preset="cifar", squeeze_excite="on"))
     assert (little.blocks, little.squeeze_excite) == expected and little.preset == "cifar"
 
 
@@ -254,7 +254,7 @@ def test_the_documented_recipe_is_what_it_says():
     narrowed, recipe = (parse(tomllib.loads(part.split("```")[0])) for part in text.split("```toml\n")[1:3])
     fast = MobileNet.space(narrowed.space, 32, 10)
     assert 39.5e6 < analytic(fast.blocks(fast.largest())).macs < 40e6
-    spaces = [MobileNet.space(table, 32, 10) for table in (recipe.space, recipe.pair.little(recipe.space))]
+    spaces = [MobileNet.space(table, 32, 10) for table in (recipe.space, recipe.pair.of_little(recipe.space))]
     assert [len(spaces[0].axes[f"stage{stage}.width"].values) for stage in (1, 2, 3)] == [3, 5, 10]
     assert pair_space(spaces[0], recipe.pair.coupling, little=spaces[1]).roles == ("big", "little")
 

@@ -130,7 +130,7 @@ def test_keys_of_a_skeleton_are_not_for_other_spaces():
     with pytest.raises(DuonasError, match=r"no key 'squeeze_excite': it is a key of .* 'mobilenet'"):
         options_for("space", name="nasbench201", squeeze_excite="on")
     with pytest.raises(DuonasError, match="search space 'nasbench201' has only one kind of block"):
-        PairOptions(little_blocks="simple").little(NasBench201.Options())
+        PairOptions(little_blocks="simple").of_little(NasBench201.Options())
 
 
 def test_channels_and_cells_are_options():

@@ -260,7 +260,7 @@ def test_a_pair_may_be_given_by_name():
         ),
         (lambda: options_for("space", name="uib", blocks="simple"), "no key 'blocks': it is a key of .* 'mobilenet'"),
         (
-            lambda: UIB.space(PairOptions(little_blocks="simple").little(UIB.Options()), 32, 10),
+            lambda: UIB.space(PairOptions(little_blocks="simple").of_little(UIB.Options()), 32, 10),
             "search space 'uib' has only one kind of block",
         ),
         (

@@ -23,6 +23,7 @@ from duonas.training.rule import make_rule
 from duonas.training.rules.cotrain import Cotrain
 from duonas.training.rules.sandwich import Sandwich
 
+MEAN, STD = (0.5,) * 3, (0.2,) * 3
 AXES = {"depth": [1, 2], "width": [0.25, 0.5], "expansion": [1, 2]}
 
 
@@ -36,7 +37,7 @@ class TestSandwich(RuleContract):
     def supernet(self):
         axes = AXES | {"depth": list(range(1, self.depth + 1))}
         table = MobileNet.Options(preset="digits", norm=self.norm, kernel_transform=True, axes=axes)
-        space, little = (MobileNet.space(options, 8, 4) for options in (table, self.pair.little(table)))
+        space, little = (MobileNet.space(options, 8, 4) for options in (table, self.pair.of_little(table)))
         pairs = pair_space(space, self.coupling, little=little)
         towers = (
             MobileNet.supernet(pairs.spaces[r], (0.5,) * 3, (0.2,) * 3, stream(0, "init", r), table)
@@ -66,6 +67,22 @@ class TestSandwichSimpleLittle(TestSandwich):
     depth = 1
 
 
+class TestSandwichOwnLittle(TestSandwich):
+    """Two spaces of two families, with other resolutions."""
+
+    def supernet(self):
+        table, own = MobileNet.Options(preset="digits"), UIB.Options(norm=self.norm, axes={"depth": [1]})
+        space = MobileNetSpace(replace(PRESETS["digits"], resolutions=(6, 8)), 8, 4, {"depth": [1]})
+        pairs = pair_space(space, "independent", little=build_space(UIB, own, 8, 4))
+        big = MobileNet.supernet(space, MEAN, STD, stream(0, "big"), table)
+        return PairSupernet(pairs, big, UIB.supernet(pairs.spaces["little"], MEAN, STD, stream(0, "little"), own))
+
+
+class TestSandwichOwnLittleOneResolution(TestSandwichOwnLittle):
+    def rule(self, pairs, options):
+        return OneResolution(Sandwich(pairs, adapted(options, Sandwich.Options)), pairs)
+
+
 class TestSandwichOneResolution(TestSandwich):
     def supernet(self):
         table = MobileNet.Options()
@@ -73,7 +90,7 @@ class TestSandwichOneResolution(TestSandwich):
         return PairSupernet(pair_space(space), MobileNet.supernet(space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
     def rule(self, pairs, options):
-        return OneResolution(Sandwich(pairs, adapted(options, Sandwich.Options)), pairs.space)
+        return OneResolution(Sandwich(pairs, adapted(options, Sandwich.Options)), pairs)
 
 
 class TestSandwichPartial(TestSandwich):
@@ -105,6 +122,13 @@ class TestCotrainSibling(TestCotrain):
 
 class TestCotrainPartial(TestCotrain):
     coupling = "partial"
+
+
+class TestCotrainOwnLittle(TestSandwichOwnLittle):
+    name = "cotrain"
+
+    def options(self):
+        return replace(adapted(super().options(), Cotrain.Options), loss=LossOptions(gamma=0.5, features=0.1))
 
 
 class TestSandwichFront(TestSandwich):
@@ -173,6 +197,10 @@ class TestProgressiveSibling(TestProgressive):
 
 class TestProgressivePartial(TestProgressive):
     coupling = "partial"
+
+
+class TestProgressiveOwnLittle(TestSandwichOwnLittle):
+    name = "progressive"
 
 
 class TestHybrid(TestSandwich):

@@ -52,7 +52,7 @@ def resolutions(rule, step):
 @pytest.mark.parametrize("rule", [Sandwich, DrawsPairs])
 def test_all_subnets_of_a_step_look_at_the_same_images(rule):
     options = options_for("train", random_archs=3)
-    free, one = rule(PAIRS, options), OneResolution(rule(PAIRS, options), SPACE)
+    free, one = rule(PAIRS, options), OneResolution(rule(PAIRS, options), PAIRS)
     assert any(len(set(resolutions(free, step))) > 1 for step in range(20))
     drawn = [set(resolutions(one, step)) for step in range(20)]
     assert all(len(found) == 1 for found in drawn) and set.union(*drawn) == {24, 32}
@@ -71,4 +71,4 @@ def test_a_space_without_resolutions_is_refused():
             self.axes = {"width": Axis("width", (1,))}
 
     with pytest.raises(DuonasError, match=r"resolution = 'batch' needs an axis 'resolution', which .* 'mobilenet'"):
-        OneResolution(Sandwich(PAIRS, options_for("train")), Fixed())
+        OneResolution(Sandwich(PAIRS, options_for("train")), pair_space(Fixed(), "sibling"))

@@ -14,7 +14,9 @@ from duonas.runtime.units import percentage
 from duonas.runtime.units import written_count as count
 
 if TYPE_CHECKING:
-    from duonas.pipeline.profile import Profile
+    from collections.abc import Mapping
+
+    from duonas.pipeline.profile import Profile, Spread
 
 UNITS = {"bytes": " KB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name; 1 KB has 1,000 bytes
 
@@ -24,7 +26,10 @@ def profile_tables(profile: Profile) -> list[Table]:
     sizes = Table(box=None, show_header=False, pad_edge=False)
     sizes.add_column()
     sizes.add_column(justify="right", overflow="fold")
-    sizes.add_row("archs", f"{profile.archs:,}")
+    own = profile.little_archs is not None
+    sizes.add_row("big's archs" if own else "archs", f"{profile.archs:,}")
+    if own:
+        sizes.add_row("little's archs", f"{profile.little_archs:,}")
     if profile.measured is not None:
         sizes.add_row("in the device table", f"{profile.measured:,}")
     for name, pairs in profile.couplings.items():
@@ -39,12 +44,9 @@ def profile_tables(profile: Profile) -> list[Table]:
             f"highest {FLOOR_NAMES[found.floor_on]} that calib can guarantee",
             f"{highest:.2%}, with {percentage(found.confidence)} confidence on {plural(found.images, 'image')}",
         )
-    spread = Table("an arch's", box=None, header_style="bold", pad_edge=False)
-    for heading in ("min", "median", "max"):
-        spread.add_column(heading, justify="right")
-    for name, figure in profile.figures.items():
-        spread.add_row(words(name), *(amount(name, value) for value in (figure.least, figure.median, figure.most)))
-    tables = [sizes, spread]
+    tables = [sizes, _spreads("big's" if own else "an arch's", profile.figures)]
+    if own:
+        tables.append(_spreads("little's", profile.little_figures))
     if profile.possible:
         least = Table("a pair's", box=None, header_style="bold", pad_edge=False)
         least.add_column("least of any found", justify="right")
@@ -72,6 +74,15 @@ def plan_table(plan: Plan) -> Table:
     for name, work, seconds, used in rows:
         took = [format_seconds(used) if used is not None else ""] if taken else []
         table.add_row(name, work, format_seconds(seconds), *took)
+    return table
+
+
+def _spreads(title: str, figures: Mapping[str, Spread]) -> Table:
+    table = Table(title, box=None, header_style="bold", pad_edge=False)
+    for heading in ("min", "median", "max"):
+        table.add_column(heading, justify="right")
+    for name, figure in figures.items():
+        table.add_row(words(name), *(amount(name, value) for value in (figure.least, figure.median, figure.most)))
     return table
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.pair import Coupling, PairArch, PairSpace, Role, Subnet
+from duonas.core.pair import Coupling, PairArch, PairSpace, Role, Subnet, alike
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 
@@ -131,8 +131,8 @@ class SiblingPairs(PairSpace):
         return np.full(len(bigs), split == 0)
 
     def sample(self, rng: np.random.Generator) -> PairArch:
-        """Draw both archs from the space."""
-        return PairArch(self.space.sample(rng), self.space.sample(rng))
+        """Draw each arch from its network's space."""
+        return PairArch(self.spaces["little"].sample(rng), self.space.sample(rng))
 
     def repair(self, pair: PairArch, rng: np.random.Generator) -> PairArch:
         """Keep both archs, without a split."""
@@ -140,35 +140,61 @@ class SiblingPairs(PairSpace):
 
     def size(self) -> int:
         """The number of pairs of any two archs."""
-        return self.space.size() ** 2
+        return self.spaces["little"].size() * self.space.size()
 
     def smallest(self) -> Iterator[PairArch]:
-        """The pair of the smallest arch with itself."""
-        yield PairArch(self.space.smallest(), self.space.smallest())
+        """The pair of both smallest archs."""
+        yield PairArch(self.spaces["little"].smallest(), self.space.smallest())
 
     def _objection(self, pair: PairArch) -> str:
         return f"its split is {pair.split}, but siblings share only the stem (split 0)"
 
 
 class IndependentPairs(SiblingPairs):
-    """Two networks that are trained separately and share nothing, not even the stem (paper D, section 4.2).
+    """Two networks that share nothing, not even the stem: any two archs, of one search space or of two.
 
-    The split of a pair only selects the blocks of little.
+    Each network resizes and normalises the images itself, and its blocks are those of its own space.
     """
 
     coupling = "independent"
+    shares = False
+
+    def tower(self, subnet: Subnet, stage: int) -> Role:
+        """Each network has a tower of its own."""
+        return subnet.role
+
+    def blocks(self, subnet: Subnet) -> tuple[BlockSpec, ...]:
+        """The blocks of a subnet, all of its role's space."""
+        return self.spaces[subnet.role].blocks(subnet.arch)
+
+    def _objection(self, pair: PairArch) -> str:
+        return f"its split is {pair.split}, but independent networks share no stage (split 0)"
+
+
+class PairsTrainedApart(IndependentPairs):
+    """The pairs of a coupling after their networks were trained each by itself: nothing is shared any more.
+
+    Which pairs there are, and which blocks their networks have, is as it was in the search (paper D, section 4.2).
+
+    Args:
+        searched: the pair space of the search.
+    """
+
+    def __init__(self, searched: PairSpace) -> None:
+        super().__init__(searched.space, searched.spaces["little"])
+        self.splits, self._searched = searched.splits, searched
 
     def contains(self, pair: PairArch) -> bool:
-        """Any two archs are allowed."""
-        return True
+        """Whether the search allows the pair."""
+        return self._searched.contains(pair)
 
     def matches(self, little: np.ndarray, bigs: np.ndarray, split: int) -> np.ndarray:
-        """Any two archs are allowed."""
-        return np.full(len(bigs), True)
+        """Select the bigs that the search allows."""
+        return self._searched.matches(little, bigs, split)
 
-    def shared(self, pair: PairArch) -> int:
-        """No block is shared."""
-        return 0
+    def blocks(self, subnet: Subnet) -> tuple[BlockSpec, ...]:
+        """The blocks of a subnet, as in the search."""
+        return self._searched.blocks(subnet)
 
 
 class PartialPairs(PairSpace):
@@ -261,7 +287,9 @@ class PartialPairs(PairSpace):
         return self._draw(rng) if rng.random() < p else split
 
 
-COUPLINGS: dict[str, type[PairSpace]] = {c.coupling: c for c in (NestedPairs, SiblingPairs, PartialPairs)}
+COUPLINGS: dict[str, type[PairSpace]] = {
+    each.coupling: each for each in (NestedPairs, SiblingPairs, PartialPairs, IndependentPairs)
+}
 
 
 def pair_space(
@@ -270,20 +298,21 @@ def pair_space(
     splits: Sequence[int] | None = None,
     little: SearchSpace | None = None,
 ) -> PairSpace:
-    """The pair space of a search space and a coupling.
+    """The pair space of a coupling and one or two search spaces.
 
     Args:
-        space: the space of both archs.
-        coupling: ``"nested"``, ``"sibling"`` or ``"partial"``.
+        space: the space of both archs, or of big's.
+        coupling: ``"nested"``, ``"sibling"``, ``"partial"`` or ``"independent"``.
         splits: the split points of ``"partial"``; default: all.
-        little: a space with the same axes and other blocks for little; ignored if its blocks are those of ``space``.
+        little: the space of little; ignored if it has the axes and the blocks of ``space``. Only independent pairs can
+            have one with other axes.
 
     Raises:
-        DuonasError: there is no such coupling, or it does not allow these split points or blocks of little.
+        DuonasError: there is no such coupling, or it does not allow these split points or this space of little.
     """
     if coupling not in COUPLINGS:
         raise DuonasError(f"no coupling {coupling!r}: {nearest(coupling, COUPLINGS)}.")
-    if little is not None and little.whole() == space.whole():
+    if little is not None and _same(little, space):
         little = None
     if coupling == "partial":
         return PartialPairs(space, splits, little)
@@ -295,9 +324,18 @@ def pair_space(
 def possible_pairs(
     space: SearchSpace, splits: Sequence[int] | None = None, little: SearchSpace | None = None
 ) -> dict[str, PairSpace]:
-    """The pair spaces of a search space by coupling; without partial for a single stage or generated weights."""
+    """The pair spaces by coupling: independent where little's space has other axes, and else all that there can be.
+
+    A single stage and generated weights cannot be shared partially.
+    """
     names = [name for name in COUPLINGS if name != "partial" or (space.stages > 1 and not space.generated)]
+    if little is not None and not alike(little, space):
+        names = ["independent"]
     return {name: pair_space(space, name, splits if name == "partial" else None, little) for name in names}
+
+
+def _same(little: SearchSpace, space: SearchSpace) -> bool:
+    return alike(little, space) and little.whole() == space.whole() and little.generated == space.generated
 
 
 def _check_part(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...]) -> None:

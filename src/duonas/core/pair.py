@@ -71,26 +71,37 @@ class Subnet:
         return cls(Arch.from_json(value["arch"]), value["role"], int(value["split"]))
 
 
+def alike(space: SearchSpace, other: SearchSpace) -> bool:
+    """Whether two search spaces have the same axes, so that an arch of one is an arch of the other."""
+    return space.name == other.name and list(space.axes.values()) == list(other.axes.values())
+
+
 class PairSpace(ABC):
-    """The pairs that a search space and a coupling allow (paper D, section 3.2).
+    """The pairs that a coupling of one or two search spaces allows (paper D, section 3.2).
+
+    ``spaces`` has the space of each network by its role; ``space`` is big's.
 
     Args:
-        space: the space of both archs.
-        little: a space with the same axes whose blocks little has after the split, such as simpler ones; default:
-            ``space``.
+        space: the space of big's archs, and of little's unless ``little`` is given.
+        little: a space of its own for little. Where the networks share weights it has the same axes and other blocks,
+            such as simpler ones, which little has after the split.
 
     Raises:
-        DuonasError: the spaces have different axes.
+        DuonasError: the networks share weights, and their spaces have different axes.
     """
 
     coupling: Coupling
     roles: tuple[Role, ...] = ("big", "little")  # of the subnets
     towers: tuple[Role, ...] = ("big", "little")  # that have weights
     splits: tuple[int, ...] = (0,)  # where little may branch off
+    shares: bool = True  # whether the networks have blocks or weights in common
 
     def __init__(self, space: SearchSpace, little: SearchSpace | None = None) -> None:
-        if little is not None and dict(little.axes) != dict(space.axes):
-            raise DuonasError(f"little's search space {little.name!r} must have the axes of big's, {space.name!r}.")
+        if self.shares and little is not None and not alike(little, space):
+            raise DuonasError(
+                f"{self.coupling} pairs share weights, so little's search space {little.name!r} must have the axes of "
+                f"big's, {space.name!r}: only 'independent' pairs can have two different ones."
+            )
         self.space = space
         self.spaces: dict[Role, SearchSpace] = {"big": space, "little": little or space}
 
@@ -98,6 +109,16 @@ class PairSpace(ABC):
     def within(self) -> bool:
         """Whether little's weights are a part of big's: both in one tower, and not generated for each arch."""
         return len(self.towers) == 1 and not self.space.generated
+
+    @property
+    def generated(self) -> bool:
+        """Whether the weights of either network are generated for each arch."""
+        return any(space.generated for space in self.spaces.values())
+
+    @property
+    def has_smallest(self) -> bool:
+        """Whether both spaces have an arch that all their others contain."""
+        return all(space.has_smallest for space in self.spaces.values())
 
     @abstractmethod
     def contains(self, pair: PairArch) -> bool:
@@ -108,8 +129,8 @@ class PairSpace(ABC):
         """``contains`` for one little and N bigs at once, as a mask (N,).
 
         Args:
-            little: (A,) indices on all A axes, -1 where an axis is inactive.
-            bigs: (N, A) indices of the bigs.
+            little: (L,) indices on all L axes of little's space, -1 where an axis is inactive.
+            bigs: (N, A) indices of the bigs on the A axes of big's.
             split: of the pairs.
         """
 
@@ -140,17 +161,17 @@ class PairSpace(ABC):
         """``pair`` itself, if it is allowed.
 
         Raises:
-            DuonasError: an arch is not of the space, or the pair is not allowed; the message says why.
+            DuonasError: an arch is not of its network's space, or the pair is not allowed; the message says why.
         """
-        for arch in (pair.little, pair.big):
-            self.space.validate(arch)
+        self.spaces["little"].validate(pair.little)
+        self.space.validate(pair.big)
         if not self.contains(pair):
             raise DuonasError(f"{pair.id} is not a {self.coupling} pair: {self._objection(pair)}.")
         return pair
 
     def largest(self) -> PairArch:
-        """The pair of the largest arch with itself, which nested pairs do not allow."""
-        return PairArch(self.space.largest(), self.space.largest())
+        """The pair of both largest archs, which nested pairs do not allow."""
+        return PairArch(self.spaces["little"].largest(), self.space.largest())
 
     def subnets(self, pair: PairArch) -> tuple[Subnet, Subnet]:
         """Little and big as subnets of the pair supernet."""
@@ -158,23 +179,35 @@ class PairSpace(ABC):
 
     def largest_subnets(self) -> tuple[Subnet, ...]:
         """The largest subnet of each role and split; together they use all weights."""
-        largest = self.space.largest()
-        little = [Subnet(largest, "little", split) for split in self.splits if "little" in self.roles]
-        return Subnet(largest), *little
+        littles = self.splits if "little" in self.roles else ()
+        return Subnet(self.space.largest()), *(
+            Subnet(self.spaces["little"].largest(), "little", split) for split in littles
+        )
 
     def sample_subnet(self, role: Role, rng: np.random.Generator) -> Subnet:
         """Draw a subnet of one role."""
-        return Subnet(self.space.sample(rng), role)
+        return Subnet(self.spaces[role].sample(rng), role)
 
     def mutate(self, pair: PairArch, rng: np.random.Generator, p: float = 0.1) -> PairArch:
         """Mutate both archs, and repair the pair."""
-        little, big = self.space.mutate(pair.little, rng, p), self.space.mutate(pair.big, rng, p)
+        little, big = self.spaces["little"].mutate(pair.little, rng, p), self.space.mutate(pair.big, rng, p)
         return self.repair(PairArch(little, big, self._redrawn(pair.split, rng, p)), rng)
 
     def crossover(self, a: PairArch, b: PairArch, rng: np.random.Generator) -> PairArch:
         """Cross little with little and big with big, and repair the pair."""
-        little, big = self.space.crossover(a.little, b.little, rng), self.space.crossover(a.big, b.big, rng)
-        return self.repair(PairArch(little, big, a.split), rng)
+        little = self.spaces["little"].crossover(a.little, b.little, rng)
+        return self.repair(PairArch(little, self.space.crossover(a.big, b.big, rng), a.split), rng)
+
+    def neighbours(self, pair: PairArch, rng: np.random.Generator) -> Iterator[PairArch]:
+        """Pairs that differ from an allowed one by one choice of one network, each repaired."""
+        for arch in self.spaces["little"].neighbours(pair.little):
+            yield self.repair(PairArch(arch, pair.big, pair.split), rng)
+        for arch in self.space.neighbours(pair.big):
+            yield self.repair(PairArch(pair.little, arch, pair.split), rng)
+
+    def tower(self, subnet: Subnet, stage: int) -> Role:
+        """The tower whose weights a subnet has in a stage: big's up to the split."""
+        return subnet.role if len(self.towers) > 1 and stage > subnet.split else "big"
 
     def blocks(self, subnet: Subnet) -> tuple[BlockSpec, ...]:
         """The blocks of a subnet: up to its split those of big's space, then those of its role's space."""
@@ -190,7 +223,16 @@ class PairSpace(ABC):
         With different resolutions not even the stem is shared, since the networks read different images.
         """
         little, big = map(self.blocks, self.subnets(pair))
-        return count_shared(little, big, pair.split)
+        return self.count_shared(little, big, pair.split)
+
+    def count_shared(self, little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], split: int) -> int:
+        """``shared`` from the blocks of both networks, of which those in the stages up to the split are enough."""
+        shared = 0
+        for mine, other in zip(little, big, strict=False):
+            if mine != other or mine.stage > split:
+                break
+            shared += 1
+        return shared if self.shares else 0
 
     def parted(self) -> PairSpace:
         """The coupling after a pair is fine-tuned: the networks have separate weights behind the shared blocks."""
@@ -198,13 +240,3 @@ class PairSpace(ABC):
 
     def _redrawn(self, split: int, rng: np.random.Generator, p: float) -> int:
         return split
-
-
-def count_shared(little: tuple[BlockSpec, ...], big: tuple[BlockSpec, ...], split: int) -> int:
-    """The number of leading blocks, in stages up to ``split``, that are equal in both networks."""
-    shared = 0
-    for mine, other in zip(little, big, strict=False):
-        if mine != other or mine.stage > split:
-            break
-        shared += 1
-    return shared

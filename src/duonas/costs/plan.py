@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from duonas.core.block import BlockSpec
-from duonas.core.pair import PairSpace, Subnet
+from duonas.core.pair import PairSpace, Role, Subnet
 from duonas.core.rng import stream
 from duonas.costs.distinct import distinct_blocks
 
@@ -69,13 +69,17 @@ def _networks(pairs: PairSpace) -> list[tuple[BlockSpec, ...]]:
 
 
 def _subnets(pairs: PairSpace) -> list[Subnet]:
-    space, rng = pairs.space, stream(0, "networks of a plan")
-    archs = [space.smallest(), space.largest()]
-    for _ in range(DRAWN // 2):
-        big = space.sample(rng)
-        archs += [big, space.sample_within(big, rng)]
-    own = pairs.spaces["little"] is not space
-    return [Subnet(arch, "little" if own and number % 2 else "big") for number, arch in enumerate(archs)]
+    """Return the smallest and the largest network of each space, and some at random."""
+    rng, found = stream(0, "networks of a plan"), list[Subnet]()
+    roles: tuple[Role, ...] = ("big",) if pairs.spaces["little"] is pairs.space else ("big", "little")
+    for role in roles:
+        space = pairs.spaces[role]
+        archs = [space.smallest(), space.largest()]
+        for _ in range(DRAWN // 2 // len(roles)):
+            large = space.sample(rng)
+            archs += [large, space.sample_within(large, rng)]
+        found += [Subnet(arch, role) for arch in archs]
+    return found
 
 
 def _macs(network: Sequence[BlockSpec]) -> int:

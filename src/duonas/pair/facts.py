@@ -116,7 +116,7 @@ class PairFacts:
             coupling=pairs.coupling,
             within=pairs.within,
             archs={
-                "little": _described(pairs.space, pair.little),
+                "little": _described(pairs.spaces["little"], pair.little),
                 "big": _described(pairs.space, pair.big),
                 "split": pair.split,
             },

@@ -49,8 +49,11 @@ def _batch_sizes(recipe: Recipe) -> Iterator[tuple[str, int]]:
 
 def _single_pixel(pairs: PairSpace) -> str:
     """Return the name of a block of the smallest or largest arch with a norm of 1 x 1 maps; empty if there is none."""
-    space = pairs.space
-    subnets = [Subnet(arch, role) for arch in (space.smallest(), space.largest()) for role in pairs.roles]
+    subnets = [
+        Subnet(arch, role)
+        for role in pairs.roles
+        for arch in (pairs.spaces[role].smallest(), pairs.spaces[role].largest())
+    ]
     for block in (block for subnet in subnets for block in pairs.blocks(subnet)):
         if any(layer.norm and layer.out_resolution == 1 for layer in block.layers):
             return block.name

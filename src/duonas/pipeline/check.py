@@ -17,6 +17,7 @@ from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context, searched
+from duonas.pipeline.spaces import kinds_of
 from duonas.recipe.schema import Recipe
 from duonas.routing.floor import check_floor
 from duonas.routing.route import BUDGETS, class_counts
@@ -72,13 +73,14 @@ def check_meter(recipe: Recipe) -> Meter | None:
 
 
 def check_space(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: Splits) -> None:
-    """Check the user's own search space, and that no batch norm of a space gets a single value.
+    """Check search spaces of the user's own, and that no batch norm of a space gets a single value.
 
     Raises:
         DuonasError: the space cannot be used for these images.
     """
-    if is_plugin(recipe.space.name):
-        rehearse_space(family, recipe.space, pairs.space)
+    for role, kind in kinds_of(recipe, family).items():
+        if is_plugin(kind.table.name) and (role == "big" or recipe.pair.little is not None):
+            rehearse_space(kind.family, kind.table, pairs.spaces[role])
     check_batch_norms(recipe, pairs, len(splits.train))
 
 

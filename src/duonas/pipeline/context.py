@@ -26,7 +26,7 @@ from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
-from duonas.pipeline.spaces import pairs_of
+from duonas.pipeline.spaces import kinds_of, pairs_of
 from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe
 from duonas.rundir.folder import RunFolder
@@ -209,10 +209,11 @@ def find_device(recipe: Recipe) -> torch.device:
 
 def fresh_supernet(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: Splits) -> PairSupernet:
     """Return the supernet of a recipe before training."""
-    towers = []
+    towers, kinds = [], kinds_of(recipe, family)
     for role in pairs.towers:
         rng = stream(recipe.seed, "init", *([] if role == "big" else [role]))
-        towers.append(build_supernet(family, pairs.spaces[role], splits.mean, splits.std, rng, recipe.space))
+        kind = kinds[role]
+        towers.append(build_supernet(kind.family, pairs.spaces[role], splits.mean, splits.std, rng, kind.table))
     return PairSupernet(pairs, *towers)
 
 

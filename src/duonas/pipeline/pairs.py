@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from torch import nn
 
-from duonas.core.couplings import IndependentPairs
+from duonas.core.couplings import PairsTrainedApart
 from duonas.core.pair import PairArch, PairSpace, Role, Subnet
 from duonas.core.rng import stream
 from duonas.layers.init import initialise
@@ -73,7 +73,7 @@ def final_coupling(context: Context) -> PairSpace:
     """Return the coupling of the pair's weights after fine-tuning, which separates towers that were shared."""
     mode = context.recipe.finetune.mode
     if mode == "independent":
-        return IndependentPairs(context.space, context.pairs.spaces["little"])
+        return PairsTrainedApart(context.pairs)
     return context.pairs if mode == "none" else context.pairs.parted()
 
 

@@ -11,6 +11,7 @@ import torch
 
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
+from duonas.core.pair import Role
 from duonas.core.plan import Plan
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.registry import find
@@ -78,8 +79,8 @@ class Profile:
     """The figures of a recipe's search space.
 
     Args:
-        archs: exact number of archs.
-        couplings: exact number of pairs by coupling, for all couplings of the space (paper D, appendix E.1).
+        archs: exact number of archs; of big, where little has a search space of its own.
+        couplings: exact number of pairs by coupling, for all couplings that there can be (paper D, appendix E.1).
         coupling: the recipe's coupling.
         splits: the stages after which little may branch off, if the coupling can be partial.
         figures: figures of the archs by ``Cost``'s names; ``latency_ms`` and ``energy_mj`` with a device table.
@@ -92,6 +93,8 @@ class Profile:
         possible: the least of any pair that was found, by metric: below it no constraint can be met. The expected cost
             is that of a pair whose little answers every image.
         plan: how the minutes of ``[budget]`` would be divided on this machine; ``None`` if the recipe has none.
+        little_archs: exact number of archs of a search space of little's own; ``None`` if it has none.
+        little_figures: figures of these archs; empty if it has none.
     """
 
     archs: int
@@ -107,6 +110,8 @@ class Profile:
     prices: str = ""
     possible: Mapping[str, float] = field(default_factory=dict)
     plan: Plan | None = None
+    little_archs: int | None = None
+    little_figures: Mapping[str, Spread] = field(default_factory=dict)
 
     @property
     def pairs(self) -> int:
@@ -139,7 +144,8 @@ def profile(
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
     problem = make_problem(recipe, pairs, priced(recipe, pairs, progress or Silent()))
-    couplings = possible_pairs(pairs.space, recipe.pair.splits)
+    own = None if recipe.pair.little is None else pairs.spaces["little"]
+    couplings = possible_pairs(pairs.space, recipe.pair.splits) if own is None else {pairs.coupling: pairs}
     networks = problem.prices.model.networks
     check_budget(recipe, problem)
     problem.goal.check(problem.prices.quantities)
@@ -152,7 +158,7 @@ def profile(
         couplings={name: found.size() for name, found in couplings.items()},
         coupling=pairs.coupling,
         splits=couplings["partial"].splits if "partial" in couplings else (),
-        figures=_spreads(problem, recipe.seed),
+        figures=_spreads(problem, "big", recipe.seed),
         constraints=_feasibility(problem, searched(recipe).constraints),
         promise=_promise(recipe, splits),
         measured=len(networks) if networks is not None else None,
@@ -161,6 +167,8 @@ def profile(
         prices=prices_in_words(problem.prices.model.origin()),
         possible=_possible(problem),
         plan=plan,
+        little_archs=None if own is None else own.size(),
+        little_figures={} if own is None else _spreads(problem, "little", recipe.seed),
     )
 
 
@@ -173,8 +181,8 @@ def _possible(problem: Problem) -> dict[str, float]:
     return {name: alone.lowest(name) for name in wanted if name != ACCURACY}
 
 
-def _spreads(problem: Problem, seed: int) -> dict[str, Spread]:
-    model, space, rng = problem.prices.model, problem.pairs.space, stream(seed, "profile")
+def _spreads(problem: Problem, role: Role, seed: int) -> dict[str, Spread]:
+    model, space, rng = problem.prices.model, problem.pairs.spaces[role], stream(seed, "profile")
     drawn = [model(space.blocks(space.sample(rng))).figures for _ in range(PROFILED)]
     ends = [model(space.blocks(arch)).figures for arch in (space.smallest(), space.largest())]
     columns = {name: np.array([row[name] for row in drawn]) for name in drawn[0]}

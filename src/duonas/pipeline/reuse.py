@@ -31,7 +31,7 @@ def adopt(context: Context, other: Path) -> None:
     if others:
         named = " and ".join(name if name == "seed" else f"[{name}]" for name in others)
         raise DuonasError(f"{other} was trained with another {named}, so its supernet does not fit this recipe.")
-    RunFolder(other).check_sources(plugin_hashes(context.recipe, ("space", "train", "data")))
+    RunFolder(other).check_sources(plugin_hashes(context.recipe, ("space", "pair", "train", "data")))
     if not RunFolder(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     if RunFolder(other).split_hashes() != context.splits.hashes:

@@ -1,24 +1,68 @@
-"""The search spaces of a recipe for its images."""
+"""The search spaces of a recipe for its images: one for both networks, or one for each."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
 from duonas.core.couplings import pair_space
-from duonas.core.pair import PairSpace
-from duonas.core.registry import adapted
+from duonas.core.errors import DuonasError
+from duonas.core.pair import PairSpace, Role
+from duonas.core.registry import adapted, find
 from duonas.data.splits import Splits
 from duonas.recipe.schema import Recipe
 from duonas.supernet.family import Family, build_space
+from duonas.supernet.options import SpaceOptions
+
+
+class Kind(NamedTuple):
+    """The kind of a network: its family, and the table of its search space."""
+
+    family: type[Family]
+    table: SpaceOptions
+
+
+def kinds_of(recipe: Recipe, family: type[Family]) -> dict[Role, Kind]:
+    """Return the kinds of both networks of a recipe.
+
+    Args:
+        recipe: the recipe.
+        family: of ``[space]``.
+    """
+    own = recipe.pair.little
+    theirs = family if own is None or own.name == recipe.space.name else find("space", own.name)
+    return {"big": Kind(family, recipe.space), "little": Kind(theirs, recipe.pair.of_little(recipe.space))}
 
 
 def pairs_of(recipe: Recipe, family: type[Family], splits: Splits) -> PairSpace:
     """Return the pair space of a recipe for the images of ``splits``."""
-    tables = (recipe.space, recipe.pair.little(recipe.space))
-    space, little = (build_space(family, table, splits.image_size, splits.num_classes) for table in tables)
-    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, little)
+    big, little = kinds_of(recipe, family).values()
+    size, classes = splits.image_size, splits.num_classes
+    space = build_space(big.family, big.table, size, classes)
+    with _in_little(recipe):
+        other = build_space(little.family, little.table, size, classes)
+    return pair_space(space, recipe.pair.coupling, recipe.pair.splits, other)
 
 
 def advice_on_spaces(recipe: Recipe, family: type[Family], splits: Splits) -> str:
     """Return advice on the options of big's and little's space for images of this size; empty if there is none."""
-    tables = (recipe.space, recipe.pair.little(recipe.space))
-    said = (family.advice(adapted(table, family.Options), splits.image_size) for table in tables)
-    return " ".join(dict.fromkeys(filter(None, said)))
+    big, little = (
+        kind.family.advice(adapted(kind.table, kind.family.Options), splits.image_size)
+        for kind in kinds_of(recipe, family).values()
+    )
+    return " ".join(dict.fromkeys(filter(None, (big, little if recipe.pair.little is None else _of_little(little)))))
+
+
+@contextmanager
+def _in_little(recipe: Recipe) -> Iterator[None]:
+    """Say of what is wrong with a space of little's own that it is in ``[pair.little]``."""
+    try:
+        yield
+    except DuonasError as error:
+        raise DuonasError(_of_little(str(error)) if recipe.pair.little is not None else str(error)) from error
+
+
+def _of_little(sentence: str) -> str:
+    """A sentence on keys of ``[space]``, on those of ``[pair.little]``."""
+    return sentence.replace("[space", "[pair.little").replace("--set space.", "--set pair.little.")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from duonas.core.couplings import IndependentPairs
+from duonas.core.couplings import PairsTrainedApart
 from duonas.core.pair import PairArch, PairSpace
 from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Unit
 from duonas.core.protocols import TrainRule
@@ -124,8 +124,8 @@ class Timing:
         chosen = PairArch(drawn.little, self.pairs.largest().big, drawn.split)
         supernet = self._fresh()
         networks = {role: supernet.extract(net) for role, net in zip(ROLES, self.pairs.subnets(chosen), strict=True)}
-        apart = IndependentPairs(self.pairs.space, self.pairs.spaces["little"])
-        return Pair.join(networks["little"], networks["big"], PairFacts.of(apart, chosen, analytic))
+        apart = PairFacts.of(PairsTrainedApart(self.pairs), chosen, analytic)
+        return Pair.join(networks["little"], networks["big"], apart)
 
 
 def timing_of(context: Context) -> Timing:

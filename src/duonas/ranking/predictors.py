@@ -8,7 +8,7 @@ import numpy as np
 
 from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.pair import PairSpace, Subnet
+from duonas.core.pair import PairSpace, Role, Subnet
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic
 
@@ -19,8 +19,8 @@ COUNT, WITHOUT = "count:", "without:"
 Predictor = Callable[[Subnet], float]
 
 
-def predictors(names: Sequence[str], pairs: PairSpace) -> dict[str, Predictor]:
-    """Return functions of a subnet by their names.
+def predictors(names: Sequence[str], pairs: PairSpace, role: Role = "big") -> dict[str, Predictor]:
+    """Return functions of the subnets of one role by their names.
 
     A name is ``params``, ``macs``, ``weight_bytes`` or ``peak_memory_bytes``; ``layers``, the number of convolutions
     and linear layers; a kind of axis such as ``depth`` or ``width``, whose values are added up; ``count:A+B``, the
@@ -29,11 +29,11 @@ def predictors(names: Sequence[str], pairs: PairSpace) -> dict[str, Predictor]:
     Raises:
         DuonasError: there is no such predictor for this search space.
     """
-    return {name: _predictor(name, pairs) for name in dict.fromkeys(names)}
+    return {name: _predictor(name, pairs, role) for name in dict.fromkeys(names)}
 
 
-def _predictor(name: str, pairs: PairSpace) -> Predictor:
-    space = pairs.space
+def _predictor(name: str, pairs: PairSpace, role: Role) -> Predictor:
+    space = pairs.spaces[role]
     if name in COUNTED:
         return lambda subnet: float(getattr(analytic(pairs.blocks(subnet)), name))
     if name == "layers":
@@ -79,6 +79,6 @@ def _numeric_kinds(space: SearchSpace) -> list[str]:
 
 
 def predicted(names: Sequence[str], pairs: PairSpace, subnets: Sequence[Subnet]) -> dict[str, np.ndarray]:
-    """Return the value (N,) of each predictor for N subnets, by name; see ``predictors``."""
-    found = predictors(names, pairs)
+    """Return the value (N,) of each predictor for N subnets of one role, by name; see ``predictors``."""
+    found = predictors(names, pairs, subnets[0].role)
     return {name: np.array([predict(subnet) for subnet in subnets]) for name, predict in found.items()}

@@ -84,19 +84,20 @@ def rank(
         check_accelerator(recipe.train.accelerator)
         context = Context(recipe, run, progress=progress)
         subnet = _subnets(context.pairs, role)
-        chosen = chosen_archs(context.space, which, seed)
+        space = context.pairs.spaces["little" if role == "little" else "big"]
+        chosen = chosen_archs(space, which, seed)
         named = table.predictors if table else USUAL
         trivial = predicted(named, context.pairs, [subnet(arch) for arch in chosen])
-        theirs = _looked_up(benchmark, context.pairs, chosen, watch) if benchmark else None
+        theirs = _looked_up(benchmark, space, chosen, watch) if benchmark else None
         evaluator = context.evaluator_on(getattr(context.splits, split), None)
         into = run.ranking if role == "big" else run.ranking / role
         with watch.stage("rank") as stage:
-            rows = evaluate_archs(context.space, chosen, evaluator, into / f"evaluated-{split}.parquet", stage, subnet)
+            rows = evaluate_archs(space, chosen, evaluator, into / f"evaluated-{split}.parquet", stage, subnet)
         about = {
             "asked_for": which, "seed": seed, "split": split, "role": role,
             "branches_off_after": subnet(chosen[0]).split, "images": len(evaluator.labels),
             "recalibration_images": min(recipe.search.recalibration_images, len(context.splits.train)),
-            "space": context.space.name, "space_archs": context.space.size(),
+            "space": space.name, "space_archs": space.size(),
         }  # fmt: skip
         found = about | summary(rows, trivial, benchmark, theirs)
         _write(into, rows, theirs, found)
@@ -150,11 +151,11 @@ def best_of(agreement: Mapping[str, Mapping[str, Any]]) -> str | None:
     return max(taus, key=lambda name: taus[name], default=None)
 
 
-def _looked_up(benchmark: Benchmark, pairs: PairSpace, archs: Sequence[Arch], watch: StageProgress) -> np.ndarray:
+def _looked_up(benchmark: Benchmark, space: SearchSpace, archs: Sequence[Arch], watch: StageProgress) -> np.ndarray:
     """Look up the accuracies (N,) of archs, after checking that the table is one of these networks."""
-    texts = _texts(pairs.space, archs)
+    texts = _texts(space, archs)
     found = benchmark.of(texts)
-    params = {text: analytic(pairs.space.blocks(arch)).params for text, arch in zip(texts, archs, strict=True)}
+    params = {text: analytic(space.blocks(arch)).params for text, arch in zip(texts, archs, strict=True)}
     if not benchmark.check_skeleton(params):
         watch.warn(
             f"whether the networks of {benchmark.path.name} have the channels and cells of this search space is not "

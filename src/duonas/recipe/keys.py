@@ -14,7 +14,7 @@ from annotated_types import Ge, Gt, Le, Lt
 
 from duonas.core.registry import names
 from duonas.core.units import ByName, Either
-from duonas.recipe.tables import inner_tables, part_mark
+from duonas.recipe.tables import borrowed_tables, inner_tables, part_mark
 from duonas.runtime.units import SHARE, Quantity
 
 WORDS = {int: "whole number", float: "number", str: "text", bool: "true or false", Any: "anything"}
@@ -66,12 +66,15 @@ def helps(options: type) -> dict[str, str]:
 
 
 def _keys(options: type, each: Field[Any]) -> Iterator[Key]:
-    inner = inner_tables(options).get(each.name)
-    if inner is None:
+    inner, about = inner_tables(options).get(each.name), helps(options).get(each.name, "")
+    borrowed = borrowed_tables(options).get(each.name)
+    if borrowed is not None:
+        yield Key(each.name, f"table with the keys of `[{borrowed}]`", _default(each), about)
+    elif inner is None:
         mark = part_mark(options, each.name)
         hint = get_type_hints(options, include_extras=True)[each.name]
         value = _kind(hint) if mark is None else _parts(mark.kind, mark.beside, hint)
-        yield Key(each.name, value, _default(each), helps(options).get(each.name, ""))
+        yield Key(each.name, value, _default(each), about)
     else:
         for key in keys(inner):
             yield Key(f"{each.name}.{key.name}", key.value, key.default, key.help)

@@ -20,7 +20,7 @@ from duonas.recipe.errors import Mistake
 from duonas.recipe.locations import rebased
 from duonas.recipe.origin import STAGES_FILE, run_parts
 from duonas.recipe.schema import TABLES, Recipe, checked, joining, to_tables
-from duonas.recipe.tables import inner_tables, known_keys, spelled_out
+from duonas.recipe.tables import inner_tables, known_keys, spelled_out_inside
 from duonas.routing.options import TARGETS
 
 TARGET_KEYS = (*TARGETS, "budget_in_search")
@@ -275,10 +275,8 @@ def _spelled_out(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy with inner tables that are given only by name as tables."""
     copy = deepcopy(dict(tables))
     for name, base in TABLES.items():
-        table = copy.get(name)
-        for key, inner in inner_tables(base).items():
-            if isinstance(table, dict) and key in table:
-                table[key] = spelled_out(inner, table[key])
+        if isinstance(copy.get(name), dict):
+            copy[name] = spelled_out_inside(base, copy[name])
     return copy
 
 

@@ -9,7 +9,7 @@ from dataclasses import fields
 from duonas.core.registry import KINDS, NoOptions, find, names, summary
 from duonas.recipe.keys import Key, keys
 from duonas.recipe.schema import TABLES
-from duonas.recipe.tables import inner_tables, part_mark
+from duonas.recipe.tables import borrowed_tables, inner_tables, part_mark
 
 INTRODUCTION = """\
 # Every key of a recipe
@@ -45,8 +45,9 @@ def _sections(table: str) -> Iterator[str]:
     about = " ".join((inspect.getdoc(base) or "").split("\n\n")[0].split()).replace("``", "`")
     yield f"## {about}\n\n{HEADER}{_rows(keys(base))}\n"
     yield from _parts(base)
-    for inner in inner_tables(base).values():
-        yield from _parts(inner)
+    for key, inner in inner_tables(base).items():
+        if key not in borrowed_tables(base):
+            yield from _parts(inner)
 
 
 def _parts(base: type) -> Iterator[str]:

@@ -26,7 +26,7 @@ from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
 from duonas.recipe.budget import BudgetOptions
 from duonas.recipe.errors import Mistake, describe
-from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options
+from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options, spelled_out
 from duonas.routing.options import TARGETS, RouteOptions
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
@@ -86,6 +86,7 @@ class Recipe(Whole):
     def __post_init__(self) -> None:
         tables = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
         _check_whole({name: tables[name] for name in ("seed", "threads")})
+        tables["pair"] = _with_own_little(tables["pair"], tables["space"])
         for name, base in TABLES.items():
             options = read_options(base, tables[name], name, joining(name, tables))
             object.__setattr__(self, name, options)
@@ -97,7 +98,9 @@ class Recipe(Whole):
         path: str = getattr(self.data, "path", None) or ""
         mine = path and self.data.name in KINDS["source"].general
         images = f"images of {Path(path).name or path}" if mine else f"{self.data.name} images"
-        return f"{images}, {self.space.name} space, {self.pair.coupling} pairs"
+        names = dict.fromkeys([self.space.name, (self.pair.little or self.space).name])
+        spaces = f"{' and '.join(names)} space{'s' if len(names) > 1 else ''}"
+        return f"{images}, {spaces}, {self.pair.coupling} pairs"
 
     @property
     def trains_plain(self) -> bool:
@@ -244,6 +247,16 @@ def _check_whole(keys: Mapping[str, Any]) -> None:
         raise describe(error) from error
 
 
+def _with_own_little(pair: Any, space: Any) -> Any:
+    """Return ``[pair]`` with the defaults that follow from ``[pair.little]``: its name and the coupling."""
+    if not isinstance(pair, Mapping) or "little" not in pair:
+        return pair
+    little, named = spelled_out(SpaceOptions, pair["little"]), spelled_out(SpaceOptions, space)
+    if isinstance(little, Mapping) and isinstance(named, Mapping) and "name" in named:
+        little = {"name": named["name"], **little}
+    return {"coupling": "independent", **pair, "little": little}
+
+
 def _check_together(recipe: Recipe) -> None:
     given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
     if len(given) > 1:
@@ -255,6 +268,7 @@ def _check_together(recipe: Recipe) -> None:
             "choose one of them", "train.class_weights", "train.sampling",
         )  # fmt: skip
     _check_shares(recipe.budget)
+    _check_little(recipe.pair)
     search = recipe.search
     for column in ("latency", "energy"):
         if getattr(search.device, column) is not None and search.device.table in (HERE, NONE):
@@ -275,6 +289,22 @@ def _check_shares(budget: BudgetOptions) -> None:
             f"supernet, search and pair of [budget] must sum to 1, and {given} sum to {sum(shares.values()):g}",
             *(f"budget.{name}" for name in shares),
         )
+
+
+def _check_little(pair: PairOptions) -> None:
+    if pair.little is None:
+        return
+    if pair.coupling != "independent":
+        raise Mistake(
+            f"[pair.little] gives little a search space of its own, with which coupling must be 'independent', got "
+            f"{pair.coupling!r}: leave out coupling, or [pair.little]", "pair.coupling", "pair.little",
+        )  # fmt: skip
+    for key in ("little_squeeze_excite", "little_blocks"):
+        if getattr(pair, key) != "same":
+            raise Mistake(
+                f"[pair] {key} varies the blocks of [space] for little, which has a space of its own in [pair.little]: "
+                "give its blocks there", f"pair.{key}", "pair.little",
+            )  # fmt: skip
 
 
 def _home(key: str) -> str | None:

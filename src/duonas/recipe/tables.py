@@ -45,8 +45,7 @@ def read_options(base: type, table: Any, where: str, more: Parts = ()) -> Any:
         raise Mistake(f"[{where}] must be a table, got {table!r}", where)
     table = dict(_defaults(base)) | dict(table)
     options = options_class(base, table, where, more)
-    inner = inner_tables(options)
-    table = {key: spelled_out(inner[key], value) if key in inner else value for key, value in table.items()}
+    table = spelled_out_inside(options, table)
     check_keys(table, options, where)
     table = in_base_units(table, options, where)
     try:
@@ -67,6 +66,8 @@ def options_class(base: type, table: Mapping[str, Any], where: str, more: Parts 
     inner = {}
     for options in joined:
         for key, declared in inner_tables(options).items():
+            if key not in table and _is_optional(options, key):
+                continue
             given = spelled_out(declared, table.get(key, {}))
             found = options_class(declared, given, f"{where}.{key}") if isinstance(given, Mapping) else declared
             if found is not declared:
@@ -128,10 +129,24 @@ def inner_tables(options: type) -> dict[str, Any]:
     return found
 
 
+def borrowed_tables(options: type) -> dict[str, str]:
+    """Return the inner tables whose keys are those of another table of the recipe, with its name."""
+    return dict(getattr(options, "keys_of", ()))
+
+
 def spelled_out(options: type, table: Any) -> Any:
     """Return an inner table that is given only by name, such as ``weights = "kshot"``, as a table."""
     names_parts = "name" in _hints(options) and part_mark(options, "name")
     return {"name": table} if names_parts and isinstance(table, str) else table
+
+
+def spelled_out_inside(options: type, table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table with the inner tables that are given only by name as tables, and those inside them."""
+    inner, found = inner_tables(options), dict(table)
+    for key in inner.keys() & table.keys():
+        value = spelled_out(inner[key], table[key])
+        found[key] = spelled_out_inside(inner[key], value) if isinstance(value, Mapping) else value
+    return found
 
 
 def check_keys(table: Mapping[str, Any], options: type, where: str) -> None:
@@ -261,6 +276,11 @@ def _defaults(base: type) -> Iterator[tuple[str, Any]]:
 
 def _default(each: Field[Any]) -> Any:
     return each.default_factory() if each.default_factory is not MISSING else each.default
+
+
+def _is_optional(options: type, key: str) -> bool:
+    """Whether an inner table is ``None`` by default."""
+    return any(each.name == key and each.default is None for each in fields(options))
 
 
 @cache

@@ -122,7 +122,7 @@ class Bench:
 
     def _values_of(self, subnet: Subnet) -> str:
         """The values of the axes as JSON."""
-        return json.dumps(self.prices.pairs.space.values(subnet.arch))
+        return json.dumps(self.prices.pairs.spaces[subnet.role].values(subnet.arch))
 
     def _reading(self, metric: ArchMetric) -> Reading:
         def read(subnet: Subnet, logits: np.ndarray) -> np.ndarray:

@@ -90,7 +90,7 @@ class Evaluator:
         self._pixels = recalibration_pixels[: options.recalibration_images]
         self._batch_size = options.batch_size
         self.labels: np.ndarray = images.labels.cpu().numpy()
-        name = f"{fingerprint}/{supernet.norm}"
+        name = f"{fingerprint}/{supernet.norms}"
         self.fingerprint = _fingerprint(name, options.batch_size, self._pixels, images.pixels, images.labels)
 
     def evaluate(self, subnet: Subnet, readings: Mapping[str, Reading] = NO_READINGS) -> SubnetResult:
@@ -120,7 +120,7 @@ class Evaluator:
     def network(self, subnet: Subnet) -> nn.Sequential:
         """The subnet as a plain network with its final batch-norm statistics, in eval mode."""
         network = self.supernet.extract(subnet).to(memory_format=torch.channels_last)
-        self.supernet.settle(network, recalibration_batches(self._pixels, self._batch_size))
+        self.supernet.settle(subnet, network, recalibration_batches(self._pixels, self._batch_size))
         return network
 
     @torch.inference_mode()
@@ -136,7 +136,7 @@ class Evaluator:
         """
         stem = self.supernet.extract(subnet)[:shared].to(memory_format=torch.channels_last)
         if shared:
-            self.supernet.settle(stem, recalibration_batches(self._pixels, self._batch_size))
+            self.supernet.settle(subnet, stem, recalibration_batches(self._pixels, self._batch_size))
         fast = folded(stem)
         return outputs(lambda images: router.describe(fast(images)), self.images.pixels, self._batch_size)
 

@@ -13,7 +13,7 @@ from pymoo.indicators.hv import HV
 from duonas.core.cost import COMPARED, written
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
-from duonas.core.pair import PairArch, Subnet
+from duonas.core.pair import PairArch
 from duonas.routing.router import Position
 from duonas.runtime.units import percentage
 from duonas.search.boxes import SPAN
@@ -276,10 +276,10 @@ def hypervolume(figures: np.ndarray, goal: Goal, prices: Prices) -> tuple[float,
     Args:
         figures: (P, M) minimised objectives, -accuracy first.
         goal: has the names of the objectives.
-        prices: for the cost of the largest arch.
+        prices: for the cost of the largest archs.
     """
-    largest = prices.of(Subnet(prices.pairs.space.largest()))
-    apart = combined(largest, largest.figures, dict.fromkeys(largest.leading, 0), 0, RouterPrice(), False)
+    little, big = map(prices.of, prices.pairs.subnets(prices.pairs.largest()))
+    apart = combined(little, big.figures, dict.fromkeys(little.leading, 0), 0, RouterPrice(), False)
     reference, ideal = {ACCURACY: 0.0}, {ACCURACY: -1.0}
     for column, name in enumerate(goal.costs, 1):
         metric = goal.metrics[name]
@@ -295,10 +295,10 @@ def hypervolume(figures: np.ndarray, goal: Goal, prices: Prices) -> tuple[float,
 
 def _point(points: Points, table: PairTable, index: int) -> FrontPoint:
     router = table.prices.routers[int(points.router[index])]
-    pair, space = table.pair(int(points.little[index]), int(points.big[index])), table.prices.pairs.space
+    pair, spaces = table.pair(int(points.little[index]), int(points.big[index])), table.prices.pairs.spaces
     return FrontPoint(
         pair=pair,
-        values={"little": space.values(pair.little), "big": space.values(pair.big)},
+        values={"little": spaces["little"].values(pair.little), "big": spaces["big"].values(pair.big)},
         tau=float(points.tau[index]),
         little_share=float(points.little_share[index]),
         accuracy=float(points.accuracy[index]),

@@ -11,7 +11,7 @@ import numpy as np
 
 from duonas.core.block import BlockSpec
 from duonas.core.cost import QUANTITIES, STORED, PairCost
-from duonas.core.pair import PairArch, Subnet, count_shared
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.routing.router import Router
 from duonas.search.goal import Goal
 from duonas.search.metric import ArchMetric, PairMetric, PairPrice, common, figures
@@ -62,10 +62,12 @@ class PairTable:
         self._prices = [prices.of(subnet) for subnet in self.subnets]
         roles = self._pairs.roles
         self._little = np.array([subnet.role == roles[-1] for subnet in self.subnets], dtype=bool)
-        self._big = np.array([subnet.role == "big" for subnet in self.subnets], dtype=bool)
+        self._bigs = np.array([number for number, one in enumerate(self.subnets) if one.role == "big"], dtype=int)
+        self._choices = [self._pairs.spaces[one.role].indices(one.arch) for one in self.subnets]
         axes = len(self._pairs.space.axes)
-        self._choices = np.array([self._pairs.space.indices(one.arch) for one in self.subnets]).reshape(-1, axes)
-        self._stems = {split: _Stems([price.blocks for price in self._prices], split) for split in self._pairs.splits}
+        self._of_bigs = np.array([self._choices[big] for big in self._bigs], dtype=np.int16).reshape(-1, axes)
+        blocks = [price.blocks for price in self._prices]
+        self._stems = {split: _Stems(blocks, split, self._pairs) for split in self._pairs.splits}
         names = self._prices[0].figures if self._prices else ()
         self._totals = {name: np.array([price.figures[name] for price in self._prices]) for name in names}
         self._leading = _stacked([price.leading for price in self._prices])
@@ -202,8 +204,8 @@ class PairTable:
         split = self.subnets[little].split
         if not self._little[little]:
             return np.empty(0, dtype=int), np.empty(0, dtype=int)
-        allowed = self._big & self._pairs.matches(self._choices[little], self._choices, split)
-        bigs = np.flatnonzero(allowed)
+        allowed = self._pairs.matches(self._choices[little], self._of_bigs, split)
+        bigs = self._bigs[allowed]
         return bigs, self._stems[split].shared(little, bigs)
 
 
@@ -226,10 +228,11 @@ class _Stems:
     Args:
         blocks: of the subnets.
         split: the last stage that may be shared.
+        pairs: which blocks are shared.
     """
 
-    def __init__(self, blocks: Iterable[tuple[BlockSpec, ...]], split: int) -> None:
-        self._split = split
+    def __init__(self, blocks: Iterable[tuple[BlockSpec, ...]], split: int, pairs: PairSpace) -> None:
+        self._split, self._pairs = split, pairs
         numbers: dict[tuple[BlockSpec, ...], int] = {}
         early = (tuple(block for block in row if block.stage <= split) for row in blocks)
         self._number = np.array([numbers.setdefault(stem, len(numbers)) for stem in early], dtype=int)
@@ -244,5 +247,5 @@ class _Stems:
 
     def _count(self, a: int, b: int) -> int:
         if (a, b) not in self._known:
-            self._known[a, b] = count_shared(self._stems[a], self._stems[b], self._split)
+            self._known[a, b] = self._pairs.count_shared(self._stems[a], self._stems[b], self._split)
         return self._known[a, b]

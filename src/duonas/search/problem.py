@@ -115,8 +115,8 @@ class Problem:
 
         If all bigs have the same size, over the sizes of little.
         """
-        space = self.pairs.space
-        widest = self.pairs.repair(PairArch(space.smallest(), space.largest()), rng)
+        spaces = self.pairs.spaces
+        widest = self.pairs.repair(PairArch(spaces["little"].smallest(), spaces["big"].largest()), rng)
         ends = [*self.starts[:1], widest]
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
@@ -154,7 +154,7 @@ class Problem:
         That holds for peak memory, measured quantities and metrics of the user's own, and for every metric where no
         arch is contained in all others.
         """
-        if not self.pairs.space.has_smallest and self.prices.model.networks is None:
+        if not self.pairs.has_smallest and self.prices.model.networks is None:
             return True
         metric = self.goal.metrics[name]
         measured = metric.quantity not in (None, "macs") and self.prices.model.networks is None
@@ -203,9 +203,7 @@ class Problem:
 
         best = min([*self._smallest, *self._near], key=height)
         while True:
-            little = [PairArch(arch, best.big, best.split) for arch in self.pairs.space.neighbours(best.little)]
-            big = [PairArch(best.little, arch, best.split) for arch in self.pairs.space.neighbours(best.big)]
-            lower = min((self.pairs.repair(pair, rng) for pair in (*little, *big)), key=height, default=best)
+            lower = min(self.pairs.neighbours(best, rng), key=height, default=best)
             if not height(lower) < height(best):
                 return best
             best = lower

@@ -114,5 +114,5 @@ class Singles:
     def network(self, number: int) -> SingleNetwork:
         """The subnet with this number."""
         subnet, prices = self._table.subnets[number], self._table.prices
-        values = prices.pairs.space.values(subnet.arch)
+        values = prices.pairs.spaces[subnet.role].values(subnet.arch)
         return SingleNetwork(subnet, values, float(self._right[number] / self.images), prices.subnet(subnet).figures)

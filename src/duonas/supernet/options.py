@@ -42,22 +42,30 @@ class SpaceOptions:
 class PairOptions:
     """``[pair]``: the coupling of little and big (paper D, section 3.2)."""
 
-    coupling: Literal["nested", "sibling", "partial"] = "nested"
+    keys_of = (("little", "space"),)
+
+    coupling: Literal["nested", "sibling", "partial", "independent"] = "nested"
     """What little and big share: "nested": little's weights are a part of big's; "sibling": only the stem; "partial":
-    the stages up to a split point, which is searched."""
+    the stages up to a split point, which is searched; "independent": nothing. With [pair.little] it is independent."""
     splits: tuple[Annotated[int, Ge(1)], ...] | None = None
     """For partial coupling, the stages after which little may branch off; default: all but the last."""
     little_squeeze_excite: Literal["same", "on", "off"] = "same"
     """Squeeze-excite in little's blocks; "same": as [space] squeeze_excite."""
     little_blocks: Literal["same", "simple"] = "same"
     """The kind of little's blocks; "same": as [space] blocks."""
+    little: SpaceOptions | None = None
+    """A search space of little's own, such as one of another preset, other resolutions or another kind of network. Its
+    name is by default that of [space]; its other keys do not depend on [space]. Default: little's archs are of the
+    space of [space]."""
 
-    def little(self, space: SpaceOptions) -> SpaceOptions:
-        """The options of little's space from those of big's.
+    def of_little(self, space: SpaceOptions) -> SpaceOptions:
+        """The options of little's space, where those of big's are ``space``.
 
         Raises:
             DuonasError: the space has only one kind of block.
         """
+        if self.little is not None:
+            return self.little
         changes: dict[str, Any] = {}
         if self.little_blocks == "simple":
             changes = {"blocks": "simple", "squeeze_excite": "preset"}

@@ -13,7 +13,6 @@ from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.costs.analytic import analytic
 from duonas.pair.facts import PairFacts
 from duonas.pair.pair import Pair
-from duonas.supernet.options import Norm
 from duonas.supernet.sorting import sort_channels
 from duonas.supernet.supernet import Mixes, Mixture, Supernet, plain_network
 
@@ -32,7 +31,7 @@ class PairSupernet(nn.Module):
     """The weights of all pairs of a coupling (paper D, section 3.2).
 
     Nested pairs have one tower. Sibling and partial pairs have two; little uses big's tower for the stem and for the
-    stages up to its split.
+    stages up to its split. Independent pairs have two that share nothing.
 
     Args:
         pairs: the pair space.
@@ -47,8 +46,8 @@ class PairSupernet(nn.Module):
         self.pairs = pairs
         self.big = big
         self.little = little
-        if little is not None:
-            for spec in pairs.space.whole():
+        if little is not None and pairs.shares:
+            for spec in pairs.spaces["little"].whole():
                 if spec.stage == 0:
                     del little.blocks[spec.name]
 
@@ -89,7 +88,7 @@ class PairSupernet(nn.Module):
         Raises:
             DuonasError: its arch is not one of the space.
         """
-        self.pairs.space.validate(subnet.arch)
+        self.pairs.spaces[subnet.role].validate(subnet.arch)
         specs = self._specs(subnet)
         return plain_network(specs, [self._block(subnet, spec) for spec in specs])
 
@@ -107,20 +106,24 @@ class PairSupernet(nn.Module):
 
         Blocks without the methods of ``supernet.sorting`` and generated weights are not sorted.
         """
-        if self.pairs.space.generated:
-            return
-        archs = self.pairs.space.maximal()
-        nets = [replace(net, arch=arch) for net in self.pairs.largest_subnets() for arch in archs]
+        spaces = self.pairs.spaces
+        nets = [
+            replace(net, arch=arch)
+            for net in self.pairs.largest_subnets()
+            if not spaces[net.role].generated
+            for arch in spaces[net.role].maximal()
+        ]
         sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in nets])
 
     @property
-    def norm(self) -> Norm:
-        """The kind of norm, see ``Supernet.norm``."""
-        return self.big.norm
+    def norms(self) -> str:
+        """The kinds of norm of the towers, see ``Supernet.norm``; one word where they are the same."""
+        towers = [self.big, *([] if self.little is None else [self.little])]
+        return "/".join(dict.fromkeys(tower.norm for tower in towers))
 
-    def settle(self, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
-        """Set the norm statistics of an extracted subnet; see ``Supernet.settle``."""
-        return self.big.settle(network, batches)
+    def settle(self, subnet: Subnet, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+        """Set the norm statistics of an extracted subnet, or of its leading blocks; see ``Supernet.settle``."""
+        return self._tower(subnet).settle(network, batches)
 
     def _tower(self, subnet: Subnet) -> Supernet:
         return self.little if self.little is not None and subnet.role == "little" else self.big
@@ -129,7 +132,8 @@ class PairSupernet(nn.Module):
         return self._tower(subnet).specs(subnet.arch, self.pairs.blocks(subnet))
 
     def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
-        tower = self._tower(subnet) if spec.stage > subnet.split else self.big
+        role = self.pairs.tower(subnet, spec.stage)
+        tower = self.little if self.little is not None and role == "little" else self.big
         return tower.blocks[spec.name]
 
     def _run(self, x: Tensor, subnet: Subnet, specs: Sequence[BlockSpec]) -> Tensor:

@@ -21,7 +21,7 @@ from duonas.routing.routed import RoutedPair
 from duonas.routing.routers.confidence import Confidence
 from duonas.supernet.pair import PairSupernet
 from duonas.supernet.supernet import Supernet
-from duonas.testing.spaces import SpaceContract
+from duonas.testing.spaces import SpaceContract, some_archs
 
 
 def between(scores: Tensor) -> float:
@@ -39,7 +39,7 @@ class SupernetContract(SpaceContract):
         """Return the supernet under test, with initial weights, equal on every call."""
 
     def little(self) -> Supernet | None:
-        """Return a supernet of the same axes with other blocks for little, if any."""
+        """Return a supernet of little's own, if any: of the same axes with other blocks, or of any other space."""
         return None
 
     def space(self) -> SearchSpace:
@@ -47,7 +47,7 @@ class SupernetContract(SpaceContract):
         return self.supernet().space
 
     def little_space(self) -> SearchSpace | None:
-        """Return the space of little's blocks, if they differ from big's."""
+        """Return the space of little's own, if it has one."""
         little = self.little()
         return little.space if little else None
 
@@ -57,7 +57,7 @@ class SupernetContract(SpaceContract):
         with torch.no_grad():
             for parameter in supernet.parameters():
                 parameter.add_(torch.from_numpy(stream(6, *parameter.shape).normal(0, 0.1, parameter.shape)).float())
-            for arch in self.archs():
+            for arch in some_archs(supernet.space):
                 supernet(self.images(4), arch)
         return supernet.eval()
 

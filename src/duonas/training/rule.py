@@ -65,8 +65,8 @@ def make_rule(pairs: PairSpace, options: TrainOptions) -> TrainRule:
     if options.warm_start:
         rule = WarmStart(rule, pairs, options)
     if options.resolution == "batch":
-        rule = OneResolution(rule, pairs.space)
-    return CoefficientWarmup(rule, options) if pairs.space.generated else rule
+        rule = OneResolution(rule, pairs)
+    return CoefficientWarmup(rule, options) if pairs.generated else rule
 
 
 def _check_sampler(rule: type[Rule], options: TrainOptions) -> None:

@@ -29,15 +29,17 @@ class WarmStart(InTurn):
     """
 
     def __init__(self, rule: TrainRule, pairs: PairSpace, options: TrainOptions) -> None:
-        if pairs.space.generated or not pairs.space.ordered:
+        for space in pairs.spaces.values():
+            if space.ordered and not space.generated:
+                continue
             why = (
                 "its weights are generated for each arch"
-                if pairs.space.generated
+                if space.generated
                 else "its largest arch does not contain all others"
             )
             raise DuonasError(
                 f"[train] warm_start = {options.warm_start:g} trains the largest arch for all others, but in search "
-                f"space {pairs.space.name!r} {why}: set it to 0."
+                f"space {space.name!r} {why}: set it to 0."
             )
         largest = find("rule", "largest")
         super().__init__(largest(pairs, adapted(options, largest.Options)), rule, options.warm_start)

@@ -20,6 +20,7 @@ COUPLINGS = {
     "sibling": "After the stem, each network has separate blocks and weights.",
     "partial": "Little branches off after stage {split}; from there on, each network has separate blocks and weights.",
     "generated": "The supernet generates the weights of each network; those of the stem are the same.",
+    "independent": "Each network has blocks and weights of its own, from the image on.",
 }
 
 
@@ -29,8 +30,12 @@ def rows(little: list[Block], big: list[Block]) -> list[tuple[Block | None, Bloc
     In a stage with a choice of kinds, blocks of different kinds are matched: their names end in the kind.
     """
     of_little, of_big = ({_place(block): block for block in tower} for tower in (little, big))
-    # By stage, then by the place in big (in little for what only little has).
-    places = {_place(block): (block["stage"], index) for tower in (little, big) for index, block in enumerate(tower)}
+    # By stage, then by the place in big (in little for what only little has); heads come last in any case.
+    places = {
+        _place(block): (block["kind"] == "head", block["stage"], index)
+        for tower in (little, big)
+        for index, block in enumerate(tower)
+    }
     return [(of_little.get(name), of_big.get(name)) for name in sorted(places, key=lambda name: places[name])]
 
 

@@ -36,8 +36,10 @@ class Fixed(Strategy):
 
 
 def _checked(problem: Problem, named: GivenPair) -> PairArch:
-    space = problem.pairs.space
-    pair = PairArch(_arch(space, "little", named.little), _arch(space, "big", named.big), named.split)
+    spaces = problem.pairs.spaces
+    pair = PairArch(
+        _arch(spaces["little"], "little", named.little), _arch(spaces["big"], "big", named.big), named.split
+    )
     problem.pairs.validate(pair)
     if not problem.prices.known(pair):
         raise DuonasError("[search.pair] has no price: the device table does not have both of its archs.")

@@ -58,10 +58,11 @@ class Paths(Rule, ABC):
         self.divergence = make_divergence(options.divergence, options.temperature)
         self.soft = self.soft_by_default if options.students == "auto" else options.students == "soft"
         self.mixed = self.soft or self.soft_by_default  # Focus-Fair samples by beta, whatever the targets
-        if self.mixed and not pairs.space.mixed:
+        plain = [space.name for space in pairs.spaces.values() if not space.mixed]
+        if self.mixed and plain:
             raise DuonasError(
                 f"[train] rule = {options.rule!r} needs a search space with operations to mix, which "
-                f"{pairs.space.name!r} does not have: use rule = 'fair' or 'uniform' with students = 'labels', or "
+                f"{plain[0]!r} does not have: use rule = 'fair' or 'uniform' with students = 'labels', or "
                 f"'sandwich'."
             )
         if self.mixed:
@@ -107,7 +108,7 @@ class Paths(Rule, ABC):
 
     def _teach(self, network: Network, given: Step, role: Role, losses: dict[str, Tensor]) -> Tensor:
         mask = feature_mask(self.pairs, self.options.dropout, given)
-        largest = Subnet(self.pairs.space.largest(), role, self.pairs.largest().split if role == "little" else 0)
+        largest = next(net for net in self.pairs.largest_subnets() if net.role == role)
         logits = network.mixed(given.images, largest, self.beta(role).mixture(), mask)
         loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
         given.backward(loss)

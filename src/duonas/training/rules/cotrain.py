@@ -159,9 +159,9 @@ class _Learned(nn.Module):
         self._uncertain = [name for name in names if name not in BUDGETED]
         learned = loss.weighting == "uncertainty"
         self.log_variances = nn.Parameter(torch.zeros(len(self._uncertain))) if learned else None
-        channels = pairs.blocks(Subnet(pairs.space.largest()))[-1].in_channels
+        little, big = (pairs.blocks(subnet)[-1].in_channels for subnet in pairs.subnets(pairs.largest()))
         # Initially the identity, from little's first channels to big's.
-        self.adapter = nn.Parameter(torch.eye(channels)[:, :, None, None]) if loss.features else None
+        self.adapter = nn.Parameter(torch.eye(big, little)[:, :, None, None]) if loss.features else None
         self.gate = Gate(pairs.space.classes) if loss.gate == "learned" else None
 
     def total(self, terms: dict[str, Tensor], fixed: dict[str, float]) -> Tensor:

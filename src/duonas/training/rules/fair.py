@@ -23,4 +23,4 @@ class Fair(Paths):
 
     def paths(self, role: Role, rng: np.random.Generator) -> Iterator[Subnet]:
         """Yield fair archs, each with a random split."""
-        return self._of(role, fair_paths(self.pairs.space, rng), rng)
+        return self._of(role, fair_paths(self.pairs.spaces[role], rng), rng)

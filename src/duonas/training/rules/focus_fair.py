@@ -36,4 +36,4 @@ class FocusFair(Paths):
     def paths(self, role: Role, rng: np.random.Generator) -> Iterator[Subnet]:
         """Yield fair archs that combine operations of high beta, each with a random split."""
         logits = {name: beta / self.temperature for name, beta in self.beta(role).values().items()}
-        return self._of(role, focused_paths(self.pairs.space, rng, logits), rng)
+        return self._of(role, focused_paths(self.pairs.spaces[role], rng, logits), rng)

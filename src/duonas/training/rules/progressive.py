@@ -94,37 +94,40 @@ class Progressive(InPlaceDistillation):
             raise DuonasError(
                 "[train] random_archs = 0 would train only the largest network: progressive shrinking needs at least 1."
             )
-        if pairs.space.generated:
+        if pairs.generated:
             raise DuonasError(
                 "progressive shrinking sorts channels, so it needs weights that all archs share: use [space] weights = "
                 "'shared', or another training rule."
             )
         self.random_archs = options.random_archs
-        self._phases = Phases(pairs.space, options.phases)
+        self._phases = {role: Phases(space, options.phases) for role, space in pairs.spaces.items()}
         self._done = 0.0
 
     def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
         """Enter the phase of this step, and sort the channels before the first step with elastic widths."""
         super().prepare(network, step, steps)
         self._done = step / steps
-        if not self._phases.widens(self._done) or self._phases.widens((step - 1) / steps):
+        if not self._widens(self._done) or self._widens((step - 1) / steps):
             return False
         network.sort_channels()  # type: ignore[operator]
         return True
 
     def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
         """Yield random subnets of each tower, and little's largest."""
-        space = self.pairs.space
-        least = self._phases.least(self._done)
-        draws = self.random_archs if self._phases.elastic(self._done) else 0
         for role in self.pairs.roles:
+            space, phases = self.pairs.spaces[role], self._phases[role]
+            least = phases.least(self._done)
             if role == "little":
                 yield "little_largest", replace(self.pairs.sample_subnet(role, rng), arch=space.largest())
             name = "random" if role == "big" else "little_random"
-            for _ in range(draws):
+            for _ in range(self.random_archs if phases.elastic(self._done) else 0):
                 yield name, self.sampler.subnet(role, rng, least)
 
     def student_loss(self, logits: Tensor, soft: Tensor, given: Step) -> Tensor:
         """Return the sum of the losses on labels and on soft predictions, as in OFA."""
         labelled = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
         return labelled + super().student_loss(logits, soft, given)
+
+    def _widens(self, done: float) -> bool:
+        """Whether subnets of any tower may have fewer channels than its largest."""
+        return any(phases.widens(done) for phases in self._phases.values())

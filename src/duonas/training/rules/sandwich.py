@@ -39,17 +39,21 @@ class Sandwich(InPlaceDistillation):
     def __init__(self, pairs: PairSpace, options: Options) -> None:
         super().__init__(pairs, options)
         self.random_archs = options.random_archs
+        self._several = [role for role in pairs.roles if pairs.spaces[role].size() > 1]
         if options.processes == "subnets" and not options.random_archs:
             raise DuonasError(
                 "[train] processes = 'subnets' distributes random archs over processes: set random_archs to at least 1."
             )
 
     def students(self, rng: np.random.Generator) -> Iterator[tuple[str, Subnet]]:
-        """Yield the smallest and random archs of each tower, and little's largest."""
-        space, split = self.pairs.space, self.pairs.largest().split
+        """Yield the smallest and random archs of each tower, and little's largest; a tower may have that one alone."""
+        split = self.pairs.largest().split
         for role in self.pairs.roles:
+            space = self.pairs.spaces[role]
             if role == "little":
                 yield "little_largest", Subnet(space.largest(), role, split)
+            if role not in self._several:
+                continue
             prefix, own = ("", 0) if role == "big" else ("little_", split)
             yield f"{prefix}smallest", Subnet(space.smallest(), role, own)
             for _ in range(self.random_archs):
