@@ -76,6 +76,23 @@ def test_what_to_use_instead_and_why_and_what_next(routed, big, little, more, us
     assert reason in found.reason and step in found.next
 
 
+@pytest.mark.parametrize(
+    ("alone", "said"),
+    [
+        ({"steps": 1234, "epochs": 12.3, "minutes": 14.96}, "trained alone for 15 minutes"),
+        ({"steps": 1234, "epochs": 12.3, "minutes": None}, "trained alone for 1,234 steps"),
+    ],
+)
+def test_it_is_said_how_long_a_plain_network_was_trained_alone(alone, said):
+    """Whether it wins, or the pair does."""
+    nets = network(0.9, 0.12), network(0.9, 0.24), network(0.85, 0.05)
+    plain = {"macs": 2_500_000, "alone": alone}
+    better, worse = (judge(measured(*nets, plain=network(right, 0.11, **plain))) for right in (0.91, 0.8))
+    assert better.use == "plain" and "single.onnx" in better.sentence
+    assert better.reason.startswith(f"The plain network is one arch that the search chose, {said}, of 2.5M MACs, and")
+    assert worse.pays and worse.reason.count(f"{said}.") == 1 and better.reason.count(said) == 1
+
+
 def test_a_plain_network_that_is_as_good_is_the_one_to_use():
     nets = network(0.9, 0.12), network(0.91, 0.24), network(0.85, 0.05)
     found = judge(measured(*nets, plain=network(0.9, 0.11, macs=2_500_000)))

@@ -169,5 +169,15 @@ def test_options_that_are_not_given_are_those_of_train():
     assert FinetuneOptions(mode="scratch").over(Sandwich.Options(**common)).alpha == 1.0
     assert FinetuneOptions(mode="scratch", epochs=3, lr=0.5).over(given) == replace(same, epochs=3, lr=0.5)
     joint = FinetuneOptions(mode="joint", temperature=1.0, beta=3.0).over(given)
-    assert joint == replace(same, epochs=5, lr=pytest.approx(0.02), temperature=1.0, beta=3.0)
+    assert joint == replace(same, epochs=20, lr=pytest.approx(0.1), temperature=1.0, beta=3.0)
     assert FinetuneOptions(mode="joint", lr=0.3, epochs=7).over(given).lr == 0.3
+
+
+def test_steps_stand_in_place_of_epochs_and_epochs_that_are_given_in_place_of_the_steps_of_train():
+    given = Sandwich.Options(epochs=40, steps=301)
+    assert given.length(10) == 301 and replace(given, steps=None).length(10) == 400
+    assert given.covering(10).epochs == 31 and replace(given, steps=None).covering(10).epochs == 40
+    assert FinetuneOptions(mode="scratch").over(given).length(10) == 301
+    assert FinetuneOptions().over(given).length(10) == 151
+    assert FinetuneOptions(mode="scratch", epochs=3).over(given).length(10) == 30
+    assert FinetuneOptions(mode="scratch", epochs=3, steps=7).over(given).length(10) == 7

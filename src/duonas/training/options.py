@@ -171,17 +171,17 @@ class FinetuneOptions:
     What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
     """
 
-    mode: Literal["none", "joint", "scratch", "independent"] = "none"
+    mode: Literal["none", "joint", "scratch", "independent"] = "joint"
     """"none": the pair straight from the supernet; "joint": both networks trained on together; "scratch": together from
     fresh weights; "independent": each by itself from fresh weights, with nothing shared."""
     epochs: Count | None = None
-    """Passes over the training images; default: 5 for joint, else as in [train]."""
+    """Passes over the training images; default: half of [train]'s for joint, else as in [train]."""
     steps: Count | None = None
-    """Optimiser steps, in place of epochs; where [train] counts in steps, joint has a sixth of them by default."""
+    """Optimiser steps, in place of epochs; where [train] counts in steps, joint has half of them by default."""
     batch_size: Count | None = None
     """Images a step; default: as in [train]."""
     lr: Positive | None = None
-    """The highest learning rate; default: a tenth of [train] lr for joint, else as in [train]."""
+    """The highest learning rate; default: half of [train] lr for joint, else as in [train]."""
     weight_decay: NotNegative | None = None
     """Weight decay; default: as in [train]."""
     alpha: NotNegative | None = None
@@ -196,8 +196,8 @@ class FinetuneOptions:
         loss = getattr(train, "loss", LossOptions())  # the rules that train pairs have it
         whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta}
         if self.mode == "joint":
-            sixth = None if train.steps is None else math.ceil(train.steps / 6)
-            whole |= {"epochs": 5, "steps": sixth, "lr": train.lr / 10}
+            steps = None if train.steps is None else math.ceil(train.steps / 2)
+            whole |= {"epochs": math.ceil(train.epochs / 2), "steps": steps, "lr": train.lr / 2}
         return PairTraining(**whole | overriding(self))
 
 
