@@ -203,7 +203,7 @@ def test_partial_pairs_keep_their_common_stages_unless_they_are_trained_apart(tm
     [
         ("finetune.mode=jont", "[finetune] mode has no choice 'jont': did you mean 'joint'?"),
         ("finetune.epochs=0", "[finetune] epochs must be above 0, got 0"),
-        ("finetune.alpha=-1", "[finetune] alpha must be at least 0, got -1"),
+        ("finetune.loss.alpha=-1", "[finetune] loss.alpha must be at least 0, got -1"),
         ("finetune.temperature=0", "[finetune] temperature must be above 0, got 0"),
         ("finetune.epoch=3", "[finetune] has no key 'epoch': did you mean 'epochs'?"),
         ("baselines.epochs=0", "[baselines] epochs must be above 0, got 0"),

@@ -103,8 +103,10 @@ class TestCotrain(TestSandwich):
     name = "cotrain"
 
     def options(self):
-        loss = LossOptions(gamma=0.5, features=0.1, cost=1.0, cost_budget=1e5, peak=1.0, peak_budget=1e5,
-                           weighting="uncertainty")  # fmt: skip
+        loss = options_for("train", rule="cotrain", loss={
+            "gamma": 0.5, "features": 0.1, "cost": 1.0, "cost_budget": 1e5, "peak": 1.0, "peak_budget": 1e5,
+            "weighting": "uncertainty", "gatekeeper": 0.2, "consistency": 0.1,
+        }).loss  # fmt: skip
         return replace(adapted(super().options(), Cotrain.Options), loss=loss)
 
 

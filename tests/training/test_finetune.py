@@ -17,11 +17,12 @@ from duonas.costs.analytic import analytic, pair_cost
 from duonas.costs.count import count_macs
 from duonas.pair.facts import PairFacts
 from duonas.pair.pair import Pair
+from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.finetune import JointTraining, SupervisedTraining, feature_dropout
 from duonas.training.loop import Training, train
-from duonas.training.options import FinetuneOptions, LossOptions, PairTraining
+from duonas.training.options import FinetuneOptions, LossOptions, PairLossOptions, PairTraining
 from duonas.training.rules.cotrain import Cotrain
 from duonas.training.rules.sandwich import Sandwich
 
@@ -120,19 +121,53 @@ def test_dropout_without_a_linear_classifier_is_refused():
         net(torch.zeros(1, 3, 8, 8))
 
 
-@pytest.mark.parametrize("alone", [False, True])
-def test_killed_and_started_again_is_never_killed(tmp_path, alone):
+EVERYTHING = {
+    "weighting": "l2w", "l2w_every": 2, "gatekeeper": 0.5, "consistency": 0.2, "little_share": 0.6,
+}  # fmt: skip
+
+
+def loss_of(**table):
+    return options_for("finetune", loss=table).loss
+
+
+@pytest.mark.parametrize("loss", [{}, EVERYTHING, {"weighting": "hard"}, None])
+def test_killed_and_started_again_is_never_killed(tmp_path, loss):
+    """Of a pair with every kind of loss, and of a network alone."""
+
     def go(folder, batches):
-        net = pair_net().towers()["big"] if alone else pair_net()
-        rule = SupervisedTraining(net, OPTIONS) if alone else together(net, beta=0.5)
+        net = pair_net().towers()["big"] if loss is None else pair_net()
+        rule = SupervisedTraining(net, OPTIONS) if loss is None else together(net, beta=0.5, loss=loss_of(**loss))
         train(net, batches, rule, OPTIONS, Training(folder))
-        return net.state_dict()
+        return net.state_dict() | rule.weights.state_dict(prefix="rule/")
 
     whole = go(tmp_path / "whole", Halves())
-    with pytest.raises(KeyboardInterrupt):
-        go(tmp_path / "killed", Halves(killed_at=7))
+    for step in (7, 8):
+        with pytest.raises(KeyboardInterrupt):
+            go(tmp_path / "killed", Halves(killed_at=step))
     resumed = go(tmp_path / "killed", Halves())
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+
+
+def changed(ours, theirs, prefix):
+    """Whether gradients of parameters whose names begin so differ."""
+    return any(not torch.equal(value, theirs[name]) for name, value in ours.items() if name.startswith(prefix))
+
+
+def test_terms_and_weights_of_images_are_in_the_loss():
+    net = pair_net()
+    _, plain = gradients(net, together(net))
+    losses, more = gradients(net, together(net, loss=loss_of(gatekeeper=0.5, consistency=0.2)))
+    parts = losses["big"] + losses["little"] + losses["distillation"]
+    assert losses["loss"] == pytest.approx(parts + 0.5 * losses["gatekeeper"] + 0.2 * losses["consistency"])
+    assert changed(more, plain, "big.")  # by the consistency
+    _, weighed = gradients(net, together(net, loss=loss_of(weighting="hard", hard_weight=3.0)))
+    assert changed(weighed, plain, "big.") and not changed(weighed, plain, "little.")
+
+
+def test_a_share_that_is_given_comes_before_that_of_the_search():
+    shares = [JointTraining(pair_net(), replace(OPTIONS, loss=loss), 0.3).weighting.trained.little_share
+              for loss in (loss_of(), loss_of(little_share=0.8))]  # fmt: skip
+    assert shares == [0.3, 0.8]
 
 
 def test_both_learn(tmp_path):
@@ -168,8 +203,10 @@ def test_options_that_are_not_given_are_those_of_train():
     assert FinetuneOptions(mode="independent").over(given) == same
     assert FinetuneOptions(mode="scratch").over(Sandwich.Options(**common)).alpha == 1.0
     assert FinetuneOptions(mode="scratch", epochs=3, lr=0.5).over(given) == replace(same, epochs=3, lr=0.5)
-    joint = FinetuneOptions(mode="joint", temperature=1.0, beta=3.0).over(given)
-    assert joint == replace(same, epochs=20, lr=pytest.approx(0.1), temperature=1.0, beta=3.0)
+    joint = FinetuneOptions(mode="joint", temperature=1.0, loss=PairLossOptions(beta=3.0)).over(given)
+    assert joint == replace(
+        same, epochs=20, lr=pytest.approx(0.1), temperature=1.0, beta=3.0, loss=PairLossOptions(beta=3.0)
+    )
     assert FinetuneOptions(mode="joint", lr=0.3, epochs=7).over(given).lr == 0.3
 
 

@@ -78,6 +78,14 @@ KINDS: dict[str, Kind] = {
             "Which archs a training step draws beside the largest and the smallest.",
         ),
         Kind(
+            "term", "duonas.training.terms", "duonas.training.term:Term", "[finetune.loss] terms",
+            "A term of the loss of a pair that is trained together; the shipped ones are switched on by their keys.",
+        ),
+        Kind(
+            "weighting", "duonas.training.weightings", "duonas.training.weighting:Weighting",
+            "[finetune.loss] weighting", "How much each image counts in the label losses of little and of big.",
+        ),
+        Kind(
             "strategy", "duonas.search.strategies", "duonas.search.strategy:Strategy", "[search] strategy",
             "Proposes pairs and learns from their trials.",
         ),

@@ -17,6 +17,7 @@ from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context, searched
+from duonas.pipeline.losses import check_losses
 from duonas.pipeline.spaces import kinds_of
 from duonas.recipe.schema import Recipe
 from duonas.routing.floor import check_floor
@@ -49,6 +50,8 @@ def check(context: Context) -> None:
     problem = context.problem
     with context.stage("limits") if _takes_long(problem) else nullcontext():
         check_stages(context.recipe, problem, context.splits, context.device)
+    if not context.run.is_done("finetune"):  # else its teacher may be gone
+        check_losses(context.recipe, context.splits)
     if not context.run.is_done("route"):
         check_meter(context.recipe)
 

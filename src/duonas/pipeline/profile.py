@@ -20,6 +20,7 @@ from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.check import check_budget, check_meter, check_space, check_stages
 from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
+from duonas.pipeline.losses import check_losses
 from duonas.pipeline.plan import plan_minutes
 from duonas.pipeline.spaces import advice_on_spaces, pairs_of
 from duonas.pipeline.table import priced
@@ -224,6 +225,7 @@ def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
     """Return why a run of the recipe is refused, or ``None``; its accelerator may be another machine's."""
     try:
         check_stages(recipe, problem, splits, torch.device("cpu"))
+        check_losses(recipe, splits)
         check_meter(recipe)
     except DuonasError as error:
         return str(error)

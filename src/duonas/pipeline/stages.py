@@ -117,7 +117,8 @@ def finetune(context: Context, progress: Progress) -> list[Path]:
     options = recipe.finetune.over(recipe.train)
     fabric, tuned = one_process(options), Pair.load(run.untuned_pair)
     with context.spending(PAIR, lambda: timing_of(context).pair(Pair.load(run.untuned_pair))) as planned:
-        for each in tunings(tuned, recipe, counted(options, planned)):
+        share = Front.load(run.front).best.little_share
+        for each in tunings(tuned, recipe, counted(options, planned), share):
             path = run.finetune / each.folder / "weights.safetensors"
             fit(context, Fitting(each.stage, each.network, each.rule, each.options, path, fabric), progress)
     context.recalibrate(tuned)

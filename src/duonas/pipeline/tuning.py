@@ -35,17 +35,18 @@ class Tuning:
     folder: Path
 
 
-def tunings(pair: Pair, recipe: Recipe, options: PairTraining) -> Iterator[Tuning]:
+def tunings(pair: Pair, recipe: Recipe, options: PairTraining, little_share: float = 0.5) -> Iterator[Tuning]:
     """Yield the trainings that ``[finetune] mode`` asks for, one after the other.
 
     Args:
         pair: is trained in place.
         recipe: the recipe.
         options: of the training loop: those of ``[finetune]`` over those of ``[train]``, for as many steps as planned.
+        little_share: fraction of the images that little is going to answer.
     """
     pair.to(memory_format=torch.channels_last)  # as in the search
     if recipe.finetune.mode != "independent":
-        yield Tuning("finetune", pair, JointTraining(pair, options), options, Path())
+        yield Tuning("finetune", pair, JointTraining(pair, options, little_share, recipe.seed), options, Path())
         return
     for role, network in pair.towers().items():
         own = options if role == "big" else replace(options, dropout=0.0)

@@ -23,6 +23,8 @@ from duonas.testing.sources import SourceContract
 from duonas.testing.spaces import SpaceContract
 from duonas.testing.strategies import StrategyContract
 from duonas.testing.supernets import SupernetContract
+from duonas.testing.terms import TermContract
+from duonas.testing.weightings import WeightingContract
 
 __all__ = [
     "AugmentationContract",
@@ -37,5 +39,7 @@ __all__ = [
     "SpaceContract",
     "StrategyContract",
     "SupernetContract",
+    "TermContract",
+    "WeightingContract",
     "count_macs",
 ]

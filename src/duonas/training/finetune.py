@@ -13,37 +13,62 @@ from torch import Tensor, nn
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import Step
 from duonas.pair.pair import Pair, PairOutput
-from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.divergence import make_divergence
+from duonas.training.losses import label_loss
 from duonas.training.options import PairTraining, TrainOptions
 from duonas.training.rule import Rule
+from duonas.training.term import PairBatch, make_terms
+from duonas.training.weighting import PairInTraining, make_weighting
 
 
 class JointTraining(Rule):
-    """Trains both towers of a pair jointly: ``CE(big) + alpha CE(little) + beta KD(little, big)``.
+    """Trains both towers of a pair jointly: ``CE(big) + alpha CE(little) + beta KD(little, big)`` and further terms.
 
-    Dropout is applied to big only, as in the supernet to the largest subnet only.
+    The label losses weigh images by ``[finetune.loss] weighting``. Dropout is applied to big only, as in the supernet
+    to the largest subnet only.
 
     Args:
         pair: the pair that is trained.
-        options: the training loop's, with the weights of little's losses.
+        options: the training loop's, with the loss.
+        little_share: fraction of the images that little is going to answer.
+        seed: of the run.
     """
 
-    def __init__(self, pair: Pair, options: PairTraining) -> None:
+    def __init__(self, pair: Pair, options: PairTraining, little_share: float = 0.5, seed: int = 0) -> None:
         super().__init__()
         self.pair, self.options = pair, options
+        self.divergence = make_divergence(options.divergence, options.temperature)
+        self.terms = make_terms(options.loss)
+        share = options.loss.little_share or little_share
+        self.weighting = make_weighting(PairInTraining(pair, options, share, seed))
+        self.weights = self.weighting.weights
+        self._step = 0
+
+    def prepare(self, network: nn.Module, step: int, steps: int) -> bool:
+        """Note the number of the step, by which weightings learn now and then."""
+        self._step = step
+        return False
 
     def step(self, network: Callable[..., Any], given: Step) -> dict[str, Tensor]:
         """Run one step and return its losses by name."""
         options = self.options
         with feature_dropout(self.pair.big, options.dropout, given.rng):
             logits: PairOutput = network(given.images)
-        big = label_loss(logits.big, given.targets, options.label_smoothing, given.weights)
-        little = label_loss(logits.little, given.targets, options.label_smoothing, given.weights)
-        taught = distillation_loss(logits.little, logits.big, options.temperature, given.weights)
-        loss = big + options.alpha * little + options.beta * taught
+        batch = PairBatch(given.images, given.targets, logits.little, logits.big, given.weights, self.divergence)
+        weights = self.weighting(batch, self._step, given.backward)
+        big, little = (
+            label_loss(answer, given.targets, options.label_smoothing, each)
+            for answer, each in ((logits.big, weights.big), (logits.little, weights.little))
+        )
+        terms = {
+            "big": (1.0, big),
+            "little": (options.alpha, little),
+            "distillation": (options.beta, batch.taught(logits.little, logits.big)),
+            **{term.called: (term.weight, term(batch)) for term in self.terms},
+        }
+        loss = torch.stack([weight * value for weight, value in terms.values()]).sum()
         given.backward(loss)
-        losses = {"loss": loss, "big": big, "little": little, "distillation": taught}
-        return {name: value.detach() for name, value in losses.items()}
+        return {"loss": loss.detach(), **{name: value.detach() for name, (_, value) in terms.items()}}
 
 
 class SupervisedTraining(Rule):

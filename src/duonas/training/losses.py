@@ -15,6 +15,16 @@ def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights:
     return _cross_entropy(logits.float(), targets, smoothing, weights)
 
 
+def label_losses(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """The cross-entropy (B,) of each image's logits (B, K) with its class (B,) or class probabilities (B, K)."""
+    return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing, reduction="none")
+
+
+def classes_of(targets: Tensor) -> Tensor:
+    """The class (B,) of each image from classes (B,), or the likeliest one from class probabilities (B, K)."""
+    return targets if targets.ndim == 1 else targets.argmax(1)
+
+
 def distillation_loss(
     student: Tensor, teacher: Tensor, temperature: float = 1.0, weights: Tensor | None = None
 ) -> Tensor:
@@ -45,7 +55,7 @@ def router_loss(logit: Tensor, little: Tensor, big: Tensor, targets: Tensor, wei
 
     From logits, so that a gate that is wrong and sure still gets a gradient.
     """
-    classes = targets if targets.ndim == 1 else targets.argmax(1)
+    classes = classes_of(targets)
     hard = (little.argmax(1) != classes) & (big.argmax(1) == classes)
     return F.binary_cross_entropy_with_logits(logit.float(), (~hard).float(), weights)
 
@@ -88,4 +98,4 @@ def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float, weights: T
     if weights is None:
         return F.cross_entropy(logits, targets, label_smoothing=smoothing)
     # Not divided by the sum of the weights of the batch: several processes could not average their gradients then.
-    return (F.cross_entropy(logits, targets, label_smoothing=smoothing, reduction="none") * weights).mean()
+    return (label_losses(logits, targets, smoothing) * weights).mean()

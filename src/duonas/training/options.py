@@ -133,6 +133,8 @@ class LossOptions:
     """Little's margin at which the margin gate is half open."""
     gate_width: Positive = 0.1
     """Softness of the margin gate."""
+    terms: Annotated[tuple[str, ...], PartOf("term", every=True)] = ()
+    """Further terms as in [finetune.loss], your own as file.py:CLASS; the keys of the shipped ones join this table."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +154,31 @@ class PhaseOptions:
 
 
 @dataclass(frozen=True)
+class PairLossOptions:
+    """``[finetune.loss]``: the loss of a pair whose networks are trained together; big's label loss has weight 1."""
+
+    alpha: NotNegative | None = None
+    """Weight of little's label loss; default: [train.loss] alpha."""
+    beta: NotNegative | None = None
+    """Weight of little's distillation from big; default: [train.loss] beta."""
+    weighting: Annotated[str, PartOf("weighting")] = "equal"
+    """How much each image counts in the label losses of little and of big."""
+    little_share: OpenFraction | None = None
+    """Share of the images that little will answer, for weightings; default: that of the pair that the search chose."""
+    terms: Annotated[tuple[str, ...], PartOf("term", every=True)] = ()
+    """Further terms of your own as file.py:CLASS; their keys join this table."""
+
+
+@dataclass(frozen=True)
 class PairTraining(TrainOptions):
-    """The training loop's options, and the weights of little's losses, for a pair that is trained on."""
+    """The training loop's options, and the loss, for a pair that is trained on."""
 
     alpha: float = 1.0
     """Weight of little's label loss."""
     beta: float = 1.0
     """Weight of little's distillation from big."""
+    loss: PairLossOptions = field(default_factory=PairLossOptions)
+    """The further terms of the loss, and the weights of images."""
 
 
 Trained = TypeVar("Trained", bound=TrainOptions)
@@ -170,6 +190,8 @@ class FinetuneOptions:
 
     What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
     """
+
+    renamed = (("alpha", "loss.alpha"), ("beta", "loss.beta"))
 
     mode: Literal["none", "joint", "scratch", "independent"] = "joint"
     """"none": the pair straight from the supernet; "joint": both networks trained on together; "scratch": together from
@@ -184,17 +206,18 @@ class FinetuneOptions:
     """The highest learning rate; default: half of [train] lr for joint, else as in [train]."""
     weight_decay: NotNegative | None = None
     """Weight decay; default: as in [train]."""
-    alpha: NotNegative | None = None
-    """Weight of little's label loss, for joint and scratch; default: [train.loss] alpha."""
-    beta: NotNegative | None = None
-    """Weight of little's distillation from big, for joint and scratch; default: [train.loss] beta."""
     temperature: Positive | None = None
-    """Temperature of that distillation; default: as in [train]."""
+    """Temperature of little's distillation from big; default: as in [train]."""
+    divergence: DivergenceOptions | None = None
+    """The loss of little's distillation from big; default: as in [train]."""
+    loss: PairLossOptions = field(default_factory=PairLossOptions)
+    """The loss of joint and scratch."""
 
     def over(self, train: TrainOptions) -> PairTraining:
         """The training loop's options: these where they are given, those of ``train`` elsewhere."""
         loss = getattr(train, "loss", LossOptions())  # the rules that train pairs have it
-        whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta}
+        own = {name: value for name in ("alpha", "beta") if (value := getattr(self.loss, name)) is not None}
+        whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta} | own
         if self.mode == "joint":
             steps = None if train.steps is None else math.ceil(train.steps / 2)
             whole |= {"epochs": math.ceil(train.epochs / 2), "steps": steps, "lr": train.lr / 2}

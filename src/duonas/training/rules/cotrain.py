@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -30,8 +31,9 @@ from duonas.training.losses import (
 from duonas.training.options import LossOptions, TrainOptions
 from duonas.training.rule import Rule
 from duonas.training.sampler import make_sampler
+from duonas.training.term import PairBatch, make_terms
 
-Term = Callable[[], Tensor]
+Loss = Callable[[], Tensor]
 BUDGETED = ("cost", "peak")  # 0 within the budget, so that a learned weight would grow without bound
 
 
@@ -39,7 +41,8 @@ class Cotrain(Rule):
     """Each step trains the largest pair, a smallest pair and random pairs, each on the weighted sum of
 
     ``CE(big)``, ``alpha CE(little)``, ``beta KD(little, big)``, ``gamma L_router``, NACHOS' ``L_cost`` and ``L_peak``,
-    and a FitNets-style loss between the inputs of the two heads. A term of weight 0 is not computed.
+    a FitNets-style loss between the inputs of the two heads, and the terms that ``[finetune.loss]`` has, too. A term of
+    weight 0 is not computed.
 
     The largest nested pair is the largest arch with a little that is one step smaller. Dropout applies only to big of
     the largest pair.
@@ -67,6 +70,7 @@ class Cotrain(Rule):
     def __init__(self, pairs: PairSpace, options: Options) -> None:
         self.pairs, self.options = pairs, options
         self.divergence = make_divergence(options.divergence, options.temperature)
+        self.terms = make_terms(options.loss)
         self.fixed = {
             "big": 1.0,
             "little": options.loss.alpha,
@@ -75,6 +79,7 @@ class Cotrain(Rule):
             "cost": options.loss.cost,
             "peak": options.loss.peak,
             "features": options.loss.features,
+            **{term.called: term.weight for term in self.terms},
         }
         self._check_budgets()
         if options.loss.gate == "learned" and not options.loss.gamma:
@@ -114,9 +119,10 @@ class Cotrain(Rule):
         for _ in range(self.options.random_archs):
             yield self.sampler.pair(rng)
 
-    def _terms(self, pair: PairArch, output: PairLogits, given: Step) -> dict[str, Term]:
+    def _terms(self, pair: PairArch, output: PairLogits, given: Step) -> dict[str, Loss]:
         options, little, big = self.options, output.little, output.big
         targets, weights = given.targets, given.weights
+        batch = PairBatch(given.images, targets, little, big, weights, self.divergence)
         logit = self._learned.gate_logit(little, options.loss)
         gate = soft_gate(logit)
         cost = pair_cost(self.pairs, pair)
@@ -129,6 +135,7 @@ class Cotrain(Rule):
             "cost": lambda: cost_loss(gate, exits, options.loss.cost_budget or 0.0),
             "peak": lambda: peak_loss(gate, exits, options.loss.peak_budget or 1.0),
             "features": lambda: feature_loss(self._learned.adapted(output), output.big_features, weights),
+            **{term.called: partial(term, batch) for term in self.terms},
         }
 
     def _check_budgets(self) -> None:
