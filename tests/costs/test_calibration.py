@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from duonas.core.rng import stream
-from duonas.costs.calibration import Calibration, calibrate, error_in_words, kendall, prices_in_words
+from duonas.costs.calibration import Calibration, NetworkSum, calibrate, error_in_words, kendall, prices_in_words
 
 
 def networks(factor, constant, number, noise=0.0, seed=0):
+    """Networks of 5 to 20 blocks, the sum of whose figures is 0.1 to 5."""
     rng = stream(seed, "networks")
-    sums = rng.uniform(0.1, 5, number)
-    times = (factor * sums + constant) * np.exp(noise * rng.normal(size=number))
-    return list(zip(sums.tolist(), times.tolist(), strict=True))
+    sums, blocks = rng.uniform(0.1, 5, number), rng.integers(5, 21, number)
+    times = (factor * sums + constant * blocks) * np.exp(noise * rng.normal(size=number))
+    return [NetworkSum(*row) for row in zip(sums.tolist(), blocks.tolist(), times.tolist(), strict=True)]
 
 
-@given(st.floats(0.5, 2), st.floats(-0.01, 0.3))
+@given(st.floats(0.5, 2), st.floats(-0.002, 0.03))
 def test_what_made_the_times_is_found(factor, constant):
     found = calibrate(networks(factor, constant, 20), networks(factor, constant, 20, seed=1), least=0.05)
     assert found.factor == pytest.approx(factor, rel=1e-6) and found.constant == pytest.approx(constant, abs=1e-6)
@@ -30,15 +31,21 @@ def test_what_made_the_times_is_found(factor, constant):
 
 def test_networks_that_were_disturbed_count_little():
     times = networks(0.9, 0.02, 20, 0.01)
-    times[3] = times[3][0], 3 * times[3][1]
+    times[3] = times[3]._replace(measured=3 * times[3].measured)
     assert calibrate(times, (), 0.05).factor == pytest.approx(0.9, rel=0.03)
 
 
-def test_an_input_block_never_costs_less_than_nothing():
-    """A constant that would make it do so is cut off, and the factor fitted to that."""
-    found = calibrate(networks(1.0, -0.08, 20), networks(1.0, -0.08, 20, seed=1), least=0.01)
-    assert found.constant == pytest.approx(-0.01 * found.factor) and 0.8 < found.factor < 1
-    assert calibrate(networks(1.0, 0.1, 20), (), least=0).constant == 0  # no block could carry it
+def test_no_block_costs_less_than_nothing():
+    """A constant that would make one do so is cut off, and the factor fitted to that."""
+    found = calibrate(networks(1.0, -0.004, 20), networks(1.0, -0.004, 20, seed=1), least=0.001)
+    assert found.constant == pytest.approx(-0.001 * found.factor) and 0.8 < found.factor < 1
+    assert found.price(0.0005, convolves=True) == 0
+    assert found.price(0.0005, convolves=False) == pytest.approx(0.0005 * found.factor)
+
+
+def test_networks_without_convolutions_give_a_factor_alone():
+    found = calibrate([each._replace(convolving=0) for each in networks(1.2, 0.0, 20)], (), least=0.0)
+    assert (found.factor, found.constant) == (pytest.approx(1.2), 0)
 
 
 def test_few_networks_give_a_factor_and_none_gives_neither():

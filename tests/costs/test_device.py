@@ -209,15 +209,15 @@ GOOD = block_text(BLOCK).replace('"', '""')
         (f'# networks = null\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'networks' are no list"),
         (f'# calibration = [1]\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'calibration' cannot be read"),
         (
-            f'# calibration = {{"factor": NaN, "constant_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
+            f'# calibration = {{"factor": NaN, "block_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
             "its metadata 'calibration' cannot be read: .*must be finite",
         ),
         (
-            f'# calibration = {{"factor": -1, "constant_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
+            f'# calibration = {{"factor": -1, "block_ms": 0}}\nblock,latency_ms\n"{GOOD}",1\n',
             "its metadata 'calibration' cannot be read: .*its factor must be above 0, got -1",
         ),
         (
-            f'# calibration = {{"factor": 1, "constant_ms": 0, "median": 0.1}}\nblock,latency_ms\n"{GOOD}",1\n',
+            f'# calibration = {{"factor": 1, "block_ms": 0, "median": 0.1}}\nblock,latency_ms\n"{GOOD}",1\n',
             "its metadata 'calibration' cannot be read: .*median and worst belong together",
         ),
         (f'# fitting = {{"x": 1}}\nblock,latency_ms\n"{GOOD}",1\n', "its metadata 'fitting' cannot be read"),

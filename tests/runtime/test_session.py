@@ -30,6 +30,7 @@ def test_threads_sleep_unless_they_shall_spin_and_always_between_calls(exported,
         Bundle.load(exported[2], **more)
     assert [each.get_session_config_entry("session.intra_op.allow_spinning") for each in asked] == ["0", "0", "1"]
     assert {each.get_session_config_entry("session.force_spinning_stop") for each in asked} == {"1"}
+    assert {each.get_session_config_entry("session.intra_op.spin_duration_us") for each in asked} == {"20"}
 
 
 def test_a_small_pair_takes_one_thread_and_a_large_one_all(exported, asked, tmp_path):

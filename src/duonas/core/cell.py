@@ -5,6 +5,7 @@ Node 0 is the input. Every later node is a sum of operations on earlier nodes; t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import count
 
@@ -76,15 +77,35 @@ def layer_name(edge: int, operation: str) -> str:
 
 
 @cache
-def live(operations: tuple[str, ...]) -> tuple[str, ...]:
-    """The operations on edges that lie on a way from input to output; the others are not needed."""
-    edges = [(*edge, operation) for edge, operation in zip(EDGES, operations, strict=True) if operation != "none"]
+def live_edges(operations: tuple[str, ...]) -> tuple[int, ...]:
+    """The edges, as places in ``EDGES``, that lie on a way from input to output; a runtime leaves the others out."""
+    edges = [place for place, operation in enumerate(operations) if operation != "none"]
     reached, needed = {0}, {NODES - 1}
-    for source, node, _ in edges:  # in the order of the nodes
+    for source, node in (EDGES[place] for place in edges):  # in the order of the nodes
         reached |= {node} if source in reached else set()
-    for source, node, _ in reversed(edges):
+    for source, node in (EDGES[place] for place in reversed(edges)):
         needed |= {source} if node in needed else set()
-    return tuple(operation for source, node, operation in edges if source in reached and node in needed)
+    return tuple(place for place in edges if EDGES[place][0] in reached and EDGES[place][1] in needed)
+
+
+def computed_edges(block: BlockSpec) -> Sequence[int]:
+    """The edges of a cell that a runtime computes, as places in its operations; all operations of other blocks."""
+    if len(block.operations) == len(EDGES):
+        return live_edges(block.operations)
+    return range(len(block.operations))
+
+
+def computed_layers(block: BlockSpec) -> tuple[LayerSpec, ...]:
+    """The layers of a block that a runtime computes, which leaves out edges of a cell that lead nowhere."""
+    if len(block.operations) != len(EDGES):
+        return block.layers
+    names = {layer_name(edge, block.operations[edge]) for edge in live_edges(block.operations)}
+    return tuple(layer for layer in block.layers if layer.name in names)
+
+
+def convolves(block: BlockSpec) -> bool:
+    """Whether a runtime computes any convolution of a block."""
+    return any(layer.kind == "conv" for layer in computed_layers(block))
 
 
 @cache

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from duonas.core.block import BlockSpec
+from duonas.core.cell import convolves
 from duonas.core.cost import Cost, RouterCost
 from duonas.core.errors import DuonasError
 from duonas.core.protocols import CostModel
@@ -24,8 +25,8 @@ INPUT = "input"  # kind of the block that carries the constant of a network
 class BlockTable(CostModel):
     """Latency and energy of single blocks; consecutive blocks have the sum of their figures.
 
-    A block's figure is its row in the table times a factor, and an ``input`` block's has a constant added: both are
-    fitted on whole networks, see ``duonas.costs.calibration``. So the whole is the sum of its parts.
+    A block's figure is its row in the table times a factor, and a block with convolutions has a constant added: both
+    are fitted on whole networks, see ``duonas.costs.calibration``. So the whole is the sum of its parts.
 
     Args:
         rows: raw figures by block (without name and stage) and quantity.
@@ -82,12 +83,8 @@ class BlockTable(CostModel):
             if self.fitted is None:
                 raise DuonasError(lacking(self.source, [block], None))
             row = self.fitted(block)
-        found = {}
-        for name, value in row.items():
-            calibration = self.calibrations[name]
-            constant = calibration.constant if block.kind == INPUT else 0.0
-            found[name] = max(0.0, calibration.factor * value + constant)
-        return found
+        convolving = convolves(block)
+        return {name: self.calibrations[name].price(value, convolves=convolving) for name, value in row.items()}
 
 
 def _dearest(costs: Sequence[Mapping[str, RouterCost]]) -> dict[str, RouterCost]:

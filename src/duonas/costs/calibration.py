@@ -1,7 +1,9 @@
 """Calibration of a device table on whole networks, and the error of what it predicts.
 
-Blocks that are timed one by one do not add up to the network: each call has its overhead, and caches are used in
-another way. A factor and a constant, fitted on some networks, make up for that; other networks show what error is left.
+Blocks that are timed one by one do not add up to the network: each call has its overhead, a runtime exchanges the
+layout of the maps at both ends of a block with convolutions, and caches are used in another way. A factor, and a
+constant of each block with convolutions, make up for that. They are fitted on some networks; others show what error is
+left.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,13 +26,12 @@ SPREAD = 1.345  # standard deviations beyond which Huber's loss is linear
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes the sum of a network's blocks its time: ``factor * sum + constant``.
-
-    The constant is paid once in a network, with its ``input`` block.
+    """What makes the sum of a network's blocks its time.
 
     Args:
         factor: of every block.
-        constant: in ms, or in mJ for energy; may be negative, but an ``input`` block never costs less than nothing.
+        constant: of every block with convolutions, in ms, or in mJ for energy; mostly negative, but no block that was
+            measured costs less than nothing.
         networks: number of networks that both were fitted on.
         checked: number of other networks that the errors are of.
         median: median relative error; ``None`` if no network was checked.
@@ -46,15 +47,19 @@ class Calibration:
     worst: float | None = None
     tau: float | None = None
 
-    def predicted(self, sums: np.ndarray) -> np.ndarray:
-        """The figures (N,) of networks whose blocks add up to ``sums`` (N,)."""
-        found: np.ndarray = self.factor * sums + self.constant
+    def price(self, figure: float, *, convolves: bool) -> float:
+        """What a block of this figure takes within a network."""
+        return max(0.0, self.factor * figure + self.constant * convolves)
+
+    def predicted(self, sums: np.ndarray, convolving: np.ndarray) -> np.ndarray:
+        """The figures (N,) of networks by the sums (N,) of their blocks and how many of these convolve (N,)."""
+        found: np.ndarray = self.factor * sums + self.constant * convolving
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON; the constant is called ``constant_ms``, also where it is in mJ."""
+        """All fields as JSON; the constant is called ``block_ms``, also where it is in mJ."""
         found = asdict(self)
-        found["constant_ms"] = found.pop("constant")
+        found["block_ms"] = found.pop("constant")
         return found
 
     @classmethod
@@ -68,7 +73,7 @@ class Calibration:
             None if value.get(name) is None else float(value[name]) for name in ("median", "worst", "tau")
         )
         networks, checked = (int(value.get(name, 0)) for name in ("networks", "checked"))
-        found = cls(float(value["factor"]), float(value["constant_ms"]), networks, checked, median, worst, tau)
+        found = cls(float(value["factor"]), float(value["block_ms"]), networks, checked, median, worst, tau)
         if not all(math.isfinite(each) for each in (found.factor, found.constant, median or 0, worst or 0, tau or 0)):
             raise ValueError("its numbers must be finite")
         if (median is None) != (worst is None):
@@ -78,22 +83,29 @@ class Calibration:
         return found
 
 
-def calibrate(fit: Sequence[tuple[float, float]], check: Sequence[tuple[float, float]], least: float) -> Calibration:
+class NetworkSum(NamedTuple):
+    """A measured network: the sum of its blocks' figures, how many of these convolve, and the network's own figure."""
+
+    blocks: float
+    convolving: int
+    measured: float
+
+
+def calibrate(fit: Sequence[NetworkSum], check: Sequence[NetworkSum], least: float) -> Calibration:
     """Fit factor and constant by least squares of the relative error, with Huber's weights, and say what error is left.
 
     Args:
-        fit: the sum of the blocks' figures and the measured figure, both above 0, of each network to fit on.
-        check: the same of other networks.
-        least: the smallest figure of an ``input`` block, which the constant may not make negative; 0 if the networks
-            have none, so that nothing could carry a constant.
+        fit: the networks to fit on, with figures above 0.
+        check: others.
+        least: the smallest figure of a block with convolutions, which the constant may not make negative.
     """
-    sums, found = _columns(fit)
-    factor, constant = _fitted(sums, found, least) if len(fit) else (1.0, 0.0)
+    sums, convolving, found = _columns(fit)
+    factor, constant = _fitted(sums, convolving, found, least) if len(fit) else (1.0, 0.0)
     calibration = Calibration(factor, constant, networks=len(fit))
     if not len(check):
         return calibration
-    sums, found = _columns(check)
-    predicted = calibration.predicted(sums)
+    sums, convolving, found = _columns(check)
+    predicted = calibration.predicted(sums, convolving)
     errors = np.abs(predicted - found) / found
     return Calibration(factor, constant, len(fit), len(check), float(np.median(errors)), float(errors.max()),
                        kendall(predicted, found))  # fmt: skip
@@ -164,20 +176,20 @@ def _fitted_in_words(source: Mapping[str, Any]) -> str:
     )
 
 
-def _columns(networks: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
-    table = np.array(networks, dtype=float).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+def _columns(networks: Sequence[NetworkSum]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    table = np.array(networks, dtype=float).reshape(-1, 3)
+    return table[:, 0], table[:, 1], table[:, 2]
 
 
-def _fitted(sums: np.ndarray, found: np.ndarray, least: float) -> tuple[float, float]:
-    if len(sums) < FEWEST or least <= 0:
-        return float(np.median(found / sums)), 0.0
-    design = np.stack([sums, np.ones_like(sums)], axis=1) / found[:, None]
-    factor, constant = _robust(design)
+def _fitted(sums: np.ndarray, convolving: np.ndarray, found: np.ndarray, least: float) -> tuple[float, float]:
+    alone = float(np.median(found / sums)), 0.0
+    if len(sums) < FEWEST or not convolving.any():
+        return alone
+    factor, constant = _robust(np.stack([sums, convolving], axis=1) / found[:, None])
     if factor <= 0:  # the sums say nothing of the networks, as in a table of another device's networks
-        return float(np.median(found / sums)), 0.0
-    if constant < -factor * least:  # the input block would cost less than nothing
-        (factor,) = _robust((sums - least)[:, None] / found[:, None])
+        return alone
+    if constant < -factor * least:  # a block would cost less than nothing
+        (factor,) = _robust((sums - least * convolving)[:, None] / found[:, None])
         constant = -factor * least
     return float(factor), float(constant)
 

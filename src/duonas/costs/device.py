@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from duonas.core.block import BlockSpec
+from duonas.core.cell import convolves
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import checksum, expand
 from duonas.core.pair import PairSpace
@@ -17,7 +18,7 @@ from duonas.core.protocols import CostModel
 from duonas.core.text import listed, plural
 from duonas.costs.analytic import analytic
 from duonas.costs.block_table import INPUT, BlockTable, lacking
-from duonas.costs.calibration import Calibration, calibrate
+from duonas.costs.calibration import Calibration, NetworkSum, calibrate
 from duonas.costs.device_table import CALIBRATIONS, COLUMN, OPTION, DeviceTable, read_device_table
 from duonas.costs.distinct import distinct_blocks
 from duonas.costs.fitting import FEWEST, Fitted, fit_blocks
@@ -165,7 +166,8 @@ def complete(table: DeviceTable, pairs: PairSpace, missing: Missing, path: str) 
     if needed:
         _check_fit(table, pairs, wanted, needed, path)
     if needed or not all(np.isfinite(values).all() for values in table.figures.values()):
-        table = _filled(table, [block.key for block in needed if block.key not in set(table.blocks)], path)
+        rows = set(table.blocks)
+        table = _filled(table, [block.key for block in needed if block.key not in rows], path)
     about = dict(table.about or {})
     for name, values in table.figures.items():
         if about.get(CALIBRATIONS[name]) is None and table.networks:
@@ -238,14 +240,16 @@ def _fit(table: DeviceTable, name: str, path: str, model: str | None = None) -> 
 
 def _calibrated(table: DeviceTable, name: str, values: np.ndarray) -> Calibration:
     """Calibrate a quantity on the networks that it was measured of."""
-    networks = [network for network in table.networks if name in network.figures]
-    sums = [(float(values[list(network.rows)].sum()), network.figures[name]) for network in networks]
-    fit, check = ([row for row, one in zip(sums, networks, strict=True) if one.to_check is what and row[0] > 0]
-                  for what in (False, True))  # fmt: skip
-    inputs = np.array([block.kind == INPUT for block in table.blocks], dtype=bool)
-    once = all(int(inputs[list(network.rows)].sum()) == 1 for network in networks)
-    least = float(values[inputs].min()) if once and inputs.any() else 0.0
-    return calibrate(fit, check, least)
+    convolving = np.array([convolves(block) for block in table.blocks], dtype=bool)
+    networks = {True: list[NetworkSum](), False: list[NetworkSum]()}
+    for network in table.networks:
+        rows = list(network.rows)
+        total = float(values[rows].sum())
+        if name in network.figures and total > 0:
+            found = NetworkSum(total, int(convolving[rows].sum()), network.figures[name])
+            networks[network.to_check].append(found)
+    known = convolving & table.measured
+    return calibrate(networks[False], networks[True], float(values[known].min()) if known.any() else 0.0)
 
 
 @dataclass

@@ -187,7 +187,8 @@ def _checked(path: Path, key: str, value: Any) -> Any:
     """Return a value of the metadata whose numbers are used or shown later."""
     try:
         if key in CALIBRATIONS.values():
-            return Calibration.from_json(value).to_json()
+            # Of an earlier version, whose constant was another one: calibrated anew.
+            return None if "constant_ms" in value else Calibration.from_json(value).to_json()
         if key == "fitting":
             return value | {"fitted": index(value["fitted"])} | {name: _finite(value[name]) for name in ERRORS}
     except (TypeError, KeyError, ValueError, AttributeError) as error:

@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from duonas.core.block import BlockSpec, LayerSpec
-from duonas.core.cell import EDGES, live
+from duonas.core.cell import CONVOLUTIONS, EDGES, computed_edges, computed_layers
 from duonas.core.rng import stream
 
 FEWEST = 20  # measured blocks to fit from
@@ -95,9 +95,10 @@ class Numbers:
         yield from (float(block.kind == kind) for kind in self._kinds)
         yield from _sums(block)
         area = block.in_channels * block.resolution**2
-        operations = live(block.operations) if len(block.operations) == len(EDGES) else block.operations
+        operations = [block.operations[edge] for edge in computed_edges(block)]
         yield from (area * operations.count(name) for name in self._operations)
         yield from (operations.count(name) for name in self._operations)
+        yield from (area * count for count in _maps(block))
         yield block.in_channels * block.out_resolution**2 if block.kind == "input" else 0
         yield area * block.residual
 
@@ -114,14 +115,24 @@ WORK = ("dense", "depthwise", "pointwise", "linear")
 def _sums(block: BlockSpec) -> Iterator[float]:
     """MACs by kind of layer, activations, outputs with a costly activation, weights, and the number of layers."""
     macs = dict.fromkeys(WORK, 0)
-    for layer in block.layers:
+    layers = computed_layers(block)
+    for layer in layers:
         macs[_kind(layer)] += layer.macs
     yield from macs.values()
-    yield sum(layer.activations for layer in block.layers)
-    outputs = (layer.out_channels * layer.out_resolution**2 for layer in block.layers if layer.activation == "hswish")
+    yield sum(layer.activations for layer in layers)
+    outputs = (layer.out_channels * layer.out_resolution**2 for layer in layers if layer.activation == "hswish")
     yield sum(outputs)
-    yield block.params
-    yield len(block.layers)
+    yield sum(layer.params for layer in layers)
+    yield len(layers)
+
+
+def _maps(block: BlockSpec) -> tuple[int, int]:
+    """The feature maps of a cell that are added to others, and those that are rectified for convolutions."""
+    if len(block.operations) != len(EDGES):
+        return 0, 0
+    edges = computed_edges(block)
+    sums = len(edges) - len({EDGES[edge][1] for edge in edges})
+    return sums, len({EDGES[edge][0] for edge in edges if block.operations[edge] in CONVOLUTIONS})
 
 
 def _kind(layer: LayerSpec) -> str:
