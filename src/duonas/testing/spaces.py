@@ -120,8 +120,12 @@ class SpaceContract(ABC):
             assert mine.macs <= other.macs and mine.params <= other.params
 
     def couplings(self) -> list[PairSpace]:
-        """Return the pair space of every possible coupling of the search space."""
-        return list(possible_pairs(self.space(), little=self.little_space()).values())
+        """Return the pair space of every possible coupling that shares weights, or the independent pairs of two spaces.
+
+        Independent pairs of a single space are siblings with a second stem, and add nothing to what these test.
+        """
+        found = possible_pairs(self.space(), little=self.little_space())
+        return [pairs for pairs in found.values() if pairs.shares or len(found) == 1]
 
     def test_whatever_makes_a_pair_it_is_allowed(self) -> None:
         """Sampled, mutated, crossed and smallest pairs are valid under every coupling."""
