@@ -92,7 +92,7 @@ def test_the_front_survives_its_file_as_strict_json(table, tmp_path):
     assert value["points"][0]["tau"] == "-inf" and value["points"][-1]["tau"] == "inf"
     assert set(value) == {
         "objectives", "constraints", "points", "chosen", "evaluated_archs", "scored_pairs", "hypervolume", "reference",
-        "single", "plain", "beaten", "val_images",
+        "single", "plain", "beaten", "val_images", "alike",
     }  # fmt: skip
 
 
@@ -205,3 +205,23 @@ def test_what_is_not_dominated_is_brute_force(count, columns, seed, ties):
 def test_a_broken_front_is_an_error():
     with pytest.raises(DuonasError, match="not a front"):
         Front.from_json({"points": [{}]})
+
+
+def test_a_clearly_cheaper_point_that_is_as_good_within_chance_is_named(table):
+    """One standard error of 80 % on 100 images is 4 points; a tenth less in cost is not worth naming."""
+    cost, accuracy = np.array([1e5, 2e5, 1.5e6, 1.9e6, 2e6]), np.array([0.70, 0.77, 0.78, 0.79, 0.80])
+    figures = {"expected_macs": cost, "peak_macs": cost * 2, "params": cost, "peak_memory_bytes": cost}
+    share = np.linspace(0.9, 0.1, len(cost))
+    given = Points(np.zeros(5, int), np.ones(5, int), np.zeros(5, int), share, share, accuracy, figures)
+    own = table(Goal(OBJECTIVES, {"expected_macs": 1e7}))
+    found = front(given, own, 1)
+    assert (found.chosen, found.alike) == (4, 1)
+    assert found.cheaper == (
+        "on 100 val images a pair at an expected 200,000 MACs is as good within chance as the chosen one at 2,000,000 "
+        "MACs (77% against 80%): a lower [route] budget would take it."
+    )
+    assert Front.from_json(found.to_json()) == found
+    few = {name: values[3:] for name, values in figures.items()}
+    near = Points(*(part[3:] for part in (given.little, given.big, given.router, share, share, accuracy)), few)
+    assert front(near, own, 1).alike is None and front(near, own, 1).cheaper == ""
+    assert front(given, own, 1, 90, 95).alike is None  # a single network beats them all

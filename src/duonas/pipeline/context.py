@@ -76,6 +76,11 @@ class Context:
             self._warned.add(sentence)
             self._progress.warn(sentence)
 
+    def note(self, sentence: str) -> None:
+        """Show a sentence, unless it is empty."""
+        if sentence:
+            self._progress.note(sentence)
+
     def stage(self, name: str) -> AbstractContextManager[Progress]:
         """Show work that comes before the stages of the run."""
         return self._progress.stage(name)

@@ -92,6 +92,7 @@ def search(context: Context, progress: Progress) -> list[Path]:
             f"{run.recipe_file} --set search.KEY=VALUE --supernet {run.folder} --out OTHER`."
         ) from error
     context.warn(result.front.warning)
+    context.note(result.front.cheaper)
     result.save(run.folder)
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
     if said := prices_in_words(result.front.device):

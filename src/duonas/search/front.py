@@ -25,6 +25,7 @@ from duonas.search.recombine import Points
 from duonas.search.single import SingleNetwork, Singles
 
 MOST = 400  # points of a front
+WORTH = 0.9  # of the chosen cost, which a pair that is as good must not exceed to be named
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Front:
         beaten: whether a single network beats every pair: at least as accurate at no more expected cost, or its own big
             at no more. Else the points are pairs that none beats.
         val_images: the number of images by which accuracies are known; ``None`` in a file of an earlier version.
+        alike: index of the cheapest point whose accuracy is that of the chosen one within chance, a standard error;
+            ``None`` if there is none that costs clearly less.
     """
 
     objectives: tuple[str, ...]
@@ -105,6 +108,7 @@ class Front:
     plain: SingleNetwork | None = None
     beaten: bool = False
     val_images: int | None = None
+    alike: int | None = None
 
     @property
     def best(self) -> FrontPoint:
@@ -114,7 +118,7 @@ class Front:
     @property
     def warning(self) -> str:
         """Says that no pair is worth routing on the val split, or that chance explains its lead; else empty."""
-        quantity = next(each for each in COMPARED if f"expected_{each}" in self.best.figures)
+        quantity = self.quantity
         cost = self.best.figures[f"expected_{quantity}"]
         pair = f"{percentage(self.best.accuracy)} at an expected {written(quantity, cost)}"
         if self.plain is not None:
@@ -139,8 +143,26 @@ class Front:
 
     def _is_chance(self, lead: float) -> bool:
         """Whether a lead of the chosen pair is within one standard error of its accuracy."""
-        right, images = self.best.accuracy, self.val_images
-        return images is not None and lead <= (right * (1 - right) / images) ** 0.5
+        return self.val_images is not None and lead <= standard_error(self.best.accuracy, self.val_images)
+
+    @property
+    def quantity(self) -> str:
+        """The quantity that points are compared by: time if the search knew it, else energy, else MACs."""
+        return next(each for each in COMPARED if f"expected_{each}" in self.best.figures)
+
+    @property
+    def cheaper(self) -> str:
+        """Says which pair costs clearly less and is as good as the chosen one within chance; else empty."""
+        if self.alike is None:
+            return ""
+        what, one, best = self.quantity, self.points[self.alike], self.best
+        costs = [written(what, each.figures[f"expected_{what}"]) for each in (one, best)]
+        unit = " MACs" if what == "macs" else ""
+        return (
+            f"on {self.val_images:,} val images a pair at an expected {costs[0]}{unit} is as good within chance as the "
+            f"chosen one at {costs[1]}{unit} ({percentage(one.accuracy)} "
+            f"against {percentage(best.accuracy)}): a lower [route] budget would take it."
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The front as JSON, to be read by ``from_json``; unknown values are left out."""
@@ -198,11 +220,12 @@ def front(points: Points, table: PairTable, singles: Singles, scored_pairs: int)
     choice = int(np.flatnonzero(kept == best)[0]) if beaten else choose(figures[kept])
     thin = np.unique(np.append(_evenly(len(kept)), choice))
     volume, reference = hypervolume(figures[kept[thin]], goal, table.prices)
+    chosen = int(np.searchsorted(thin, choice))
     return Front(
         objectives=goal.objectives,
         constraints=dict(goal.constraints),
         points=tuple(_point(points, table, index) for index in kept[thin]),
-        chosen=int(np.searchsorted(thin, choice)),
+        chosen=chosen,
         evaluated_archs=len(table.subnets),
         scored_pairs=scored_pairs,
         hypervolume=volume,
@@ -212,7 +235,23 @@ def front(points: Points, table: PairTable, singles: Singles, scored_pairs: int)
         plain=singles.plain(float(costs[kept[choice]])),
         beaten=beaten,
         val_images=singles.images,
+        alike=None if beaten else as_good(points.accuracy[kept[thin]], costs[kept[thin]], chosen, singles.images),
     )
+
+
+def as_good(accuracy: np.ndarray, costs: np.ndarray, chosen: int, images: int) -> int | None:
+    """The cheapest of (P,) points that is as accurate as the chosen one within a standard error, and clearly cheaper.
+
+    With few images the most accurate of many pairs is often so by luck.
+    """
+    least = accuracy[chosen] - standard_error(float(accuracy[chosen]), images)
+    fit = np.flatnonzero((accuracy >= least) & (costs <= WORTH * costs[chosen]))
+    return int(fit[costs[fit].argmin()]) if len(fit) else None
+
+
+def standard_error(accuracy: float, images: int) -> float:
+    """The standard error of an accuracy in [0, 1] that is known by some images."""
+    return float((accuracy * (1 - accuracy) / images) ** 0.5)
 
 
 def least_bad(lead: np.ndarray, little_share: np.ndarray, costs: np.ndarray) -> int:

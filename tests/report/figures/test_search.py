@@ -44,3 +44,10 @@ def test_the_caption_names_the_best_single_network_beside_the_pair():
     assert "The best single network that costs no more reaches 52.5" in drawn(["accuracy"], plain={"accuracy": 0.525})
     beaten = drawn(["accuracy"], plain={"accuracy": 0.6}, beaten=True)
     assert "a single network beats every pair on val" in beaten
+
+
+def test_the_caption_names_a_cheaper_pair_that_is_as_good_within_chance():
+    assert "as good" not in drawn(["accuracy", "expected_macs"])
+    assert "Within the chance of 300 val images a pair at 33" in drawn(
+        ["accuracy", "expected_macs"], alike=0, val_images=300
+    )

@@ -99,12 +99,24 @@ def _caption(found: dict[str, Any], chosen: Row) -> str:
 
 def _beside(found: dict[str, Any]) -> str:
     """What the best single network at no more cost reaches."""
-    plain = found.get("plain")
+    plain, said = found.get("plain"), _alike(found)
     if plain is None:
-        return ""
+        return said
     return (
-        f" The best single network that costs no more reaches {percent(plain['accuracy'])}"
+        f"{said} The best single network that costs no more reaches {percent(plain['accuracy'])}"
         f"{': a single network beats every pair on val' if found.get('beaten') else ''}."
+    )
+
+
+def _alike(found: dict[str, Any]) -> str:
+    """Which point is as accurate as the chosen one within chance, and costs clearly less."""
+    if found.get("alike") is None:
+        return ""
+    cost = _cost(found)
+    one, chosen = (found["points"][index][cost.expected] for index in (found["alike"], found["chosen"]))
+    return (
+        f" Within the chance of {whole(found['val_images'])} val images a pair at {percent(one / chosen, 0)} of its "
+        f"{cost.noun} is as good."
     )
 
 
