@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -114,6 +115,21 @@ def test_explain_shows_the_plan_and_what_training_the_pair_changed(whole):
     assert "plan of 3 minutes" in said and "took" in said
     found = read_json(folder / "finetuned.json")
     assert f"routed {found['search']['routed']:.1%} and {found['now']['routed']:.1%}" in " ".join(said.split())
+
+
+def test_timing_and_planning_leave_no_trace_in_the_training(whole, tmp_path):
+    folder, _ = whole
+    steps = Plan.load(folder / "plan.json").parts["supernet"].count
+    recipe = duonas.load_recipe("digits", [*QUICK, "budget.minutes=", f"train.steps={steps}"])
+    duonas.run(recipe, tmp_path / "run", until="train")
+    assert (tmp_path / "run" / "supernet.safetensors").read_bytes() == (folder / "supernet.safetensors").read_bytes()
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
+def test_another_threshold_keeps_the_plain_network(whole, tmp_path):
+    folder = Path(shutil.copytree(whole[0], tmp_path / "run"))
+    duonas.rechoose(folder, share=0.5)
+    assert RunFolder(folder).is_done("plain") and not RunFolder(folder).is_done("measure")
 
 
 @pytest.mark.parametrize("stage", ["train", "finetune"])

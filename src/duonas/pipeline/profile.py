@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -152,8 +152,7 @@ def profile(
     problem.goal.check(problem.prices.quantities)
     refusal, plan = _refusal(problem, recipe, splits), None
     if refusal is None and recipe.budget.minutes is not None:
-        timing = Timing(recipe, family, pairs, splits, find_device(recipe), clock)
-        refusal, plan = _planned(timing, clock() - begin)
+        refusal, plan = _planned(lambda: Timing(recipe, family, pairs, splits, find_device(recipe), clock), begin)
     return Profile(
         archs=pairs.space.size(),
         couplings={name: found.size() for name, found in couplings.items()},
@@ -232,11 +231,12 @@ def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
     return None
 
 
-def _planned(timing: Timing, before: float) -> tuple[str | None, Plan | None]:
-    """Return why a run could not keep to its minutes, or its plan."""
+def _planned(make: Callable[[], Timing], begin: float) -> tuple[str | None, Plan | None]:
+    """Return why a run could not keep to its minutes, or its plan; ``begin`` is when it would have begun."""
     try:
+        timing = make()
         with cpu_threads(timing.recipe.threads):
-            return None, plan_minutes(timing, before)
+            return None, plan_minutes(timing, timing.clock() - begin)
     except DuonasError as error:
         return str(error), None
 
