@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -160,6 +161,17 @@ def test_too_short_a_time_is_refused_by_profile_and_run_before_any_training(tmp_
     assert not (tmp_path / "run").exists()
     recipe = duonas.load_recipe("digits", [*QUICK, "budget.minutes=0.1"])
     assert duonas.profile(recipe, clock=Ticking(1.0)).refusal.startswith(str(refused.value)[:60])
+
+
+def test_the_minutes_that_are_said_to_be_enough_are_enough():
+    """Also where a run of as many minutes trains a plain network, and one of those that were given does not."""
+    overrides = [*QUICK, "baselines.plain=", "budget.minutes=0.1"]
+    for seconds in (1.0, 12.0):
+        recipe = duonas.load_recipe("digits", overrides)
+        refusal = duonas.profile(recipe, clock=Ticking(seconds)).refusal
+        enough = re.search(r"Give (\S+) minutes", refusal)[1]
+        recipe = duonas.load_recipe("digits", [*overrides, f"budget.minutes={enough}"])
+        assert duonas.profile(recipe, clock=Ticking(seconds)).plan is not None
 
 
 def test_profile_has_the_plan():

@@ -15,6 +15,7 @@ from duonas.core.text import format_seconds, plural
 VERSION = 1
 SUPERNET, SEARCH, PAIR, PLAIN = "supernet", "search", "pair", "plain"
 UNITS = {SUPERNET: "step", SEARCH: "pair", PAIR: "step", PLAIN: "step"}
+MARGIN = 1.05  # of the minutes that are said to be enough, since times vary
 LEAST_KEPT = 0.25  # of the time that was planned for a part, where the parts before it took too long
 
 
@@ -181,12 +182,14 @@ class Division:
         before: seconds that it took already.
         after: seconds to keep for what comes after the trainings.
         shares: of supernet, search and pair, those that the run has; only their ratios count.
+        after_part: part of the minutes to keep for that on top.
     """
 
     minutes: float
     before: float
     after: float
     shares: Mapping[str, float]
+    after_part: float = 0.0
 
     def plan(self, units: Mapping[str, Unit]) -> Plan:
         """Return the plan.
@@ -197,7 +200,8 @@ class Division:
         Raises:
             DuonasError: the time is too short for one epoch of a part; the message says how long would be enough.
         """
-        empty = Plan(self.minutes, self.before, self.after, {name: Part(0.0, 0, unit) for name, unit in units.items()})
+        parts = {name: Part(0.0, 0, unit) for name, unit in units.items()}
+        empty = Plan(self.minutes, self.before, self._kept, parts)
         seconds = {name: share * empty.seconds for name, share in self._shares().items()}
         self._check(empty.seconds, units)
         if SEARCH in seconds and len(seconds) > 1:  # what a search does not need is for training
@@ -212,7 +216,11 @@ class Division:
         """The fewest minutes that are enough for one epoch of every part."""
         shares = self._shares() | ({PLAIN: 1.0} if PLAIN in units else {})
         span = max(unit.least * unit.seconds / shares[name] for name, unit in units.items())
-        return (self.before + self.after + span * (2 if PLAIN in units else 1)) / 60
+        return (self.before + self.after + span * (2 if PLAIN in units else 1)) / (60 * (1 - self.after_part))
+
+    @property
+    def _kept(self) -> float:
+        return self.after + self.after_part * 60 * self.minutes
 
     def _shares(self) -> dict[str, float]:
         whole = sum(self.shares.values())
@@ -224,10 +232,10 @@ class Division:
         if all(span * shares[name] >= unit.least * unit.seconds * (1 - 1e-9) for name, unit in units.items()):
             return
         needs = ", ".join(_need(name, unit) for name, unit in units.items())
-        enough = math.ceil(10 * self.least(units)) / 10
+        enough = math.ceil(10 * MARGIN * self.least(units)) / 10
         raise DuonasError(
             f"[budget] minutes = {self.minutes:g} is too short for one epoch of each training: here {needs}, and all "
-            f"else {format_seconds(self.before + self.after)}. Give {enough:g} minutes or more, or take fewer or "
+            f"else {format_seconds(self.before + self._kept)}. Give {enough:g} minutes or more, or take fewer or "
             "smaller images, or a smaller [space]."
         )
 

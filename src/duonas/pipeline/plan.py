@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from duonas.core.errors import DuonasError
-from duonas.core.plan import PAIR, SEARCH, SUPERNET, Division, Plan
+from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Division, Plan
 from duonas.core.processes import process_count
 from duonas.pipeline.timing import Timing
-from duonas.recipe.schema import Recipe
+from duonas.recipe.schema import PLAIN_FROM, Recipe
 
 AFTER = 15.0  # seconds to keep for routing, export, measurement and report
 AFTER_PART = 0.03  # and this part of the minutes
@@ -35,10 +35,15 @@ def plan_minutes(timing: Timing, before: float, *, trained: bool = False) -> Pla
             "[finetune] epochs or steps instead."
         )
     begin = timing.clock()
+
+    def division() -> Division:
+        spent = before + timing.clock() - begin
+        return Division(minutes, spent, AFTER, shares(recipe, trained=trained), AFTER_PART)
+
     units = timing.units(trained=trained)
-    after = AFTER + AFTER_PART * 60 * minutes
-    before += timing.clock() - begin
-    return Division(minutes, before, after, shares(recipe, trained=trained)).plan(units)
+    if recipe.baselines.plain is None and PLAIN not in units and division().least(units) > max(minutes, PLAIN_FROM):
+        units[PLAIN] = timing.plain()  # which there is in runs of as many minutes as would be enough
+    return division().plan(units)
 
 
 def shares(recipe: Recipe, *, trained: bool) -> Mapping[str, float]:

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
+import torch
+
 from duonas.baselines.baseline import find_baseline, measure_baseline
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path, write_json
@@ -175,6 +177,7 @@ def baselines(context: Context, progress: Progress) -> list[Path]:
         network = find_baseline(name).network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
         folder = quote(name, safe="")  # the user's own is named by a path, which must not lead out of the run
         path = context.run.baseline_weights / folder / "weights.safetensors"
+        network.to(memory_format=torch.channels_last)
         rule = SupervisedTraining(network, options)
         fit(context, Fitting(f"baselines/{folder}", network, rule, options, path, fabric), progress)
         context.recalibrate(network)

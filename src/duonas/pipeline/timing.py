@@ -67,7 +67,7 @@ class Timing:
         if self.recipe.finetune.mode != "none":
             found[PAIR] = self.pair(self._dearest())
         if self.recipe.trains_plain:
-            found[PLAIN] = self.plain(self._dearest().towers()["big"])
+            found[PLAIN] = self.plain()
         return found
 
     def supernet(self) -> Unit:
@@ -98,8 +98,9 @@ class Timing:
         steps = [self._steps(each.network, each.rule, each.options) for each in tunings(pair, self.recipe, options)]
         return replace(steps[0], seconds=sum(each.seconds for each in steps))
 
-    def plain(self, network: nn.Module) -> Unit:
-        """Return a step of a plain network, whose weights are spoilt."""
+    def plain(self, network: nn.Module | None = None) -> Unit:
+        """Return a step of a plain network, whose weights are spoilt; by default of the largest."""
+        network = network or self._dearest().towers()["big"]
         options = self.recipe.baselines.over(self.recipe.train)
         network.to(memory_format=torch.channels_last)
         return self._steps(network, SupervisedTraining(network, options), options)
