@@ -14,6 +14,7 @@ from duonas.core.couplings import pair_space
 from duonas.core.files import read_json
 from duonas.core.registry import find, options_of
 from duonas.core.rng import stream
+from duonas.recipe.schema import options_for
 from duonas.routing.options import RouteOptions
 from duonas.routing.router import make_router
 from duonas.search.goal import Goal
@@ -26,14 +27,18 @@ from duonas.supernet.pair import PairSupernet
 from duonas.testing import (
     AugmentationContract,
     BaselineContract,
+    DivergenceContract,
     RouterContract,
     RuleContract,
+    SamplerContract,
     ScoreContract,
     SourceContract,
     SpaceContract,
     StrategyContract,
     SupernetContract,
 )
+from duonas.training.divergence import make_divergence
+from duonas.training.sampler import make_sampler
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 QUICK = ["train.epochs=2", "train.batch_size=16", "search.evaluations=4",
@@ -98,6 +103,20 @@ class TestOwnRule(RuleContract):
     def rule(self, pairs, options):
         kind = find("rule", own("own_rule:Drawn"))
         return kind(pairs, kind.Options(draws=2))
+
+
+class TestOwnSampler(SamplerContract):
+    def space(self):
+        return MobileNet.space(MobileNet.Options(preset="digits", axes={"depth": [1, 2]}), 8, 4)
+
+    def sampler(self, pairs):
+        return make_sampler(pairs, options_for("train", sampler=own("own_sampler:Ends")).sampler)
+
+
+class TestOwnDivergence(DivergenceContract):
+    def divergence(self, temperature=1.0):
+        table = options_for("train", divergence=own("own_divergence:SquaredError"))
+        return make_divergence(table.divergence, temperature)
 
 
 class TestOwnStrategy(StrategyContract):
