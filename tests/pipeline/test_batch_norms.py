@@ -21,6 +21,7 @@ SMALL = ["train.epochs=1", "train.ema=0", "search.evaluations=4", "search.popula
         ),
         (["finetune.mode=joint", "finetune.batch_size=1"], r"\[finetune\] batch_size = 1: the batch norm of block"),
         (["baselines.networks=['mobilenetv3_small_050']", "baselines.batch_size=1"], r"\[baselines\] batch_size = 1"),
+        (["baselines.plain=true", "baselines.batch_size=1"], r"\[baselines\] batch_size = 1: the batch norm of block"),
     ],
 )
 def test_a_batch_of_one_image_is_refused_before_any_training(tmp_path, overrides, message):
@@ -33,7 +34,7 @@ def test_a_batch_of_one_image_is_refused_before_any_training(tmp_path, overrides
 
 
 def test_a_batch_of_one_image_is_fine_where_maps_are_larger():
-    recipe = duonas.load_recipe("digits", ["train.batch_size=1"])
+    recipe = duonas.load_recipe("digits", ["train.batch_size=1", "baselines.plain=true"])
     assert duonas.profile(recipe).refusal is None
 
 

@@ -19,6 +19,7 @@ from duonas.core.block import BlockSpec, Bottleneck, head_block, input_block, mb
 from duonas.core.cell import OPERATIONS
 from duonas.core.cost import PairCost
 from duonas.core.files import read_json, write_json
+from duonas.core.plan import PAIR, SEARCH, SUPERNET, Division, Unit
 from duonas.costs.analytic import analytic
 from duonas.data.listing import Skipped
 from duonas.data.report import DataReport, report_data
@@ -128,6 +129,7 @@ def fabricate(
     _write_examples(folder, rng, arrays, score, is_little)
     _write_story(folder, rng)
     _write_baselines(folder, cost, right)
+    _write_plan(folder)
     assert 0 <= share <= 1
     return folder
 
@@ -237,6 +239,16 @@ def _write_search(folder: Path, rng: np.random.Generator, cost: PairCost, right:
     write_json(folder / "front.json", {"objectives": ["accuracy", "expected_macs", "peak_macs"], "constraints": {},
                                        "points": points,
                                        "chosen": 14, "evaluated_archs": 120, "scored_pairs": 3210})  # fmt: skip
+
+
+def _write_plan(folder: Path) -> None:
+    """A run of half an hour whose supernet took longer than planned."""
+    units = {SUPERNET: Unit(0.1, 20, epoch=20), SEARCH: Unit(0.5, 10, most=150), PAIR: Unit(0.2, 20, epoch=20)}
+    plan = Division(30, 20, 40, {SUPERNET: 0.4, SEARCH: 0.1, PAIR: 0.5}).plan(units)
+    plan.begin(SUPERNET).spend(SUPERNET, 800).save(folder / "plan.json")
+    before, now = ({"little": 0.7, "big": 0.8, "routed": each} for each in (0.79, 0.85))
+    known = {"mode": "joint", "val_images": 500, "little_share": 0.6}
+    write_json(folder / "finetuned.json", known | {"search": before, "now": now})
 
 
 def _write_baselines(folder: Path, cost: PairCost, right: Any) -> None:

@@ -17,7 +17,7 @@ from duonas.report.figures.latency import latency
 from duonas.report.figures.losses import finetuning, training
 from duonas.report.figures.tradeoff import as_line, tradeoff
 from duonas.report.files import RunFiles, read_run
-from duonas.report.formatting import THIN
+from duonas.report.formatting import NOTHING, THIN
 from duonas.report.scale import thin
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.threshold import sweep
@@ -306,6 +306,15 @@ def test_static_baselines_within_reach_are_drawn_and_the_others_named(files: Run
     assert near["name"] in plot.wide and far["name"] not in plot.wide
     assert far["name"] in plot.caption and near["name"] not in plot.caption
     assert [row[0] for row in tables.baselines(files["baselines.json"]).rows] == [near["name"], far["name"]]
+
+
+def test_the_plan_is_shown_with_what_was_used(files: RunFiles) -> None:
+    table = tables.plan(files["plan.json"])
+    assert table.head == ("Plan of 30 minutes", "Work", "Planned", "Took")
+    space = THIN
+    assert [row[0] for row in table.rows[1:4]] == ["supernet", "search", "pair"]
+    assert table.rows[1][1:] == ("6,960 steps (348 epochs)", f"11{space}min 36{space}s", f"13{space}min 20{space}s")
+    assert table.rows[3][3] == NOTHING
 
 
 def test_the_report_says_where_the_weights_come_from_and_how_many_there_are(files: RunFiles) -> None:

@@ -27,7 +27,7 @@ def check_batch_norms(recipe: Recipe, pairs: PairSpace, train_images: int) -> No
         raise DuonasError(f"the train split has {train_images} image: batch norms need at least 2; add images.")
     narrow = _single_pixel(pairs)
     for table, size in _batch_sizes(recipe):
-        if size == 1 and (narrow or table == "baselines"):
+        if size == 1 and (narrow or (table == "baselines" and recipe.baselines.networks)):
             what = (
                 f"the batch norm of block {narrow!r} gets maps of 1 x 1 pixel"
                 if narrow
@@ -43,7 +43,7 @@ def _batch_sizes(recipe: Recipe) -> Iterator[tuple[str, int]]:
     yield "train", recipe.train.batch_size
     if recipe.finetune.mode != "none":
         yield "finetune", recipe.finetune.over(recipe.train).batch_size
-    if recipe.baselines.networks:
+    if recipe.baselines.networks or recipe.trains_plain:
         yield "baselines", recipe.baselines.over(recipe.train).batch_size
 
 
