@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from duonas.core.couplings import IndependentPairs
 from duonas.core.registry import names
+from duonas.core.tied import TiedSpace
 from duonas.recipe.schema import options_for
 from duonas.spaces.mobilenet import PRESETS, MobileNetSpace
 from duonas.spaces.nasbench201 import NasBench201
@@ -27,3 +29,11 @@ class TestSamplers(SamplerContract):
 class TestSamplersOfCells(TestSamplers):
     def space(self):
         return NasBench201.space(NasBench201.Options(channels=4, cells=1), 8, 4)
+
+
+class TestSamplersOfTwoSpaces(TestSamplers):
+    """Little has a space of its own, here a tied one with other axes."""
+
+    def couplings(self):
+        little = TiedSpace(MobileNetSpace(PRESETS["digits"], 8, 4))
+        return [IndependentPairs(self.space(), little)]
