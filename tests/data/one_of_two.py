@@ -43,6 +43,7 @@ OPTIONS = options_for(
 CASES = [("nested", "recalibrated"), ("partial", "switchable")]
 OWN = replace(OPTIONS, dropout=0.0, ema=0.0, clip=1.0, processes="subnets", coefficients="free")
 OWN_CASES = [("uniform", "shared"), ("focus-fair", "kshot-hypernet")]  # uniform leaves most weights of a step unused
+FRONT = options_for("train", sampler={"name": "front", "after": 0.25}).sampler
 AXES = {"depth": [1, 2], "kernel": [3], "expansion": [1, 2]}
 
 
@@ -81,6 +82,14 @@ def train_own(folder: Path, name: str, weights: str, data=None) -> PairSupernet:
     network, options = cells(weights), replace(OWN, rule=name)
     rule = make_rule(network.pairs, options)
     train(network, data or batches(shared=False), rule, options, Training(folder))
+    return network
+
+
+def train_near_front(folder: Path, processes: str) -> PairSupernet:
+    """With archs that are drawn by what both processes learned."""
+    network, options = make(*CASES[0]), replace(OPTIONS, processes=processes, sampler=FRONT)
+    data = batches(shared=processes == "images")
+    train(network, data, make_rule(network.pairs, options), options, Training(folder))
     return network
 
 
@@ -202,6 +211,9 @@ def main(folder: Path, killed: Path, ports: list[str], recipe: list[str]) -> Non
     for case in CASES:
         network = train_once(folder / "together" / case[0], *case)
         save_tensors(folder / f"{case[0]}{rank}.safetensors", network.state_dict(), {})
+    for shared in ("images", "subnets"):
+        network = train_near_front(folder / "front" / shared, shared)
+        save_tensors(folder / f"front-{shared}{rank}.safetensors", network.state_dict(), {})
     said(folder, "drift", drift)
     said(folder, "other_folder", other_folder)
     own = ["train.processes=subnets", "train.batch_size=129"]  # which two cannot share out

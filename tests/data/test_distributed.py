@@ -96,7 +96,7 @@ def test_with_own_subnets_each_process_sees_whole_batches(found):
     assert run.supernet.exists() and run.read_log("train")[-1]["step"] == 7
 
 
-@pytest.mark.parametrize("case", ["nested", "partial", "uniform", "focus-fair"])
+@pytest.mark.parametrize("case", ["nested", "partial", "uniform", "focus-fair", "front-images", "front-subnets"])
 def test_replicas_end_with_the_same_bits(case, found):
     """Weights, and the statistics of batch norms too: it does not matter whose are saved."""
     first, second = (load_tensors(found / f"{case}{rank}.safetensors")[0] for rank in (0, 1))

@@ -76,6 +76,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "sampler", "duonas.training.samplers", "duonas.training.sampler:Sampler", "[train.sampler] name",
             "Which archs a training step draws beside the largest and the smallest.",
+            {"compound": "CompOFA makes the space itself smaller, search included: set [space] tied = true"},
         ),
         Kind(
             "term", "duonas.training.terms", "duonas.training.term:Term", "[finetune.loss] terms",

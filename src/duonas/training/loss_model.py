@@ -52,7 +52,7 @@ class LossModel(nn.Module):
     @torch.no_grad()
     def refresh(self) -> None:
         """Compute the predictions anew from all that was observed."""
-        moments, products = (each.double().cpu().numpy() for each in (self.moments, self.products))
+        moments, products = (each.cpu().double().numpy() for each in (self.moments, self.products))
         solved = np.linalg.solve(moments + RIDGE * np.eye(len(moments)), products)
         self.coefficients.copy_(torch.from_numpy(solved))
         self._known = None
