@@ -1,4 +1,4 @@
-"""Time the exports of several runs in turns, on the images of the first one's self-test or of a Parquet file.
+"""Time the exports of several runs in turns.
 
     OMP_NUM_THREADS=1 python benchmarks/2026-11-30-by-time/turns.py DATA RUN [RUN ...] [--images 500] [--rounds 7]
 
@@ -41,7 +41,7 @@ def main() -> None:
     for ((name, role), _), found in zip(calls.items(), times, strict=True):
         figures = json.loads((next(run for run in given.runs if run.name == name) / "measure.json").read_text())
         row = next(row for row in figures["verdict"]["rows"] if row["name"] == role)
-        share = f"{figures['little_share']:.1%}" if role == "routed" else ""
+        share = f"{figures['routed']['little_share']:.1%}" if role == "routed" else ""
         p50, p95 = np.percentile(found, [50, 95])
         print(f"| {name} | {role} | {found.mean():.4f} | {p50:.4f} | {p95:.4f} | {row['accuracy']:.2%} | {share} |")
 
