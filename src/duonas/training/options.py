@@ -188,7 +188,7 @@ Trained = TypeVar("Trained", bound=TrainOptions)
 class FinetuneOptions:
     """``[finetune]``: what becomes of the pair's weights after the search (paper D, sections 4.5 and 4.6).
 
-    What is not given is as in ``[train]``; ``joint`` has defaults of its own, since it starts from trained weights.
+    What is not given is as in ``[train]``; only ``joint`` is half as long, since it starts from trained weights.
     """
 
     renamed = (("alpha", "loss.alpha"), ("beta", "loss.beta"))
@@ -203,7 +203,7 @@ class FinetuneOptions:
     batch_size: Count | None = None
     """Images a step; default: as in [train]."""
     lr: Positive | None = None
-    """The highest learning rate; default: half of [train] lr for joint, else as in [train]."""
+    """The highest learning rate; default: as in [train]."""
     weight_decay: NotNegative | None = None
     """Weight decay; default: as in [train]."""
     temperature: Positive | None = None
@@ -220,7 +220,7 @@ class FinetuneOptions:
         whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta} | own
         if self.mode == "joint":
             steps = None if train.steps is None else math.ceil(train.steps / 2)
-            whole |= {"epochs": math.ceil(train.epochs / 2), "steps": steps, "lr": train.lr / 2}
+            whole |= {"epochs": math.ceil(train.epochs / 2), "steps": steps}
         return PairTraining(**whole | overriding(self))
 
 
