@@ -36,7 +36,7 @@ class L2W(Weighting):
         """Keys of ``[finetune.loss]``."""
 
         l2w_every: Count = 10
-        """Steps between two updates of the weighting network, each of which takes as long as about two steps."""
+        """Steps between two updates of the weighting network, each of which takes as long as about three steps."""
         l2w_range: BelowOne = 0.8
         """How far weights can be from 1, before they are divided by their mean."""
         l2w_hidden: Count = 64
