@@ -22,12 +22,19 @@ from duonas.training.sampler import make_sampler
 class InPlaceDistillation(Rule, ABC):
     """Each step trains big's largest subnet on labels, and the students that a subclass draws on its predictions.
 
+    The largest little that shares nothing with big learns from labels, too: big's first predictions tell little, and in
+    short trainings that was worth 10 to 23 points of little's accuracy.
+
     Weight decay (in the optimiser, where the largest covers all weights) and dropout touch the largest only.
 
     Args:
         pairs: where archs are drawn.
         options: the ``[train]`` table.
+
+    ``on_labels`` says that all students learn from labels.
     """
+
+    on_labels = False
 
     def __init__(self, pairs: PairSpace, options: TrainOptions) -> None:
         super().__init__()
@@ -35,6 +42,7 @@ class InPlaceDistillation(Rule, ABC):
         self.options = options
         self.divergence = make_divergence(options.divergence, options.temperature)
         self.sampler = make_sampler(pairs, options.sampler)
+        self._labelled = () if pairs.shares or self.on_labels else pairs.largest_subnets()[1:]
         self.weights = self.sampler
 
     @abstractmethod
@@ -63,6 +71,8 @@ class InPlaceDistillation(Rule, ABC):
         for name, subnet in self.students(given.rng):
             logits = network(given.images, subnet)
             loss = self.student_loss(logits, soft, given)
+            if subnet in self._labelled:
+                loss = loss + label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
             given.backward(loss)
             losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
             trained.append((subnet, logits.detach()))

@@ -103,3 +103,15 @@ def test_the_average_follows_and_a_decay_of_zero_copies():
     slow.update(net, 10_000)
     assert torch.equal(copy.values["weight"], net.weight)
     torch.testing.assert_close(slow.values["weight"], start + 0.1)
+
+
+@pytest.mark.parametrize("coupling", ["independent", "sibling"])
+def test_the_largest_little_that_shares_nothing_learns_from_labels_too(make, take, coupling):
+    net = make(coupling, axes={"depth": [1, 2]})
+    watched, losses, targets = take(Sandwich(net.pairs, options_for("train")), net)
+    place = watched.subnets.index(net.pairs.largest_subnets()[1])
+    logits, teacher = watched.logits[place], watched.logits[0]
+    expected = distillation_loss(logits, teacher)
+    if coupling == "independent":
+        expected = expected + label_loss(logits, targets)
+    torch.testing.assert_close(losses["little_largest"], expected)

@@ -76,7 +76,7 @@ class Progressive(InPlaceDistillation):
         DuonasError: ``random_archs`` is 0, or weights are generated for each arch.
     """
 
-    samples = True
+    samples, on_labels = True, True
 
     @dataclass(frozen=True)
     class Options(TrainOptions):

@@ -17,7 +17,8 @@ from duonas.training.options import TrainOptions
 class Sandwich(InPlaceDistillation):
     """Each step trains the largest arch on labels, the smallest and drawn archs on the largest's soft predictions.
 
-    A little with a separate tower trains its largest, smallest and random archs on big's largest too.
+    A little with a separate tower trains its largest, smallest and random archs on big's largest too; its largest also
+    on labels, if the towers share nothing.
 
     Args:
         pairs: the pair space to sample from.
