@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from duonas.training.losses import distillation_loss, feature_loss, label_loss, router_loss
+from duonas.training.losses import feature_loss, label_loss, router_loss
 
 LOGITS, OTHER = torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(0))
 CLASSES = torch.arange(8) % 3
@@ -12,7 +12,6 @@ FEATURES = LOGITS.reshape(8, 3, 1, 1)
 LOSSES = {
     "labels": lambda rows, w: label_loss(LOGITS[rows], CLASSES[rows], 0.1, w),
     "probabilities": lambda rows, w: label_loss(LOGITS[rows], SOFT[rows], 0.1, w),
-    "distillation": lambda rows, w: distillation_loss(LOGITS[rows], OTHER[rows], 2.0, w),
     "router": lambda rows, w: router_loss(LOGITS[rows, 0], LOGITS[rows], OTHER[rows], CLASSES[rows], w),
     "features": lambda rows, w: feature_loss(FEATURES[rows], FEATURES[rows] * 2, w),
 }

@@ -12,7 +12,10 @@ def label_loss(logits: Tensor, targets: Tensor, smoothing: float = 0.0, weights:
 
     ``weights`` (B,) multiply the losses of the images before the mean; here and in the other losses ``None`` is 1 each.
     """
-    return _cross_entropy(logits.float(), targets, smoothing, weights)
+    if weights is None:
+        return F.cross_entropy(logits.float(), targets, label_smoothing=smoothing)
+    # Not divided by the sum of the weights of the batch: several processes could not average their gradients then.
+    return (label_losses(logits, targets, smoothing) * weights).mean()
 
 
 def label_losses(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -23,17 +26,6 @@ def label_losses(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Ten
 def classes_of(targets: Tensor) -> Tensor:
     """The class (B,) of each image from classes (B,), or the likeliest one from class probabilities (B, K)."""
     return targets if targets.ndim == 1 else targets.argmax(1)
-
-
-def distillation_loss(
-    student: Tensor, teacher: Tensor, temperature: float = 1.0, weights: Tensor | None = None
-) -> Tensor:
-    """Mean cross-entropy of the student (B, K) with the teacher's softened prediction (Hinton et al., section 2).
-
-    Scaled by the squared temperature so that its gradients keep their size. The teacher gets no gradient.
-    """
-    soft = F.softmax(teacher.detach().float() / temperature, dim=1)
-    return _cross_entropy(student.float() / temperature, soft, 0.0, weights) * temperature**2
 
 
 def gate_logit(little: Tensor, tau: float, width: float) -> Tensor:
@@ -92,10 +84,3 @@ def feature_loss(little: Tensor, big: Tensor, weights: Tensor | None = None) -> 
     if weights is None:
         return F.mse_loss(little.float(), pooled)
     return (F.mse_loss(little.float(), pooled, reduction="none").mean((1, 2, 3)) * weights).mean()
-
-
-def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float, weights: Tensor | None) -> Tensor:
-    if weights is None:
-        return F.cross_entropy(logits, targets, label_smoothing=smoothing)
-    # Not divided by the sum of the weights of the batch: several processes could not average their gradients then.
-    return (label_losses(logits, targets, smoothing) * weights).mean()

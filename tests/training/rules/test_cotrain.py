@@ -15,7 +15,6 @@ from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.losses import (
     cost_loss,
-    distillation_loss,
     feature_loss,
     gate_logit,
     peak_loss,
@@ -24,6 +23,7 @@ from duonas.training.losses import (
 )
 from duonas.training.options import LossOptions
 from duonas.training.rules.cotrain import Cotrain
+from support.distillation import distillation_loss
 
 COSTS = torch.tensor([1e6, 3e6, 8e6])
 

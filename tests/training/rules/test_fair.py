@@ -21,13 +21,14 @@ from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.pair import PairSupernet
 from duonas.supernet.weights.kshot import Kshot
 from duonas.supernet.weights.kshot_hypernet import KshotHypernet
-from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.losses import label_loss
 from duonas.training.options import TrainOptions
 from duonas.training.paths import fair_paths, focused_paths
 from duonas.training.rule import make_rule
 from duonas.training.rules.fair import Fair
 from duonas.training.rules.focus_fair import FocusFair
 from duonas.training.rules.uniform import Uniform
+from support.distillation import distillation_loss
 
 SPACE = NasBench201.space(NasBench201.Options(), 8, 4)
 

@@ -16,9 +16,10 @@ from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.recipe.schema import options_for
 from duonas.supernet.pair import PairSupernet
-from duonas.training.losses import distillation_loss, label_loss
+from duonas.training.losses import label_loss
 from duonas.training.options import PhaseOptions
 from duonas.training.rules.progressive import Phases, Progressive
+from support.distillation import distillation_loss
 
 OPTIONS = options_for("train", rule="progressive")
 COUPLINGS = ["nested", "sibling", "partial"]
