@@ -384,7 +384,7 @@ def test_killed_while_tau_is_chosen_again_the_same_call_mends_it(copy, tmp_path,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(stages, "save_policy", killed)
+        patch.setattr(import_module("duonas.pipeline.rechoose"), "save_policy", killed)
         duonas.rechoose(copy, share=0.4)
     assert not {"route", "export"} <= {name for name, each in read_json(copy / "stages.json")["stages"].items()
                                        if not each.get("stale")}  # fmt: skip
