@@ -36,6 +36,8 @@ from duonas.testing import (
     SpaceContract,
     StrategyContract,
     SupernetContract,
+    TermContract,
+    WeightingContract,
 )
 from duonas.training.divergence import make_divergence
 from duonas.training.sampler import make_sampler
@@ -119,6 +121,17 @@ class TestOwnDivergence(DivergenceContract):
         return make_divergence(table.divergence, temperature)
 
 
+class TestOwnTerm(TermContract):
+    def term(self):
+        return made("term", "own_term:Unsure", unsure=0.1)
+
+
+class TestOwnWeighting(WeightingContract):
+    def weighting(self, trained):
+        kind = find("weighting", own("own_weighting:Doubtful"))
+        return kind(kind.Options(), trained)
+
+
 class TestOwnStrategy(StrategyContract):
     def pairs(self):
         return pair_space(MobileNet.space(MobileNet.Options(preset="digits", axes={"depth": [1, 2]}), 8, 4))
@@ -157,6 +170,8 @@ def test_a_recipe_of_own_parts_goes_through_the_whole_pipeline(tmp_path):
         f"space.name={own('own_outline:Slim')}", "space.stages=2", "space.preset=", "space.axes=",
         f"space.weights={own('own_weights:Two')}",
         f"train.rule={own('own_rule:Drawn')}", "train.draws=2",
+        "finetune.mode=joint", f"finetune.loss.terms=['{own('own_term:Unsure')}']", "finetune.loss.unsure=0.1",
+        f"finetune.loss.weighting={own('own_weighting:Doubtful')}", "finetune.loss.doubt=0.3",
         f"search.strategy={own('own_strategy:Climb')}", "search.first=2",
         f"search.objectives=['accuracy', 'expected_macs', '{own('own_metric:Launches')}']",
         f"route.score={own('own_score:Agreement')}",
