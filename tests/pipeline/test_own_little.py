@@ -99,6 +99,16 @@ def test_one_space_for_both_may_be_independent():
     assert profile.possible["expected_macs"] == siblings.possible["expected_macs"]
 
 
+def test_a_router_before_little_may_need_a_larger_big():
+    """The smallest little costs more than the smallest big, and less than most."""
+    before = ["route.router=learned", "route.position=input"]
+    settings = [each for each in TINY if each != AXES]
+    assert duonas.profile(duonas.load_recipe("digits", [*settings, *before])).refusal is None
+    small = "space.axes={depth = [1], kernel = [3], expansion = [1], width = [0.25]}"
+    refused = duonas.profile(duonas.load_recipe("digits", [*settings, *before, small])).refusal
+    assert refused and "a little that costs no more than big; make little's space smaller" in refused
+
+
 @pytest.mark.parametrize("command", ["profile", "run"])
 @pytest.mark.parametrize(
     ("settings", "message"),

@@ -137,7 +137,19 @@ class Problem:
         if searched:
             near += self._near
         near += [self._descended(name) for name in searched if name != MEMORY]
-        return [pair for pair in near if self.feasible(pair)] or self._cheapest()
+        return [pair for pair in near if self.feasible(pair)] or self._cheapest() or self._with_larger_bigs()
+
+    def _with_larger_bigs(self) -> list[PairArch]:
+        """Feasible pairs of the smallest little: a router before little needs a big that costs no less than it.
+
+        In spaces of their own the smallest little may cost more than the smallest big.
+        """
+        if not self.prices.before or self.prices.model.networks is not None:
+            return []
+        rng, little = stream(0, "larger bigs"), self.pairs.spaces["little"].smallest()
+        bigs = [self.pairs.space.largest(), *(self.pairs.space.sample(rng) for _ in range(DRAWS))]
+        found = dict.fromkeys(self.pairs.repair(PairArch(little, big), rng) for big in bigs)
+        return [pair for pair in found if self.pairs.contains(pair) and self.feasible(pair)]
 
     @cached_property
     def _smallest(self) -> list[PairArch]:
@@ -244,6 +256,12 @@ class Problem:
         # Every pair costs at least as much as one of the smallest, so if none of these is feasible, none is.
         prices, smallest, networks = self.prices, self._smallest, self.prices.model.networks
         if any(map(prices.known, smallest)) and not any(map(prices.possible, smallest)):
+            if prices.before and not all(router.position == "stem" for router in prices.routers):
+                raise DuonasError(
+                    "no router of the recipe can route a pair of this search space: a router before little needs a "
+                    "little that costs no more than big; make little's space smaller, or set the position of a router "
+                    "to 'after_little'."
+                )
             raise DuonasError(
                 "no router of the recipe can route a pair of this search space, since its networks share no blocks: "
                 "set the position of a router to 'input' or 'after_little'."
