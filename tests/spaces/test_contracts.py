@@ -57,14 +57,20 @@ class TestMobileNetTied(SupernetContract):
     """Stages with a few sizes; the kind of block stays a choice of its own."""
 
     def supernet(self):
-        return mobilenet(8, preset="digits", tied=True, kinds=["mbconv", "fused"], axes={"depth": [1, 2]})
+        return mobilenet(
+            8,
+            preset="digits",
+            tied=True,
+            kinds=["mbconv", "fused"],
+            axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2]},
+        )
 
 
-class TestUibTied(SupernetContract):
+class TestUibTied(SpaceContract):
     """Kernels, which the supernet mixes, stay free; those of later blocks are choices of large stages alone."""
 
-    def supernet(self):
-        return uib(preset="uib-digits", tied=True)
+    def space(self):
+        return build_space(UIB, UIB.Options(preset="uib-digits", tied=True), 8, 5)
 
 
 class TestMobileNetTwoResolutions(SupernetContract):

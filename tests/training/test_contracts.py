@@ -153,11 +153,6 @@ class TestHybridCostSibling(TestSandwichFront):
     coupling = "sibling"
 
 
-class TestSandwichAlpha(TestSandwich):
-    def options(self):
-        return replace(super().options(), divergence=options_for("train", divergence="alpha").divergence)
-
-
 class TestWarmStartSibling(TestSandwich):
     """The largest archs alone until step 4, when the channels are sorted."""
 

@@ -14,7 +14,7 @@ from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.training.sampler import Sampler
 
-STEPS, DRAWS = 30, 12
+STEPS, DRAWS = 20, 8
 
 
 class SamplerContract(ABC):

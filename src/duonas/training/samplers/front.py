@@ -19,7 +19,7 @@ from duonas.training.loss_model import LossModel
 from duonas.training.options import SamplerOptions
 from duonas.training.samplers._comparing import Comparing, is_due
 
-POOL = 150  # archs that a new front is looked for among, beside the last one and its mutants
+POOL = 100  # archs that a new front is looked for among, beside the last one and its mutants
 ROUNDS = 2  # times that the front found so far is mutated
 KEPT = 32  # archs of a front
 
