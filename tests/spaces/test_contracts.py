@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from duonas.core.rng import stream
-from duonas.spaces.mobilenet import MobileNet
+from duonas.spaces._published import Origin
+from duonas.spaces.mobilenet import MobileNet, MobileNetSpace, MobileNetSupernet, Preset, Stage
 from duonas.spaces.nasbench201 import NasBench201
 from duonas.spaces.uib import PRESETS as UIB_PRESETS
 from duonas.spaces.uib import UIB, UIBSpace
@@ -111,6 +112,21 @@ class TestMobileNetFast(SpaceContract):
 
     def space(self):
         return mobilenet(64, preset="fast-64").space
+
+
+class TestPublished(SupernetContract):
+    """What networks of timm need: uneven padding, ReLU6, parts of hidden channels, a deep head; odd and even maps."""
+
+    def supernet(self):
+        axes = {"stage1.width": [0.5, 1.0], "resolution": [18]}
+        stages = (
+            Stage(16, 2, "relu6", True, kernels=(3,), expansions=(1,), depths=(1,), ratios=(1,)),
+            Stage(16, 2, "hswish", True, expansions=(0.5, 1.0), depths=(1, 2), ratios=(2.3, 4.5)),
+        )
+        origin = Origin("of a test", 40, hidden=24, padding="same", eps=1e-3)
+        preset = Preset(18, 8, 1, stages, 1, (18,), kernels=(3, 5), divisor=8, activation="hswish", origin=origin)
+        space = MobileNetSpace(preset, 18, 5, axes)
+        return MobileNetSupernet(space, MEAN, STD, stream(0, "init"), MobileNet.Options(norm="both"))
 
 
 class TestMobileNetWidthRange(SupernetContract):

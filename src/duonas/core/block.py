@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-Activation = Literal["relu", "hswish", "none"]
+Activation = Literal["relu", "relu6", "hswish", "none"]
+Padding = Literal["symmetric", "same"]
+EPS = 1e-5  # of norms, as PyTorch has it
+LATER = {"padding": "symmetric", "eps": EPS}  # fields of layers that are written only where they differ from this
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,21 @@ class LayerSpec:
     norm: bool = False
     bias: bool = False
     activation: Activation = "none"
+    padding: Padding = "symmetric"  # or "same", as TensorFlow pads where a stride leaves an odd number of zeros
+    eps: float = EPS  # of the norm
 
     @property
     def out_resolution(self) -> int:
-        """Side of the output feature map; the padding is ``kernel // 2``."""
+        """Side of the output feature map, with either padding."""
         return (self.in_resolution - 1) // self.stride + 1
+
+    @property
+    def pads(self) -> tuple[int, int]:
+        """Rows of zeros above and below the input feature map; the columns are as many."""
+        if self.padding == "symmetric":
+            return self.kernel // 2, self.kernel // 2
+        needed = max(0, (self.out_resolution - 1) * self.stride + self.kernel - self.in_resolution)
+        return needed // 2, needed - needed // 2
 
     @property
     def weights(self) -> int:
@@ -75,7 +88,7 @@ class BlockSpec:
     out_resolution: int
     kernel: int = 1
     stride: int = 1
-    expansion: int = 1
+    expansion: float = 1
     activation: Activation = "none"
     squeeze_excite: bool = False
     residual: bool = False
@@ -121,9 +134,18 @@ class BlockSpec:
         through = max((layer.activations for layer in self.layers), default=0)
         return self.alive or max(through + residual, entering + self.out_channels * self.out_resolution**2)
 
+    def fields(self) -> dict[str, Any]:
+        """All fields as JSON; those that layers got later are left out where they have their defaults."""
+        fields = asdict(self)
+        for layer in fields["layers"]:
+            for name, default in LATER.items():
+                if layer[name] == default:
+                    del layer[name]
+        return fields
+
     def to_json(self) -> dict[str, Any]:
         """All fields, MACs and parameters as JSON, to be read by ``from_json``."""
-        return asdict(self) | {"macs": self.macs, "params": self.params}
+        return self.fields() | {"macs": self.macs, "params": self.params}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BlockSpec:
@@ -161,19 +183,26 @@ class Bottleneck:
         stride: 2 halves the map.
         expansion: hidden channels as a multiple of ``in_channels``; 1 omits the expansion, as in MobileNetV2 and V3.
         activation: of the hidden channels.
+        inside: number of hidden channels, where it is no such multiple; there is an expansion then, whatever its size.
     """
 
     in_channels: int
     out_channels: int
     resolution: int
     stride: int
-    expansion: int
+    expansion: float
     activation: Activation
+    inside: int = 0
 
     @property
     def hidden(self) -> int:
         """Channels between expansion and projection."""
-        return self.in_channels * self.expansion
+        return self.inside or int(self.in_channels * self.expansion)
+
+    @property
+    def expands(self) -> bool:
+        """Whether there is an expansion."""
+        return self.inside > 0 or self.expansion > 1
 
     @property
     def residual(self) -> bool:
@@ -181,11 +210,22 @@ class Bottleneck:
         return self.stride == 1 and self.in_channels == self.out_channels
 
 
-def mbconv_block(name: str, stage: int, outer: Bottleneck, *, kernel: int, squeeze_excite: bool = False) -> BlockSpec:
-    """MobileNetV3's inverted residual: expand 1 x 1, depthwise k x k, squeeze-excite, project 1 x 1."""
+def mbconv_block(
+    name: str, stage: int, outer: Bottleneck, *, kernel: int, squeeze_excite: bool = False, squeezed: int = 0
+) -> BlockSpec:
+    """MobileNetV3's inverted residual: expand 1 x 1, depthwise k x k, squeeze-excite, project 1 x 1.
+
+    Args:
+        name: of its weights in the supernet.
+        stage: 1, 2, ...
+        outer: what it has in common with other bottlenecks.
+        kernel: of the depthwise convolution.
+        squeeze_excite: whether it has channel attention.
+        squeezed: channels inside of that; 0 for a quarter of the hidden ones, and at least 8.
+    """
     hidden, activation, resolution = outer.hidden, outer.activation, outer.resolution
     layers = []
-    if outer.expansion > 1:
+    if outer.expands:
         layers.append(LayerSpec("expand", "conv", outer.in_channels, hidden, in_resolution=resolution, norm=True,
                                 activation=activation))  # fmt: skip
     depthwise = LayerSpec("depthwise", "conv", hidden, hidden, kernel, outer.stride, hidden, resolution, norm=True,
@@ -193,20 +233,32 @@ def mbconv_block(name: str, stage: int, outer: Bottleneck, *, kernel: int, squee
     layers.append(depthwise)
     side = depthwise.out_resolution
     if squeeze_excite:
-        layers += _squeeze_excite(hidden)
+        layers += _squeeze_excite(hidden, squeezed)
     layers.append(LayerSpec("project", "conv", hidden, outer.out_channels, in_resolution=side, norm=True))
     return BlockSpec(name, stage, "mbconv", outer.in_channels, outer.out_channels, resolution, side, kernel,
                      outer.stride, outer.expansion, activation, squeeze_excite, outer.residual,
                      tuple(layers))  # fmt: skip
 
 
-def fused_block(name: str, stage: int, outer: Bottleneck, *, kernel: int, squeeze_excite: bool = False) -> BlockSpec:
-    """EfficientNetV2's fused inverted residual: expand k x k, squeeze-excite, project 1 x 1 (Tan and Le 2021, 3.2)."""
+def fused_block(
+    name: str,
+    stage: int,
+    outer: Bottleneck,
+    *,
+    kernel: int,
+    squeeze_excite: bool = False,
+    leaving: Activation = "none",
+) -> BlockSpec:
+    """EfficientNetV2's fused inverted residual: expand k x k, squeeze-excite, project 1 x 1 (Tan and Le 2021, 3.2).
+
+    ``leaving`` is the activation of what leaves: two plain convolutions, as MobileNetV4 begins, have one.
+    """
     expand = LayerSpec("expand", "conv", outer.in_channels, outer.hidden, kernel, outer.stride,
                        in_resolution=outer.resolution, norm=True, activation=outer.activation)  # fmt: skip
     side = expand.out_resolution
-    attention = _squeeze_excite(outer.hidden) if squeeze_excite else ()
-    project = LayerSpec("project", "conv", outer.hidden, outer.out_channels, in_resolution=side, norm=True)
+    attention = _squeeze_excite(outer.hidden, 0) if squeeze_excite else ()
+    project = LayerSpec("project", "conv", outer.hidden, outer.out_channels, in_resolution=side, norm=True,
+                        activation=leaving)  # fmt: skip
     return BlockSpec(name, stage, "fused", outer.in_channels, outer.out_channels, outer.resolution, side, kernel,
                      outer.stride, outer.expansion, outer.activation, squeeze_excite, outer.residual,
                      (expand, *attention, project))  # fmt: skip
@@ -219,7 +271,7 @@ def dense_block(name: str, stage: int, outer: Bottleneck, *, kernel: int) -> Blo
     """
     entering, side, stride = outer.in_channels, outer.resolution, outer.stride
     layers = []
-    if outer.expansion > 1:
+    if outer.expands:
         layers.append(LayerSpec("expand", "conv", entering, outer.hidden, kernel, stride, in_resolution=side,
                                 norm=True, activation=outer.activation))  # fmt: skip
         entering, side, stride = outer.hidden, layers[-1].out_resolution, 1
@@ -229,8 +281,8 @@ def dense_block(name: str, stage: int, outer: Bottleneck, *, kernel: int) -> Blo
                      residual=outer.residual, layers=(*layers, project))  # fmt: skip
 
 
-def _squeeze_excite(channels: int) -> tuple[LayerSpec, LayerSpec]:
-    squeezed = max(8, channels // 4)
+def _squeeze_excite(channels: int, squeezed: int) -> tuple[LayerSpec, LayerSpec]:
+    squeezed = squeezed or max(8, channels // 4)
     return (LayerSpec("squeeze", "conv", channels, squeezed, bias=True),
             LayerSpec("excite", "conv", squeezed, channels, bias=True))  # fmt: skip
 
@@ -244,6 +296,44 @@ def head_block(
     classify = LayerSpec("classify", "linear", features, classes, bias=True)
     return BlockSpec("head", stage, "head", in_channels, classes, resolution, 1, activation=activation,
                      layers=(widen, classify))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DeepHead:
+    """The sizes of MobileNetV3's head.
+
+    Args:
+        features: channels of its convolution.
+        hidden: units of its hidden layer.
+        normed: whether that is a 1 x 1 convolution with a norm, as in MobileNetV4, not a linear layer with a bias.
+    """
+
+    features: int
+    hidden: int
+    normed: bool = False
+
+
+def deep_head_block(
+    stage: int, in_channels: int, sizes: DeepHead, classes: int, resolution: int, *, activation: Activation
+) -> BlockSpec:
+    """MobileNetV3's head: 1 x 1 convolution, global average pooling, hidden layer with activation, classifier."""
+    widen = LayerSpec("widen", "conv", in_channels, sizes.features, in_resolution=resolution, norm=True,
+                      activation=activation)  # fmt: skip
+    between = LayerSpec("hidden", "conv" if sizes.normed else "linear", sizes.features, sizes.hidden,
+                        norm=sizes.normed, bias=not sizes.normed, activation=activation)  # fmt: skip
+    classify = LayerSpec("classify", "linear", sizes.hidden, classes, bias=True)
+    return BlockSpec("head", stage, "head", in_channels, classes, resolution, 1, activation=activation,
+                     layers=(widen, between, classify))  # fmt: skip
+
+
+def conformed(block: BlockSpec, padding: Padding, eps: float) -> BlockSpec:
+    """A block with another padding of its convolutions, where that makes a difference, and another eps of its norms."""
+
+    def changed(layer: LayerSpec) -> LayerSpec:
+        padded = replace(layer, padding=padding)
+        return replace(padded if padded.pads != layer.pads else layer, eps=eps if layer.norm else layer.eps)
+
+    return replace(block, layers=tuple(map(changed, block.layers)))
 
 
 def basic_block(name: str, stage: int, in_channels: int, out_channels: int, resolution: int) -> BlockSpec:

@@ -24,12 +24,12 @@ def uib_block(name: str, stage: int, outer: Bottleneck, *, first: int, second: i
     first 1 x 1 convolution has it and reads every stride-th pixel: no later layer mixes pixels, so dropping them
     early gives the same result at less cost.
     """
-    strided = "second" if second else "first" if first else "expand" if outer.expansion > 1 else "project"
+    strided = "second" if second else "first" if first else "expand" if outer.expands else "project"
     hidden, side, entering = outer.hidden, outer.resolution, outer.in_channels
     layers: list[LayerSpec] = []
     outline: tuple[tuple[str, int, int, int, int, Activation], ...] = (  # kernel, in, out, groups
         ("first", first, entering, entering, entering, "none"),
-        ("expand", int(outer.expansion > 1), entering, hidden, 1, outer.activation),
+        ("expand", int(outer.expands), entering, hidden, 1, outer.activation),
         ("second", second, hidden, hidden, hidden, outer.activation),
         ("project", 1, hidden, outer.out_channels, 1, "none"),
     )
@@ -42,22 +42,3 @@ def uib_block(name: str, stage: int, outer: Bottleneck, *, first: int, second: i
     return BlockSpec(name, stage, "uib", entering, outer.out_channels, outer.resolution, side, max(first, second, 1),
                      outer.stride, outer.expansion, outer.activation, residual=outer.residual,
                      layers=tuple(layers))  # fmt: skip
-
-
-def deep_head_block(
-    stage: int,
-    in_channels: int,
-    features: int,
-    hidden: int,
-    classes: int,
-    resolution: int,
-    *,
-    activation: Activation,
-) -> BlockSpec:
-    """MobileNetV3's head: 1 x 1 convolution, global average pooling, hidden layer with activation, classifier."""
-    widen = LayerSpec("widen", "conv", in_channels, features, in_resolution=resolution, norm=True,
-                      activation=activation)  # fmt: skip
-    between = LayerSpec("hidden", "linear", features, hidden, bias=True, activation=activation)
-    classify = LayerSpec("classify", "linear", hidden, classes, bias=True)
-    return BlockSpec("head", stage, "head", in_channels, classes, resolution, 1, activation=activation,
-                     layers=(widen, between, classify))  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import index
 from pathlib import Path
@@ -94,7 +94,7 @@ class DeviceTable:
 @lru_cache(maxsize=200_000)
 def block_text(block: BlockSpec) -> str:
     """The specification of a block as one line of JSON, without name and stage: its key in a table."""
-    fields = {name: value for name, value in asdict(block).items() if name not in ("name", "stage")}
+    fields = {name: value for name, value in block.fields().items() if name not in ("name", "stage")}
     return json.dumps(fields, separators=(",", ":"))
 
 

@@ -16,7 +16,12 @@ from duonas.layers.plain import resized
 
 Widths = Mapping[str, Sequence[int]]  # every number of output channels of each layer of a block
 
-FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {"relu": F.relu, "hswish": F.hardswish, "none": lambda x: x}
+FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "hswish": F.hardswish,
+    "none": lambda x: x,
+}
 
 
 class ElasticInput(ElasticBlock):
@@ -45,7 +50,7 @@ class ConvNorm(nn.Module):
     def __init__(self, largest: LayerSpec, widths: Sequence[int], norm: str, shrink: Shrink = centre) -> None:
         super().__init__()
         self.conv = ElasticConv(largest, shrink)
-        self.norm = NORMS[norm](widths)
+        self.norm = NORMS[norm](widths, largest.eps)
 
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
         """(B, layer.in_channels, H, W) to (B, layer.out_channels, H', W')."""

@@ -106,7 +106,10 @@ class ElasticConv(nn.Module):
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
         """(B, layer.in_channels, H, W) to (B, layer.out_channels, H', W')."""
         weight, bias = self.slices(layer)
-        return F.conv2d(x, weight, bias, layer.stride, layer.kernel // 2, groups=layer.groups)
+        before, after = layer.pads
+        if before != after:  # which a convolution cannot do by itself
+            x, before = F.pad(x, (before, after, before, after)), 0
+        return F.conv2d(x, weight, bias, layer.stride, before, groups=layer.groups)
 
     def weights(self, layer: LayerSpec) -> Iterator[Tensor]:
         """The weights of a plain convolution for ``layer``."""
@@ -134,6 +137,14 @@ class ElasticConv(nn.Module):
             if values is not None:
                 values.copy_(values[order])
 
+    @torch.no_grad()
+    def start_from(self, other: ElasticConv) -> None:
+        """Take the leading channels and the kernel's centre of a convolution that contains this one."""
+        outputs, inputs, side, _ = self.own.shape
+        self.own.copy_(centre(other.own[:outputs, :inputs], side))
+        if self.bias is not None and other.bias is not None:
+            self.bias.copy_(other.bias[:outputs])
+
 
 class ElasticLinear(nn.Module):
     """A linear layer whose narrower versions use its leading input features."""
@@ -160,3 +171,10 @@ class ElasticLinear(nn.Module):
     def reorder_inputs(self, order: Tensor) -> None:
         """Move input feature ``order[i]`` to place i."""
         self.weight.copy_(self.weight[:, order])
+
+    @torch.no_grad()
+    def start_from(self, other: ElasticLinear) -> None:
+        """Take the leading features of a linear layer that contains this one."""
+        outputs, inputs = self.weight.shape
+        self.weight.copy_(other.weight[:outputs, :inputs])
+        self.bias.copy_(other.bias[:outputs])

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from duonas.core.block import LayerSpec
+from duonas.core.block import EPS, LayerSpec
 from duonas.data.distributed import average, gather
 
-EPS = 1e-5
 MOMENTUM = 0.1
 
 
@@ -23,15 +22,22 @@ class _ElasticNorm(nn.Module):
     """Batch norm of (B, C, H, W) by the statistics of this process's images, or of the images of all processes.
 
     With shared statistics, results do not depend on the number of processes.
+
+    Args:
+        eps: is added to variances.
     """
 
     shares_statistics = False
 
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+
     def normalise(self, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         if self.training and self.shares_statistics:
-            out: Tensor = _SharedBatchNorm.apply(x, running_mean, running_var, weight, bias)
+            out: Tensor = _SharedBatchNorm.apply(x, running_mean, running_var, weight, bias, self.eps)
             return out
-        return F.batch_norm(x, running_mean, running_var, weight, bias, self.training, MOMENTUM, EPS)
+        return F.batch_norm(x, running_mean, running_var, weight, bias, self.training, MOMENTUM, self.eps)
 
 
 def share_statistics(network: nn.Module, on: bool) -> None:
@@ -45,15 +51,17 @@ class _SharedBatchNorm(torch.autograd.Function):
     """Exchanges two numbers per channel, forward and backward (PyTorch's ``SyncBatchNorm`` needs GPUs)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor, bias: Tensor, eps: float
+    ) -> Tensor:
         local = torch.stack(torch.var_mean(x.float(), (0, 2, 3), correction=0))
         variances, means = gather(local).unbind(1)
         mean, var = means.mean(0), variances.mean(0) + means.var(0, correction=0)
         count = x.numel() // x.shape[1] * len(means)
         running_mean.lerp_(mean, MOMENTUM)
         running_var.lerp_(var * count / max(1, count - 1), MOMENTUM)
-        ctx.save_for_backward(x, weight, mean, (var + EPS).rsqrt())
-        return F.batch_norm(x, mean, var, weight, bias, False, MOMENTUM, EPS)
+        ctx.save_for_backward(x, weight, mean, (var + eps).rsqrt())
+        return F.batch_norm(x, mean, var, weight, bias, False, MOMENTUM, eps)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -64,7 +72,7 @@ class _SharedBatchNorm(torch.autograd.Function):
         # The gradients of all processes' losses by the mean and by the deviation.
         shift, stretch = average(torch.stack([grad_bias, grad_weight])) * (x.shape[1] / x.numel())
         grad_x = (wide - _wide(shift) - normalised * _wide(stretch)) * _wide(weight * scale)
-        return grad_x.to(x.dtype), None, None, grad_weight, grad_bias
+        return grad_x.to(x.dtype), None, None, grad_weight, grad_bias, None
 
 
 def _wide(values: Tensor) -> Tensor:
@@ -80,8 +88,8 @@ class SlicedBatchNorm(_ElasticNorm):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, widths: Iterable[int]) -> None:
-        super().__init__()
+    def __init__(self, widths: Iterable[int], eps: float = EPS) -> None:
+        super().__init__(eps)
         channels = max(widths)
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -95,15 +103,25 @@ class SlicedBatchNorm(_ElasticNorm):
 
     def weights(self, layer: LayerSpec) -> Iterator[Tensor]:
         """The state of a plain batch norm for ``layer``: the leading channels."""
-        for values in (self.weight, self.bias, self.running_mean, self.running_var):
+        for values in self.values():
             yield values[: layer.out_channels]
         yield torch.tensor(0)  # batches tracked
 
     @torch.no_grad()
     def reorder(self, order: Tensor) -> None:
         """Move channel ``order[i]`` to place i."""
-        for values in (self.weight, self.bias, self.running_mean, self.running_var):
+        for values in self.values():
             values.copy_(values[order])
+
+    def values(self) -> tuple[Tensor, ...]:
+        """Weight, bias, running mean and running variance, (C,) each."""
+        return self.weight, self.bias, self.running_mean, self.running_var
+
+    @torch.no_grad()
+    def start_from(self, other: SlicedBatchNorm) -> None:
+        """Take the leading channels of a norm."""
+        for mine, theirs in zip(self.values(), other.values(), strict=True):
+            mine.copy_(theirs[: len(mine)])
 
     def zero_weight(self) -> None:
         """Start as the zero function, so that a residual block starts as the identity (BigNAS)."""
@@ -113,9 +131,9 @@ class SlicedBatchNorm(_ElasticNorm):
 class SwitchableBatchNorm(_ElasticNorm):
     """A separate batch norm for every width (Slimmable Networks, section 3.1)."""
 
-    def __init__(self, widths: Iterable[int]) -> None:
-        super().__init__()
-        self.by_width = nn.ModuleDict({str(c): nn.BatchNorm2d(c, EPS, MOMENTUM) for c in sorted(set(widths))})
+    def __init__(self, widths: Iterable[int], eps: float = EPS) -> None:
+        super().__init__(eps)
+        self.by_width = nn.ModuleDict({str(c): nn.BatchNorm2d(c, eps, MOMENTUM) for c in sorted(set(widths))})
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any of the widths."""
@@ -135,6 +153,15 @@ class SwitchableBatchNorm(_ElasticNorm):
         widest = {name: value[order] for name, value in state.items() if value.ndim}
         for width, norm in self.by_width.items():
             norm.load_state_dict({name: value[: int(width)] for name, value in widest.items()}, strict=False)
+
+    @torch.no_grad()
+    def start_from(self, other: SlicedBatchNorm) -> None:
+        """Take the leading channels of one norm of all widths, at every width."""
+        for norm in self.by_width.values():
+            assert isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None and norm.running_var is not None
+            mine = norm.weight, norm.bias, norm.running_mean, norm.running_var
+            for values, theirs in zip(mine, other.values(), strict=True):
+                values.copy_(theirs[: len(values)])
 
     def zero_weight(self) -> None:
         """Start as the zero function, at every width."""

@@ -12,27 +12,36 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
-from duonas.core.block import Activation, LayerSpec
+from duonas.core.block import EPS, Activation, LayerSpec
 from duonas.core.cell import EDGES, NODES
-from duonas.layers.norm import EPS, MOMENTUM
+from duonas.layers.norm import MOMENTUM
 
-ACTIVATIONS: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "hswish": nn.Hardswish, "none": nn.Identity}
+ACTIVATIONS: dict[Activation, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hswish": nn.Hardswish,
+    "none": nn.Identity,
+}
 
 
 def conv(layer: LayerSpec) -> nn.Conv2d:
-    """A convolution with padding ``kernel // 2``."""
+    """A convolution with its padding, without it where that is uneven (see ``conv_norm``)."""
+    before, after = layer.pads
     return skip_init(nn.Conv2d, layer.in_channels, layer.out_channels, layer.kernel, stride=layer.stride,
-                     padding=layer.kernel // 2, groups=layer.groups, bias=layer.bias)  # fmt: skip
+                     padding=before if before == after else 0, groups=layer.groups, bias=layer.bias)  # fmt: skip
 
 
-def norm(channels: int) -> nn.BatchNorm2d:
+def norm(channels: int, eps: float = EPS) -> nn.BatchNorm2d:
     """A batch norm."""
-    return nn.BatchNorm2d(channels, EPS, MOMENTUM)
+    return nn.BatchNorm2d(channels, eps, MOMENTUM)
 
 
 def conv_norm(layer: LayerSpec) -> nn.Sequential:
-    """A convolution, batch norm, and activation unless it is ``none``."""
-    parts = [conv(layer), norm(layer.out_channels)]
+    """Uneven padding if there is any, a convolution, batch norm, and activation unless it is ``none``."""
+    parts: list[nn.Module] = [conv(layer), norm(layer.out_channels, layer.eps)]
+    before, after = layer.pads
+    if before != after:
+        parts.insert(0, nn.ZeroPad2d((before, after, before, after)))
     if layer.activation != "none":
         parts.append(ACTIVATIONS[layer.activation]())
     return nn.Sequential(*parts)

@@ -1,4 +1,4 @@
-"""Elastic blocks: the universal inverted bottleneck and MobileNetV3's head."""
+"""The universal inverted bottleneck as an elastic block."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from duonas.core.block import BlockSpec, LayerSpec
-from duonas.layers.blocks import FUNCTIONS, ConvNorm, Widths
-from duonas.layers.elastic import ElasticBlock, ElasticLinear, KernelTransform, by_importance, centre
+from duonas.core.block import BlockSpec
+from duonas.layers.blocks import ConvNorm, Widths
+from duonas.layers.elastic import ElasticBlock, KernelTransform, by_importance, centre
 
 Kernels = Mapping[str, Sequence[int]]  # the values of the axes "first" and "second"; 0 for no convolution
 
@@ -111,31 +111,3 @@ class ElasticUIB(ElasticBlock):
         if self.second:
             self.second.reorder_outputs(order)
         self.project.reorder_inputs(order)
-
-
-class ElasticDeepHead(ElasticBlock):
-    """MobileNetV3's head, elastic in its input channels."""
-
-    def __init__(self, largest: BlockSpec, norm: str) -> None:
-        super().__init__()
-        self.widen = ConvNorm(largest["widen"], [largest["widen"].out_channels], norm)
-        self.hidden = ElasticLinear(largest["hidden"])
-        self.classify = ElasticLinear(largest["classify"])
-
-    def forward(self, x: Tensor, spec: BlockSpec, feature_mask: Tensor | None = None) -> Tensor:
-        """(B, spec.in_channels, H, W) to logits (B, K); a mask (B, F) multiplies the hidden features (dropout)."""
-        hidden: LayerSpec = spec["hidden"]
-        features = self.hidden(self.widen(x, spec["widen"]).mean((2, 3)), hidden)
-        features = FUNCTIONS[hidden.activation](features)
-        if feature_mask is not None:
-            features = features * feature_mask
-        out: Tensor = self.classify(features, spec["classify"])
-        return out
-
-    def input_importance(self) -> Tensor:
-        """The L1 norm of the weights that read each input channel (C,)."""
-        return self.widen.input_importance()
-
-    def reorder_inputs(self, order: Tensor) -> None:
-        """Move input channel ``order[i]`` to place i."""
-        self.widen.reorder_inputs(order)

@@ -106,19 +106,23 @@ def _basic(spec: BlockSpec) -> WithShortcut:
 
 @block("head")
 def _head(spec: BlockSpec) -> nn.Sequential:
-    """Norms and convolutions, global average pooling, then linear layers."""
+    """Norms and convolutions, global average pooling, then linear layers; a convolution may stand among these."""
     on_map: list[nn.Module] = []
     on_features: list[nn.Module] = []
+    pooling: nn.Module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     for layer in spec.layers:
         if layer.kind == "norm":
-            on_map += [plain.norm(layer.out_channels), ACTIVATIONS[layer.activation]()]
+            on_map += [plain.norm(layer.out_channels, layer.eps), ACTIVATIONS[layer.activation]()]
+        elif layer.name == "hidden" and layer.kind == "conv":  # of what was pooled, as in MobileNetV4
+            on_map += [nn.AdaptiveAvgPool2d(1), plain.conv_norm(layer)]
+            pooling = nn.Flatten()
         elif layer.kind == "conv":
             on_map.append(plain.conv_norm(layer))
         elif layer.activation == "none":
             on_features.append(plain.linear(layer))
         else:
             on_features.append(nn.Sequential(plain.linear(layer), ACTIVATIONS[layer.activation]()))
-    return nn.Sequential(*on_map, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), *on_features)
+    return nn.Sequential(*on_map, pooling, *on_features)
 
 
 def _after_relu(spec: BlockSpec, layer: str) -> nn.Sequential:

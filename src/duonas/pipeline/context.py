@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
-from duonas.core.pair import PairSpace
+from duonas.core.pair import PairSpace, Role
 from duonas.core.plan import Plan, Unit
 from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.protocols import CostModel, Progress
@@ -26,8 +26,12 @@ from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
-from duonas.pipeline.spaces import kinds_of, pairs_of
+from duonas.pipeline.spaces import Kind, kinds_of, pairs_of
 from duonas.pipeline.table import priced
+from duonas.pipeline.weights import check_noted, find_weights, note_weights, noted, said_of
+from duonas.pretrained.load import start
+from duonas.pretrained.read import Weights
+from duonas.pretrained.sources import NONE
 from duonas.recipe.schema import Recipe
 from duonas.rundir.folder import RunFolder
 from duonas.search.evaluate import Evaluator
@@ -39,6 +43,7 @@ from duonas.search.routers import make_routers
 from duonas.supernet.family import Family, build_supernet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.fabric import check_accelerator
+from duonas.training.options import TrainOptions
 
 
 class Context:
@@ -130,9 +135,51 @@ class Context:
         """The device of networks outside of training."""
         return find_device(self.recipe)
 
+    @property
+    def kinds(self) -> dict[Role, Kind]:
+        """The kinds of both networks."""
+        return kinds_of(self.recipe, self.family)
+
+    @property
+    def asks_for_weights(self) -> bool:
+        """Whether the recipe asks for pretrained weights."""
+        return any(self.kinds[role].table.pretrained != NONE for role in self.pairs.towers)
+
+    @cached_property
+    def weights(self) -> dict[Role, Weights | None]:
+        """The pretrained weights that each tower starts from, by role; those that the run began with."""
+        known, found = noted(self.run), dict[Role, Weights | None]()
+        for role in self.pairs.towers:
+            from_nothing = role in known and known[role] is None
+            found[role] = None if from_nothing else find_weights(*self.kinds[role], self.pairs.spaces[role])
+        check_noted(self.run, found)
+        return found
+
+    def begin_with_weights(self) -> list[str]:
+        """Find the pretrained weights before any training, note them, and say what the supernet starts from.
+
+        Raises:
+            DuonasError: those that the recipe asks for are not there, or do not fit.
+        """
+        if not self.asks_for_weights or self.run.is_done("train"):
+            return []
+        note_weights(self.run, self.weights)
+        said = (said_of(*self.kinds[role], found) for role, found in self.weights.items())
+        return [sentence for sentence in dict.fromkeys(said) if sentence]
+
+    @property
+    def training(self) -> TrainOptions:
+        """``[train]``, with a lower learning rate where the supernet starts from pretrained weights."""
+        return self.recipe.train.from_pretrained() if self.starts_from_weights else self.recipe.train
+
+    @property
+    def starts_from_weights(self) -> bool:
+        """Whether the supernet starts, or started, from pretrained weights."""
+        return self.asks_for_weights and any((noted(self.run) or self.weights).values())
+
     def fresh_supernet(self) -> PairSupernet:
-        """Return the supernet before training."""
-        return fresh_supernet(self.recipe, self.family, self.pairs, self.splits)
+        """Return the supernet before training, with pretrained weights if the recipe asks for some."""
+        return fresh_supernet(self.recipe, self.family, self.pairs, self.splits, self.weights)
 
     @property
     def elapsed(self) -> float:
@@ -171,7 +218,8 @@ class Context:
     @cached_property
     def supernet(self) -> PairSupernet:
         """The trained supernet."""
-        supernet, weights = self.fresh_supernet(), load_tensors(self.run.supernet)[0]
+        fresh = fresh_supernet(self.recipe, self.family, self.pairs, self.splits)
+        supernet, weights = fresh, load_tensors(self.run.supernet)[0]
         if shapes_of(supernet.state_dict()) != shapes_of(weights):
             raise DuonasError(
                 f"{self.run.supernet} does not hold the weights of this recipe's supernet: it is from another run or "
@@ -212,13 +260,23 @@ def find_device(recipe: Recipe) -> torch.device:
     return torch.device(wanted)
 
 
-def fresh_supernet(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: Splits) -> PairSupernet:
-    """Return the supernet of a recipe before training."""
+def fresh_supernet(
+    recipe: Recipe,
+    family: type[Family],
+    pairs: PairSpace,
+    splits: Splits,
+    weights: Mapping[Role, Weights | None] | None = None,
+) -> PairSupernet:
+    """Return the supernet of a recipe before training, with the pretrained weights of each tower that has some."""
     towers, kinds = [], kinds_of(recipe, family)
     for role in pairs.towers:
         rng = stream(recipe.seed, "init", *([] if role == "big" else [role]))
-        kind = kinds[role]
-        towers.append(build_supernet(kind.family, pairs.spaces[role], splits.mean, splits.std, rng, kind.table))
+        kind, found = kinds[role], (weights or {}).get(role)
+        mean, std = (splits.mean, splits.std) if found is None else (found.like.mean, found.like.std)
+        tower = build_supernet(kind.family, pairs.spaces[role], mean, std, rng, kind.table)
+        if found is not None:
+            start(tower, kind.family, found)
+        towers.append(tower)
     return PairSupernet(pairs, *towers)
 
 

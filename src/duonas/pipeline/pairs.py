@@ -25,7 +25,8 @@ from duonas.training.checkpoint import load_tensors
 def take_pair(context: Context, chosen: PairArch) -> Pair:
     """Return a pair of archs as plain networks.
 
-    Weights are those that the search evaluated, or initial ones for the modes of fine-tuning that start from scratch.
+    Weights are those that the search evaluated. For the modes of fine-tuning that start from scratch they are drawn, or
+    the pretrained ones that the supernet started from.
     """
     mode = context.recipe.finetune.mode
     subnets: dict[Role, Subnet] = dict(zip(ROLES, context.pairs.subnets(chosen), strict=True))
@@ -43,7 +44,7 @@ def take_pair(context: Context, chosen: PairArch) -> Pair:
 
 
 def fresh_network(context: Context, subnet: Subnet, *path: str) -> nn.Sequential:
-    """Return a subnet as a plain network that is not trained yet.
+    """Return a subnet as a plain network that is not trained yet; it has pretrained weights where the supernet had.
 
     Args:
         context: of the run.
@@ -51,7 +52,8 @@ def fresh_network(context: Context, subnet: Subnet, *path: str) -> nn.Sequential
         path: of the stream of random numbers that its weights are drawn from.
     """
     network = context.fresh_supernet().extract(subnet)
-    initialise(network, stream(context.recipe.seed, *path))
+    if not context.starts_from_weights:
+        initialise(network, stream(context.recipe.seed, *path))
     return network
 
 

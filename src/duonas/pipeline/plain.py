@@ -39,7 +39,7 @@ def train_plain(context: Context, progress: Progress) -> list[Path]:
     front = Front.load(run.front)
     subnet = best_alone(front, *mean_cost(context, front), little=context.pairs.subnets(front.best.pair)[0])
     network = _fresh(context, subnet)
-    options = recipe.baselines.over(recipe.train)
+    options = recipe.baselines.over(context.training)
     fabric = one_process(options)
     with context.spending(PLAIN, lambda: timing_of(context).plain(_fresh(context, subnet))) as planned:
         options = replace(options, steps=planned or trained_steps(run))

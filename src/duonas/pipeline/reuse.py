@@ -41,6 +41,7 @@ def adopt(context: Context, other: Path) -> None:
         RunFolder(other).supernet: context.run.supernet,
         RunFolder(other).gate: context.run.gate,
         RunFolder(other).beta: context.run.beta,
+        RunFolder(other).pretrained: context.run.pretrained,
     }
     taken = {source: target for source, target in trained.items() if source.exists()}
     for source, target in taken.items():

@@ -11,6 +11,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace, Role
 from duonas.core.registry import adapted, find
 from duonas.data.splits import Splits
+from duonas.pipeline.weights import advice_on_weights
 from duonas.recipe.schema import Recipe
 from duonas.supernet.family import Family, build_space
 from duonas.supernet.options import SpaceOptions
@@ -66,3 +67,14 @@ def _in_little(recipe: Recipe) -> Iterator[None]:
 def _of_little(sentence: str) -> str:
     """A sentence on keys of ``[space]``, on those of ``[pair.little]``."""
     return sentence.replace("[space", "[pair.little").replace("--set space.", "--set pair.little.")
+
+
+def weights_advice(recipe: Recipe, family: type[Family], pairs: PairSpace) -> str:
+    """Say which pretrained weights are not at hand, without which a tower starts from nothing; empty if none lack.
+
+    Raises:
+        DuonasError: weights that the recipe asks for are not there, or do not fit.
+    """
+    kinds = kinds_of(recipe, family)
+    said = (advice_on_weights(*kinds[role], pairs.spaces[role]) for role in pairs.towers)
+    return " ".join(dict.fromkeys(filter(None, said)))

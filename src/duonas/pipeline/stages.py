@@ -60,13 +60,15 @@ from duonas.training.rule import make_rule
 
 def train(context: Context, progress: Progress) -> list[Path]:
     """Train the supernet on the train split."""
-    run, recipe = context.run, context.recipe
+    run = context.run
     with context.spending(SUPERNET) as planned:
-        options = counted(recipe.train, planned).covering(steps_per_epoch(context.splits, recipe.train))
+        options = counted(context.training, planned)
+        options = options.covering(steps_per_epoch(context.splits, options))
         rule, fabric = make_rule(context.pairs, options), build_fabric(options)
         path = fit(context, Fitting("train", context.fresh_supernet(), rule, options, run.supernet, fabric), progress)
     leave()  # the rest runs in one process
-    return [path, *_save_learned(run, rule)] if run.writes else [path]
+    kept = [run.pretrained] if run.pretrained.exists() else []
+    return [path, *kept, *_save_learned(run, rule)] if run.writes else [path]
 
 
 def _save_learned(run: RunFolder, rule: TrainRule) -> list[Path]:
@@ -117,7 +119,7 @@ def pair(context: Context, progress: Progress) -> list[Path]:
 def finetune(context: Context, progress: Progress) -> list[Path]:
     """Fine-tune the chosen pair on the train split, both networks jointly or each by itself, and renew its figures."""
     run, recipe = context.run, context.recipe
-    options = recipe.finetune.over(recipe.train)
+    options = recipe.finetune.over(context.training)
     fabric, tuned = one_process(options), Pair.load(run.untuned_pair)
     with context.spending(PAIR, lambda: timing_of(context).pair(Pair.load(run.untuned_pair))) as planned:
         share = Front.load(run.front).best.little_share
@@ -235,6 +237,8 @@ def run(
         try:
             if needs_images:
                 check(context)
+                for sentence in context.begin_with_weights() if supernet is None else ():
+                    context.warn(sentence)
             if supernet is not None and opened.writes and not opened.is_done("train"):
                 adopt(context, as_path(supernet, "supernet"))
             if needs_images:

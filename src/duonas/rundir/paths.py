@@ -30,6 +30,8 @@ class RunPaths:
         """What is known of the images: counts, copies, problems."""
         self.plan = folder / "plan.json"
         """How the minutes of the run are divided, and what was used, where it has a limit of time."""
+        self.pretrained = folder / "pretrained.json"
+        """The pretrained weights that the supernet started from, where the recipe asks for some."""
         self.supernet = folder / "supernet.safetensors"
         """The weights of the trained supernet."""
         self.beta = folder / "beta.json"

@@ -9,6 +9,8 @@ from typing import Literal
 
 from duonas.core.block import Activation
 from duonas.core.errors import DuonasError
+from duonas.spaces._published import IMAGE_SIZE, SHARES, Origin, divisible, resolutions
+from duonas.spaces._published import WIDTHS as PUBLISHED_WIDTHS
 
 Kind = Literal["mbconv", "fused", "dense"]
 KINDS: tuple[Kind, ...] = ("mbconv", "fused", "dense")  # from the fewest MACs to the most, for the same sizes
@@ -32,6 +34,7 @@ class Stage:
         kernels: kernel sizes; ``None`` for the preset's, as below.
         expansions: ratios of hidden channels to input channels of a block.
         depths: numbers of blocks.
+        ratios: expansion of each of its blocks in a published network; ``expansions`` are shares of it.
     """
 
     channels: int
@@ -40,8 +43,9 @@ class Stage:
     squeeze_excite: bool = False
     kinds: tuple[Kind, ...] = ("mbconv",)
     kernels: tuple[int, ...] | None = None
-    expansions: tuple[int, ...] | None = None
+    expansions: tuple[float, ...] | None = None
     depths: tuple[int, ...] | None = None
+    ratios: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Preset:
         divisor: of the numbers of channels per stage.
         activation: of stem and head.
         stem_kernel: kernel size of the stem.
+        origin: the published network that is the largest arch, if it is one.
     """
 
     image_size: int
@@ -73,18 +78,43 @@ class Preset:
     resolutions: tuple[int, ...]
     depths: tuple[int, ...] = DEPTHS
     kernels: tuple[int, ...] = KERNELS
-    expansions: tuple[int, ...] = EXPANSIONS
+    expansions: tuple[float, ...] = EXPANSIONS
     widths: tuple[float, ...] = WIDTHS
     width_range: tuple[float, float] | None = None
     divisor: int = 2
     activation: Activation = "hswish"
     stem_kernel: int = 3
+    origin: Origin | None = None
 
     def channels(self, stage: int, width: float) -> int:
         """The number of channels of a stage (1, 2, ...) at a width."""
         fewest = -(-FEWEST_CHANNELS // self.divisor)
         nearest_multiple = int(self.stages[stage - 1].channels * width / self.divisor + 0.5)
         return self.divisor * max(fewest, nearest_multiple)
+
+    def features(self, channels: int) -> int:
+        """The number of the head's features for these channels of the last stage."""
+        if self.origin is None:
+            return channels * self.head
+        return divisible(self.origin.features * channels / self.stages[-1].channels)
+
+    def inside(self, stage: int, block: int, entering: int, share: float) -> int:
+        """The number of hidden channels of a block of a published network; 0 without an expansion of its own.
+
+        Args:
+            stage: 1, 2, ...
+            block: 0, 1, ...
+            entering: number of channels that enter.
+            share: of the block's own expansion.
+        """
+        ratios = self.stages[stage - 1].ratios
+        return divisible(entering * ratios[block] * share) if ratios and ratios[block] > 1 else 0
+
+    def sides(self, image_size: int) -> tuple[int, ...]:
+        """The sides to which images of a size may be resized, in pixels."""
+        if self.origin is not None:
+            return resolutions(image_size)
+        return self.resolutions if image_size == self.image_size else (image_size,)
 
     def widths_of(self, stage: int, widths: Iterable[float]) -> tuple[float, ...]:
         """One width for each number of channels that a stage has at ``widths``, or within ``width_range``."""
@@ -156,6 +186,35 @@ def _fast(
                   expansions=(1, 2, 4), divisor=16, activation="relu")  # fmt: skip
 
 
+def _published(
+    origin: Origin, stem: int, stages: tuple[Stage, ...], activation: Activation, image_size: int = IMAGE_SIZE
+) -> Preset:
+    """A preset whose largest arch is a network of timm: parts of its widths, depths, kernels and expansions."""
+    return Preset(image_size, stem, 2, stages, 1, resolutions(image_size), kernels=(3, 5), expansions=SHARES,
+                  widths=PUBLISHED_WIDTHS, divisor=8, activation=activation, origin=origin)  # fmt: skip
+
+
+def _stage(
+    channels: int, stride: int, kernel: int, activation: Activation, *ratios: float, attention: bool = False
+) -> Stage:
+    """A stage of a published network by the expansions of its blocks, which are elastic where there is one."""
+    return Stage(
+        channels, stride, activation, attention, kernels=(3, 5) if kernel == 5 else (kernel,),
+        expansions=SHARES if max(ratios) > 1 else (1,), depths=tuple(range(1, len(ratios) + 1)), ratios=ratios,
+    )  # fmt: skip
+
+
+def _lite(number: int, channels: tuple[int, ...], depths: tuple[int, ...], image_size: int = IMAGE_SIZE) -> Preset:
+    """EfficientNet-Lite, as TensorFlow's weights have it."""
+    outline = zip(channels, depths, (1, 2, 2, 2, 1, 2, 1), (3, 3, 5, 3, 5, 5, 3), strict=True)
+    stages = [
+        _stage(width, stride, kernel, "relu6", *[6.0 if index else 1.0] * depth)
+        for index, (width, depth, stride, kernel) in enumerate(outline)
+    ]
+    origin = Origin(f"tf_efficientnet_lite{number}", 1280, padding="same", eps=1e-3)
+    return _published(origin, 32, tuple(stages), "relu6", image_size)
+
+
 PRESETS = {
     # 8 x 8 digits, which have room for two stages.
     "digits": Preset(8, 16, 1, (Stage(32, 2, "relu"), Stage(64, 2)), 2, (8,)),
@@ -184,4 +243,7 @@ PRESETS = {
          Stage(192, 2, "relu", depths=DEPTHS, expansions=EXPANSIONS)),
         4, (128, 160, 192, 224),
     ),
+    # Networks of timm, whose pretrained weights fit (docs/parts/pretrained.md).
+    "efficientnet-lite0": _lite(0, (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
+    "efficientnet-lite2": _lite(2, (16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1), 260),
 }  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import MinLen
 from torch import nn
@@ -14,6 +15,8 @@ from duonas.core.axis import Axis
 from duonas.core.block import (
     BlockSpec,
     Bottleneck,
+    DeepHead,
+    deep_head_block,
     dense_block,
     fused_block,
     head_block,
@@ -25,9 +28,11 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count, Width
 from duonas.core.space import SearchSpace, once_per_arch
 from duonas.layers.blocks import ElasticHead, ElasticMBConv, ElasticStem
+from duonas.layers.deep_head import ElasticDeepHead
 from duonas.layers.dense import ElasticDense, ElasticFused
 from duonas.layers.elastic import KernelTransform, centre
 from duonas.spaces._mobilenet_presets import PRESETS, Kind, Preset, Stage
+from duonas.spaces._published import divisible, expansion, networks
 from duonas.spaces.options import NarrowedOptions, narrowed_stages, preset_advice
 from duonas.supernet.family import Family
 from duonas.supernet.options import Norm
@@ -54,8 +59,7 @@ class MobileNetSpace(SearchSpace):
     def __init__(
         self, preset: Preset, image_size: int, classes: int, narrow: dict[str, list[Any]] | None = None
     ) -> None:
-        resolutions = preset.resolutions if image_size == preset.image_size else (image_size,)
-        options = narrowed_stages({"resolution": resolutions, **_stage_values(preset)}, narrow or {})
+        options = narrowed_stages({"resolution": preset.sides(image_size), **_stage_values(preset)}, narrow or {})
         self.preset = preset
         self.kinds: dict[int, tuple[Kind, ...]] = {n: options[f"stage{n}.kind"] for n in _numbers(preset)}
         super().__init__("mobilenet", _axes(preset, options), image_size=image_size, classes=classes)
@@ -73,14 +77,16 @@ class MobileNetSpace(SearchSpace):
         count = len(self.preset.stages)
         if spec.kind == "head":
             last = [self.channels(count, width) for width in self.axes[f"stage{count}.width"].values]
-            return {"widen": [channels * self.preset.head for channels in last]}
+            return {"widen": [self.preset.features(channels) for channels in last]}
         stage, place = spec.stage, _place(spec)
         outs = [self.channels(stage, width) for width in self.axes[f"stage{stage}.width"].values]
         ins = outs
         if place.endswith("block0"):
             previous = self.axes[f"stage{stage - 1}.width"].values if stage > 1 else ()
             ins = [self.channels(stage - 1, width) for width in previous] or [self.preset.stem]
-        hidden = [i * e for i in ins for e in self.axes[f"{place}.expansion"].values]
+        shares = self.axes[f"{place}.expansion"].values
+        index = int(place.partition("block")[2])
+        hidden = [self.preset.inside(stage, index, i, e) or i * e for i in ins for e in shares]
         return {"expand": hidden, "depthwise": hidden, "project": outs}
 
     @once_per_arch
@@ -93,11 +99,8 @@ class MobileNetSpace(SearchSpace):
         for number in _numbers(preset):
             for index in range(self.value(arch, f"stage{number}.depth")):
                 blocks.append(self._block(arch, number, index, blocks[-1]))
-        last = blocks[-1]
-        features = last.out_channels * preset.head
-        blocks.append(head_block(len(preset.stages) + 1, last.out_channels, features, self.classes,
-                                 last.out_resolution, activation=preset.activation))  # fmt: skip
-        return tuple(blocks)
+        blocks.append(self._head(blocks[-1]))
+        return tuple(blocks if preset.origin is None else map(preset.origin.conformed, blocks))
 
     def whole(self) -> tuple[BlockSpec, ...]:
         """The blocks of the largest archs of every kind."""
@@ -122,19 +125,32 @@ class MobileNetSpace(SearchSpace):
         kind = kinds[0] if len(kinds) == 1 else self.value(arch, f"stage{number}.kind")
         if len(kinds) > 1:
             name += f"_{kind}"  # each kind has weights of its own
+        times = self.value(arch, f"{place}.expansion")
+        inside = self.preset.inside(number, index, before.out_channels, times)
         outer = Bottleneck(
             before.out_channels,
             self.channels(number, self.value(arch, f"stage{number}.width")),
             before.out_resolution,
             stride=stage.stride if index == 0 else 1,
-            expansion=self.value(arch, f"{place}.expansion"),
+            expansion=expansion(inside, before.out_channels) if inside else times,
             activation=stage.activation,
+            inside=inside,
         )
         kernel = self.value(arch, f"{place}.kernel")
         if kind == "dense":
             return dense_block(name, number, outer, kernel=kernel)
-        make = fused_block if kind == "fused" else mbconv_block
-        return make(name, number, outer, kernel=kernel, squeeze_excite=stage.squeeze_excite)
+        if kind == "fused":
+            return fused_block(name, number, outer, kernel=kernel, squeeze_excite=stage.squeeze_excite)
+        squeezed = 0 if self.preset.origin is None else divisible(outer.hidden / 4)
+        return mbconv_block(name, number, outer, kernel=kernel, squeeze_excite=stage.squeeze_excite, squeezed=squeezed)
+
+    def _head(self, before: BlockSpec) -> BlockSpec:
+        preset, stage, side = self.preset, len(self.preset.stages) + 1, before.out_resolution
+        if preset.origin is not None and preset.origin.hidden:
+            sizes = DeepHead(preset.origin.features, preset.origin.hidden)
+            return deep_head_block(stage, before.out_channels, sizes, self.classes, side, activation=preset.activation)
+        features = preset.features(before.out_channels)
+        return head_block(stage, before.out_channels, features, self.classes, side, activation=preset.activation)
 
 
 class MobileNetSupernet(Supernet):
@@ -149,7 +165,9 @@ class MobileNetSupernet(Supernet):
             return ElasticStem(largest, self.norm)
         widths = self.space.layer_widths(largest)
         if largest.kind == "head":
-            return ElasticHead(largest, widths, self.norm)
+            return (
+                ElasticDeepHead(largest, self.norm) if "hidden" in largest else ElasticHead(largest, widths, self.norm)
+            )
         kernels = self.space.kernels(largest)
         learned = kernels if self.options.kernel_transform and len(kernels) > 1 else ()
         if largest.kind == "mbconv":
@@ -200,6 +218,11 @@ def _axes(preset: Preset, options: dict[str, tuple[Any, ...]]) -> list[Axis]:
 
 def _varied(preset: Preset, options: MobileNet.Options) -> Preset:
     """The preset with the changes of the ``[space]`` table."""
+    if options.kinds and preset.origin is not None:
+        raise DuonasError(
+            f"[space] kinds is not for presets that are published networks, such as {options.preset!r}: remove it, or "
+            "choose another preset."
+        )
     if options.blocks == "simple":
         if options.squeeze_excite == "on":
             raise DuonasError(
@@ -239,6 +262,7 @@ class MobileNet(Family):
     """MobileNetV3-style inverted residual blocks, elastic in width, depth, kernel, expansion and resolution."""
 
     supernet = MobileNetSupernet
+    published: ClassVar[Mapping[str, str]] = networks({name: preset.origin for name, preset in PRESETS.items()})
 
     @dataclass(frozen=True)
     class Options(NarrowedOptions):
@@ -247,7 +271,8 @@ class MobileNet(Family):
         preset: str | None = None
         """The preset: digits (8 x 8 pixels), cifar-small (0.6M to 33M MACs at 32 x 32), cifar (0.5M to 127M), imagenet
         (224 x 224, as MobileNetV3-Large); fast-32, fast-64, fast-128 or fast-224, with channels and blocks on which
-        CPUs are fast; default: digits or one of the fast ones, by the size of the images."""
+        CPUs are fast; efficientnet-lite0 or efficientnet-lite2, parts of these networks at any size of images; default:
+        digits or one of the fast ones, by the size of the images."""
         width_range: tuple[Width, Width] | None = None
         """All numbers of channels between these fractions of a stage's channels, in place of the preset's widths."""
         divisor: Count | None = None
@@ -275,6 +300,8 @@ class MobileNet(Family):
     def advice(cls, options: Any, image_size: int) -> str:
         """Advise another preset where this one is for images of another size."""
         if not isinstance(options, MobileNet.Options):  # a family of the user's own, which has no presets
+            return ""
+        if options.preset in cls.published:  # which are for any size
             return ""
         usual, sizes = _preset_for(image_size), {name: preset.image_size for name, preset in PRESETS.items()}
         return preset_advice(options.preset or usual, usual, sizes, image_size)

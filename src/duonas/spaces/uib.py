@@ -10,12 +10,21 @@ from torch import nn
 
 from duonas.core.arch import Arch
 from duonas.core.axis import Axis
-from duonas.core.block import Activation, BlockSpec, Bottleneck, input_block, stem_block
+from duonas.core.block import (
+    Activation,
+    BlockSpec,
+    Bottleneck,
+    DeepHead,
+    deep_head_block,
+    input_block,
+    stem_block,
+)
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.space import SearchSpace, once_per_arch
-from duonas.core.uib import PLACES, deep_head_block, form, uib_block
+from duonas.core.uib import PLACES, form, uib_block
 from duonas.layers.blocks import ElasticStem
-from duonas.layers.uib import ElasticDeepHead, ElasticUIB
+from duonas.layers.deep_head import ElasticDeepHead
+from duonas.layers.uib import ElasticUIB
 from duonas.spaces.options import NarrowedOptions, narrowed_stages, preset_advice
 from duonas.supernet.family import Family
 from duonas.supernet.supernet import Supernet
@@ -253,8 +262,9 @@ class UIBSpace(SearchSpace):
                     )
                 )
         last = blocks[-1]
-        head = deep_head_block(len(preset.stages) + 1, last.out_channels, preset.features, preset.hidden, self.classes,
-                               last.out_resolution, activation=ACTIVATION)  # fmt: skip
+        sizes = DeepHead(preset.features, preset.hidden)
+        head = deep_head_block(len(preset.stages) + 1, last.out_channels, sizes, self.classes, last.out_resolution,
+                               activation=ACTIVATION)  # fmt: skip
         return (*blocks, head)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,10 +19,15 @@ from duonas.supernet.supernet import Supernet
 
 
 class Family(Part, ABC):
-    """Builds a search space from the ``[space]`` table; ``supernet`` is the class of its supernet."""
+    """Builds a search space from the ``[space]`` table; ``supernet`` is the class of its supernet.
+
+    ``published`` are the names in timm of the networks that the largest archs of its presets are, by preset, for
+    ``[space] pretrained``.
+    """
 
     Options = SpaceOptions
     supernet: ClassVar[type[Supernet]]
+    published: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     @abstractmethod

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge
 
 from duonas.core.errors import DuonasError
-from duonas.core.fields import PartOf
+from duonas.core.fields import Location, PartOf
 
 Norm = Literal["recalibrated", "switchable", "both"]
 
@@ -36,6 +36,10 @@ class SpaceOptions:
     tied: bool = False
     """Whether depth, widths, kernels and expansions of a stage grow together, so that each stage has a few sizes
     (CompOFA)."""
+    pretrained: Annotated[str, Location(content=True, words=("none", "auto", "timm"))] = "none"
+    """Pretrained weights that the supernet starts from, for presets that are networks of timm: "none"; "auto": those on
+    this machine (a package of the extra weights, or what timm downloaded before), else none; "timm": the same,
+    downloaded if need be; or a file of them."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from duonas.supernet.supernet import Supernet
 
 ARCHS = 12  # drawn at random, beside the smallest and the largest
 IMAGES = 2
-ELSEWHERE = {"name", "weights", "tied"}  # keys that are read outside of a family
+ELSEWHERE = {"name", "weights", "tied", "pretrained"}  # keys that are read outside of a family
 
 
 def rehearse_space(family: type[Family], options: SpaceOptions, space: SearchSpace) -> None:

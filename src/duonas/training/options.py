@@ -57,6 +57,8 @@ class TrainOptions:
     """Length of that beginning; default: 5 epochs for equal, 10 for annealed."""
     lr: Positive = 0.1
     """The highest learning rate."""
+    pretrained_lr: Positive | None = None
+    """The highest learning rate where the supernet starts from pretrained weights; default: a fifth of lr."""
     schedule: Literal["cosine", "exponential"] = "cosine"
     """How the learning rate falls."""
     lr_end: Fraction = 0.05
@@ -102,6 +104,10 @@ class TrainOptions:
         if self.steps is None:
             return self
         return replace(self, epochs=max(1, math.ceil(self.steps / steps_per_epoch)))
+
+    def from_pretrained(self) -> Self:
+        """These options where the supernet starts from pretrained weights: with a lower learning rate."""
+        return replace(self, lr=self.pretrained_lr or self.lr / 5)
 
 
 @dataclass(frozen=True)
