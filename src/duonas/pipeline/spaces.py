@@ -76,5 +76,7 @@ def weights_advice(recipe: Recipe, family: type[Family], pairs: PairSpace) -> st
         DuonasError: weights that the recipe asks for are not there, or do not fit.
     """
     kinds = kinds_of(recipe, family)
-    said = (advice_on_weights(*kinds[role], pairs.spaces[role]) for role in pairs.towers)
-    return " ".join(dict.fromkeys(filter(None, said)))
+    said = {role: advice_on_weights(*kinds[role], pairs.spaces[role]) for role in pairs.towers}
+    if recipe.pair.little is not None:
+        said["little"] = _of_little(said["little"])
+    return " ".join(dict.fromkeys(filter(None, said.values())))
