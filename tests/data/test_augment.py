@@ -11,7 +11,7 @@ from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.data.augment import Augment
-from duonas.data.augmentation import Variation
+from duonas.data.augmentation import Crop, Variation
 from duonas.data.augmentations.flip import mirror
 from duonas.data.augmentations.random_crop import crop
 from duonas.recipe.schema import options_for
@@ -129,9 +129,11 @@ def test_options_are_taken_over() -> None:
     """In the order in which images are varied, whatever the order of the keys."""
     keys = {"mixup": 0.1, "randaugment": 2, "magnitude": 7.0, "flip": True, "crop_padding": 3, "cutmix": 0.5}
     augment = augmented(**keys, crop_scale=0.2)
-    assert [each.name for each in augment.variations] == ["resized_crop", "random_crop", "flip", "randaugment"]
+    assert [each.name for each in augment.variations] == ["random_crop", "flip", "randaugment"]
+    assert augment.crop is not None and augment.crop.name == "resized_crop"
     assert [each.name for each in augment.mixtures] == ["mixup", "cutmix"]
     options = augment.variations[0].options
+    assert augment.crop.options.crop_scale == 0.2
     assert (options.crop_scale, options.crop_padding, options.flip, options.magnitude) == (0.2, 3, True, 7.0)
     assert augmented() == Augment()
 
@@ -166,3 +168,40 @@ def test_what_an_augmentation_of_ones_own_must_return_is_said(drawn, varied, mes
     pixels, labels = batch_of(0, 5)
     with pytest.raises(DuonasError, match=f"augmentation Shaken.*{message}"):
         Augment((Shaken(drawn, varied),))(pixels, labels, CLASSES, np.random.default_rng(0))
+
+
+class Half(Crop):
+    """A crop of the user's own that does what it is told."""
+
+    active = True
+
+    def __init__(self, cut: Callable[[Tensor, tuple[int, int]], object]) -> None:
+        self.does = cut
+
+    def draw(self, batch, rng):
+        return np.zeros(batch.images)
+
+    def cut(self, pixels, drawn, size):
+        return self.does(pixels, size)
+
+
+def test_a_crop_of_ones_own_sets_the_size_before_anything_else() -> None:
+    pixels, labels = batch_of(0, 5, 12, 12)
+    augment = Augment(
+        (Shaken(np.zeros(5), lambda given: given + 1),), crop=Half(lambda given, size: given[..., :9, :9])
+    )
+    images, _ = augment(pixels, labels, CLASSES, np.random.default_rng(0), side=9)
+    assert torch.equal((images * 255).round().byte(), pixels[..., :9, :9] + 1)
+    wrong = Augment(crop=Half(lambda given, size: given))
+    with pytest.raises(DuonasError, match=r"Half.cut\(\) must return \(5, 3, 9, 9\) torch.uint8, got \(5, 3, 12, 12\)"):
+        wrong(pixels, labels, CLASSES, np.random.default_rng(0), side=9)
+
+
+def test_two_crops_at_once_are_refused(tmp_path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from duonas.data.augmentations.resized_crop import ResizedCrop\nclass Mine(ResizedCrop):\n    active = True\n"
+    )
+    keys = {"augmentations": [f"{tmp_path / 'mine.py'}:Mine"]}
+    assert augmented(**keys).crop.name.endswith(":Mine")
+    with pytest.raises(DuonasError, match=r"switches on resized_crop and .*:Mine, .* only one of them can"):
+        augmented(**keys, crop_scale=0.5)

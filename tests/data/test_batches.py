@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from duonas.recipe.schema import options_for
 
 CLASSES = 5
 ALL = {"crop_padding": 2, "flip": True, "randaugment": 2, "mixup": 0.2, "cutmix": 1.0, "crop_scale": 0.3}
+CROP = Augment.from_options(options_for("data", crop_scale=0.3, flip=True))
 AUGMENTS = [Augment.from_options(options_for("data", **keys)) for keys in ({}, {"crop_padding": 2, "flip": True}, ALL)]
 
 
@@ -93,6 +96,25 @@ def test_epochs_seeds_and_steps_differ() -> None:
 def test_the_same_image_is_varied_anew_at_each_step() -> None:
     loader = batches(1, 1, augment=Augment.from_options(options_for("data", crop_padding=4)))
     assert len({loader.batch(step)[0].numpy().tobytes() for step in range(20)}) > 10
+
+
+def larger(images: Images, side: int) -> Images:
+    """The same images with working images, of which each is of one colour of its own."""
+    colours = torch.arange(len(images), dtype=torch.uint8)[:, None, None, None]
+    return replace(images, working=colours.expand(-1, 3, side, side).contiguous())
+
+
+def test_crops_are_cut_out_of_the_working_images() -> None:
+    images = larger(numbered(40), 20)
+    loader = Batches(images, 8, num_classes=CLASSES, seed=0, augment=AUGMENTS[0])
+    assert torch.equal(loader.batch(3)[0], batches(40, 8).batch(3)[0])  # nothing is cropped
+    loader = Batches(images, 8, num_classes=CLASSES, seed=0, augment=CROP)
+    found, labels = loader.batch(3)
+    assert found.shape == (8, 3, 8, 8) and torch.equal((found[:, 0, 0, 0] * 255).round().long() % CLASSES, labels)
+    assert (found.amax((1, 2, 3)) == found.amin((1, 2, 3))).all()
+    for rank in (0, 1):
+        part = Batches(images, 8, num_classes=CLASSES, seed=0, augment=CROP, process=Process(rank, 2))
+        assert torch.equal(part.batch(3)[0], found[rank::2])
 
 
 def test_the_images_themselves_are_left_as_they_are() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,56 @@ def test_a_repaired_image_is_read_the_next_time(make_folder: Folder, tmp_path: P
     Image.new("RGB", (12, 10)).save(folder / "cat" / "001.png")
     Image.new("RGB", (12, 10)).save(folder / "dog" / "000.png")
     assert kinds(inspect_data(given, 0)[0]) == []
+
+
+def test_many_classes_that_are_too_small_are_one_error(make_folder: Folder) -> None:
+    folder = make_folder({**COUNTS, "eel": 2, "bee": 3, "ant": 1, "fox": 1})
+    inspected, _ = inspect_data(options_for("data", **options(folder)), 0)
+    (error,) = inspected.problems
+    assert error.error and error.names == (
+        "'ant' has 1 image",
+        "'bee' has 3 images",
+        "'eel' has 2 images",
+        "'fox' has 1 image",
+    )
+    assert error.message.startswith("4 of 6 classes have too few images; train, val, calib and test need one each")
+    folder = make_folder({f"item{i}": 1 for i in range(9)}, under="more")
+    inspected, _ = inspect_data(options_for("data", **options(folder / "more")), 0)
+    (error,) = inspected.problems
+    assert error.message.endswith("but there are 9 images in all, fewer than two a class")
+
+
+@pytest.mark.parametrize(
+    ("keys", "side"),
+    [
+        ({"crop_scale": 0.5}, 10),  # a quarter more than 8
+        ({}, None),  # nothing is cropped
+        ({"crop_scale": 0.5, "working_size": 11}, 11),
+        ({"crop_scale": 0.5, "working_size": 8}, None),
+        ({"crop_scale": 0.5, "image_size": 9}, None),  # 11 pixels are more than the images have
+        ({"crop_scale": 0.5, "image_size": 9, "resize": "pad"}, 11),  # their long side is 12
+    ],
+)
+@pytest.mark.parametrize("store", ["memory", "disk"])
+def test_training_images_are_larger_where_they_are_cropped(make_folder, tmp_path, keys, side, store):
+    keys = {"image_size": 8, "store": store, "cache": str(tmp_path / "cache"), **keys}
+    splits = load_splits(options_for("data", **options(make_folder(COUNTS), **keys)), 0)
+    plain = load_splits(options_for("data", **options(tmp_path / "images", **(keys | {"crop_scale": 1.0}))), 0)
+    assert splits.hashes == plain.hashes  # of what the networks see
+    assert torch.equal(read(splits.train.pixels), read(plain.train.pixels))
+    assert all(each.working is None for each in (splits.val, splits.calib, splits.test, plain.train))
+    if side is None:
+        assert splits.train.working is None
+        return
+    names = [splits.inspected.listing.images[row] for row in splits.inspected.indices["train"]]
+    expected = decode_all(names, replace(splits.inspected.preparation, image_size=side))[0]
+    assert torch.equal(read(splits.train.working), expected)
+
+
+def test_a_working_size_below_the_image_size_is_refused(make_folder: Folder) -> None:
+    keys = options(make_folder(COUNTS), image_size=8, crop_scale=0.5, working_size=7)
+    with pytest.raises(DuonasError, match=r"working_size = 7 is smaller than the 8 x 8 pixels .* must be at least 8"):
+        inspect_data(options_for("data", **keys), 0)
 
 
 @pytest.mark.parametrize(("size", "side"), [((28, 28), 28), ((64, 64), 64), ((65, 65), 32), ((12, 10), 32)])

@@ -70,6 +70,23 @@ def test_splits_are_disjoint_complete_stratified_and_hold_every_class(
             assert abs(got - want[name]) <= 3  # rounding, and the one image that every split gets
 
 
+@pytest.mark.parametrize(
+    ("images", "least", "expected"),
+    [
+        (5000, 300, 300),
+        (20_000, 300, 800),
+        (300, 300, 36),
+        (5000, 0, 200),
+    ],  # 4,000, 16,000, 240, 4,000 are no test images
+)
+def test_small_data_sets_have_splits_of_enough_images(images: int, least: int, expected: int) -> None:
+    indices = indices_of(listing_of([images // 2] * 2), options_for("data", smallest_split=least))
+    assert {name: len(indices[name]) for name in ("val", "calib")} == {"val": expected, "calib": expected}
+    assert len(indices["test"]) == images // 5
+    indices = indices_of(listing_of([images // 2] * 2, {"val": 5}), options_for("data", smallest_split=least))
+    assert len(indices["val"]) == 5 and len(indices["calib"]) == pytest.approx(expected, abs=2)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 20)), max_size=60), st.booleans(), st.integers(0))
 def test_equal_images_of_a_class_are_drawn_together(rows: list[tuple[int, int]], own: bool, seed: int) -> None:

@@ -113,7 +113,7 @@ def test_nothing_ever_reads_or_copies_all_images(
     make_folder: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lengths = noted(monkeypatch)
-    monkeypatch.setattr(inspect, "decode_all", refuse)
+    monkeypatch.setattr(inspect, "decode_sizes", refuse)
     splits = load_splits(on_disk(make_folder({"cat": 400, "dog": 500}, size=(2, 2)), tmp_path, 2), 0)
     file = splits.train.pixels.stored.data_ptr()
     for name in NAMES:

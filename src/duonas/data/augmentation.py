@@ -64,6 +64,31 @@ class Variation(Augmentation):
         """
 
 
+class Crop(Augmentation):
+    """Cuts each image out of a larger one, its working image, before anything else; only one crop may be on.
+
+    While a crop is on, training images are kept in the working size, which ``[data] working_size`` sets, so that a part
+    of an image need not be enlarged from the few pixels that the networks see.
+    """
+
+    @abstractmethod
+    def draw(self, batch: Batch, rng: np.random.Generator) -> np.ndarray:
+        """Draw the random numbers (..., B) for a batch of working images."""
+
+    @abstractmethod
+    def cut(self, pixels: Tensor, drawn: np.ndarray, size: tuple[int, int]) -> Tensor:
+        """Cut M images of the batch.
+
+        Args:
+            pixels: working images (M, 3, H, W) uint8; not modified.
+            drawn: random numbers (..., M) for these images.
+            size: height and width of the result in pixels.
+
+        Returns:
+            (M, 3, *size) uint8.
+        """
+
+
 class Mixture(Augmentation):
     """Mixes each image and target with another of the batch; if several are on, each batch gets a random one."""
 

@@ -14,9 +14,10 @@ from duonas.core.rng import stream
 from duonas.data.augment import Augment
 from duonas.data.balance import balanced_order
 from duonas.data.distributed import Process, own_rows
-from duonas.data.images import Images, to_float
+from duonas.data.images import Images, select, take, to_float
 from duonas.data.ondisk import OnDisk, Pixels, read
 from duonas.data.prefetch import Prefetch
+from duonas.data.rate import Rate
 
 ALONE = Process()
 EVALUATION_BATCH = 250  # images a forward pass, where no recipe says how many
@@ -26,7 +27,8 @@ class Batches:
     """Endless training batches, shuffled anew every epoch; ``batch(step)`` is a pure function of the step.
 
     Processes that share a batch get together the images that a single process would get, augmented in the same way.
-    For images on disk the next batch is prefetched in a thread while the last one is used.
+    For images on disk the next batch is prefetched in a thread while the last one is used. Crops are cut out of the
+    working images, where there are some.
 
     Args:
         images: the train split, on the device where batches are wanted.
@@ -38,6 +40,9 @@ class Batches:
         process: this one of the processes that share a batch; each takes its own rows of it.
         balanced: whether every class is drawn equally often, so that an epoch, which is as long, has images of rare
             classes several times and leaves out images of common ones.
+
+    Attributes:
+        rate: images a second that batches are made at, over all processes that share them.
 
     Raises:
         DuonasError: there are no images, or a batch cannot be split evenly over the processes.
@@ -73,7 +78,11 @@ class Batches:
         self.process = process
         self._balanced = images.labels.cpu().numpy() if balanced else None
         self._order = (0, self._shuffled(0))  # of the epoch drawn from last; redrawn whenever another one is asked for
-        self._made = Prefetch(self._make) if isinstance(images.pixels, OnDisk) else self._make
+        larger = None if augment.crop is None else images.working
+        self._pixels = images.pixels if larger is None else larger
+        self._side = None if larger is None else int(images.pixels.shape[-1])
+        self.rate = Rate()
+        self._made = Prefetch(self._make) if isinstance(self._pixels, OnDisk) else self._make
 
     def __len__(self) -> int:
         """Steps an epoch."""
@@ -92,9 +101,11 @@ class Batches:
         epoch, place = divmod(step, len(self))
         if epoch != self._order[0]:
             self._order = (epoch, self._shuffled(epoch))
-        batch = self.images.subset(self._order[1][place * self.batch_size : (place + 1) * self.batch_size])
-        rows = own_rows(np.arange(self.batch_size), *self.process)
-        return self.augment(batch.pixels, batch.labels, self.num_classes, stream(self.seed, "augment", step), rows)
+        chosen = self._order[1][place * self.batch_size : (place + 1) * self.batch_size]
+        rows, rng = own_rows(np.arange(self.batch_size), *self.process), stream(self.seed, "augment", step)
+        with self.rate.making(self.batch_size):
+            pixels, labels = take(self._pixels, chosen), select(self.images.labels, chosen)
+            return self.augment(pixels, labels, self.num_classes, rng, rows, self._side)
 
     def _shuffled(self, epoch: int) -> np.ndarray:
         rng = stream(self.seed, "order", epoch)

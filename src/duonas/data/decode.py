@@ -12,7 +12,6 @@ import warnings
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -25,26 +24,15 @@ from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.data.listing import Stored
-from duonas.runtime.pillow import SIXTEEN, is_deep, lost_bits, stored_mode, values_of
-from duonas.runtime.prepare import Preparation, colours_of
+from duonas.data.look import OTHER_SUFFIXES, formats, mode_of_array, peak_of, read_file
+from duonas.runtime.pillow import SIXTEEN, lost_bits, stored_mode, values_of
+from duonas.runtime.prepare import Preparation
 from duonas.runtime.resize import Box, columns_first
 
 CHUNK = 64  # images in a task: few enough tasks to cost nothing, and little memory in images that wait
 MAX_THREADS = 8
-# Formats are named, since Pillow would also open videos, and start programs for PostScript.
-FORMATS = (
-    "AVIF", "BMP", "GIF", "HEIF", "ICO", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TIFF", "WEBP",
-)  # fmt: skip
-SUFFIXES = frozenset({
-    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".ico", ".j2k", ".jfif", ".jp2", ".jpe",
-    ".jpeg", ".jpg", ".jpx", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".qoi", ".tif", ".tiff", ".webp",
-})  # fmt: skip
-# Images, too, that are not read: they must not be passed over like a text.
-OTHER_SUFFIXES = frozenset({
-    ".arw", ".cr2", ".cr3", ".dcm", ".dng", ".emf", ".eps", ".exr", ".hdr", ".icns", ".jxl", ".nef", ".orf", ".pef",
-    ".psd", ".raf", ".raw", ".rw2", ".svg", ".svgz", ".tga", ".wmf", ".xcf",
-})  # fmt: skip
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands in a file's first bytes
+Decoded = tuple[list[np.ndarray], list[ImageFact]]  # M images in each size (M, 3, H, H), and their facts
 
 
 def decode_all(
@@ -57,32 +45,51 @@ def decode_all(
         preparation: how an image becomes a square.
         progress: called with the number of images decoded.
     """
-    size = preparation.image_size
-    try:
-        pixels, facts = np.empty((len(images), 3, size, size), np.uint8), list[ImageFact]()
-    except (MemoryError, ValueError) as error:  # ValueError: more bytes than there are addresses
-        raise DuonasError(
-            f"{len(images):,} images of {size} x {size} pixels do not fit into memory ({3 * size**2 * len(images):.2g} "
-            "bytes): set a smaller [data] image_size, or store = 'disk'."
-        ) from error
+    (pixels,), facts = decode_sizes(images, (preparation,), progress)
+    return pixels, facts
+
+
+def decode_sizes(
+    images: Sequence[Stored], preparations: Sequence[Preparation], progress: Progress = silent
+) -> tuple[list[Tensor], ImageFacts]:
+    """Decode N images once, to squares of several sizes: a tensor (N, 3, H, H) uint8 for each of ``preparations``.
+
+    The facts are of the first of them.
+    """
+    whole = _empty(len(images), [preparation.image_size for preparation in preparations])
+    facts = list[ImageFact]()
     progress(0, len(images))
-    for chunk, about in decode_in_order(images, preparation):
-        pixels[len(facts) : len(facts) + len(chunk)] = chunk
+    for squares, about in decode_in_order(images, preparations):
+        for pixels, chunk in zip(whole, squares, strict=True):
+            pixels[len(facts) : len(facts) + len(chunk)] = chunk
         facts += about
         progress(len(facts), len(images))
-    return torch.from_numpy(pixels), ImageFacts.of(facts)
+    return [torch.from_numpy(pixels) for pixels in whole], ImageFacts.of(facts)
 
 
-def decode_in_order(images: Sequence[Stored], preparation: Preparation) -> Iterator[tuple[np.ndarray, list[ImageFact]]]:
-    """Decode as ``decode_all`` does, in contiguous parts (M, 3, H, H), few of them in memory at a time."""
-    threads, size = min(MAX_THREADS, os.cpu_count() or 1), preparation.image_size
+def _empty(count: int, sides: Sequence[int]) -> list[np.ndarray]:
+    try:
+        return [np.empty((count, 3, side, side), np.uint8) for side in sides]
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than there are addresses
+        needed = count * sum(3 * side**2 for side in sides)
+        sizes = " and ".join(f"{side} x {side}" for side in sides)
+        raise DuonasError(
+            f"{count:,} images of {sizes} pixels do not fit into memory ({needed:.2g} bytes): set a smaller "
+            "[data] image_size, or store = 'disk'."
+        ) from error
 
-    def decode_chunk(start: int) -> tuple[np.ndarray, list[ImageFact]]:
+
+def decode_in_order(images: Sequence[Stored], preparations: Sequence[Preparation]) -> Iterator[Decoded]:
+    """Decode as ``decode_sizes`` does, in contiguous parts, few of them in memory at a time."""
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    sides = [preparation.image_size for preparation in preparations]
+
+    def decode_chunk(start: int) -> Decoded:
         stop = min(start + CHUNK, len(images))
-        pixels, facts = np.zeros((stop - start, 3, size, size), np.uint8), []
+        squares, facts = [np.zeros((stop - start, 3, side, side), np.uint8) for side in sides], []
         for i in range(start, stop):
-            facts.append(_decode(images, i, preparation, pixels[i - start]))
-        return pixels, facts
+            facts.append(_decode(images, i, preparations, [pixels[i - start] for pixels in squares]))
+        return squares, facts
 
     starts = iter(range(0, len(images), CHUNK))
     pool = ThreadPoolExecutor(threads)  # decoders release the interpreter's lock
@@ -97,80 +104,41 @@ def decode_in_order(images: Sequence[Stored], preparation: Preparation) -> Itera
             pool.shutdown(cancel_futures=True)  # after an error or Ctrl-C tasks that have not begun are dropped
 
 
-def look(stored: Stored) -> ImageFact:
-    """Sides and mode of an image, from its head, and the peak of one of more than 8 bits; empty if it cannot be read.
-
-    Sides are not told apart: width may be the height of an image that is to be turned.
-    """
-    try:
-        if isinstance(stored, np.ndarray):
-            return ImageFact(stored.shape[1], stored.shape[0], _mode(stored), peak=_peak(stored))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(_read(stored)), formats=formats()) as image:
-                (width, height), mode = image.size, stored_mode(image)
-                return ImageFact(width, height, mode, peak=_peak(values_of(image)) if is_deep(image) else 0.0)
-    except Exception:  # the pass over all images says why
-        return ImageFact()
-
-
-@cache
-def formats() -> tuple[str, ...]:
-    """The formats that this installation reads; HEIF with the extra ``heif``."""
-    Image.init()
-    try:
-        from pillow_heif import register_heif_opener
-    except ImportError:
-        pass
-    else:
-        register_heif_opener()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
-
-
-def _decode(images: Sequence[Stored], i: int, preparation: Preparation, into: np.ndarray) -> ImageFact:
-    """Decode image ``i`` to (3, H, H) uint8."""
+def _decode(
+    images: Sequence[Stored], i: int, preparations: Sequence[Preparation], squares: Sequence[np.ndarray]
+) -> ImageFact:
+    """Decode image ``i`` into a square (3, H, H) uint8 for each preparation."""
     fact = ImageFact()
     stored: Stored = b""
     try:
         stored = images[i]  # of a user's own data set, this may fail in any way
         if isinstance(stored, np.ndarray):
-            fact = fact._replace(encoded=_digest_of_array(stored), mode=_mode(stored))
+            fact = fact._replace(encoded=_digest_of_array(stored), mode=mode_of_array(stored))
             values = stored
         else:
-            data = _read(stored)
+            data = read_file(stored)
             fact = fact._replace(encoded=hashlib.sha256(data).hexdigest())
             values, fact = _open(data, fact)
-        fact = fact._replace(peak=fact.peak or _peak(values))
-        image = Image.fromarray(preparation.rgb(values))
+        fact = fact._replace(peak=fact.peak or peak_of(values))
+        image = Image.fromarray(preparations[0].rgb(values))
         width, height = image.size
-        _fit(image, preparation, into)
+        for preparation, into in zip(preparations, squares, strict=True):
+            _fit(image, preparation, into)
     except Exception as error:  # Pillow's decoders fail with many types: OSError, SyntaxError, struct.error, ...
-        into[:] = 0
+        for into in squares:
+            into[:] = 0
         return ImageFact(encoded=fact.encoded, broken=_reason(error, stored))
-    counts = np.bincount(into.reshape(-1), minlength=256)
-    share, levels = counts / into.size, np.arange(256)
+    seen = squares[0]
+    counts = np.bincount(seen.reshape(-1), minlength=256)
+    share, levels = counts / seen.size, np.arange(256)
     mean = float(share @ levels)
     return fact._replace(
         width=width,
         height=height,
-        pixels=hashlib.sha256(np.ascontiguousarray(into).data).hexdigest(),
+        pixels=hashlib.sha256(np.ascontiguousarray(seen).data).hexdigest(),
         std=float(np.sqrt(share @ (levels - mean) ** 2)),
         clipped=float(share[0] + share[255]),
     )
-
-
-def _read(stored: Path | bytes) -> bytes:
-    if isinstance(stored, bytes):
-        data = stored
-    elif stored.is_symlink() and not stored.exists():
-        raise ValueError(f"a link to {os.readlink(stored)}, which does not exist")
-    elif stored.exists() and not stored.is_file():
-        raise ValueError("not a file")
-    else:
-        data = stored.read_bytes()
-    if not data:
-        raise ValueError("the file is empty")
-    return data
 
 
 def _open(data: bytes, fact: ImageFact) -> tuple[np.ndarray, ImageFact]:
@@ -206,16 +174,6 @@ def _resized(image: Image.Image, size: tuple[int, int], box: Box) -> Image.Image
     return image.resize(size, Image.Resampling.BILINEAR, (0, upper, size[0], lower))
 
 
-def _mode(array: np.ndarray) -> str:
-    channels = array.shape[2] if array.ndim == 3 else 1
-    return f"{ {1: 'L', 2: 'LA', 3: 'RGB', 4: 'RGBA'}.get(channels, channels) } {array.dtype}"
-
-
-def _peak(array: np.ndarray) -> float:
-    """The largest value of an image of more than 8 bits, apart from alpha; 0 of another."""
-    return float(colours_of(array).max(initial=0)) if array.dtype.kind in "iuf" and array.dtype.itemsize > 1 else 0.0
-
-
 def _digest_of_array(array: np.ndarray) -> str:
     head = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
@@ -223,7 +181,7 @@ def _digest_of_array(array: np.ndarray) -> str:
 
 def _reason(error: Exception, stored: Stored) -> str:
     if isinstance(error, UnidentifiedImageError):
-        head = _read(stored)[:12] if not isinstance(stored, np.ndarray) else b""
+        head = read_file(stored)[:12] if not isinstance(stored, np.ndarray) else b""
         if head[4:8] == b"ftyp" and head[8:12] in HEIC and "HEIF" not in formats():
             return "HEIC images need pillow-heif: pip install 'duonas[heif]'"
         suffix = stored.suffix.lower() if isinstance(stored, Path) else ""

@@ -19,23 +19,27 @@ class Images:
     """Images and their labels.
 
     Args:
-        pixels: (N, 3, H, W) uint8.
+        pixels: (N, 3, H, W) uint8, as the networks see them.
         labels: (N,) int64.
+        working: (N, 3, W, W) uint8, the same images larger, to cut training images out of; ``None`` where none are.
     """
 
     pixels: Pixels
     labels: Tensor
+    working: Pixels | None = None
 
     def __len__(self) -> int:
         return self.pixels.shape[0]
 
     def subset(self, indices: np.ndarray) -> Images:
         """Copies of the images at ``indices`` (M,), in that order; on disk nothing is copied."""
-        return Images(take(self.pixels, indices), select(self.labels, indices))
+        working = None if self.working is None else take(self.working, indices)
+        return Images(take(self.pixels, indices), select(self.labels, indices), working)
 
     def to(self, device: torch.device | str) -> Images:
         """The same images on ``device``; images on disk are moved to it as they are read."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+        working = None if self.working is None else self.working.to(device)
+        return Images(self.pixels.to(device), self.labels.to(device), working)
 
 
 def to_float(pixels: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from duonas.core.protocols import Progress, silent
 from duonas.core.registry import adapted, find
 from duonas.core.rng import stream
 from duonas.core.text import plural
-from duonas.data.decode import decode_all
+from duonas.data.decode import decode_sizes
 from duonas.data.describe import advice, sentence
 from duonas.data.facts import ImageFacts
 from duonas.data.images import Images
@@ -25,7 +25,7 @@ from duonas.data.listing import ELSEWHERE, Listing, Problem
 from duonas.data.modes import kinds_of
 from duonas.data.ondisk import Pixels
 from duonas.data.options import DataOptions
-from duonas.data.preparation import prepare_for, white_problems
+from duonas.data.preparation import prepare_for, white_problems, working_for
 from duonas.data.small_classes import small_classes, without_small_classes
 from duonas.data.source import Source
 from duonas.data.store import stored_images
@@ -91,8 +91,10 @@ def inspect_data(options: DataOptions, seed: int, progress: Progress = silent) -
     if len(listing.class_names) < 2 or not len(listing):
         raise DuonasError(_too_few_classes(listing))
     preparation = prepare_for(listing, options)
-    pixels, facts = _decode(listing, preparation, options, progress)
-    images = Images(pixels, torch.from_numpy(np.ascontiguousarray(listing.labels, np.int64)))
+    sizes = [preparation, *filter(None, [working_for(listing, options, preparation)])]
+    (pixels, *working), facts = _decode(listing, sizes, options, progress)
+    labels = torch.from_numpy(np.ascontiguousarray(listing.labels, np.int64))
+    images = Images(pixels, labels, *working)
     problems = [*listing.problems, *_of_facts(listing, facts, source)]
     nothing, small = bool((facts.broken != "").all()), list[Problem]()
     if options.on_error == "skip" and not nothing:
@@ -119,11 +121,11 @@ def _checked(listing: Listing, name: str) -> Listing:
 
 
 def _decode(
-    listing: Listing, preparation: Preparation, options: DataOptions, progress: Progress
-) -> tuple[Pixels, ImageFacts]:
+    listing: Listing, sizes: Sequence[Preparation], options: DataOptions, progress: Progress
+) -> tuple[Sequence[Pixels], ImageFacts]:
     if options.store == "disk":
-        return stored_images(listing, preparation, progress, cache=options.cache)
-    return decode_all(listing.images, preparation, progress)
+        return stored_images(listing, sizes, progress, cache=options.cache)
+    return decode_sizes(listing.images, sizes, progress)
 
 
 def _of_facts(listing: Listing, facts: ImageFacts, source: type[Source]) -> list[Problem]:

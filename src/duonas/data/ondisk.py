@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,8 +31,16 @@ class OnDisk:
     device: torch.device
 
     @classmethod
-    def open(cls, path: Path, shape: tuple[int, int, int, int]) -> OnDisk:
-        """Open a file that begins with these images; another process may be adding more.
+    def open(cls, path: Path, count: int, sides: Sequence[int]) -> list[OnDisk]:
+        """Open a file that begins with these images, each in all sizes; another process may be adding more.
+
+        Args:
+            path: the file.
+            count: number of images.
+            sides: sides in pixels of the squares of an image, in their order in the file.
+
+        Returns:
+            The images in each size.
 
         Raises:
             DuonasError: it cannot be read.
@@ -40,11 +49,13 @@ class OnDisk:
             mapped = np.memmap(path, np.uint8, "r")
         except (OSError, ValueError) as error:  # ValueError: it is empty
             raise DuonasError(f"cannot read {path}: {error}.") from error
-        wanted = int(np.prod(shape, dtype=np.int64))
+        sizes = [3 * side**2 for side in sides]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that nobody may write to the tensor: nobody does
-            stored = torch.from_numpy(mapped[:wanted].reshape(shape))
-        return cls(stored, np.arange(shape[0]), path.parent, torch.device("cpu"))
+            whole = torch.from_numpy(mapped[: count * sum(sizes)].reshape(count, sum(sizes)))
+        rows, cpu = np.arange(count), torch.device("cpu")
+        parts = zip(whole.split(sizes, 1), sides, strict=True)
+        return [cls(part.unflatten(1, (3, side, side)), rows, path.parent, cpu) for part, side in parts]
 
     @property
     def shape(self) -> torch.Size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from duonas.core.fields import Count, Location, OpenFraction, PartOf, Positive
+from duonas.core.fields import Count, CountOrZero, Location, OpenFraction, PartOf, Positive
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,9 @@ class DataOptions:
     resize: Literal["crop", "squash", "pad"] = "crop"
     """How other shapes become squares: crop resizes the short side and crops the centre, squash changes the
     proportions, pad resizes the long side and fills the rest with black."""
+    working_size: Count | None = None
+    """Side in pixels of the training images that random crops (crop_scale) are cut out of; default: a quarter more than
+    image_size where most images are that large, else image_size."""
     white: Positive | None = None
     """The value that is white in images of more than 8 bits, such as 4095; default: of integers the most that 8, 10,
     12, 14 or 16 bits hold, whichever is enough for them, and 1 of floats."""
@@ -26,6 +29,9 @@ class DataOptions:
     """Share of the images that are not test images, where the data set has no val split; pairs are searched on it."""
     calib: OpenFraction = 0.05
     """Share of the images that are not test images; the router is calibrated on it."""
+    smallest_split: CountOrZero = 0
+    """Images that val and calib get at least where they are split off, unless that is more than 15 % of the images that
+    are not test images."""
     test: OpenFraction = 0.2
     """Share of all images, where the data set has no test split of its own."""
     on_error: Literal["stop", "skip"] = "stop"

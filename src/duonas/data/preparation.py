@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from duonas.core.errors import DuonasError
 from duonas.core.text import plural
-from duonas.data.decode import look
+from duonas.data.augment import Augment
 from duonas.data.facts import ImageFact, ImageFacts
 from duonas.data.listing import Listing, Problem
+from duonas.data.look import look_around
 from duonas.data.modes import dtype_of, reads_upper_half, white_of_mode
 from duonas.data.options import DataOptions
 from duonas.runtime.prepare import Preparation
 
 DEFAULT_SIDE, LARGEST_OWN_SIDE = 32, 64
+ROOM = 1.25  # working size over image size: crops of two thirds of the area are then not enlarged
 LOOKED_AT = 64  # images that the defaults follow from
 WHITES = (255, 1023, 4095, 16383, 65535)  # of 8, 10, 12, 14 and 16 bits
 DARK = 1 / 8  # of white: where all images stay below it, white is probably wrong
@@ -31,11 +35,35 @@ def prepare_for(listing: Listing, options: DataOptions) -> Preparation:
     """
     size, white, given = options.image_size, options.white, options.white
     if size is None or white is None:
-        rows = np.unique(np.linspace(0, len(listing) - 1, min(LOOKED_AT, len(listing))).astype(int))
-        seen = [_look(listing, row) for row in rows.tolist()]
+        seen = look_around(listing, LOOKED_AT)
         size = size or _own_side(seen)
         white = white or _own_white(seen)
     return Preparation(size, options.resize, white, float_white=given)
+
+
+def working_for(listing: Listing, options: DataOptions, preparation: Preparation) -> Preparation | None:
+    """How training images become the larger squares that random crops are cut out of; ``None`` where nothing is.
+
+    Args:
+        listing: the images.
+        options: the ``[data]`` table.
+        preparation: of what the networks see.
+
+    Raises:
+        DuonasError: ``working_size`` is smaller than what the networks see.
+    """
+    if Augment.from_options(options).crop is None:
+        return None
+    least, side = preparation.image_size, options.working_size
+    if side is None:
+        larger = round(ROOM * least)
+        side = larger if _usual_side(look_around(listing, LOOKED_AT), preparation) >= larger else least
+    if side < least:
+        raise DuonasError(
+            f"[data] working_size = {side} is smaller than the {least} x {least} pixels that the networks see: random "
+            f"crops are cut out of larger images, so it must be at least {least}."
+        )
+    return replace(preparation, image_size=side) if side > least else None
 
 
 def white_problems(
@@ -78,11 +106,11 @@ def _kind(mode: str) -> str:
     return FLOAT if dtype_of(mode).kind == "f" else INTEGER
 
 
-def _look(listing: Listing, row: int) -> ImageFact:
-    try:
-        return look(listing.images[row])
-    except Exception:  # of a user's own data set; the pass over all images says why
-        return ImageFact()
+def _usual_side(seen: Sequence[ImageFact], preparation: Preparation) -> float:
+    """The median of the side that decides how large the square of an image can be without enlarging it."""
+    deciding = max if preparation.resize == "pad" else min
+    sides = [deciding(fact.width, fact.height) for fact in seen if fact.width]
+    return float(np.median(sides)) if sides else 0.0
 
 
 def _names(listing: Listing, rows: np.ndarray) -> tuple[str, ...]:

@@ -14,19 +14,23 @@ from duonas.data.lazy import Subset
 from duonas.data.listing import Listing, Problem
 from duonas.data.stratify import drawn_from, splits_to_draw
 
+EACH = 3  # classes that are too small, of which more are one error
+
 
 def small_classes(listing: Listing, usable: np.ndarray) -> list[Problem]:
-    """An error for each class with fewer images than there are splits to draw from them.
+    """An error for each class with fewer images than there are splits to draw from them, or one for many of them.
 
     Args:
         listing: N images.
         usable: (N,) bool, the images that count. Where a run stops for broken images, these count too: that a class has
             too few without them is no second error.
     """
-    return [
-        Problem("too small class", f"{_size(listing, usable, label)}; {_need(listing, usable)}", error=True)
-        for label in _small(listing, usable)
-    ]
+    small = _small(listing, usable)
+    if len(small) <= EACH:
+        messages = [f"{_size(listing, usable, label)}; {_need(listing, usable)}" for label in small]
+        return [Problem("too small class", message, error=True) for message in messages]
+    names = tuple(_size(listing, usable, label).removeprefix("class ") for label in small)
+    return [Problem("too small class", _many(listing, usable, len(small)), names, error=True)]
 
 
 def without_small_classes(
@@ -59,11 +63,19 @@ def without_small_classes(
         splits=listing.splits[rows],
         class_names=tuple(listing.class_names[label] for label in kept.tolist()),
     )
-    pixels = images.subset(rows).pixels
     # A val or test split of left-out classes alone is gone with them, so that more splits are drawn from the others.
-    images = Images(pixels, torch.from_numpy(labels))
+    images = replace(images.subset(rows), labels=torch.from_numpy(labels))
     listing, facts, images, more = without_small_classes(listing, facts.at(rows), images)
     return listing, facts, images, [*problems, *more]
+
+
+def _many(listing: Listing, usable: np.ndarray, small: int) -> str:
+    """What is wrong where many classes are too small."""
+    classes, images = len(listing.class_names), int(drawn_from(listing, usable).sum())
+    message = f"{small:,} of {classes:,} classes have too few images; {_need(listing, usable)} in each"
+    if images < 2 * classes:
+        message += f", but there are {plural(images, 'image')} in all, fewer than two a class"
+    return message
 
 
 def _small(listing: Listing, usable: np.ndarray) -> list[int]:

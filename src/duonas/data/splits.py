@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -71,7 +71,8 @@ def load_splits(options: DataOptions, seed: int, progress: Progress = silent) ->
 def split_images(inspected: Inspected, whole: Images, progress: Progress = silent) -> Splits:
     """The splits of a data set that was inspected."""
     indices = dict(inspected.indices)
-    images = {name: whole.subset(chosen) for name, chosen in indices.items()}
+    seen = replace(whole, working=None)  # only training images are cropped
+    images = {name: (whole if name == "train" else seen).subset(chosen) for name, chosen in indices.items()}
     watch = progress if isinstance(whole.pixels, OnDisk) else silent
     about = remembered(whole.pixels, _key(images), lambda: _describe(images, indices, watch))
     mean, std = (cast(Colour, tuple(about[name])) for name in ("mean", "std"))

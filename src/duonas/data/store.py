@@ -1,7 +1,8 @@
 """A cache of decoded images on disk, for data sets that do not fit into memory: each image is decoded once.
 
-The images of a cache are in one file that only grows. Beside it, an index says which image each row is, by name, size
-and time of change, so that a new or changed image is decoded and the others are not.
+The images of a cache are in one file that only grows, each in all sizes that are wanted of it. Beside it, an index says
+which image each row is, by name, size and time of change, so that a new or changed image is decoded and the others are
+not.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from duonas.runtime.prepare import Preparation
 
 DEFAULT_CACHE = "~/.cache/duonas"
 VERSION = 3  # of decoding; a cache of another version is not used
-PIXELS = "pixels.u8"  # (M, 3, H, H), of which row 0 is black: images that cannot be read
+PIXELS = "pixels.u8"  # a row (3, H, H) an image, of which row 0 is black: images that cannot be read
 COMMIT = 64 << 20  # bytes of pixels after which the index is written
 SCHEMA = pyarrow.schema(
     [("stamp", pyarrow.string())]
@@ -44,23 +45,24 @@ Known = dict[str, tuple[int, ImageFact]]  # row and facts of each image in the c
 
 
 def stored_images(
-    listing: Listing, preparation: Preparation, progress: Progress = silent, *, cache: str | None
-) -> tuple[OnDisk, ImageFacts]:
-    """Decode N images as ``decode_all`` does into a file below ``cache``, but those that are there already.
+    listing: Listing, preparations: Sequence[Preparation], progress: Progress = silent, *, cache: str | None
+) -> tuple[list[OnDisk], ImageFacts]:
+    """Decode N images as ``decode_sizes`` does into a file below ``cache``, but those that are there already.
 
     After a kill the next call goes on where decoding stopped; of several processes one decodes and the others wait.
 
     Args:
         listing: the images.
-        preparation: how an image becomes a square.
+        preparations: how an image becomes a square of each size.
         progress: called with the number of images decoded.
         cache: a folder, created if needed; ``None``: ``~/.cache/duonas``.
 
     Raises:
         DuonasError: too little disk space (nothing is left behind) or no permission.
     """
-    folder = expand(cache or DEFAULT_CACHE, "[data] cache") / _name(listing, preparation)
-    each = 3 * preparation.image_size**2
+    folder = expand(cache or DEFAULT_CACHE, "[data] cache") / _name(listing, preparations)
+    sides = [preparation.image_size for preparation in preparations]
+    each = sum(3 * side**2 for side in sides)
     stamps = [_stamp(listing, i) for i in range(len(listing))]
     broken: dict[int, ImageFact] = {}
     try:
@@ -71,14 +73,13 @@ def stored_images(
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / ".lock"):
                 known = _index(folder, each)
-                broken = _add(folder, listing, stamps, known, preparation, progress)
+                broken = _add(folder, listing, stamps, known, preparations, progress)
     except OSError as error:
         where, why = error.filename or folder / PIXELS, error.strerror or error
         raise DuonasError(f"cannot write {where}: {why}; name another folder by [data] cache.") from error
     rows = np.array([0 if i in broken else known[stamp][0] for i, stamp in enumerate(stamps)], np.int64)
     facts = ImageFacts.of(broken[i] if i in broken else known[stamp][1] for i, stamp in enumerate(stamps))
-    side = preparation.image_size
-    return OnDisk.open(folder / PIXELS, (len(known) + 1, 3, side, side))[rows], facts
+    return [pixels[rows] for pixels in OnDisk.open(folder / PIXELS, len(known) + 1, sides)], facts
 
 
 def remembered(pixels: Pixels, key: str, find: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -124,12 +125,13 @@ def _stamp(listing: Listing, i: int) -> str:
     return hashlib.sha256(name + changed).hexdigest()
 
 
-def _name(listing: Listing, preparation: Preparation) -> str:
-    """The name of the folder for images of this data set that are prepared in this way."""
+def _name(listing: Listing, preparations: Sequence[Preparation]) -> str:
+    """The name of the folder for images of this data set, prepared in these ways, which differ in size alone."""
     root = listing.root.resolve().name if listing.root else ""
+    preparation, sides = preparations[0], "-".join(f"{each.image_size}px" for each in preparations)
     whites = {"white": preparation.white, "float": preparation.float_white}
     white = "".join(f"-{name}{value:g}" for name, value in whites.items() if value is not None)
-    return f"{root or 'images'}-{preparation.image_size}px-{preparation.resize}{white}-v{VERSION}"
+    return f"{root or 'images'}-{sides}-{preparation.resize}{white}-v{VERSION}"
 
 
 def _index(folder: Path, each: int) -> Known:
@@ -159,7 +161,7 @@ def _add(
     listing: Listing,
     stamps: Sequence[str],
     known: Known,
-    preparation: Preparation,
+    preparations: Sequence[Preparation],
     progress: Progress,
 ) -> dict[int, ImageFact]:
     """Decode what ``known`` lacks, add it there, and return the facts of the images that cannot be read.
@@ -172,16 +174,17 @@ def _add(
     done, total = len(stamps) - len(missing), len(stamps)
     progress(done, total)
     broken: dict[str, ImageFact] = {}
-    with _Writer(folder, 3 * preparation.image_size**2, known) as writer:
+    each_image = sum(3 * preparation.image_size**2 for preparation in preparations)
+    with _Writer(folder, each_image, known) as writer:
         number = 0
-        for chunk, facts in decode_in_order(Subset(listing.images, missing), preparation):
-            for pixels, fact in zip(chunk, facts, strict=True):
+        for chunks, facts in decode_in_order(Subset(listing.images, missing), preparations):
+            for *squares, fact in zip(*chunks, facts, strict=True):
                 each = stamps[missing[number]]
                 number += 1
                 if fact.broken:  # not kept: tomorrow it may be readable
                     broken[each] = fact
                 else:
-                    writer.add(each, pixels, fact)
+                    writer.add(each, squares, fact)
             progress(done + number, total)
     return {i: broken[each] for i, each in enumerate(stamps) if each in broken}
 
@@ -212,9 +215,10 @@ class _Writer:
             raise
         return self
 
-    def add(self, stamp: str, pixels: np.ndarray, fact: ImageFact) -> None:
-        """Add one image (3, H, H)."""
-        self._file.write(pixels.data)
+    def add(self, stamp: str, squares: Sequence[np.ndarray], fact: ImageFact) -> None:
+        """Add one image (3, H, H) in each size."""
+        for pixels in squares:
+            self._file.write(pixels.data)
         self._known[stamp] = (len(self._known) + 1, fact)
         self._pending.append({"stamp": stamp, **fact._asdict()})
         if len(self._pending) * self._each >= COMMIT:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from duonas.data.facts import ImageFacts
 from duonas.data.listing import Listing
 from duonas.data.options import DataOptions
+
+MOST = 0.15  # of the images that are not test images: share of a split that smallest_split may raise it to
 
 
 def split_indices(
@@ -28,6 +30,7 @@ def split_indices(
     """
     usable = facts.broken == ""
     drawn, pool = splits_to_draw(listing, usable), drawn_from(listing, usable)
+    shares = _shares(int(pool.sum()), options, drawn)
     parts: dict[str, list[np.ndarray]] = {name: [] for name in drawn}
     for label in range(len(listing.class_names)):
         rows = np.flatnonzero(pool & (listing.labels == label))
@@ -35,7 +38,7 @@ def split_indices(
         if len(set(first.tolist())) < len(drawn):
             first = rows
         members = rng.permutation(rows[first == rows])
-        sizes = _sizes(len(members), options, drawn)
+        sizes = _sizes(len(members), shares)
         for part, chosen in zip(parts.values(), np.split(members, np.cumsum(sizes)), strict=True):
             part += [chosen, rows[(first != rows) & np.isin(first, chosen)]]
     joined = {name: rng.permutation(np.concatenate(part)) for name, part in parts.items()}
@@ -65,13 +68,27 @@ def _first_equal(pixels: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.array([seen.setdefault(pixels[row], row) for row in rows.tolist()], rows.dtype)
 
 
-def _sizes(count: int, options: DataOptions, drawn: Sequence[str]) -> list[int]:
+def _shares(count: int, options: DataOptions, drawn: Sequence[str]) -> dict[str, float]:
+    """The share of each split that is drawn but train: test of all images, the others of what is left.
+
+    Args:
+        count: number of images that they are drawn from.
+        options: shares, and the least number of images.
+        drawn: the splits, train last.
+    """
+    shares = {name: float(getattr(options, name)) for name in drawn[:-1]}
+    left = count * (1 - shares.get("test", 0.0))
+    least = min(MOST, options.smallest_split / left) if left else 0.0
+    return {name: share if name == "test" else max(share, least) for name, share in shares.items()}
+
+
+def _sizes(count: int, shares: Mapping[str, float]) -> list[int]:
     """How many of a class's images go to each split but train: at least one to each, and one is left to train."""
     sizes: list[int] = []
     base = rest = count
-    for name in drawn[:-1]:
-        spare = len(drawn) - len(sizes) - 1
-        size = max(0, min(max(1, round(base * getattr(options, name))), rest - spare))
+    for name, share in shares.items():
+        spare = len(shares) - len(sizes)
+        size = max(0, min(max(1, round(base * share)), rest - spare))
         sizes.append(size)
         rest -= size
         if name == "test":

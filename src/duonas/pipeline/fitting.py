@@ -14,6 +14,7 @@ from duonas.data.augment import Augment
 from duonas.data.balance import balanced_weights
 from duonas.data.batches import Batches
 from duonas.data.distributed import Process
+from duonas.data.rate import Waiting
 from duonas.data.splits import Splits
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import Recipe
@@ -45,18 +46,25 @@ class Fitting:
 def fit(context: Context, work: Fitting, progress: Progress) -> Path:
     """Train a network on the train split, resuming from a checkpoint, and return the path of its weights."""
     recipe, run, splits, options = context.recipe, context.run, context.splits, work.options
+    batches, waiting = training_batches(recipe, splits, options, work.fabric), Waiting()
+
+    def log(**figures: float) -> None:
+        made = batches.rate()
+        run.log(work.stage, **figures, data_images_per_s=made)
+        context.warn(waiting.advice(figures["images_per_s"], made))
+
     training = Training(
         work.path.parent,
         work.path.stem,
         recipe.seed,
-        lambda **figures: run.log(work.stage, **figures),
+        log,
         progress,
         work.fabric,
         balanced_weights(splits.train.labels, splits.num_classes) if options.class_weights == "balanced" else None,
         context.warn,
     )
     run.truncate_log(training.checkpoint.steps, work.stage)
-    return train(work.network, training_batches(recipe, splits, options, work.fabric), work.rule, options, training)
+    return train(work.network, batches, work.rule, options, training)
 
 
 def training_batches(recipe: Recipe, splits: Splits, options: TrainOptions, fabric: Fabric) -> Batches:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from duonas.core.rng import stream
 from duonas.data.augment import Augment
-from duonas.data.augmentation import Augmentation, Batch, Mixture, Variation
+from duonas.data.augmentation import Augmentation, Batch, Crop, Mixture, Variation
 
 COUNT, SIDE, CLASSES = 12, 9, 4  # images, their side in pixels, classes
 BATCH = Batch(COUNT, SIDE, SIDE)
@@ -31,8 +31,9 @@ class AugmentationContract(ABC):
         """Return images and targets after the augmentation, for some rows or all."""
         each = self.augmentation()
         variations, mixtures = [(each,) if isinstance(each, kind) else () for kind in (Variation, Mixture)]
+        augment = Augment(variations, mixtures, each if isinstance(each, Crop) else None)  # type: ignore[arg-type]
         labels = torch.arange(COUNT) % CLASSES
-        return Augment(variations, mixtures)(self.images(), labels, CLASSES, stream(seed, "draws"), rows)  # type: ignore[arg-type]
+        return augment(self.images(), labels, CLASSES, stream(seed, "draws"), rows)
 
     def test_it_is_off_by_default(self) -> None:
         """The augmentation is off without its keys in the recipe."""
@@ -50,6 +51,15 @@ class AugmentationContract(ABC):
             drawn = each.draw(BATCH, stream(0, "draws"))
             pixels = before.clone()
             assert each.vary(pixels, drawn).dtype == torch.uint8 and torch.equal(pixels, before)
+
+    def test_a_crop_is_of_the_size_that_is_asked_for(self) -> None:
+        """A crop gives any size, and leaves the working images as they are."""
+        each = self.augmentation()
+        if isinstance(each, Crop):
+            working = self.images()
+            found = each.cut(working, each.draw(BATCH, stream(0, "draws")), (SIDE - 3, SIDE + 2))
+            assert found.shape == (COUNT, 3, SIDE - 3, SIDE + 2) and found.dtype == torch.uint8
+            assert torch.equal(working, self.images())
 
     def test_the_seed_decides(self) -> None:
         """Equal seeds give equal images and other seeds others; global random state is unchanged."""

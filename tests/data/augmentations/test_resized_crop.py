@@ -4,38 +4,55 @@ import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 from torchvision.transforms.v2 import functional as V
 
 from duonas.data.augmentation import Batch
-from duonas.data.augmentations.resized_crop import draw_crops, enlarge
+from duonas.data.augmentations.resized_crop import _sampled, draw_crops, resized
 
 sides = st.integers(1, 24)
+
+
+def drawn(n: int, height: int, width: int, scale: float, seed: int) -> tuple[Tensor, np.ndarray, tuple[int, int]]:
+    """Images, crops of them, and the size that these get: that of the images, or a smaller one."""
+    rng = np.random.default_rng(seed)
+    pixels = torch.from_numpy(rng.integers(0, 256, (n, 3, height, width), dtype=np.uint8))
+    size = (1 + height * 3 // 4, 1 + width // 2) if seed % 2 else (height, width)
+    return pixels, draw_crops(scale, Batch(n, height, width), rng), size
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 5), sides, sides, st.floats(0.01, 1), st.integers(0, 2**40))
 def test_it_is_torchvisions_resized_crop(n: int, height: int, width: int, scale: float, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    pixels = torch.from_numpy(rng.integers(0, 256, (n, 3, height, width), dtype=np.uint8))
-    crops = draw_crops(scale, Batch(n, height, width), rng)
-    zoomed = enlarge(pixels, crops)
-    assert zoomed.shape == pixels.shape and zoomed.dtype == torch.uint8
-    for image, crop, found in zip(pixels, crops.T, zoomed, strict=True):
-        expected = V.resized_crop(image.float(), *crop.tolist(), size=[height, width], antialias=False)
-        assert (found - expected).abs().max() <= 0.51  # rounded to a whole level
+    pixels, crops, size = drawn(n, height, width, scale, seed)
+    found = resized(pixels, crops, size)
+    assert found.shape == (n, 3, *size) and found.dtype == torch.uint8
+    for image, crop, one in zip(pixels, crops.T, found, strict=True):
+        expected = V.resized_crop(image.float(), *crop.tolist(), size=list(size), antialias=True)
+        assert (one - expected).abs().max() <= 1.01  # rounded to a whole level, along one side after the other
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 5), sides, sides, st.floats(0.01, 1), st.integers(0, 2**40))
+def test_all_at_once_it_is_that_without_averages(n: int, height: int, width: int, scale: float, seed: int) -> None:
+    """What a GPU gets."""
+    pixels, crops, size = drawn(n, height, width, scale, seed)
+    for image, crop, one in zip(pixels, crops.T, _sampled(pixels, crops, size), strict=True):
+        expected = V.resized_crop(image.float(), *crop.tolist(), size=list(size), antialias=False)
+        assert one.shape == (3, *size) and (one - expected).abs().max() <= 0.51
 
 
 def test_the_whole_image_stays_as_it_is() -> None:
     pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 3, 320, 224), dtype=np.uint8))
-    assert torch.equal(enlarge(pixels, np.array([[0] * 4, [0] * 4, [320] * 4, [224] * 4])), pixels)
+    assert torch.equal(resized(pixels, np.array([[0] * 4, [0] * 4, [320] * 4, [224] * 4]), (320, 224)), pixels)
 
 
 def test_what_an_image_becomes_does_not_depend_on_the_others() -> None:
     rng = np.random.default_rng(0)
     pixels = torch.from_numpy(rng.integers(0, 256, (9, 3, 15, 15), dtype=np.uint8))
     crops = draw_crops(0.1, Batch(9, 15, 15), rng)
-    alone = [enlarge(pixels[i : i + 1], crops[:, i : i + 1]) for i in range(9)]
-    assert torch.equal(enlarge(pixels, crops), torch.cat(alone))
+    alone = [resized(pixels[i : i + 1], crops[:, i : i + 1], (12, 12)) for i in range(9)]
+    assert torch.equal(resized(pixels, crops, (12, 12)), torch.cat(alone))
 
 
 @settings(max_examples=40)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from duonas.core.errors import DuonasError
-from duonas.data.decode import OTHER_SUFFIXES, SUFFIXES, look
 from duonas.data.listing import Skipped
+from duonas.data.look import OTHER_SUFFIXES, SUFFIXES, look
 
 SYSTEM = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found", "__pycache__")
 MADE_HERE = ("recipe.toml", "pixels.u8")  # of a run, and of a cache of decoded images
