@@ -215,6 +215,31 @@ def _lite(number: int, channels: tuple[int, ...], depths: tuple[int, ...], image
     return _published(origin, 32, tuple(stages), "relu6", image_size)
 
 
+def _large() -> Preset:
+    """MobileNetV3-Large (Howard et al. 2019, Table 1), as timm has it."""
+    stages = (
+        _stage(16, 1, 3, "relu", 1),
+        _stage(24, 2, 3, "relu", 4, 3),
+        _stage(40, 2, 5, "relu", 3, 3, 3, attention=True),
+        _stage(80, 2, 3, "hswish", 6, 2.5, 2.3, 2.3),
+        _stage(112, 1, 3, "hswish", 6, 6, attention=True),
+        _stage(160, 2, 5, "hswish", 6, 6, 6, attention=True),
+    )
+    return _published(Origin("mobilenetv3_large_100", 960, hidden=1280), 16, stages, "hswish")
+
+
+def _small() -> Preset:
+    """MobileNetV3-Small (Howard et al. 2019, Table 2), as timm has it."""
+    stages = (
+        _stage(16, 2, 3, "relu", 1, attention=True),
+        _stage(24, 2, 3, "relu", 4.5, 3.67),
+        _stage(40, 2, 5, "hswish", 4, 6, 6, attention=True),
+        _stage(48, 1, 5, "hswish", 3, 3, attention=True),
+        _stage(96, 2, 5, "hswish", 6, 6, 6, attention=True),
+    )
+    return _published(Origin("mobilenetv3_small_100", 576, hidden=1024), 16, stages, "hswish")
+
+
 PRESETS = {
     # 8 x 8 digits, which have room for two stages.
     "digits": Preset(8, 16, 1, (Stage(32, 2, "relu"), Stage(64, 2)), 2, (8,)),
@@ -245,5 +270,7 @@ PRESETS = {
     ),
     # Networks of timm, whose pretrained weights fit (docs/parts/pretrained.md).
     "efficientnet-lite0": _lite(0, (16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
+    "mobilenetv3-large": _large(),
+    "mobilenetv3-small": _small(),
     "efficientnet-lite2": _lite(2, (16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1), 260),
 }  # fmt: skip

@@ -271,8 +271,8 @@ class MobileNet(Family):
         preset: str | None = None
         """The preset: digits (8 x 8 pixels), cifar-small (0.6M to 33M MACs at 32 x 32), cifar (0.5M to 127M), imagenet
         (224 x 224, as MobileNetV3-Large); fast-32, fast-64, fast-128 or fast-224, with channels and blocks on which
-        CPUs are fast; efficientnet-lite0 or efficientnet-lite2, parts of these networks at any size of images; default:
-        digits or one of the fast ones, by the size of the images."""
+        CPUs are fast; efficientnet-lite0, efficientnet-lite2, mobilenetv3-large or mobilenetv3-small, parts of these
+        networks at any size of images; default: digits or one of the fast ones, by the size of the images."""
         width_range: tuple[Width, Width] | None = None
         """All numbers of channels between these fractions of a stage's channels, in place of the preset's widths."""
         divisor: Count | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -16,6 +16,7 @@ from duonas.core.block import (
     Bottleneck,
     DeepHead,
     deep_head_block,
+    fused_block,
     input_block,
     stem_block,
 )
@@ -24,157 +25,18 @@ from duonas.core.space import SearchSpace, once_per_arch
 from duonas.core.uib import PLACES, form, uib_block
 from duonas.layers.blocks import ElasticStem
 from duonas.layers.deep_head import ElasticDeepHead
+from duonas.layers.dense import ElasticFused
 from duonas.layers.uib import ElasticUIB
+from duonas.spaces._published import SHARES, expansion, networks
+from duonas.spaces._uib_presets import KERNELS, KHYPER, PRESETS, Preset, Stage
 from duonas.spaces.options import NarrowedOptions, narrowed_stages, preset_advice
 from duonas.supernet.family import Family
 from duonas.supernet.supernet import Supernet
 
-KERNELS = (0, 3, 5)  # of each depthwise convolution; 0 for none
+__all__ = ["KERNELS", "KHYPER", "PRESETS", "UIB", "Preset", "Stage", "UIBSpace", "UIBSupernet"]
+
 OF_STAGES = ("width", "depth")  # kinds of axes whose values differ from stage to stage
 ACTIVATION: Activation = "relu"  # everywhere, as in MobileNetV4
-
-# FFN, ConvNext-like, IB and Extra DW blocks as the kernels of their two depthwise convolutions.
-Kernels = tuple[int, int]
-FFN = (0, 0)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stage: its numbers of channels and of blocks, the stride of its first block, its expansion."""
-
-    widths: tuple[int, ...]
-    depths: tuple[int, ...]
-    stride: int
-    expansion: int = 6
-
-
-@dataclass(frozen=True)
-class Named:
-    """An arch with a name: its resolution, and for each stage its channels and the kernels of its blocks."""
-
-    resolution: int
-    stages: tuple[tuple[int, tuple[Kernels, ...]], ...]
-
-    def values(self) -> dict[str, Any]:
-        """The values of all active axes."""
-        values: dict[str, Any] = {"resolution": self.resolution}
-        for number, (width, blocks) in enumerate(self.stages, 1):
-            values |= {f"stage{number}.width": width, f"stage{number}.depth": len(blocks)}
-            for index, kernels in enumerate(blocks):
-                names = (f"stage{number}.block{index}.{place}" for place in PLACES)
-                values |= dict(zip(names, kernels, strict=True))
-        return values
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A search space for one image size.
-
-    Args:
-        image_size: side in pixels.
-        stem: channels of the stem.
-        stem_stride: stride of the stem.
-        stages: the stages with all their values.
-        features: channels of the head's convolution.
-        hidden: units of the head's hidden layer.
-        resolutions: sides to which images may be resized, in pixels.
-        named: archs by name.
-    """
-
-    image_size: int
-    stem: int
-    stem_stride: int
-    stages: tuple[Stage, ...]
-    features: int
-    hidden: int
-    resolutions: tuple[int, ...]
-    named: Mapping[str, Named] = field(default_factory=dict)
-
-
-# Tables 9 to 11 of paper T; docs/parts/uib.md lists their contradictions and how they are resolved.
-KHYPER = {
-    "khyper-s": Named(
-        272,
-        (
-            (16, ((0, 3), FFN)),
-            (24, ((3, 3), (5, 3))),
-            (48, ((5, 3), (5, 5), (5, 0))),
-            (88, ((5, 3), (0, 5))),
-            (112, ((0, 3), (3, 0), (5, 5))),
-            (192, ((0, 5), (3, 0), (0, 5))),
-            (320, (FFN,)),
-        ),
-    ),
-    "khyper-m": Named(
-        320,
-        (
-            (16, (FFN,)),
-            (32, ((5, 3), (3, 3))),
-            (48, ((0, 5), (5, 3))),
-            (88, ((3, 3), (0, 5), FFN, (5, 5))),
-            (128, ((5, 3), (3, 0), (0, 5), FFN, (3, 5))),
-            (216, ((0, 5), (5, 0), (3, 5), (5, 0))),
-            (320, (FFN, FFN)),
-        ),
-    ),
-    "khyper-l": Named(
-        320,
-        (
-            (24, ((0, 5), (0, 5))),
-            (32, ((5, 5), (3, 5), (3, 5))),
-            (48, ((0, 5), (0, 5), (5, 5))),
-            (88, (FFN, (3, 5), (5, 0), (5, 5))),
-            (128, ((0, 5), (5, 0), (5, 5), FFN, (0, 5), (0, 5))),
-            (216, ((5, 5), (3, 0), (0, 5), (0, 5), (0, 5), (5, 0))),
-            (352, (FFN, FFN)),
-        ),
-    ),
-}
-
-PRESETS = {
-    # 8 x 8 digits, which have room for two stages.
-    "uib-digits": Preset(8, 16, 1, (Stage((12, 24), (1, 2), 1, 1), Stage((24, 48), (1, 2), 2, 4)), 96, 128, (8,)),
-    # 32 x 32 with later strides and fewer stages than "uib", for budgets of 6 to 58M MACs.
-    "uib-cifar": Preset(
-        32, 24, 1,
-        (Stage((12, 16), (1, 2), 1, 1), Stage((24, 32), (1, 2, 3), 2), Stage((40, 56), (1, 2, 3, 4), 2),
-         Stage((72, 96), (1, 2, 3, 4), 1)),
-        384, 512, (32,),
-    ),
-    # Table 8 with the strides, expansions, head and resolutions of Tables 9 to 11, and resolution 224.
-    "uib": Preset(
-        320, 32, 2,
-        (Stage((16, 24), (1, 2), 1, 1), Stage((24, 32), (2, 3), 2), Stage((40, 48), (2, 3), 2),
-         Stage((80, 88), (2, 3, 4), 2), Stage((112, 128), (2, 3, 4, 5, 6), 1), Stage((192, 216), (2, 3, 4, 5, 6), 2),
-         Stage((320, 352), (1, 2), 1)),
-        960, 1280, (224, 272, 320), KHYPER,
-    ),
-    # Numbers of channels that are multiples of 16, which CPUs are fast at, with little and big far apart.
-    "uib-fast-32": Preset(
-        32, 16, 1,
-        (Stage((16, 32, 48), (1, 2), 2, 2), Stage((32, 64, 96), (1, 2, 3), 2, 4),
-         Stage((64, 128, 192), (1, 2, 3), 2, 4)),
-        384, 256, (32,),
-    ),
-    "uib-fast-64": Preset(
-        64, 16, 2,
-        (Stage((16, 32, 48), (1, 2), 2, 2), Stage((32, 64, 96), (1, 2, 3), 2, 4),
-         Stage((48, 112, 160), (1, 2, 3), 1, 4), Stage((64, 192, 256), (1, 2, 3), 2, 4)),
-        512, 512, (48, 64),
-    ),
-    "uib-fast-128": Preset(
-        128, 16, 2,
-        (Stage((16, 32), (1, 2), 2, 2), Stage((32, 48, 64), (1, 2, 3), 2, 4),
-         Stage((48, 96, 128), (1, 2, 3), 2, 4), Stage((64, 192, 256), (1, 2, 3), 2, 4)),
-        768, 512, (64, 96, 128),
-    ),
-    "uib-fast-224": Preset(
-        224, 16, 2,
-        (Stage((16, 32), (1, 2), 2, 2), Stage((32, 48, 64), (1, 2, 3), 2, 4),
-         Stage((48, 96, 128), (1, 2, 3, 4), 2), Stage((64, 128, 192), (1, 2, 3, 4), 2)),
-        768, 768, (128, 160, 192, 224),
-    ),
-}  # fmt: skip
 
 
 class UIBSpace(SearchSpace):
@@ -184,16 +46,16 @@ class UIBSpace(SearchSpace):
         preset: stem, stages, head and resolutions.
         image_size: side of the images, in pixels.
         classes: number of classes K.
-        narrow: values to keep of ``first``, ``second``, ``resolution``, of ``width`` or ``depth`` in all stages, or in
-            one stage such as ``stage3.width``.
+        narrow: values to keep of ``first``, ``second``, ``expansion``, ``resolution``, of ``width`` or ``depth`` in all
+            stages, or in one stage such as ``stage3.width``.
     """
 
     def __init__(
         self, preset: Preset, image_size: int, classes: int, narrow: Mapping[str, list[Any]] | None = None
     ) -> None:
         self.preset = preset
-        resolutions = preset.resolutions if image_size == preset.image_size else (image_size,)
-        super().__init__("uib", _axes(preset, resolutions, narrow or {}), image_size=image_size, classes=classes)
+        axes = _axes(preset, preset.sides(image_size), narrow or {})
+        super().__init__("uib", axes, image_size=image_size, classes=classes)
         self.mixed = tuple(name for name, axis in self.axes.items() if axis.kind in PLACES)
 
     def arch(self, **values: Any) -> Arch:
@@ -217,7 +79,12 @@ class UIBSpace(SearchSpace):
         ins = outs
         if spec.name.endswith("block0"):
             ins = list(self.axes[f"stage{spec.stage - 1}.width"].values) if spec.stage > 1 else [self.preset.stem]
-        hidden = [channels * spec.expansion for channels in ins]
+        stage, (_, index) = self.preset.stages[spec.stage - 1], _place(spec.name)
+        if stage.blocks:
+            shares = self.axes[f"stage{spec.stage}.block{index}.expansion"].values
+            hidden = [stage.blocks[index].hidden(channels, share) for channels in ins for share in shares]
+        else:
+            hidden = [channels * stage.expansion for channels in ins]
         return {"first": ins, "expand": hidden, "second": hidden, "project": outs}
 
     def kernels(self, spec: BlockSpec) -> dict[str, tuple[int, ...]]:
@@ -241,31 +108,34 @@ class UIBSpace(SearchSpace):
         preset, side = self.preset, self.value(arch, "resolution")
         stem = stem_block(preset.stem, side, stride=preset.stem_stride, activation=ACTIVATION)
         blocks = [input_block(self.image_size, side), stem]
-        for number, stage in enumerate(preset.stages, 1):
-            width = self.value(arch, f"stage{number}.width")
+        for number in range(1, len(preset.stages) + 1):
             for index in range(self.value(arch, f"stage{number}.depth")):
-                name = f"stage{number}.block{index}"
-                blocks.append(
-                    uib_block(
-                        name.replace(".", "_"),
-                        number,
-                        Bottleneck(
-                            blocks[-1].out_channels,
-                            width,
-                            blocks[-1].out_resolution,
-                            stride=stage.stride if index == 0 else 1,
-                            expansion=stage.expansion,
-                            activation=ACTIVATION,
-                        ),
-                        first=self.value(arch, f"{name}.first"),
-                        second=self.value(arch, f"{name}.second"),
-                    )
-                )
+                blocks.append(self._block(arch, number, index, blocks[-1]))
         last = blocks[-1]
-        sizes = DeepHead(preset.features, preset.hidden)
+        sizes = DeepHead(preset.features, preset.hidden, normed=preset.origin is not None)
         head = deep_head_block(len(preset.stages) + 1, last.out_channels, sizes, self.classes, last.out_resolution,
                                activation=ACTIVATION)  # fmt: skip
         return (*blocks, head)
+
+    def _block(self, arch: Arch, number: int, index: int, before: BlockSpec) -> BlockSpec:
+        stage, name = self.preset.stages[number - 1], f"stage{number}.block{index}"
+        inside = 0
+        if stage.blocks:
+            inside = stage.blocks[index].hidden(before.out_channels, self.value(arch, f"{name}.expansion"))
+        outer = Bottleneck(
+            before.out_channels,
+            self.value(arch, f"stage{number}.width"),
+            before.out_resolution,
+            stride=stage.stride if index == 0 else 1,
+            expansion=expansion(inside, before.out_channels) if inside else stage.expansion,
+            activation=ACTIVATION,
+            inside=inside,
+        )
+        weights = name.replace(".", "_")
+        if stage.fused:
+            return fused_block(weights, number, outer, kernel=stage.blocks[index].first, leaving=stage.leaving)
+        first, second = (self.value(arch, f"{name}.{place}") for place in PLACES)
+        return uib_block(weights, number, outer, first=first, second=second)
 
 
 class UIBSupernet(Supernet):
@@ -275,27 +145,51 @@ class UIBSupernet(Supernet):
     options: UIB.Options
 
     def build(self, largest: BlockSpec) -> nn.Module:
-        """Build an elastic stem, universal inverted bottleneck or head."""
+        """Build an elastic stem, fused block, universal inverted bottleneck or head."""
         if largest.kind == "stem":
             return ElasticStem(largest, self.norm)
         if largest.kind == "head":
             return ElasticDeepHead(largest, self.norm)
-        widths, kernels = self.space.layer_widths(largest), self.space.kernels(largest)
+        widths = self.space.layer_widths(largest)
+        if largest.kind == "fused":
+            return ElasticFused(largest, widths, self.norm)
+        kernels = self.space.kernels(largest)
         return ElasticUIB(largest, widths, self.norm, kernels, self.options.kernel_transform)
+
+
+def _place(name: str) -> tuple[int, int]:
+    """The number of a block's stage (1, 2, ...) and its own in that (0, 1, ...) by its name, such as stage2_block0."""
+    stage, block = name.removeprefix("stage").split("_block")
+    return int(stage), int(block)
 
 
 def _axes(preset: Preset, resolutions: tuple[int, ...], narrow: Mapping[str, list[Any]]) -> list[Axis]:
     options = _values(preset, resolutions, narrow)
     axes = [Axis("resolution", options["resolution"])]
-    for stage in range(1, len(preset.stages) + 1):
-        width, depth = (f"stage{stage}.{kind}" for kind in OF_STAGES)
-        axes += [Axis(name, options[name], stage=stage) for name in (width, depth)]
+    for number, stage in enumerate(preset.stages, 1):
+        width, depth = (f"stage{number}.{kind}" for kind in OF_STAGES)
+        axes += [Axis(name, options[name], stage=number) for name in (width, depth)]
         for block in range(max(options[depth])):
             # The index of the smallest depth that has this block.
             minimum = next(i for i, d in enumerate(options[depth]) if d > block)
-            for place in PLACES:
-                axes.append(Axis(f"stage{stage}.block{block}.{place}", options[place], depth, minimum, stage))
+            for kind, values in _of_block(stage, block, options, f"stage{number}.block{block}").items():
+                axes.append(Axis(f"stage{number}.block{block}.{kind}", values, depth, minimum, number))
     return axes
+
+
+def _of_block(
+    stage: Stage, block: int, options: Mapping[str, tuple[Any, ...]], name: str
+) -> dict[str, tuple[Any, ...]]:
+    """The values of a block's own axes by kind."""
+    if not stage.blocks:
+        return {place: options[place] for place in PLACES}
+    values: dict[str, tuple[Any, ...]] = {}
+    for place in () if stage.fused else PLACES:
+        whole = stage.blocks[block].kernels(place)
+        values[place] = tuple(kernel for kernel in whole if kernel in options[place])
+        if not values[place]:
+            raise DuonasError(f"[space.axes] {place} keeps no value of {name}.{place}: keep some of {list(whole)}.")
+    return values | {"expansion": options["expansion"]}
 
 
 def _values(
@@ -303,6 +197,8 @@ def _values(
 ) -> dict[str, tuple[Any, ...]]:
     """The values of ``resolution``, ``first``, ``second`` and each stage's axes that ``[space.axes]`` keeps."""
     whole: dict[str, tuple[Any, ...]] = {"resolution": resolutions, **dict.fromkeys(PLACES, KERNELS)}
+    if preset.origin is not None:
+        whole["expansion"] = SHARES
     for number, stage in enumerate(preset.stages, 1):
         whole |= {f"stage{number}.width": stage.widths, f"stage{number}.depth": stage.depths}
     return narrowed_stages(whole, narrow)
@@ -316,6 +212,7 @@ class UIB(Family):
     """MobileNetV4's universal inverted bottlenecks: four forms of block, width, depth, resolution (paper T)."""
 
     supernet = UIBSupernet
+    published: ClassVar[Mapping[str, str]] = networks({name: preset.origin for name, preset in PRESETS.items()})
 
     @dataclass(frozen=True)
     class Options(NarrowedOptions):
@@ -325,7 +222,8 @@ class UIB(Family):
         preset: str | None = None
         """The preset: uib-digits (8 x 8 pixels), uib-cifar (6 to 58M MACs at 32 x 32), uib (224 to 320 pixels; the 7
         stages of paper T, with the archs khyper-s, -m and -l); uib-fast-32, -64, -128 or -224, whose channels CPUs are
-        fast at; default: uib-digits, uib-cifar or uib by the size of the images."""
+        fast at; mobilenetv4-conv-s or -m, parts of these networks at any size of images; default: uib-digits, uib-cifar
+        or uib by the size of the images."""
         kernel_transform: bool = False
         """Whether smaller kernels are learned maps of the centres of larger ones, not the centres themselves."""
 
@@ -341,6 +239,8 @@ class UIB(Family):
     def advice(cls, options: Any, image_size: int) -> str:
         """Advise another preset where this one is for images of another size."""
         if not isinstance(options, UIB.Options):  # a family of the user's own, which has no presets
+            return ""
+        if options.preset in cls.published:  # which are for any size
             return ""
         usual, sizes = _preset_for(image_size), {name: preset.image_size for name, preset in PRESETS.items()}
         return preset_advice(options.preset or usual, usual, sizes, image_size)
