@@ -122,3 +122,70 @@ def test_an_exported_network_answers_as_it_did(exported):
     with torch.inference_mode():
         expected = pair(images).big.numpy()
     np.testing.assert_allclose(session.run(None, {"images": images.numpy()})[0], expected, atol=1e-4)
+
+
+def padded(around=(0, 0, 0, 1, 0, 0, 1, 2), mode="constant", value=0.0, **convolution):
+    """Values around images, then a convolution of stride 2."""
+    weight = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Pad", ["x", "pads", "value"], ["around"], mode=mode),
+        helper.make_node("Conv", ["around", "w"], ["y"], strides=[2, 2], **convolution),
+    ]
+    weights = {"pads": np.asarray(around, np.int64), "value": np.float32(value), "w": weight}
+    return graph_of(nodes, ("N", 4, "H", "W"), **weights)
+
+
+@pytest.mark.parametrize("pads", [(0, 0, 0, 1, 0, 0, 1, 2), (0, 0, 0, 0, 0, 0, 1, 1), (0, 0, 2, 2, 0, 0, 0, 0)])
+@pytest.mark.parametrize("own", [{}, {"pads": [1, 0, 0, 1]}, {"auto_pad": "VALID"}])
+def test_zeros_around_images_become_padding(pads, own):
+    before = padded(pads, **own)
+    after = simplify(copied(before))
+    assert kinds(after) == ["Conv"] and [each.name for each in after.graph.initializer] == ["w"]
+    agree(before, after)
+
+
+def test_padding_that_nodes_compute_of_constants_is_known():
+    before = padded()
+    names = ("first", "second")
+    before.graph.node.insert(0, helper.make_node("Concat", [*names], ["pads"], axis=0))
+    before.graph.initializer.extend(
+        numpy_helper.from_array(np.array(half, np.int64), name)
+        for half, name in zip(((0, 0, 0, 1), (0, 0, 1, 2)), names, strict=True)
+    )
+    before.graph.initializer.remove(next(each for each in before.graph.initializer if each.name == "pads"))
+    after = simplify(copied(before))
+    assert kinds(after) == ["Conv"]
+    agree(before, after)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: padded(mode="reflect"),
+        lambda: padded(value=1.0),
+        lambda: padded(around=(0, 0, 0, -1, 0, 0, 1, 2)),
+        lambda: padded(around=(1, 0, 0, 1, 0, 0, 1, 2)),
+        lambda: padded(auto_pad="SAME_UPPER"),
+    ],
+)
+def test_other_padding_is_left_as_it_is(made):
+    assert kinds(simplify(made())) == ["Pad", "Conv"]
+
+
+def test_padding_that_another_node_reads_is_left_as_it_is():
+    before = padded()
+    before.graph.node.append(helper.make_node("ReduceSum", ["around"], ["sum"], keepdims=0))
+    before.graph.output.append(helper.make_tensor_value_info("sum", TensorProto.FLOAT, []))
+    assert "Pad" in kinds(simplify(before))
+
+
+def test_what_only_a_branch_reads_is_kept():
+    branch = helper.make_graph(
+        [helper.make_node("Identity", ["half"], ["out"])], "branch", [], [helper.make_empty_tensor_value_info("out")]
+    )
+    nodes = [
+        helper.make_node("Mul", ["x", "by"], ["half"]),
+        helper.make_node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch),
+    ]
+    before = graph_of(nodes, SHAPE, by=np.float32(0.5), yes=np.array(True))
+    assert kinds(simplify(before)) == ["Mul", "If"]
