@@ -9,10 +9,13 @@ import torch
 
 from duonas.core.rng import stream
 from duonas.spaces._published import Origin
+from duonas.spaces._uib_presets import Own
 from duonas.spaces.mobilenet import MobileNet, MobileNetSpace, MobileNetSupernet, Preset, Stage
 from duonas.spaces.nasbench201 import NasBench201
 from duonas.spaces.uib import PRESETS as UIB_PRESETS
 from duonas.spaces.uib import UIB, UIBSpace
+from duonas.spaces.uib import Preset as UIBPreset
+from duonas.spaces.uib import Stage as UIBStage
 from duonas.supernet.family import Family, build_space, build_supernet
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
@@ -214,6 +217,20 @@ class TestUIBDigits(SupernetContract):
 
     def supernet(self):
         return uib(7, norm="both", kernel_transform=True)
+
+
+class TestUIBPublished(SupernetContract):
+    """What MobileNetV4 needs: fused stages with and without an activation at their end, parts of hidden channels."""
+
+    def supernet(self):
+        stages = (
+            UIBStage((8, 16), (1,), 2, blocks=(Own(3, 0, 1),), fused=True, leaving="relu"),
+            UIBStage((16,), (1,), 2, blocks=(Own(3, 0, 3.5),), fused=True),
+            UIBStage((16, 24), (1, 2), 1, blocks=(Own(5, 3, 2.5), Own(0, 5, 3))),
+        )
+        preset = UIBPreset(17, 8, 1, stages, 24, 16, (17,), origin=Origin("of a test", 24, hidden=16))
+        space = UIBSpace(preset, 17, 5, {"expansion": [0.5, 1.0], "resolution": [17]})
+        return UIB.supernet(space, MEAN, STD, stream(0, "init"), UIB.Options(norm="both"))
 
 
 class TestUIBEnumerable(SpaceContract):

@@ -289,3 +289,23 @@ def test_presets_go_by_the_images_size(sides, preset):
 
 def test_the_presets_of_both_families_are_doubted():
     assert "'uib-cifar'" in UIB.advice(UIB.Options(preset="uib"), 32)
+
+
+@pytest.mark.parametrize(
+    ("side", "sides"),
+    [(224, (128, 160, 192, 224)), (128, (64, 96, 128)), (64, (32, 64)), (100, (64, 100)), (28, (28,))],
+)
+def test_published_networks_take_images_of_any_size(side, sides):
+    options = MobileNet.Options(preset="mobilenetv3-small")
+    assert MobileNet.space(options, side, 10).axes["resolution"].values == sides
+    assert MobileNet.advice(options, side) == ""
+
+
+def test_parts_of_a_published_network_have_channels_in_blocks_of_8():
+    for preset in MobileNet.published:
+        space = MobileNet.space(MobileNet.Options(preset=preset), 64, 10)
+        archs = [space.smallest(), space.largest(), *(space.sample(stream(0, preset, i)) for i in range(10))]
+        layers = [layer for arch in archs for block in space.blocks(arch)[1:] for layer in block.layers]
+        assert all(layer.out_channels % 8 == 0 for layer in layers if layer.kind == "conv")
+        little, big = (analytic(space.blocks(arch)).macs for arch in archs[:2])
+        assert 5 * little < big

@@ -350,3 +350,17 @@ def test_the_report_names_the_forms():
     assert "ConvNext-like · 5, 0 · 48 ch" in page and "FFN · 0, 0 · 352 ch" in page
     assert "Extra DW, first depthwise 5×5, second depthwise 3×3, stride 2, expansion 6" in page
     assert "0, 5" in str(drawn.narrow)
+
+
+def test_a_published_networks_kernels_are_narrowed_where_there_are_any():
+    whole = space("mobilenetv4-conv-s", 64, 5)
+    assert whole.axes["stage3.block0.first"].values == (3, 5) and whole.axes["stage3.block1.first"].values == (0,)
+    assert whole.axes["stage3.depth"].values == (1, 2, 3, 4, 5, 6) and "stage1.block0.first" not in whole.axes
+    assert whole.axes["resolution"].values == (32, 64)
+    assert space("mobilenetv4-conv-m", 64).axes["stage4.depth"].values == (1, 3, 5, 7, 9, 11)
+    narrow = space("mobilenetv4-conv-s", 64, 5, axes={"first": [0, 3], "expansion": [1.0], "stage3.width": [48, 96]})
+    assert narrow.axes["stage3.block0.first"].values == (3,) and narrow.axes["stage3.block1.expansion"].values == (1.0,)
+    with pytest.raises(DuonasError, match=r"first keeps no value of stage3\.block0\.first: keep some of \[3, 5\]"):
+        space("mobilenetv4-conv-s", 64, 5, axes={"first": [0]})
+    with pytest.raises(DuonasError, match="has no axis 'expansion'"):
+        space("uib-cifar", axes={"expansion": [1.0]})
