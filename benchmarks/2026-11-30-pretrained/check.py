@@ -55,7 +55,9 @@ def main() -> int:
         for side in SIDES:
             apart, largest, same = difference(preset, weights, side)
             failed |= apart > 1e-4 * largest
-            print(f"  {side} px: largest difference {apart:.1e} of logits up to {largest:.1f}, {same} of {IMAGES} alike")
+            print(
+                f"  {side} px: largest difference {apart:.1e} of logits up to {largest:.1f}, {same} of {IMAGES} alike"
+            )
     return int(failed)
 
 
