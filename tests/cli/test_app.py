@@ -335,6 +335,32 @@ def test_only_the_first_of_several_processes_speaks(pipeline, monkeypatch):
     assert isinstance(seen[0], Silent)
 
 
+@pytest.mark.parametrize("command", ["run", "train", "measure", "report", "profile"])
+def test_images_and_minutes_are_given_to_any_recipe(pipeline, make_folder, command):
+    folder = make_folder({"a": 4, "b": 4}, size=(50, 60))
+    result = call(command, "own-images", "--images", folder, "--minutes", "30")
+    assert result.exit_code == 0, result.output
+    recipe = pipeline.calls[0]["recipe"]
+    assert (recipe.data.path, recipe.data.image_size, recipe.budget.minutes) == (str(folder), 64, 30)
+    said = "recipe own-images-64: the short sides of the images have a median of 50 pixels."
+    assert result.stdout.splitlines()[0] == said
+    if command == "run":
+        assert pipeline.calls[0]["folder"] == Path("runs/own-images")
+    assert call(command, "digits", "--images", folder, "--minutes", "30").exit_code == 0
+
+
+def test_the_data_of_ones_own_images_are_shown(tmp_path, make_folder):
+    folder = make_folder({"a": 4, "b": 4}, size=(50, 60))
+    result = call("data", "own-images", "--images", folder, "--set", f"data.cache={tmp_path / 'cache'}")
+    assert result.exit_code == 0 and "the networks see: 64 x 64 RGB" in result.stdout
+
+
+def test_own_images_without_images_is_one_sentence():
+    result = call("run", "own-images")
+    assert result.exit_code == 2 and "recipe own-images needs your images: --images FOLDER" in result.stderr
+    assert "Traceback" not in result.output
+
+
 def listed(*arguments):
     return CliRunner().invoke(app, ["list", *arguments], env={"COLUMNS": "200"})
 

@@ -45,16 +45,17 @@ finite = st.floats(min_value=1e-9, max_value=1e12)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 axis_values = st.lists(st.one_of(st.integers(-(2**31), 2**31), finite, st.booleans(), texts), min_size=1, max_size=4)
 
+COMPLETE = [name for name in shipped() if name != "own-images"]  # which takes one of the others for given images
+
 
 def test_shipped_recipes_load_and_say_what_they_are_for():
     assert {"quickstart", "cifar10-cpu", "cifar10", "cifar100"} <= set(shipped())
-    for name in shipped():
-        assert isinstance(load(name), Recipe)
-        assert len(headline(name)) > 20
+    assert all(len(headline(name)) > 20 for name in shipped())
+    assert all(isinstance(load(name), Recipe) for name in COMPLETE)
 
 
 def test_a_stored_recipe_reads_back_equal():
-    for name in shipped():
+    for name in COMPLETE:
         assert parse(tomllib.loads(dumps(load(name)))) == load(name)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from duonas.cli.arguments import RecipeArgument, RunArgument, SetOption
+from duonas.cli.arguments import ImagesOption, MinutesOption, RecipeArgument, RunArgument, SetOption
 from duonas.cli.compare import compare
 from duonas.cli.device import device
 from duonas.cli.errors import one_line_errors
@@ -52,6 +52,8 @@ app.command()(report)
 @app.command()
 def data(
     recipe: RecipeArgument,
+    images: ImagesOption = None,
+    minutes: MinutesOption = None,
     override: SetOption = None,
     names: Annotated[int, typer.Option(min=0, help="How many files to name of each problem.")] = 10,
     json: Annotated[
@@ -62,19 +64,19 @@ def data(
 
     The exit code is 2 if a run would stop because of errors.
 
-    [dim]duonas data quickstart --set data.name=folder --set data.path=pictures[/dim]
+    [dim]duonas data own-images --images pictures[/dim]
     """
     with one_line_errors():
-        from duonas.cli.console import open_console, show, watch
+        from duonas.cli.console import open_console, show, tell, watch
         from duonas.core.files import write_json
         from duonas.core.text import plural
         from duonas.recipe.read import load
 
-        loaded = load(recipe, override or ())
+        console = open_console()
+        loaded = load(recipe, override or (), images=images, minutes=minutes, note=tell(console))
         from duonas.data.describe import advice, describe
         from duonas.pipeline.inspect import inspect
 
-        console = open_console()
         found = inspect(loaded, progress=watch(console))
         show(describe(found, names))
         if json is not None:
@@ -85,7 +87,12 @@ def data(
 
 
 @app.command()
-def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
+def profile(
+    recipe: RecipeArgument,
+    images: ImagesOption = None,
+    minutes: MinutesOption = None,
+    override: SetOption = None,
+) -> None:
     """Show before any training the number of archs and pairs, their costs, and which constraints can be met.
 
     The exit code is 2 if no pair meets all constraints, as for a run.
@@ -93,14 +100,15 @@ def profile(recipe: RecipeArgument, override: SetOption = None) -> None:
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
     """
     with one_line_errors():
-        from duonas.cli.console import complain, open_console, show, watch
+        from duonas.cli.console import complain, open_console, show, tell, watch
         from duonas.cli.tables import profile_tables
         from duonas.recipe.read import load
 
-        loaded = load(recipe, override or ())
+        console = open_console()
+        loaded = load(recipe, override or (), images=images, minutes=minutes, note=tell(console))
         from duonas.pipeline.profile import profile as profiled
 
-        found = profiled(loaded, progress=watch(open_console()))
+        found = profiled(loaded, progress=watch(console))
         show(*profile_tables(found), *filter(None, [found.prices]))
         if found.advice:
             complain(found.advice, "yellow")

@@ -22,6 +22,20 @@ def folder_option(text: str) -> Path:
 RecipeArgument = Annotated[
     str, typer.Argument(metavar="RECIPE", help="A shipped recipe (see `duonas list`), a .toml file, or a run's folder.")
 ]
+ImagesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--images",
+        metavar="PATH",
+        help="Your images, in place of the recipe's: a folder with a subfolder of images per class, or a table.",
+    ),
+]
+MinutesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--minutes", metavar="M", help="The minutes that a whole run may take, of which each stage gets a part."
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
 OutOption = Annotated[
     Path | None,

@@ -147,7 +147,7 @@ def watch(console: Console) -> StageProgress:
     """Return bars if ``console`` is a terminal, else plain lines."""
     if console.is_terminal:
         return Bars(console)
-    return Lines(lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True))
+    return Lines(tell(console))
 
 
 def _resumes(done: int, total: int) -> bool:
@@ -182,6 +182,11 @@ def open_console() -> Console:
     from rich.console import Console
 
     return Console()
+
+
+def tell(console: Console) -> Callable[[str], object]:
+    """Return what writes a sentence on the console as one line."""
+    return lambda sentence: console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def show(*parts: Any) -> None:

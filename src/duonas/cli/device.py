@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duonas.cli.arguments import RecipeArgument, SetOption, folder_option
+from duonas.cli.arguments import ImagesOption, RecipeArgument, SetOption, folder_option
 from duonas.cli.errors import one_line_errors
 from duonas.core.errors import DuonasError
 
@@ -49,6 +49,7 @@ PrecisionOption = Annotated[
 @device.command()
 def bench(
     recipe: RecipeArgument,
+    images: ImagesOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The table: CSV if it ends in .csv, else Parquet.")
     ] = Path("device.csv"),
@@ -71,7 +72,8 @@ def bench(
         from duonas.cli.console import open_console, watch
         from duonas.runtime.files import check_out
 
-        loaded = _recipe(recipe, override, minutes=minutes, threads=threads, provider=provider, precision=precision)
+        options = {"minutes": minutes, "threads": threads, "provider": provider, "precision": precision}
+        loaded = _recipe(recipe, images, override, options)
         power = _watts(watts)
         check_out(out)
         from duonas.pipeline.device import Bench, kit_source, measure_here, pairs_to_measure, settings_of
@@ -86,6 +88,7 @@ def bench(
 @device.command()
 def kit(
     recipe: RecipeArgument,
+    images: ImagesOption = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="DIR", parser=folder_option, help="The folder of the kit.")
     ] = Path("device-kit"),
@@ -103,7 +106,8 @@ def kit(
     with one_line_errors("stopped; no kit was written"):
         from duonas.cli.console import open_console, watch
 
-        loaded = _recipe(recipe, override, minutes=minutes, threads=threads, provider=provider, precision=precision)
+        options = {"minutes": minutes, "threads": threads, "provider": provider, "precision": precision}
+        loaded = _recipe(recipe, images, override, options)
         from duonas.pipeline.device import settings_of, write_device_kit
 
         console, settings = open_console(), settings_of(loaded, spinning=spinning)
@@ -115,12 +119,12 @@ def kit(
         console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
-def _recipe(name: str, given: Iterable[str] | None, **options: str | None) -> Recipe:
+def _recipe(name: str, images: str | None, given: Iterable[str] | None, options: Mapping[str, str | None]) -> Recipe:
     """The recipe with the values of ``--set`` and of the options that are keys of ``[search.device]``."""
     from duonas.recipe.read import load
 
     keys = (f"search.device.{key}={value}" for key, value in options.items() if value is not None)
-    return load(name, [*(given or ()), *keys])
+    return load(name, [*(given or ()), *keys], images=images)
 
 
 def _told(out: Path, table: DeviceTable) -> Iterator[str]:

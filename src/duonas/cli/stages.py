@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duonas.cli.arguments import OutOption, RecipeArgument, SetOption, SupernetOption
+from duonas.cli.arguments import (
+    ImagesOption,
+    MinutesOption,
+    OutOption,
+    RecipeArgument,
+    SetOption,
+    SupernetOption,
+)
 from duonas.cli.errors import GOES_ON, one_line_errors
 from duonas.core.errors import DuonasError
 
@@ -20,6 +27,7 @@ RUN_FIRST = "A run in the current folder comes before a shipped recipe of the sa
 UP_TO = (
     ("run", "report", "Run all stages, from training to the report, and say whether routing pays.", (
         "duonas run quickstart",
+        "duonas run own-images --images pictures --minutes 30",
         "duonas run cifar10-cpu --out runs/mine --set train.epochs=20 --set route.budget=4e6",
         "duonas run runs/mine[/dim]  resumes a run[dim]",
         "torchrun --nproc-per-node 4 -m duonas run cifar10[/dim]  on four GPUs[dim]",
@@ -51,13 +59,21 @@ def add_stages(app: typer.Typer) -> None:
 def _add(app: typer.Typer, name: str, until: str, about: str, examples: tuple[str, ...]) -> None:
     @app.command(name, help="\n\n".join([about, *(f"[dim]{example}[/dim]" for example in examples)]))
     def command(
-        recipe: RecipeArgument, out: OutOption = None, override: SetOption = None, supernet: SupernetOption = None
+        recipe: RecipeArgument,
+        images: ImagesOption = None,
+        minutes: MinutesOption = None,
+        out: OutOption = None,
+        override: SetOption = None,
+        supernet: SupernetOption = None,
     ) -> None:
-        carry_out(_run_or_recipe(recipe) if name == "measure" else recipe, out, override, supernet, until=until)
+        meant = _run_or_recipe(recipe) if name == "measure" else recipe
+        carry_out(meant, out, override, supernet, images=images, minutes=minutes, until=until)
 
 
 def report(
     recipe: RecipeArgument,
+    images: ImagesOption = None,
+    minutes: MinutesOption = None,
     out: OutOption = None,
     override: SetOption = None,
     supernet: SupernetOption = None,
@@ -85,7 +101,7 @@ def report(
             from duonas.recipe.read import default_folder
 
             add_benches(out or default_folder(recipe), device)
-    carry_out(recipe, out, override, supernet, until="report")
+    carry_out(recipe, out, override, supernet, images=images, minutes=minutes, until="report")
 
 
 def _run_or_recipe(name: str) -> str:
@@ -95,17 +111,27 @@ def _run_or_recipe(name: str) -> str:
         return run_or_recipe(name)
 
 
-def carry_out(name: str, out: Path | None, overrides: list[str] | None, supernet: Path | None, *, until: str) -> None:
+def carry_out(
+    name: str,
+    out: Path | None,
+    overrides: list[str] | None,
+    supernet: Path | None,
+    *,
+    images: str | None = None,
+    minutes: str | None = None,
+    until: str,
+) -> None:
     """Run a recipe's stages up to one, and show what was measured."""
     with one_line_errors(GOES_ON):
-        from duonas.cli.console import open_console, watch
+        from duonas.cli.console import open_console, tell, watch
         from duonas.core.processes import is_main_process
         from duonas.core.progress import Silent
         from duonas.recipe.read import default_folder, load
 
         folder = out or default_folder(name)
-        recipe = load(name, overrides or (), new=folder != default_folder(name))
-        console = open_console()
+        console, new = open_console(), folder != default_folder(name)
+        note = tell(console) if is_main_process() else Silent().note
+        recipe = load(name, overrides or (), images=images, minutes=minutes, new=new, note=note)
         if is_main_process():
             console.print(f"{recipe.summary}: {folder}", markup=False, highlight=False, soft_wrap=True)
         from duonas.pipeline import stages  # after the recipe is validated, since this loads torch

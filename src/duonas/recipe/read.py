@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +17,8 @@ import tomli_w
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path
 from duonas.core.plugin import check_plugin, is_plugin, parts_of_run
+from duonas.data.source_of import source_of
+from duonas.recipe import own_images
 from duonas.recipe.errors import Mistake
 from duonas.recipe.locations import rebased
 from duonas.recipe.origin import STAGES_FILE, run_parts
@@ -26,7 +29,19 @@ from duonas.routing.options import TARGETS
 TARGET_KEYS = (*TARGETS, "budget_in_search")
 
 
-def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False) -> Recipe:
+def _to_nobody(sentence: str) -> None:
+    """The note that nobody reads."""
+
+
+def load(
+    recipe: str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    images: str | Path | None = None,
+    minutes: float | str | None = None,
+    new: bool = False,
+    note: Callable[[str], object] = _to_nobody,
+) -> Recipe:
     """Read a shipped recipe by name, a TOML file, or the recipe of an existing run.
 
     Args:
@@ -34,7 +49,10 @@ def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False
         overrides: ``"table.key=value"``, the value as in TOML (text needs no quotes); an empty one removes the key. A
             target of the threshold, such as ``route.floor``, replaces the file's; another part, such as ``train.rule``,
             also removes the keys of the file's part.
+        images: a folder with a subfolder of images per class, or a table, to read in place of the recipe's images.
+        minutes: that a whole run may take, in place of the recipe's; see ``[budget]``.
         new: whether a run's recipe is read for a new run, so that the user's own parts may have been edited since.
+        note: called with a sentence where a recipe was chosen by the size of the images.
 
     Relative paths are relative to the current directory; those of a run's recipe to the folder where the run began.
 
@@ -42,8 +60,12 @@ def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False
         DuonasError: there is no such recipe, or a key or value in it or in an override is wrong; or the run does not
             know a part of the user's own as it is now.
     """
-    path, overrides = find(recipe), _texts(overrides)
+    path, overrides = find(recipe), [*_given(images, minutes), *_texts(overrides)]
     tables = read_tables(path, "recipe")
+    if stands_for_several(path):
+        path, why = _chosen(tables, overrides)
+        tables = read_tables(path, "recipe")
+        note(f"recipe {path.stem}: {why}.")
     if not tables:
         raise DuonasError(f'recipe {path} is empty: it needs at least [data] name, such as "digits".')
     if not os.path.exists(path.parent / STAGES_FILE):
@@ -58,6 +80,31 @@ def load(recipe: str | Path, overrides: Iterable[str] = (), *, new: bool = False
             check_plugin(name)
         given = [".".join(_path(text)) for text in overrides]
         return rebased(assemble(tables, overrides, source), parts.folders, given)
+
+
+def stands_for_several(path: Path) -> bool:
+    """Whether a recipe is the shipped one that stands for several, of which one is taken by the size of the images."""
+    return path == _shipped_folder() / f"{own_images.NAME}.toml"
+
+
+def _chosen(tables: Mapping[str, Any], overrides: Sequence[str]) -> tuple[Path, str]:
+    """Return the recipe for images of the size that the user has, and why it is this one."""
+    known = overridden(tables, [text for text in overrides if _path(text)[0] in ("data", "train")])
+    train = known.get("train")
+    gpu = isinstance(train, dict) and train.get("accelerator") in ("cuda", "mps")
+    try:
+        name, why = own_images.choose(known.get("data", {}), gpu=gpu)
+    except Mistake as error:
+        raise DuonasError(f"{_culprit(error, overrides) or f'recipe {own_images.NAME}.toml'}: {error}") from error
+    return _shipped_folder() / f"{name}.toml", why
+
+
+def _given(images: str | Path | None, minutes: float | str | None) -> list[str]:
+    """Return the overrides that stand for images and minutes."""
+    given = []
+    if images is not None:
+        given += [f"data.name={source_of(str(images), '--images')}", f"data.path={json.dumps(str(images))}"]
+    return [*given, *([] if minutes is None else [f"budget.minutes={minutes}"])]
 
 
 def read_tables(path: Path, kind: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path
-from duonas.recipe.read import Change, assemble, changed, find, overridden, read_tables
+from duonas.recipe.read import Change, assemble, changed, find, overridden, read_tables, stands_for_several
 from duonas.recipe.schema import Recipe, parse
 
 KEYS = ("title", "base", "seeds", "conclusion", "recipe", "variants")
@@ -81,7 +81,9 @@ def _base(name: Any, path: Path) -> dict[str, Any]:
     if not isinstance(name, str):
         raise DuonasError(f"study {path}: base must be a recipe's name or file, got {name!r}.")
     try:
-        return read_tables(find(name), "recipe")
+        if stands_for_several(found := find(name)):
+            raise DuonasError(f"{name!r} stands for several recipes: give one of them, such as '{name}-64'.")
+        return read_tables(found, "recipe")
     except DuonasError as error:
         raise DuonasError(f"study {path}: its base cannot be read: {error}") from error
 
