@@ -14,22 +14,12 @@ import duonas
 
 def main(folder: str, out: str = "runs/own-images", *overrides: str) -> None:
     """Train, search, route, export, measure and report; then use what came out."""
-    recipe = duonas.load_recipe(
-        "digits",
-        [
-            "data.name=folder",
-            f"data.path={folder}",
-            "data.image_size=32",
-            "space.preset=cifar-small",
-            "space.axes={depth = [1, 2], kernel = [3, 5], expansion = [1, 2, 4]}",
-            *overrides,
-        ],
-    )
+    recipe = duonas.load_recipe("own-images", overrides, images=folder, note=print)
     duonas.run(recipe, out)
 
     bundle = duonas.Bundle.load(f"{out}/export")  # numpy and onnxruntime only: this part runs on the device
-    images = np.random.default_rng(0).random((3, 3, 32, 32), dtype=np.float32)
-    prediction = bundle.predict(images)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 40, 60, 3), np.uint8)  # or Pillow's images, of any sizes
+    prediction = bundle.predict(bundle.prepare(list(pictures)))
     for label, is_little in zip(prediction.labels, prediction.is_little, strict=True):
         print(bundle.class_names[label], "by", "little" if is_little else "big")
 

@@ -212,7 +212,9 @@ def pictures(tmp_path):
 
 
 def test_own_images_end_in_a_routed_file(tmp_path, pictures, capsys):
-    example("own_images").main(str(pictures), str(tmp_path / "run"), *QUICK)
+    more = ["finetune.steps=2", "search.device.table=none", f"data.cache={tmp_path / 'cache'}"]
+    example("own_images").main(str(pictures), str(tmp_path / "run"), *QUICK, *more)
     said = capsys.readouterr().out
+    assert said.startswith("recipe own-images-32: the short sides of the images have a median of")
     assert said.count(" by ") == 3 and ("above" in said or "below" in said)
     assert (tmp_path / "run" / "export" / "dynamic.onnx").exists()
