@@ -182,7 +182,8 @@ def test_scores_that_are_no_numbers_are_not_shown(measured):
 def test_images_on_disk_are_measured_alike(measured, tmp_path):
     folder, net, _, images, figures, _ = measured
     (tmp_path / "pixels").write_bytes(images.pixels.flip(0).contiguous().numpy().tobytes())
-    stored = OnDisk.open(tmp_path / "pixels", tuple(images.pixels.shape))[np.arange(len(images))[::-1].copy()]
+    (whole,) = OnDisk.open(tmp_path / "pixels", len(images), images.pixels.shape[-1:])
+    stored = whole[np.arange(len(images))[::-1].copy()]
     copy = shutil.copytree(folder, tmp_path / "run")
     found = measure(
         copy,
