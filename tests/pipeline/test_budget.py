@@ -147,6 +147,24 @@ def test_a_killed_run_keeps_its_plan(whole, tmp_path, stage):
     assert (tmp_path / "run" / written).read_bytes() == (folder / written).read_bytes()
 
 
+@pytest.mark.parametrize(("stage", "part"), [("train", "supernet"), ("search", "search")])
+def test_what_a_part_took_is_noted_while_it_goes_on(tmp_path, stage, part):
+    """A power cut leaves no time to do so, and the parts that follow are planned by it."""
+    folder, found = tmp_path / "run", []
+
+    class Watching(Silent):
+        def stage(self, name):
+            return Reading() if name == stage else super().stage(name)
+
+    class Reading(_Interrupt):
+        def __call__(self, done, total, **figures):
+            found.append(Plan.load(folder / "plan.json").parts[part].used)
+
+    run(folder, clock=Ticking(10.0), overrides=["budget.minutes=30"], progress=Watching(), until=stage)
+    assert found[-1] > 0 and found == sorted(found)
+    assert found[-1] < Plan.load(folder / "plan.json").parts[part].used
+
+
 def test_a_supernet_of_another_run_leaves_its_time_to_the_pair(whole, tmp_path):
     folder, _ = whole
     other = run(tmp_path / "other", supernet=folder, until="pair")
@@ -189,6 +207,7 @@ def test_several_processes_are_refused(tmp_path, monkeypatch):
     ("override", "message"),
     [
         ("budget.minutes=0", "[budget] minutes must be above 0, got 0"),
+        ("budget.minutes=1e308", "[budget] minutes must be at most 525600, got 1e+308"),
         ("budget.pair=0.5", "supernet = 0.35, search = 0.1, pair = 0.5 sum to 0.95"),
         ("budget.minute=3", "[budget] has no key 'minute': did you mean 'minutes'?"),
     ],

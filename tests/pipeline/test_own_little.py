@@ -122,6 +122,10 @@ def test_a_router_before_little_may_need_a_larger_big():
         ([*LITTLE, "pair.little.name=uiv"], "[pair.little] name"),
         (["pair.coupling=", "pair.little.preset=digit"], "has no preset 'digit': did you mean 'digits'?"),
         (["pair.coupling=", "pair.little.axes.kernel=[9]"], "[pair.little.axes] kernel"),
+        (
+            ["pair.coupling=", "pair.little.preset=efficientnet-lite0", "pair.little.pretrained=no.pth"],
+            "[pair.little] pretrained = 'no.pth': there is no such file",
+        ),
         (["pair.coupling=", "pair.little.kernals=1"], "[pair.little] has no key 'kernals'"),
         (["pair.coupling=", "pair.little=3"], "[pair] little must be a table, got 3"),
         ([*LITTLE, "route.router=learned", "route.position=stem"], "its networks share no blocks"),

@@ -62,7 +62,7 @@ def test_the_router_of_the_chosen_point_is_calibrated(tmp_path, at_stem):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (['search.routers=["confidence", "randem"]'], "routers: .* has no choice 'randem': did you mean 'random'"),
+        (['search.routers=["confidence", "randem"]'], "routers has no choice 'randem': did you mean 'random'"),
         (['search.routers=["{at_stem}@input"]'], r"has no position 'input'; choose from .*own\.py:AtStem@stem"),
         (['search.routers=["{at_stem}"]', "finetune.mode=independent"], "'independent' splits"),
     ],

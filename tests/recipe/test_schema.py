@@ -236,8 +236,20 @@ def test_whole_numbers_serve_as_numbers():
             r"\[space.weights\] has no key 'rank': it is a key of \[space.weights\] name = 'kshot_h",
         ),
         ("space.weights=[3]", r"\[space\] weights must be a table, got \[3\]"),
+        (
+            "finetune.divergence=alfa",
+            r"=alfa: \[finetune.divergence\] name has no choice 'alfa': did you mean 'alpha'\?",
+        ),
+        (
+            "finetune.divergence.other_weight=2",
+            r"no key 'other_weight': it is a key of \[finetune.divergence\] name = 'decoupled', but here",
+        ),
+        (
+            "pair.little.name=mobilnet",
+            r"=mobilnet: \[pair.little\] name has no choice 'mobilnet': did you mean 'mobilenet'",
+        ),
         ("search.strategy=nsga3", r"\[search\] strategy has no choice 'nsga3': did you mean 'nsga2'\?"),
-        ("search.routers=['lerned']", r"\[search\] routers: .*no choice 'lerned': did you mean 'learned'\?"),
+        ("search.routers=['lerned']", r"\[search\] routers has no choice 'lerned': did you mean 'learned'\?"),
         ("route.router=oracle", r"\[route\] router cannot be 'oracle': it reads the labels"),
         ("route.score=entrpy", r"\[route\] score has no choice 'entrpy': did you mean 'entropy'\?"),
         ("data.augmentations=['flop']", r"\[data\] augmentations has no choice 'flop': did you mean 'flip'\?"),

@@ -26,7 +26,7 @@ from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
-from duonas.pipeline.spaces import Kind, kinds_of, pairs_of
+from duonas.pipeline.spaces import Kind, in_table_of, kinds_of, pairs_of, said_in_table_of
 from duonas.pipeline.table import priced
 from duonas.pipeline.weights import check_noted, find_weights, note_weights, noted, said_of
 from duonas.pretrained.load import start
@@ -44,6 +44,8 @@ from duonas.supernet.family import Family, build_supernet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.fabric import check_accelerator
 from duonas.training.options import TrainOptions
+
+NOTED_EVERY = 5.0  # seconds of a part between two notes of what it took
 
 
 class Context:
@@ -74,6 +76,7 @@ class Context:
         self._progress = progress or Silent()
         self._warned: set[str] = set()
         self.clock, self._begun = clock, clock()
+        self._note_time, self._noted_at = _note_nothing, 0.0  # of the part that goes on
 
     def warn(self, sentence: str) -> None:
         """Show a warning of one sentence, unless it is empty or was shown before."""
@@ -151,7 +154,8 @@ class Context:
         known, found = noted(self.run), dict[Role, Weights | None]()
         for role in self.pairs.towers:
             from_nothing = role in known and known[role] is None
-            found[role] = None if from_nothing else find_weights(*self.kinds[role], self.pairs.spaces[role])
+            with in_table_of(role, self.recipe):
+                found[role] = None if from_nothing else find_weights(*self.kinds[role], self.pairs.spaces[role])
         check_noted(self.run, found)
         return found
 
@@ -164,8 +168,9 @@ class Context:
         if not self.asks_for_weights or self.run.is_done("train"):
             return []
         note_weights(self.run, self.weights)
-        said = (said_of(*self.kinds[role], found) for role, found in self.weights.items())
-        return [sentence for sentence in dict.fromkeys(said) if sentence]
+        said = {role: said_of(*self.kinds[role], found) for role, found in self.weights.items()}
+        named = (said_in_table_of(role, self.recipe, sentence) for role, sentence in said.items())
+        return [sentence for sentence in dict.fromkeys(named) if sentence]
 
     @property
     def training(self) -> TrainOptions:
@@ -195,7 +200,7 @@ class Context:
     def spending(self, part: str, unit: Callable[[], Unit] | None = None) -> Iterator[int | None]:
         """A context for a part of the run; it yields the steps or evaluations that are planned for it, if any are.
 
-        What the part takes is noted in the plan, also where it is interrupted.
+        What the part takes is noted in the plan, also where it is interrupted; see ``noting`` for where it is killed.
 
         Args:
             part: as in ``Plan.parts``.
@@ -210,10 +215,27 @@ class Context:
             self._progress.note(f"{part}: {plan.parts[part].in_words(part)}")
         plan = plan.begin(part)
         plan.save(self.run.plan)
+
+        def note_time() -> None:
+            self._noted_at = self.clock()
+            plan.spend(part, self._noted_at - begin).save(self.run.plan)
+
+        self._note_time, self._noted_at = note_time, begin
         try:
             yield plan.parts[part].count
         finally:
-            plan.spend(part, self.clock() - begin).save(self.run.plan)
+            self._note_time = _note_nothing
+            note_time()
+
+    def noting(self, progress: Progress) -> Progress:
+        """A progress that also notes in the plan what the part took so far, since a power cut leaves no time for it."""
+
+        def report(done: int, total: int, **figures: float) -> None:
+            if self.clock() - self._noted_at >= NOTED_EVERY:
+                self._note_time()
+            progress(done, total, **figures)
+
+        return report
 
     @cached_property
     def supernet(self) -> PairSupernet:
@@ -245,6 +267,10 @@ class Context:
         options = self.recipe.search
         pixels = self.splits.train.pixels[: options.recalibration_images].to(self.device)
         recalibrate(network.to(self.device), recalibration_batches(pixels, options.batch_size))
+
+
+def _note_nothing() -> None:
+    """The note where no part of a plan goes on."""
 
 
 def find_device(recipe: Recipe) -> torch.device:

@@ -41,7 +41,7 @@ def pairs_of(recipe: Recipe, family: type[Family], splits: Splits) -> PairSpace:
     big, little = kinds_of(recipe, family).values()
     size, classes = splits.image_size, splits.num_classes
     space = build_space(big.family, big.table, size, classes)
-    with _in_little(recipe):
+    with in_table_of("little", recipe):
         other = build_space(little.family, little.table, size, classes)
     return pair_space(space, recipe.pair.coupling, recipe.pair.splits, other)
 
@@ -52,20 +52,22 @@ def advice_on_spaces(recipe: Recipe, family: type[Family], splits: Splits) -> st
         kind.family.advice(adapted(kind.table, kind.family.Options), splits.image_size)
         for kind in kinds_of(recipe, family).values()
     )
-    return " ".join(dict.fromkeys(filter(None, (big, little if recipe.pair.little is None else _of_little(little)))))
+    return " ".join(dict.fromkeys(filter(None, (big, said_in_table_of("little", recipe, little)))))
 
 
 @contextmanager
-def _in_little(recipe: Recipe) -> Iterator[None]:
+def in_table_of(role: Role, recipe: Recipe) -> Iterator[None]:
     """Say of what is wrong with a space of little's own that it is in ``[pair.little]``."""
     try:
         yield
     except DuonasError as error:
-        raise DuonasError(_of_little(str(error)) if recipe.pair.little is not None else str(error)) from error
+        raise DuonasError(said_in_table_of(role, recipe, str(error))) from error
 
 
-def _of_little(sentence: str) -> str:
-    """A sentence on keys of ``[space]``, on those of ``[pair.little]``."""
+def said_in_table_of(role: Role, recipe: Recipe, sentence: str) -> str:
+    """A sentence on keys of ``[space]``, on those of the table that has the space of ``role``."""
+    if role != "little" or recipe.pair.little is None:
+        return sentence
     return sentence.replace("[space", "[pair.little").replace("--set space.", "--set pair.little.")
 
 
@@ -75,8 +77,9 @@ def weights_advice(recipe: Recipe, family: type[Family], pairs: PairSpace) -> st
     Raises:
         DuonasError: weights that the recipe asks for are not there, or do not fit.
     """
-    kinds = kinds_of(recipe, family)
-    said = {role: advice_on_weights(*kinds[role], pairs.spaces[role]) for role in pairs.towers}
-    if recipe.pair.little is not None:
-        said["little"] = _of_little(said["little"])
-    return " ".join(dict.fromkeys(filter(None, said.values())))
+    said = []
+    for role in pairs.towers:
+        with in_table_of(role, recipe):
+            advice = advice_on_weights(*kinds_of(recipe, family)[role], pairs.spaces[role])
+        said.append(said_in_table_of(role, recipe, advice))
+    return " ".join(dict.fromkeys(filter(None, said)))

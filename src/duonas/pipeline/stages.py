@@ -290,7 +290,7 @@ def _do(name: str, context: Context, watch: StageProgress) -> None:
     else:
         context.run.start(name)
         with watch.stage(name) as progress:
-            context.run.finish(name, _WORK[name](context, progress))
+            context.run.finish(name, _WORK[name](context, context.noting(progress)))
 
 
 def is_asked_for(stage: str, recipe: Recipe) -> bool:

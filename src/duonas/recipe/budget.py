@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from duonas.core.fields import OpenFraction, Positive
+from annotated_types import Gt, Le
+
+from duonas.core.fields import OpenFraction
+
+Minutes = Annotated[float, Gt(0), Le(525_600)]  # a year at most, so that what is planned can be counted
 
 
 @dataclass(frozen=True)
@@ -14,7 +19,7 @@ class BudgetOptions:
     With it the epochs of [train] and [finetune] and the evaluations of [search] are planned by timing a few steps.
     """
 
-    minutes: Positive | None = None
+    minutes: Minutes | None = None
     """Minutes of the whole run, the plain network of [baselines] included; default: no limit, epochs as given."""
     supernet: OpenFraction = 0.35
     """Share of the supernet's training in the time of supernet, search and pair; the three sum to 1."""

@@ -161,7 +161,7 @@ def check_keys(table: Mapping[str, Any], options: type, where: str) -> None:
             new = renamed[key]
             raise Mistake(f"[{where}] {key} is called {new!r} now: write {new} = {value!r}", f"{where}.{key}")
         if key not in known:
-            raise Mistake(f"[{where}] has no key {key!r}: {_hint(key, options, table)}", f"{where}.{key}")
+            raise Mistake(f"[{where}] has no key {key!r}: {_hint(key, options, table, where)}", f"{where}.{key}")
         value = spelled_out(inner[key], value) if key in inner else value
         if key in inner and isinstance(value, Mapping):
             check_keys(value, inner[key], f"{where}.{key}")
@@ -226,14 +226,13 @@ def _own(kind: str, name: str, key: str) -> type:
         own: type = find(kind, name).Options
     except DuonasError as error:
         table, _, last = key.rpartition(".")
-        message = str(error)
-        raise Mistake(
-            message if message.startswith(f"[{table}] {last}") else f"[{table}] {last}: {error}", key
-        ) from error
+        usual, place, message = KINDS[kind].key, f"[{table}] {last}", str(error)
+        message = message.replace(usual, place, 1) if message.startswith(usual) else f"{place}: {message}"
+        raise Mistake(message, key) from error
     return own
 
 
-def _hint(key: str, options: type, table: Mapping[str, Any]) -> str:
+def _hint(key: str, options: type, table: Mapping[str, Any], where: str) -> str:
     """Return a hint for an unknown key: the other parts that have it, or else the most similar key."""
     for each in fields(options):
         mark = part_mark(options, each.name)
@@ -244,7 +243,8 @@ def _hint(key: str, options: type, table: Mapping[str, Any]) -> str:
         if owners:
             *most, last = map(repr, sorted(owners, key=lambda name: name not in kind.general))
             choices = f"{', '.join(most)} or {last}" if most else last
-            return f"it is a key of {kind.key} = {choices}, but here that is {table.get(each.name, _default(each))!r}"
+            here = table.get(each.name, _default(each))
+            return f"it is a key of [{where}] {each.name} = {choices}, but here that is {here!r}"
     return nearest(key, _hints(options))
 
 
