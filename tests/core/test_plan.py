@@ -40,10 +40,19 @@ def test_the_plain_network_gets_as_long_as_all_other_training():
 
 def test_what_a_search_does_not_need_is_for_training():
     few = UNITS | {SEARCH: Unit(0.5, 10, most=40)}
-    plan, alone = divided(units=few), divided(units={n: few[n] for n in (SUPERNET, SEARCH)}, shares={**SHARES})
+    of_two = {SUPERNET: 0.9, SEARCH: 0.1}
+    plan, alone = divided(units=few), divided(units={name: few[name] for name in of_two}, shares=of_two)
     assert plan.parts[SEARCH].count == 40 and plan.parts[SEARCH].seconds == 20
     assert plan.parts[PAIR].seconds == pytest.approx(0.5 * 1740 + 174 - 20)
     assert alone.parts.keys() == {SUPERNET, SEARCH}
+
+
+def test_a_part_whose_share_is_too_little_has_its_least_and_the_others_share_the_rest():
+    dear = UNITS | {SEARCH: Unit(60.0, 10, most=400)}
+    plan = divided(units=dear)
+    assert plan.parts[SEARCH].count == 10 and plan.parts[SEARCH].seconds == 600
+    assert plan.parts[SUPERNET].seconds == pytest.approx((1740 - 600) * 0.4 / 0.9)
+    assert plan.parts[PAIR].seconds == pytest.approx((1740 - 600) * 0.5 / 0.9)
 
 
 @given(st.fixed_dictionaries({SUPERNET: units, SEARCH: units, PAIR: units}, optional={PLAIN: units}))
@@ -65,7 +74,7 @@ def test_too_short_a_time_says_what_each_epoch_takes():
     assert str(caught.value) == (
         "[budget] minutes = 0.2 is too short for one epoch of each training: here an epoch of the supernet takes 2 s, "
         "a search of 10 pairs takes 5 s, an epoch of the pair takes 4 s, an epoch of the plain network takes 1 s, and "
-        "all else 8 s. Give 1.9 minutes or more, or take fewer or smaller images, or a smaller [space]."
+        "all else 8 s. Give 0.6 minutes or more, or take fewer or smaller images, or a smaller [space]."
     )
 
 

@@ -181,7 +181,8 @@ class Division:
         minutes: of the whole run.
         before: seconds that it took already.
         after: seconds to keep for what comes after the trainings.
-        shares: of supernet, search and pair, those that the run has; only their ratios count.
+        shares: of supernet, search and pair, those that the run has; only their ratios count. Each part has its least
+            first, so that no fixed share asks for many times what all of them need.
         after_part: part of the minutes to keep for that on top.
     """
 
@@ -202,8 +203,8 @@ class Division:
         """
         parts = {name: Part(0.0, 0, unit) for name, unit in units.items()}
         empty = Plan(self.minutes, self.before, self._kept, parts)
-        seconds = {name: share * empty.seconds for name, share in self._shares().items()}
         self._check(empty.seconds, units)
+        seconds = self._divided(empty.seconds, units)
         if SEARCH in seconds and len(seconds) > 1:  # what a search does not need is for training
             needed = min(seconds[SEARCH], units[SEARCH].within(seconds[SEARCH]) * units[SEARCH].seconds)
             heir = PAIR if PAIR in seconds else SUPERNET
@@ -214,22 +215,32 @@ class Division:
 
     def least(self, units: Mapping[str, Unit]) -> float:
         """The fewest minutes that are enough for one epoch of every part."""
-        shares = self._shares() | ({PLAIN: 1.0} if PLAIN in units else {})
-        span = max(unit.least * unit.seconds / shares[name] for name, unit in units.items())
+        span = self._least_span(units)
         return (self.before + self.after + span * (2 if PLAIN in units else 1)) / (60 * (1 - self.after_part))
 
     @property
     def _kept(self) -> float:
         return self.after + self.after_part * 60 * self.minutes
 
-    def _shares(self) -> dict[str, float]:
-        whole = sum(self.shares.values())
-        return {name: share / whole for name, share in self.shares.items()}
+    def _divided(self, span: float, units: Mapping[str, Unit]) -> dict[str, float]:
+        """The seconds of each part in ``shares``: its share of the span, or its least where that is more."""
+        fixed: dict[str, float] = {}
+        while True:
+            free = {name: share for name, share in self.shares.items() if name not in fixed}
+            left, whole = span - sum(fixed.values()), sum(free.values())
+            found = {name: left * share / whole for name, share in free.items()}
+            short = {name: _least(units[name]) for name in free if found[name] < _least(units[name])}
+            if not short or len(short) == len(free):  # all are short of rounding alone, see _check
+                return fixed | found
+            fixed |= short
+
+    def _least_span(self, units: Mapping[str, Unit]) -> float:
+        """The fewest seconds of supernet, search and pair together, in which the plain network has its epoch, too."""
+        together = sum(_least(units[name]) for name in self.shares)
+        return max(together, _least(units[PLAIN])) if PLAIN in units else together
 
     def _check(self, span: float, units: Mapping[str, Unit]) -> None:
-        shares = self._shares() | ({PLAIN: 1.0} if PLAIN in units else {})
-        # Rounding must not refuse the time that the message says is enough.
-        if all(span * shares[name] >= unit.least * unit.seconds * (1 - 1e-9) for name, unit in units.items()):
+        if span >= self._least_span(units) * (1 - 1e-9):  # rounding must not refuse what the message says is enough
             return
         needs = ", ".join(_need(name, unit) for name, unit in units.items())
         enough = math.ceil(10 * MARGIN * self.least(units)) / 10
@@ -240,8 +251,13 @@ class Division:
         )
 
 
+def _least(unit: Unit) -> float:
+    """The seconds of the fewest units that make sense."""
+    return unit.least * unit.seconds
+
+
 def _need(name: str, unit: Unit) -> str:
-    seconds = format_seconds(unit.least * unit.seconds)
+    seconds = format_seconds(_least(unit))
     if name == SEARCH:
         return f"a search of {plural(unit.least, 'pair')} takes {seconds}"
     of = {SUPERNET: "the supernet", PAIR: "the pair", PLAIN: "the plain network"}[name]
