@@ -84,6 +84,55 @@ def test_another_run_takes_the_supernet_with_its_note(done, tmp_path, file):
     assert (folder / "pretrained.json").read_bytes() == (done[0] / "pretrained.json").read_bytes()
 
 
+def test_a_supernet_from_another_file_is_refused(done, tmp_path):
+    """By its bytes, so that a copy of the file will do; the run is not begun."""
+    other = tmp_path / "other.pth"
+    torch.save(drawn("tf_efficientnet_lite0", 5).state_dict(), other)
+    message = r"the file of space\.pretrained is not that with which .* began, .*: put that file back, or leave out"
+    with pytest.raises(DuonasError, match=message):
+        duonas.run(recipe(other), tmp_path / "run", until="train", supernet=done[0])
+    assert not (tmp_path / "run").exists()
+
+
+def test_little_starts_from_the_weights_of_its_own_network(tmp_path, file):
+    """What is said of them names its table, in a run as in profile."""
+    other = tmp_path / "small.pth"
+    torch.save(drawn("mobilenetv3_small_100", 10).state_dict(), other)
+    table = f"pair.little={{ preset = 'mobilenetv3-small', pretrained = '{other}' }}"
+    both = recipe(file, "pair.coupling=", table)
+    with RunFolder.open(tmp_path / "run", both) as run:
+        context = Context(both, run)
+        big, little = context.begin_with_weights()
+        assert "the supernet starts from pretrained weights of tf_efficientnet_lite0" in big
+        assert little == f"little starts from pretrained weights of mobilenetv3_small_100 ({other})."
+        towers = context.fresh_supernet().eval()
+    images = torch.rand(2, 3, 8, 8)
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    with torch.inference_mode():
+        expected = drawn("mobilenetv3_small_100", 10)((images - mean) / std)
+        logits = towers.little(images, towers.little.space.largest())
+    assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
+    assert towers.big.blocks["input"].mean.flatten().tolist() == [0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("wanted", ["auto", "nowhere.pth", "."])
+def test_what_is_wrong_with_littles_weights_names_its_table(tmp_path, monkeypatch, wanted):
+    monkeypatch.setattr("duonas.pretrained.sources.at_hand", lambda network: None)
+    axes = AXES.removeprefix("space.axes=")
+    table = f"pair.little={{ preset = 'efficientnet-lite0', pretrained = '{wanted}', axes = {axes} }}"
+    one = recipe("none", "pair.coupling=", table)
+    if wanted == "auto":
+        with RunFolder.open(tmp_path / "run", one) as run:
+            (said,) = Context(one, run).begin_with_weights()
+        assert said.startswith("[pair.little] pretrained = 'auto'") and "so little starts from nothing" in said
+        assert said in profile(one).advice
+        return
+    for refused in (lambda: profile(one), lambda: duonas.run(one, tmp_path / "run")):
+        with pytest.raises(DuonasError, match=r"^\[pair\.little\] pretrained = "):
+            refused()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_that_began_from_nothing_stays_so(tmp_path, monkeypatch, file):
     """Also where weights have come to the machine since."""
     monkeypatch.setattr(weights, "find", lambda wanted, network: None)

@@ -104,6 +104,17 @@ def test_a_narrowed_space_takes_its_part(lite):
             assert torch.equal(part(images, arch), whole(images, same))
 
 
+@pytest.mark.parametrize(("family", "preset"), [PRESETS[0], PRESETS[-1]])
+def test_tied_stages_have_the_network_as_their_largest(family, preset):
+    theirs, weights = weights_of(family.published[preset])
+    supernet, images = started(family, weights, preset=preset, tied=True), torch.rand(2, 3, 48, 48)
+    with torch.inference_mode():
+        expected = theirs(normalised(images, weights.like))
+        assert (supernet(images, supernet.space.largest()) - expected).abs().max() < 1e-4 * expected.abs().max()
+        small = supernet.space.smallest()
+        assert torch.equal(supernet(images, small), supernet.extract(small)(images))
+
+
 def test_the_classifier_is_new_for_other_classes(lite):
     _, weights = lite
     supernet = started(MobileNet, weights, classes=4, preset="efficientnet-lite0")

@@ -94,7 +94,10 @@ def test_wrong_tensors_are_named(state, tmp_path, changed, message):
     ("name", "content", "message"),
     [
         ("a.onnx", b"", r"is no file of weights: expected one that ends in \.safetensors"),
-        ("a.pth", b"", "cannot be read as weights"),
+        ("a.pth", b"", "cannot be read as weights: it is empty"),
+        ("a.pth", b"hello", "torch did not save it"),
+        ("a.pt", b"<!DOCTYPE html>", r"torch did not save it \(it may be a web page"),
+        ("a.bin", b"version https://git-lfs.github.com/spec/v1", "a pointer of Git LFS"),
         ("a.pth", b"PK\x03\x04 not a zip", "cannot be read as weights"),
         ("a.safetensors", b"short", "cannot be read as weights"),
         ("a.pt", pickle.dumps({"a": 1}, protocol=2), "cannot be read as weights"),
@@ -105,6 +108,14 @@ def test_what_is_no_file_of_weights_is_one_sentence(tmp_path, name, content, mes
     with pytest.raises(DuonasError, match=message) as error:
         reading(tmp_path / name)
     assert "\n" not in str(error.value)
+
+
+def test_a_file_that_was_cut_off_is_one_sentence(state, tmp_path):
+    torch.save(state, tmp_path / "whole.pth")
+    content = (tmp_path / "whole.pth").read_bytes()
+    (tmp_path / "a.pth").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DuonasError, match=r"a\.pth cannot be read as weights: [^.]+\.$"):
+        reading(tmp_path / "a.pth")
 
 
 def test_a_package_with_other_bytes_is_refused(state, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 
 import pytest
@@ -12,6 +13,15 @@ from duonas.pretrained import sources
 from duonas.pretrained.sources import PACKAGES, at_hand, find
 
 NETWORK = "tf_efficientnet_lite0"
+
+
+class Listening(logging.Handler):
+    def __init__(self, heard):
+        super().__init__()
+        self.heard = heard
+
+    def emit(self, record):
+        self.heard.append(record.getMessage())
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +47,8 @@ def test_a_file_is_taken_as_it_is(alone):
     assert find(str(alone / "mine.pth"), NETWORK).path == alone / "mine.pth"
     with pytest.raises(DuonasError, match="there is no such file; expected a file, 'auto', 'timm' or 'none'"):
         find(str(alone / "other.pth"), NETWORK)
+    with pytest.raises(DuonasError, match="is a folder: expected a file"):
+        find(str(alone), NETWORK)
 
 
 def test_a_package_is_found_without_importing_it(alone, monkeypatch):
@@ -70,12 +82,19 @@ def test_what_timm_downloaded_before_is_found(alone):
     ("network", "hint"), [(NETWORK, r"duonas\[weights\]"), ("mobilenetv3_small_100", "give a file")]
 )
 def test_a_download_that_fails_says_what_to_do(alone, monkeypatch, network, hint):
+    hub, heard = logging.getLogger("huggingface_hub"), []
+    monkeypatch.setattr(hub, "handlers", [Listening(heard)])
+
     def fails(*arguments, **options):
+        hub.warning("Retrying in 8s")
         raise ConnectionError("no route to host\nsecond line")
 
     monkeypatch.setattr(timm, "create_model", fails)
     with pytest.raises(DuonasError, match=rf"could not be downloaded \(ConnectionError: no route to host\): .*{hint}"):
         find("timm", network)
+    assert heard == []
+    hub.warning("of something else")
+    assert heard == ["of something else"]
 
 
 def test_a_download_is_found_in_the_cache(alone, monkeypatch):

@@ -469,7 +469,7 @@ def test_a_device_table_that_was_edited_is_refused(tmp_path, monkeypatch):
     moved = Recipe(search={"device": {"table": "b.csv"}})
     RunFolder.open("run", moved).close()
     Path("b.csv").write_text("block,energy_mj\n")
-    with pytest.raises(DuonasError, match=r"the file of search\.device\.table was edited after run began"):
+    with pytest.raises(DuonasError, match=r"the file of search\.device\.table is not that with which run began"):
         RunFolder.open("run", moved)
 
 

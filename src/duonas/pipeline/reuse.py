@@ -11,9 +11,11 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import write_bytes
 from duonas.core.plugin import is_plugin
 from duonas.pipeline.context import Context
-from duonas.recipe.locations import identity
+from duonas.recipe.locations import file_hashes, identity
 from duonas.recipe.schema import Recipe, plugin_hashes, to_tables
 from duonas.rundir.folder import RunFolder
+
+TABLES = ("space", "pair", "train", "data")  # that a supernet depends on, the most telling difference first
 
 
 def adopt(context: Context, other: Path) -> None:
@@ -22,16 +24,16 @@ def adopt(context: Context, other: Path) -> None:
     The weights of its training rule, the logits of its archs, and static networks with equal options are copied too.
 
     Raises:
-        DuonasError: it was trained by another recipe, on other images, or with a part of the user's own that was edited
-            since, or its training is not finished.
+        DuonasError: it was trained by another recipe, on other images, from other pretrained weights, or with a part of
+            the user's own that was edited since, or its training is not finished.
     """
     theirs = RunFolder(other).recipe
-    tables = ("space", "pair", "train", "data", "seed")  # the most telling difference first
-    others = [table for table in tables if _as_trained(theirs, table) != _as_trained(context.recipe, table)]
+    others = [table for table in (*TABLES, "seed") if _as_trained(theirs, table) != _as_trained(context.recipe, table)]
     if others:
         named = " and ".join(name if name == "seed" else f"[{name}]" for name in others)
         raise DuonasError(f"{other} was trained with another {named}, so its supernet does not fit this recipe.")
-    RunFolder(other).check_sources(plugin_hashes(context.recipe, ("space", "pair", "train", "data")))
+    sources = plugin_hashes(context.recipe, TABLES) | file_hashes(context.recipe, TABLES)
+    RunFolder(other).check_sources(sources, "leave out --supernet")
     if not RunFolder(other).is_done("train"):
         raise DuonasError(f"{other} has no trained supernet yet: finish `duonas train {other}` first.")
     if RunFolder(other).split_hashes() != context.splits.hashes:

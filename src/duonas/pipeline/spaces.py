@@ -68,7 +68,8 @@ def said_in_table_of(role: Role, recipe: Recipe, sentence: str) -> str:
     """A sentence on keys of ``[space]``, on those of the table that has the space of ``role``."""
     if role != "little" or recipe.pair.little is None:
         return sentence
-    return sentence.replace("[space", "[pair.little").replace("--set space.", "--set pair.little.")
+    named = sentence.replace("[space", "[pair.little").replace("--set space.", "--set pair.little.")
+    return named.replace("the supernet starts", "little starts")
 
 
 def weights_advice(recipe: Recipe, family: type[Family], pairs: PairSpace) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,6 +84,8 @@ def find(wanted: str, network: str) -> Source | None:
     if wanted == TIMM:
         return at_hand(network) or _downloaded(network)
     path = expand(wanted, KEY)
+    if path.is_dir():
+        raise DuonasError(f"{KEY} = {wanted!r} is a folder: expected a file, 'auto', 'timm' or 'none'.")
     if not path.is_file():
         raise DuonasError(f"{KEY} = {wanted!r}: there is no such file; expected a file, 'auto', 'timm' or 'none'.")
     return Source(path, str(path))
@@ -129,7 +132,7 @@ def _downloaded(network: str) -> Source:
     import timm
 
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # bars of progress
+        with contextlib.redirect_stderr(io.StringIO()), _quiet_hub():  # no bars of progress, no warnings of each try
             timm.create_model(network, pretrained=True)
     except Exception as error:  # of the network, of the hub's client or of the disk
         said = str(error).strip().partition("\n")[0].rstrip(".")
@@ -141,6 +144,18 @@ def _downloaded(network: str) -> Source:
     if found is None:
         raise DuonasError(f"{KEY} = 'timm': timm has no weights of {network}: {_without_network(network)}.")
     return found
+
+
+@contextlib.contextmanager
+def _quiet_hub() -> Iterator[None]:
+    from huggingface_hub.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _without_network(network: str) -> str:

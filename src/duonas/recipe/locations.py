@@ -7,7 +7,7 @@ threads, which makes a run faster or slower.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields
 from os.path import exists, isfile  # unlike Path's, false for a name that the system refuses
@@ -116,9 +116,14 @@ def gone(recipe: Recipe) -> Place | None:
     return next((each for each in found if not exists(each.path)), None)
 
 
-def file_hashes(recipe: Recipe) -> dict[str, str]:
-    """Return the SHA-256 in hex of each file that a recipe names and whose bytes must not change, by its key."""
-    found = [place for place in places(recipe) if place.mark.content]
+def file_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dict[str, str]:
+    """Return the SHA-256 in hex of each file that a recipe names and whose bytes must not change, by its key.
+
+    Args:
+        recipe: the recipe.
+        among: the tables whose files are wanted; default: all.
+    """
+    found = [place for place in places(recipe) if place.mark.content and place.keys[0] in among]
     return {place.key: checksum(place.path) for place in found if isfile(place.path)}
 
 

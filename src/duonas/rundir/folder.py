@@ -271,22 +271,22 @@ class RunFolder(RunPaths):
         if self.writes and not same_places(self.recipe, recipe):
             self.change(absolute(recipe))
 
-    def check_sources(self, sources: Mapping[str, str]) -> None:
+    def check_sources(self, sources: Mapping[str, str], instead: str = "start a new run with --out") -> None:
         """Compare the files that the recipe names with what they were when the run began.
 
         Args:
             sources: the SHA-256 of each file, as ``sources_of`` gives them.
+            instead: what may be done other than putting the file back.
 
         Raises:
-            DuonasError: one of them was edited, so what is done may not fit it.
+            DuonasError: one of them is another, so what is done may not fit it.
         """
         known = self._stages.sources
         for name, hashed in sources.items():
             if known.get(name, hashed) != hashed:
-                what = name if is_plugin(name) else f"the file of {name}"
+                what = f"{name} was edited after" if is_plugin(name) else f"the file of {name} is not that with which"
                 raise DuonasError(
-                    f"{what} was edited after {self.folder} began, so what is done may not fit it: undo the edit, or "
-                    "start a new run with --out."
+                    f"{what} {self.folder} began, so what is done may not fit it: put that file back, or {instead}."
                 )
 
     def forget_if_new(self) -> None:
