@@ -155,7 +155,7 @@ def test_another_teacher_is_another_run(base, tmp_path):
     folder = duonas.run(recipe, tmp_path / "run", until="pair", supernet=base)
     whole = teacher.read_bytes()
     save_file({"weight": torch.from_numpy(stream(0).random(3))}, teacher)
-    with pytest.raises(DuonasError, match=r"finetune\.loss\.teacher_file was edited"):
+    with pytest.raises(DuonasError, match=r"the file of finetune\.loss\.teacher_file is not that with which"):
         duonas.run(recipe, folder, until="finetune")
     teacher.write_bytes(whole)
     duonas.run(recipe, folder, until="finetune")
