@@ -28,6 +28,9 @@ class Counted(PowerMeter):
     def __init__(self):
         super().__init__("the board")
 
+    def read(self):
+        raise MeterError("it is not read: see told.")
+
 
 @pytest.fixture
 def told(monkeypatch):

@@ -8,6 +8,7 @@ meter covers, such as the processor with whatever else runs on it, and also what
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from threading import Condition, Thread
 from time import perf_counter
@@ -24,7 +25,7 @@ class MeterError(BundleError):
     """A meter that is there but cannot be read; the message is one sentence for the user."""
 
 
-class Meter:
+class Meter(ABC):
     """What knows the energy that a device draws. A meter defines ``read`` and ``between``.
 
     Args:
@@ -41,23 +42,23 @@ class Meter:
     def __init__(self, covers: str) -> None:
         self.covers = covers
 
-    def start(self) -> None:
+    def start(self) -> None:  # noqa: B027 (most meters need no preparation)
         """Prepare for readings."""
 
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027
         """Undo ``start``."""
 
+    @abstractmethod
     def read(self) -> Any:
         """Return a reading, whatever ``between`` understands.
 
         Raises:
             MeterError: the meter cannot be read.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def between(self, before: Any, after: Any, seconds: float) -> float:
         """Return the energy in J between two readings that are ``seconds`` apart."""
-        raise NotImplementedError
 
     def measuring(self, clock: Clock = perf_counter) -> Measurement:
         """Measure what is done inside the block: ``with meter.measuring() as found: ...``, then ``found.joules``."""
