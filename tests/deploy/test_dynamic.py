@@ -44,6 +44,7 @@ def route(session, images, tau=None):
 
 SITES = {
     "after little": (True, "after_little"), "after little, two resolutions": (False, "after_little"),
+    "graphs, after little": (True, "after_little", True), "graphs, at the input": (False, "input", True),
     "at the stem": (True, "stem"), "at the input": (True, "input"), "at the input, two resolutions": (False, "input"),
 }  # fmt: skip
 

@@ -12,8 +12,10 @@ from torch.nn import functional as F
 
 from duonas.core.cost import PairCost
 from duonas.deploy.bundle import export_bundle
+from duonas.deploy.export import export_module
 from duonas.deploy.options import ExportOptions
 from duonas.pair.facts import PairFacts, Preprocessing
+from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import Pair
 from duonas.recipe.schema import options_for
 from duonas.routing.route import decide, fit
@@ -68,6 +70,19 @@ def make_pair(shared: bool) -> Pair:
     return net.eval()
 
 
+def as_graphs(net: Pair, exporter=export_module) -> Pair:
+    """The same pair, its parts ONNX graphs."""
+    images = torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        features = net.features(images).clone()
+    parts = {"stem": (net.stem, images), "little": (net.little, features), "big": (net.big, features)}
+    graphs = {
+        part: None if network is None else OnnxNetwork(exporter(network, sample, "features", "logits", 18), threads=1)
+        for part, (network, sample) in parts.items()
+    }
+    return Pair(**graphs, facts=net.facts).eval()
+
+
 def make_images(count, seed):
     """(count, 3, SIDE, SIDE) uint8, of all contrasts and colours."""
     rng = np.random.default_rng(seed)
@@ -92,11 +107,12 @@ STORED = torch.from_numpy(make_images(20, seed=2))  # for the self-test of the b
 
 @pytest.fixture(scope="session")
 def export(exporter, brightness, tmp_path_factory):
-    """(pair, policy, folder) by whether the stem is shared and where the router stands; each is made once."""
+    """(pair, policy, folder) by whether the stem is shared, where the router stands, and whether the parts are ONNX
+    graphs; each is made once."""
 
     @cache
-    def exported(shared, position):
-        net = make_pair(shared)
+    def exported(shared, position, graphs=False):
+        net = as_graphs(make_pair(shared), exporter) if graphs else make_pair(shared)
         policy = make_policy(net, None if position == "after_little" else brightness(position))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("duonas.deploy.export.export_module", exporter)

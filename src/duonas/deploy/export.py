@@ -11,8 +11,10 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from duonas.deploy.graphs import exported_graph
 from duonas.deploy.simplify import simplify
 from duonas.deploy.topk import pad_topk
+from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import Pair
 from duonas.routing.routed import seen
 from duonas.routing.router import Position, Router
@@ -87,7 +89,7 @@ def export_score(router: Router, sample: Tensor, opset: int) -> onnx.ModelProto:
 
 
 def export_module(module: nn.Module, sample: Tensor, entry: str, leaving: str, opset: int) -> onnx.ModelProto:
-    """Export a module with one input and one output.
+    """Export a module with one input and one output; of one that is an ONNX graph already, its graph.
 
     Args:
         module: the module, in eval mode and on the CPU.
@@ -96,6 +98,8 @@ def export_module(module: nn.Module, sample: Tensor, entry: str, leaving: str, o
         leaving: name of the output.
         opset: ONNX opset version.
     """
+    if isinstance(module, OnnxNetwork):
+        return exported_graph(module, entry, leaving, opset)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside the exporter
         program = torch.onnx.export(

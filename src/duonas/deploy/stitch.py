@@ -47,7 +47,7 @@ def whole(
     features = graph.add(stem, "stem", "images") if stem else "images"
     graph.rename(graph.add(tower, "tower", features), "logits")
     network = graph.proto(name, [_entry(stem or tower, "images")], [_leaving(tower, "logits")])
-    return _model(network, tower, metadata, WHOLE_DOCS[name])
+    return _model(network, [stem, tower], metadata, WHOLE_DOCS[name])
 
 
 def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:
@@ -82,7 +82,8 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
         helper.make_tensor_value_info("is_little", TensorProto.BOOL, [batch]),
     ]
     inputs = [_entry(parts.stem or parts.little, "images"), helper.make_tensor_value_info(TAU, TensorProto.FLOAT, [])]
-    model = _model(graph.proto("routed_pair", inputs, outputs), parts.little, metadata, PAIR_DOC)
+    used = [parts.stem, parts.little, parts.big, parts.score]
+    model = _model(graph.proto("routed_pair", inputs, outputs), used, metadata, PAIR_DOC)
     note_tau(model, tau)
     return model
 
@@ -203,12 +204,16 @@ class _Graph:
         return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers, value_info=self.values)
 
 
-def _model(graph: onnx.GraphProto, like: onnx.ModelProto, metadata: Mapping[str, str], doc: str) -> onnx.ModelProto:
+def _model(
+    graph: onnx.GraphProto, parts: Sequence[onnx.ModelProto | None], metadata: Mapping[str, str], doc: str
+) -> onnx.ModelProto:
     for value in (*graph.input, *graph.output):
         value.doc_string = DOCS[value.name]
+    # A quantised part may use operators of another domain than the rest.
+    opsets = {each.domain: each.version for part in parts if part is not None for each in part.opset_import}
     model = helper.make_model(
-        graph, opset_imports=like.opset_import, ir_version=IR_VERSION, producer_name="duonas",
-        producer_version=__version__, doc_string=doc,
+        graph, opset_imports=[helper.make_opsetid(*each) for each in opsets.items()], ir_version=IR_VERSION,
+        producer_name="duonas", producer_version=__version__, doc_string=doc,
     )  # fmt: skip
     helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model, full_check=True)

@@ -62,7 +62,8 @@ class PairFacts:
         class_names: (K,), or empty.
         blocks: of both networks; empty for networks that no search space describes.
         shared: the number of leading blocks that both networks share.
-        coupling: which weights are shared: ``nested``, ``sibling``, ``partial`` or ``independent``.
+        coupling: which weights are shared: ``nested``, ``sibling``, ``partial`` or ``independent``; ``given`` for
+            networks that no search found.
         within: whether little's weights are a part of big's.
         archs: ``{"little": {space, choices, values}, "big": ..., "split": stage}``; empty for networks that no search
             space describes.
@@ -165,7 +166,7 @@ class PairFacts:
                 num_classes=int(value["num_classes"]),
                 preprocessing=_preprocessing(value["preprocessing"]),
                 class_names=tuple(map(str, value["class_names"])),
-                blocks={role: tuple(map(BlockSpec.from_json, value["blocks"][role])) for role in ROLES},
+                blocks=_blocks(value["blocks"]),
                 shared=int(value["shared"]),
                 coupling=str(value["coupling"]),
                 within=bool(value["within"]),
@@ -180,6 +181,10 @@ class PairFacts:
 
 def _described(space: SearchSpace, arch: Arch) -> dict[str, Any]:
     return arch.to_json() | {"values": {axis: space.value(arch, axis) for axis, _ in arch.choices}}
+
+
+def _blocks(value: Mapping[Role, Any]) -> dict[Role, tuple[BlockSpec, ...]]:
+    return {role: tuple(map(BlockSpec.from_json, value[role])) for role in ROLES} if value else {}
 
 
 def _preprocessing(value: Mapping[str, Any]) -> Preprocessing:

@@ -1,21 +1,25 @@
-"""A big/little pair in plain PyTorch, in memory and on disk."""
+"""A big/little pair, in plain PyTorch or of ONNX graphs, in memory and on disk."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
-from duonas.core.files import read_json, reading, write_bytes, write_json
+from duonas.core.files import checksum, read_json, reading, write_bytes, write_json
 from duonas.core.pair import Role
 from duonas.pair.build import build
 from duonas.pair.facts import ROLES, PairFacts
+from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.sources import check_sources, sources_of
+
+PARTS = ("stem", *ROLES)
+ONNX = "onnx"  # the format of a pair whose parts are ONNX graphs; else they are safetensors
 
 
 class PairOutput(NamedTuple):
@@ -57,23 +61,39 @@ class Pair(nn.Module):
         return PairOutput(self.little(stem), self.big(stem), stem)
 
     def towers(self) -> dict[Role, nn.Sequential]:
-        """Little and big as whole networks with named blocks, which share the pair's modules."""
-        stem = [] if self.stem is None else list(self.stem.named_children())
-        rest = {role: list(getattr(self, role).named_children()) for role in ROLES}
+        """Little and big as whole networks, which share the pair's modules.
+
+        Their children are named blocks, or, where they are ONNX graphs, ``stem`` and ``tower``.
+        """
+        stem = _children("stem", self.stem)
+        rest = {role: _children("tower", getattr(self, role)) for role in ROLES}
         return {role: nn.Sequential(OrderedDict([*stem, *blocks])) for role, blocks in rest.items()}
 
     def save(self, folder: Path) -> list[Path]:
         """Write ``little.safetensors``, ``big.safetensors`` and ``pair.json`` to ``folder``, and return their paths.
 
-        ``load`` needs no other files, except the source files of the user's own kinds of blocks; ``pair.json`` has
-        their paths and checksums.
+        A pair of ONNX graphs has ``little.onnx``, ``big.onnx`` and, with a stem, ``stem.onnx`` instead. ``load`` needs
+        no other files, except the source files of the user's own kinds of blocks; ``pair.json`` has their paths and
+        checksums.
         """
-        paths = []
-        for role, network in self.towers().items():
-            state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-            paths.append(write_bytes(folder / f"{role}.safetensors", save(state)))
-        kinds = {block.kind for blocks in self.facts.blocks.values() for block in blocks}
-        return [*paths, write_json(folder / "pair.json", self.facts.to_json() | {"sources": sources_of(kinds)})]
+        paths, graphs = [], self._graphs()
+        if graphs:
+            paths = [network.save(folder / f"{part}.onnx") for part, network in graphs.items()]
+            about: dict[str, Any] = {"format": ONNX, "files": {path.name: checksum(path) for path in paths}}
+        else:
+            for role, network in self.towers().items():
+                state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+                paths.append(write_bytes(folder / f"{role}.safetensors", save(state)))
+            about = {"sources": sources_of({block.kind for blocks in self.facts.blocks.values() for block in blocks})}
+        return [*paths, write_json(folder / "pair.json", self.facts.to_json() | about)]
+
+    def _graphs(self) -> dict[str, OnnxNetwork]:
+        """The parts that are ONNX graphs: all that there are, or none."""
+        parts = {part: getattr(self, part) for part in PARTS if getattr(self, part) is not None}
+        graphs = {part: network for part, network in parts.items() if isinstance(network, OnnxNetwork)}
+        if graphs and len(graphs) < len(parts):
+            raise TypeError("a pair of which some parts are ONNX graphs and others are not cannot be saved.")
+        return graphs
 
     @classmethod
     def load(cls, folder: Path) -> Pair:
@@ -91,8 +111,33 @@ class Pair(nn.Module):
                 check_sources(value.get("sources", {}))
         except DuonasError as error:
             raise DuonasError(f"{path} cannot be used: {error}") from error
+        if value.get("format") == ONNX:
+            return cls(**_load_graphs(folder, value), facts=facts).eval()
+        if not facts.blocks:
+            raise DuonasError(f"{path} cannot be used: it describes no blocks, and names no ONNX files.")
         networks = {role: load_network(folder / f"{role}.safetensors", facts.blocks[role], path.name) for role in ROLES}
         return cls.join(networks["little"], networks["big"], facts)
+
+
+def _children(name: str, part: nn.Module | None) -> list[tuple[str, nn.Module]]:
+    if part is None:
+        return []
+    return [(name, part)] if isinstance(part, OnnxNetwork) else list(part.named_children())
+
+
+def _load_graphs(folder: Path, value: Any) -> dict[str, Any]:
+    """Read the parts of a pair of ONNX graphs; ``value`` is the content of its ``pair.json``."""
+    with reading(folder / "pair.json"):
+        files = {str(name): str(known) for name, known in value["files"].items()}
+    parts: dict[str, Any] = dict.fromkeys(PARTS)
+    for part in PARTS:
+        path = folder / f"{part}.onnx"
+        if path.name not in files and part not in ROLES:
+            continue
+        if path.exists() and checksum(path) != files.get(path.name):
+            raise DuonasError(f"{path} is not the file that pair.json was written with: checksums differ.")
+        parts[part] = OnnxNetwork.load(path)
+    return parts
 
 
 def load_network(path: Path, blocks: tuple[BlockSpec, ...], described_in: str) -> nn.Sequential:
