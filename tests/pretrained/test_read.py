@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from duonas.core.errors import DuonasError
-from duonas.pretrained.read import read
+from duonas.pretrained.read import fitting, read
 from duonas.pretrained.sources import Source
 from support.timm_weights import drawn, positional
 
@@ -52,6 +52,16 @@ def test_halves_become_floats(state, tmp_path):
     )
     weights = reading(tmp_path / "a.safetensors")
     assert {values.dtype for values in weights.tensors} == {torch.float32}
+
+
+def test_a_number_that_is_a_weight_is_no_counter(tmp_path):
+    """As the gains of networks without norms."""
+    shapes, given = {"gain": (), "bias": (2,)}, {"bias": torch.ones(2), "gain": torch.tensor(3.0)}
+    assert fitting(given, shapes, "x", tmp_path) == {"gain": given["gain"], "bias": given["bias"]}
+    with pytest.raises(DuonasError, match="gain is missing"):
+        fitting({"bias": torch.ones(2)}, shapes, "x", tmp_path)
+    counters = {"bn.num_batches_tracked": torch.tensor(7), "first": torch.ones(2), "second": torch.tensor(9)}
+    assert list(fitting(counters, {"bias": (2,)}, "x", tmp_path)) == ["bias"]
 
 
 class Anything:

@@ -9,7 +9,7 @@ import pytest
 import timm
 
 from duonas.core.errors import DuonasError
-from duonas.pretrained import sources
+from duonas.pretrained import download, sources
 from duonas.pretrained.sources import PACKAGES, at_hand, find
 
 NETWORK = "tf_efficientnet_lite0"
@@ -35,6 +35,7 @@ def alone(monkeypatch, tmp_path):
         raise OSError("no network in tests")
 
     monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(download, "_knock", lambda address: None)
     return tmp_path
 
 
@@ -107,3 +108,15 @@ def test_a_download_is_found_in_the_cache(alone, monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", downloads)
     assert find("timm", NETWORK).path == path
+
+
+def test_where_nobody_answers_timm_is_not_asked(alone, monkeypatch):
+    """Its client would try for about a minute."""
+
+    def refused(address):
+        raise TimeoutError(f"{address} does not answer")
+
+    monkeypatch.setattr(download, "_knock", refused)
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: pytest.fail("asked"))
+    with pytest.raises(DuonasError, match=r"could not be downloaded \(TimeoutError: https://\S+ does not answer\)"):
+        find("timm", NETWORK)

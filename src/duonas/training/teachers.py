@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,14 @@ from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import expand
-from duonas.core.text import listed, plural
+from duonas.core.text import plural
 from duonas.layers.plain import Input, resized
 from duonas.pair.pair import Pair
+from duonas.pretrained.download import create_pretrained
+from duonas.pretrained.file import read_tensors
+from duonas.pretrained.read import fitting
 from duonas.runtime.errors import BundleError
 from duonas.runtime.session import open_session
-
-STATES = (".safetensors", ".pth", ".pt")
-SHOWN = 3  # names of tensors in a message
 
 
 class FrozenNetwork:
@@ -140,13 +140,12 @@ def _created(name: str, path: Path | None, classes: int) -> nn.Module:
             _fill(network, path, name)
             return network
         try:
-            found: nn.Module = timm.create_model(name, pretrained=True)
+            return create_pretrained(name)
         except Exception as error:  # of whatever downloads
             raise DuonasError(
                 f"timm's weights for the teacher {name!r} cannot be downloaded ({type(error).__name__}): give them "
                 "with teacher_file."
             ) from error
-        return found
 
 
 def _fill(network: nn.Module, path: Path, name: str) -> None:
@@ -155,39 +154,12 @@ def _fill(network: nn.Module, path: Path, name: str) -> None:
     Raises:
         DuonasError: they are of another network; the message says which tensors differ.
     """
-    state, wanted = _read(path), network.state_dict()
-    missing, extra = [each for each in wanted if each not in state], [each for each in state if each not in wanted]
-    unlike = [
-        f"{each} is {_shape(state[each].shape)} there and {_shape(value.shape)} in {name}"
-        for each, value in wanted.items()
-        if each in state and state[each].shape != value.shape
-    ]
-    found = [("lacks ", missing), ("has no place for ", extra), ("", unlike)]
-    wrong = [f"{what}{listed(each, SHOWN)}" for what, each in found if each]
-    if wrong:
-        raise DuonasError(f"teacher_file {path} does not have the weights of timm's {name}: {'; '.join(wrong)}.")
-    network.load_state_dict(state)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, without running any code of the file."""
-    if path.suffix not in STATES:
-        raise DuonasError(f"teacher_file {path} must end in {', '.join(STATES)}.")
+    shapes = {key: tuple(value.shape) for key, value in network.state_dict().items()}
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise DuonasError(f"teacher_file {path} cannot be read as weights: {said}.") from error
-    for key in ("state_dict", "model"):
-        if isinstance(state, Mapping) and isinstance(state.get(key), Mapping):
-            state = state[key]
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise DuonasError(f"teacher_file {path} is no state dict: save network.state_dict() to it.")
-    return dict(state)
+        found = fitting(read_tensors(path), shapes, name, path)
+    except DuonasError as error:
+        raise DuonasError(f"teacher_file {error}") from error
+    network.load_state_dict(found, strict=False)  # without counters of batches, see fitting
 
 
 class _Resized(nn.Module):
