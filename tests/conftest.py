@@ -12,8 +12,8 @@ from hypothesis import settings
 if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: a thread each, before torch counts the cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from support.device_kits import kit, kit_source  # noqa: F401  (fixtures)
 from support.exported import export, exported, images  # noqa: F401  (fixtures)
-from support.kits import kit, kit_source  # noqa: F401  (fixtures)
 from support.ondisk import make_folder, make_shard  # noqa: F401  (fixtures)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -26,10 +26,10 @@ from duonas.core.pair import PairSpace
 from duonas.core.registry import find
 from duonas.costs.device import complete
 from duonas.costs.device_table import DeviceTable, read_device_table
-from duonas.deploy.kit import KitSource, write_kit
+from duonas.deploy.device_kit import KitSource, write_kit
 from duonas.deploy.options import ExportOptions
 from duonas.routing.routers.confidence import Confidence
-from duonas.runtime.kit import PROGRAM, Settings
+from duonas.runtime.device_kit import PROGRAM, Settings
 
 SPACES: dict[str, tuple[str, dict[str, Any], int, int]] = {  # family, options, image size, classes
     "mobilenet": ("mobilenet", {}, 32, 10),

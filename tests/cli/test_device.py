@@ -9,14 +9,14 @@ from typer.testing import CliRunner
 
 from duonas.cli.app import app
 from duonas.pipeline import device
-from duonas.runtime.kit import Manifest
+from duonas.runtime.device_kit import Manifest
 
 SMALL = {"width": "[0.5]", "depth": "[1]", "kernel": "[3]", "expansion": "[1, 2]"}
 SETS = [part for name, values in SMALL.items() for part in ("--set", f"space.axes.{name}={values}")]
 MEASURES = """
 import sys
 from pathlib import Path
-from duonas.runtime.kit import RawTable, Manifest, RouterTime, Row
+from duonas.runtime.device_kit import RawTable, Manifest, RouterTime, Row
 kit, raw = map(Path, sys.argv[1:3])
 rows = {each.block: Row(1.0) for each in Manifest.load(kit).blocks}
 RawTable(rows, {"device": "made up"}, routers={"margin@after_little": RouterTime(0.012, 0.025)}).save(raw)

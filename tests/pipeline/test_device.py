@@ -16,12 +16,12 @@ from duonas.costs.distinct import distinct_blocks
 from duonas.pipeline import device
 from duonas.pipeline.device import Bench, measure_here, settings_of
 from duonas.recipe.schema import parse
-from duonas.runtime.kit import Settings
+from duonas.runtime.device_kit import Settings
 
 MEASURES = """
 import sys
 from pathlib import Path
-from duonas.runtime.kit import Manifest, NetworkTime, RawTable, Row
+from duonas.runtime.device_kit import Manifest, NetworkTime, RawTable, Row
 kit, raw = map(Path, sys.argv[1:3])
 manifest = Manifest.load(kit)
 print("done 1 2 1.4 blocks", flush=True)

@@ -10,9 +10,9 @@ import pytest
 
 from duonas.runtime import device
 from duonas.runtime.device import Device, open_call
+from duonas.runtime.device_kit import KitBlock, Manifest
 from duonas.runtime.energy import GivenPower, Meter
 from duonas.runtime.errors import BundleError
-from duonas.runtime.kit import KitBlock, Manifest
 from duonas.runtime.timing import Clock
 
 BLOCK, NETWORK, EMPTY, REFERENCE = 3e-3, 20e-3, 1e-3, 5e-3  # s

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from duonas.costs.table import about, read_figures
-from duonas.runtime.kit import Manifest, NetworkTime, RawTable, Reference, RouterTime, Row
+from duonas.runtime.device_kit import Manifest, NetworkTime, RawTable, Reference, RouterTime, Row
 from duonas.runtime.measure_kit import TextReport, doubts, summary
 
 TABLE = RawTable(

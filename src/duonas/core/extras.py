@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 INSTALL_FULL = "pip install 'duonas[full]'"
 
 # The packages of the extra ``full`` in pyproject.toml, by the names that they are imported by.
@@ -10,6 +12,7 @@ FULL = frozenset({
     "onnxscript", "pyarrow", "pydantic", "pymoo", "rich", "safetensors", "scipy", "sklearn", "tensorboard", "timm",
     "tomli_w", "torch", "torchvision", "typer",
 })  # fmt: skip
+REST = Path(__file__).parents[1] / "pipeline"  # which the wheel of a kit does not have
 
 
 def explain(what: str, error: ModuleNotFoundError) -> str | None:
@@ -20,6 +23,8 @@ def explain(what: str, error: ModuleNotFoundError) -> str | None:
         error: of an import that failed.
     """
     package = (error.name or "").partition(".")[0]
+    if package == "duonas" and not REST.is_dir():
+        return f"{what} needs the full tool, which {INSTALL_FULL} installs (this is its runtime alone)."
     if package not in FULL:
         return None
     return f"{what} needs the full tool, which {INSTALL_FULL} installs ({package} is missing here)."

@@ -23,7 +23,7 @@ from duonas.core.cost import ON_DEVICE, RouterCost
 from duonas.core.errors import DuonasError, nearest
 from duonas.costs.calibration import Calibration
 from duonas.costs.table import about, possible, read_figures, read_texts, write_table
-from duonas.runtime.kit import Use
+from duonas.runtime.device_kit import Use
 
 COLUMN = "block"  # with the specifications of blocks; a table with this column is a table of blocks
 ORIGIN = "origin"

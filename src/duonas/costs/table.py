@@ -15,7 +15,7 @@ from pyarrow import csv
 from duonas.core import parquet
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import write_atomic
-from duonas.runtime.kit import MARK
+from duonas.runtime.device_kit import MARK
 
 MOST = 1e9  # ms (12 days) or mJ that an image can take
 NULLS = csv.ConvertOptions()  # cells that count as empty; NaN is a number that something computed

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from duonas.core.cost import PairCost
 from duonas.core.files import read_json
-from duonas.deploy.kit import reference
+from duonas.deploy.device_kit import reference
 from duonas.deploy.split import split
 from duonas.measure.options import MeasureOptions
 from duonas.runtime.files import FILE_OF, MODEL, POLICY

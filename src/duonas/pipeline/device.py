@@ -24,10 +24,10 @@ from duonas.costs.options import HERE
 from duonas.costs.table import column_names
 from duonas.data.splits import Splits, load_splits
 from duonas.data.store import DEFAULT_CACHE
-from duonas.deploy.kit import KitSource, write_kit
+from duonas.deploy.device_kit import KitSource, write_kit
 from duonas.pipeline.spaces import pairs_of
 from duonas.recipe.schema import Recipe, check_recipe
-from duonas.runtime.kit import PROGRAM, Manifest, Settings
+from duonas.runtime.device_kit import PROGRAM, Manifest, Settings
 from duonas.runtime.measure_kit import DONE
 from duonas.runtime.session import known_provider, provider_of_any
 from duonas.search.routers import make_routers

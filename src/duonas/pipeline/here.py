@@ -23,12 +23,12 @@ from duonas.costs.device_table import block_text
 from duonas.costs.distinct import distinct_blocks
 from duonas.costs.options import HERE, DeviceOptions
 from duonas.data.store import DEFAULT_CACHE
-from duonas.deploy.kit import KitSource
+from duonas.deploy.device_kit import KitSource
 from duonas.pipeline.device import Bench, kit_source, measure_here, settings_of
 from duonas.recipe.schema import Recipe
 from duonas.runtime import machine
+from duonas.runtime.device_kit import Settings
 from duonas.runtime.errors import BundleError
-from duonas.runtime.kit import Settings
 from duonas.runtime.session import RUNTIME
 from duonas.runtime.timing import clock_for
 

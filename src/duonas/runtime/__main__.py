@@ -1,4 +1,4 @@
-"""``python -m duonas.runtime bench BUNDLE``: what a device can find out about a bundle by itself."""
+"""``python -m duonas.runtime check`` and ``bench``: what a device can find out about a kit or a bundle by itself."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ def parser() -> Parser:
     """Return the parser of the command line."""
     program = Parser(prog="python -m duonas.runtime", description="What a device can find out about a bundle.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
+    about = "Compare the files of a kit with their checksums, and test its bundle on the stored images; or a bundle alone."
+    check = commands.add_parser("check", help=about, description=about)
+    check.add_argument("folder", type=Path, metavar="FOLDER", help="an unpacked kit, or the folder of a bundle")
+    check.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as Bundle.load (default: 0)")
     about = (
         "Test a bundle on its stored images, say whether routing is faster than big on this device, and run it under "
         "sustained load; Ctrl-C keeps what is measured."
@@ -37,14 +41,22 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return the exit code."""
     try:
-        _bench(parser().parse_args(arguments))
+        given = parser().parse_args(arguments)
+        {"check": _check, "bench": _bench}[given.command](given)
     except BundleError as error:
         print(f"duonas: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # before the load
-        print("duonas: stopped; nothing was measured.", file=sys.stderr)
+        print("duonas: stopped; nothing was found out.", file=sys.stderr)
         return 130
     return 0
+
+
+def _check(given: argparse.Namespace) -> None:
+    from .check import check
+
+    for sentence in check(given.folder, given.threads):
+        print(sentence)
 
 
 def _bench(given: argparse.Namespace) -> None:

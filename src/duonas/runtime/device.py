@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import machine
+from .device_kit import EMPTY, REFERENCE, KitPair, Manifest, NetworkTime, RawTable, Reference, RouterTime, Row, Settings
 from .energy import GivenPower, Meter, energy_mj
 from .errors import BundleError, one_line
-from .kit import EMPTY, REFERENCE, KitPair, Manifest, NetworkTime, RawTable, Reference, RouterTime, Row, Settings
 from .session import RUNTIME, open_session
 from .timing import FEWEST_ROUNDS, WAITING, Call, Clock, Watch, in_rounds
 

@@ -34,7 +34,7 @@ def read(path: Path, most: int) -> bytes:
     Raises:
         BundleError: the file is missing, larger, no file, or cannot be read.
     """
-    with _opened(path, most) as file:
+    with opened(path, most) as file:
         return file.read(most)
 
 
@@ -62,7 +62,7 @@ def check_file(path: Path, most: int, checksums: dict[str, str]) -> Path:
     Raises:
         BundleError: the file cannot be read, or is not the one that the policy was exported with.
     """
-    with _opened(path, most) as file:
+    with opened(path, most) as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
     if checksum != checksums.get(path.name):
         raise BundleError(f"{path} is not the file that {POLICY} was exported with: checksums differ, export again.")
@@ -121,7 +121,7 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def _opened(path: Path, most: int) -> Iterator[BufferedReader]:
+def opened(path: Path, most: int) -> Iterator[BufferedReader]:
     """Open a file for the block; a file that is none, or of more than ``most`` bytes, is refused before it is read."""
     try:
         found = path.stat()

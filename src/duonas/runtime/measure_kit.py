@@ -18,9 +18,9 @@ from . import machine
 from .arguments import figure, thread_count
 from .command_line import Parser
 from .device import Device, open_call
+from .device_kit import EMPTY, PROGRAM, Manifest, RawTable, Settings
 from .errors import BundleError
 from .files import check_out
-from .kit import EMPTY, PROGRAM, Manifest, RawTable, Settings
 from .meters import find_meter
 from .session import known_provider
 from .timing import clock_for

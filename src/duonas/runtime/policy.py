@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -20,6 +19,7 @@ from .choose import FLOORS, at_budget, at_floor, at_share
 from .errors import BundleError
 from .files import MOST_POLICY, read
 from .prepare import KINDS, Preparation, Resize
+from .strict_json import parse_json
 
 VERSION = 2
 MOST_SIZE = 1 << 16  # pixels of a side
@@ -138,7 +138,7 @@ def load_policy(path: Path) -> DevicePolicy:
         BundleError: the file is missing, damaged or of another version.
     """
     try:
-        value = _json(read(path, MOST_POLICY))
+        value = parse_json(read(path, MOST_POLICY))
         found = value.get("version") if isinstance(value, dict) else None
         if found != VERSION:
             raise BundleError(f"{path} must be a policy of version {VERSION}, got version {short(found)}.")
@@ -206,37 +206,6 @@ def read_row(value: Any) -> Row:
         if not least <= figure <= most:
             raise ValueError(f"{name} must be from {least:g} to {most:g}, got {figure:g}")
     return Row(**figures)
-
-
-def _json(data: bytes) -> Any:
-    """Parse JSON; keys that stand twice and numbers that JSON does not have are refused.
-
-    Raises:
-        ValueError: the text cannot be parsed.
-    """
-    try:
-        return json.loads(
-            data.decode("utf-8"), parse_constant=_no_number, parse_int=_integer, object_pairs_hook=_object
-        )
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is not a number")
-
-
-def _integer(text: str) -> int:
-    if len(text) > 300:  # of digits; a float can have no more, and Python converts no more than 4300
-        raise ValueError(f"a number of {len(text)} digits is too large")
-    return int(text)
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return value
 
 
 def _parsed(value: dict[str, Any]) -> DevicePolicy:

@@ -12,9 +12,9 @@ import pytest
 from duonas.core.errors import DuonasError
 from duonas.costs.device_table import block_text
 from duonas.costs.distinct import distinct_blocks
-from duonas.deploy import kit as kits
-from duonas.deploy.kit import write_kit
-from duonas.runtime.kit import Manifest, Settings
+from duonas.deploy import device_kit as kits
+from duonas.deploy.device_kit import write_kit
+from duonas.runtime.device_kit import Manifest, Settings
 
 
 def run(path, **given):

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duonas.costs.table import about, read_figures
-from duonas.runtime.errors import BundleError
-from duonas.runtime.kit import (
+from duonas.runtime.device_kit import (
     KitBlock,
     KitNetwork,
     KitPair,
@@ -23,6 +22,7 @@ from duonas.runtime.kit import (
     Row,
     Settings,
 )
+from duonas.runtime.errors import BundleError
 
 MANIFEST = Manifest(
     duonas="0.1.0",

@@ -28,7 +28,7 @@ from duonas.deploy.export import Parts, export_score
 from duonas.deploy.rehearsal import made_up
 from duonas.deploy.stitch import dynamic
 from duonas.routing.router import Router
-from duonas.runtime.kit import (
+from duonas.runtime.device_kit import (
     EMPTY,
     MANIFEST,
     PROGRAM,

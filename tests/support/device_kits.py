@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from duonas.core.couplings import pair_space
-from duonas.deploy.kit import KitSource, write_kit
+from duonas.deploy.device_kit import KitSource, write_kit
 from duonas.routing.routers.confidence import Confidence
-from duonas.runtime.kit import Settings
+from duonas.runtime.device_kit import Settings
 from duonas.spaces.mobilenet import MobileNet
 
 AXES = {"width": [0.5], "depth": [1, 2], "kernel": [3], "expansion": [1, 2]}
