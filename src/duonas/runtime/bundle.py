@@ -6,14 +6,12 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime
 
 from .arguments import checked_images, figure, folder_path, has_unit_of, number, prepared_image
+from .engine import DEFAULT, Engine, Settings, open_engine
 from .errors import BundleError, one_line
-from .files import MODEL, POLICY, check_model
-from .graph import check_graph
+from .files import POLICY
 from .policy import DevicePolicy, Row, load_policy
-from .session import open_session
 from .units import MACS, MILLISECONDS, SHARE
 
 
@@ -37,35 +35,43 @@ class Bundle:
     """A routed pair on a device; open one with ``Bundle.load(folder)``.
 
     Args:
-        session: ONNX Runtime session of ``dynamic.onnx``.
+        engine: what runs the pair.
         policy: threshold, table of thresholds and class names.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, policy: DevicePolicy) -> None:
-        self._session = session
+    def __init__(self, engine: Engine, policy: DevicePolicy) -> None:
+        self._engine = engine
         self._policy = policy
-        self._shape = check_graph(session, policy.num_classes)
+        self._shape = engine.image_shape
         self.tau = policy.tau
 
     @classmethod
-    def load(cls, folder: str | PathLike[str], threads: int = 0, *, spinning: bool = False) -> Bundle:
+    def load(
+        cls,
+        folder: str | PathLike[str],
+        threads: int = 0,
+        *,
+        spinning: bool = False,
+        engine: str | type[Engine] = DEFAULT,
+    ) -> Bundle:
         """Open an export folder.
 
         Args:
             folder: the folder of ``dynamic.onnx`` and ``policy.json``.
-            threads: CPU threads of ONNX Runtime; 0: one where the dearest path takes so few MACs that more threads
-                wait longer for each other than they save, else one for each core.
+            threads: CPU threads; 0: one where the dearest path takes so few MACs that more threads wait longer for each
+                other than they save, else one for each core.
             spinning: whether the threads keep their cores busy while they wait for work within a call, which is faster
                 where the cores have nothing else to do, and many times slower where they have; else they sleep.
+            engine: what runs it: ``"onnxruntime"`` on the processor, or another name that ``duonas targets`` lists, or
+                an engine of your own.
 
         Raises:
             BundleError: a file is missing or damaged, the checksums in the policy differ from the files', the graph is
-                not one of a routed pair, or an argument is not what it must be.
+                not one of a routed pair, an argument is not what it must be, or this machine cannot run the engine.
         """
         folder = folder_path(folder)
         policy = load_policy(folder / POLICY)
-        session = open_session(check_model(folder, policy.onnx), policy.threads(threads), spinning=spinning)
-        return cls(session, policy)
+        return cls(open_engine(engine, folder, policy, Settings(policy.threads(threads), spinning)), policy)
 
     def __repr__(self) -> str:
         known = f"image_shape={self.image_shape}, classes={self._policy.num_classes}, tau={self.tau:.4g}"
@@ -189,12 +195,12 @@ class Bundle:
         Raises:
             BundleError: shape, type or range are wrong; the message says what is expected.
         """
-        given = {"images": checked_images(images, self._shape), "tau": self._tau}
+        given = checked_images(images, self._shape)
         try:
-            logits, score, is_little = self._session.run(["logits", "score", "is_little"], given)
-        except Exception as error:  # ONNX Runtime's exceptions have no common base class
-            raise BundleError(f"ONNX Runtime cannot run {MODEL}: {one_line(error)}.") from error
-        return Prediction(logits.argmax(1), logits, score, is_little)
+            answer = self._engine.run(given, self._tau)
+        except Exception as error:  # the exceptions of runtimes have no common base class
+            raise BundleError(f"{self._engine.name} cannot run this bundle: {one_line(error)}.") from error
+        return Prediction(answer.logits.argmax(1), *answer)
 
     def _use(self, row: Row) -> Row:
         self.tau = row.tau
