@@ -52,3 +52,31 @@ def test_a_space_without_sizes_has_nothing_to_tie():
         TiedSpace(
             MobileNetSpace(PRESETS["digits"], 8, 4, {"width": [1], "depth": [1], "kernel": [3], "expansion": [2]})
         )
+
+
+def tied(**axes):
+    return build_space(MobileNet, options_for("space", preset="digits", tied=True, axes=axes), 8, 4)
+
+
+def test_sizes_can_be_left_out_of_all_stages_or_of_one():
+    whole, some = tied(), tied(size=[0, 0.33, 1], **{"stage2.size": [1, 0.33]})
+    assert some.axes["stage1.size"].values == (0, 0.33, 1) and some.axes["stage2.size"].values == (0.33, 1)
+    kept = [arch for arch in whole.archs() if whole.values(arch)["stage1.size"] != 0.67]
+    kept = [arch for arch in kept if whole.values(arch)["stage2.size"] in (0.33, 1)]
+    assert [some.blocks(arch) for arch in some.archs()] == [whole.blocks(arch) for arch in kept]
+    fixed = tied(**{"stage1.size": [1]})
+    assert fixed.size() == 4 and fixed.blocks(fixed.largest()) == whole.blocks(whole.largest())
+    assert tied(depth=[1], **{"stage2.size": [1]}).size() == 4  # beside axes of the free space
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"stage3.size": [1]}, r"\[space.axes\] has no axis 'stage3.size': did you mean 'stage[12].size'"),
+        ({"size": [0.5, 1]}, r"size has no value 0.5: choose from \[0.0, 0.33, 0.67, 1.0\]"),
+        ({"stage1.size": [0]}, "stage1.size must keep 1, the largest, which the supernet is built for"),
+    ],
+)
+def test_wrong_sizes_are_refused_in_one_sentence(axes, message):
+    with pytest.raises(DuonasError, match=message):
+        tied(**axes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
 from duonas.core.registry import Part, adapted, find
 from duonas.core.space import SearchSpace
-from duonas.core.tied import TiedSpace
+from duonas.core.tied import SIZE, TiedSpace
 from duonas.supernet.generator import Generator
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
@@ -66,12 +67,23 @@ def build_space(family: type[Family], options: SpaceOptions, image_size: int, cl
     Raises:
         DuonasError: the options cannot be used for these images.
     """
+    options, sizes = without_sizes(options)
     space = family.space(adapted(options, family.Options), image_size, classes)
     _check(space, family.name, image_size, classes)
     if options.tied:
-        space = TiedSpace(space)
+        space = TiedSpace(space, sizes)
     space.generated = find("weights", options.weights.name).generates
     return space
+
+
+def without_sizes(options: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a ``[space]`` table as its family reads it, and the sizes of tied stages that its ``axes`` keep."""
+    axes = getattr(options, "axes", None)
+    if not options.tied or not isinstance(axes, Mapping):
+        return options, {}
+    sizes = {name: values for name, values in axes.items() if name.rpartition(".")[2] == SIZE}
+    rest = {name: values for name, values in axes.items() if name not in sizes}
+    return (replace(options, axes=rest) if sizes else options), sizes
 
 
 def _check(space: SearchSpace, name: str, image_size: int, classes: int) -> None:

@@ -16,7 +16,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.registry import adapted
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
-from duonas.supernet.family import Family
+from duonas.supernet.family import Family, without_sizes
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
 
@@ -37,7 +37,7 @@ def rehearse_space(family: type[Family], options: SpaceOptions, space: SearchSpa
         DuonasError: something fails or has no effect; the message says what, and what is expected.
     """
     read: set[str] = set()
-    noted = _noting(adapted(options, family.Options), read)
+    noted = _noting(adapted(without_sizes(options)[0], family.Options), read)
     with _told(f"[space] name = {options.name!r} cannot be built"):
         again = family.space(noted, space.image_size, space.classes)
         supernet = family.supernet(again, (0.5,) * 3, (0.25,) * 3, stream(0, "rehearsal"), noted).eval()
