@@ -49,16 +49,26 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return _load(path, "pt")
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the header from ``path`` alone; it is empty if the file has none.
+
+    Raises:
+        DuonasError: the file is missing or damaged.
+    """
+    return _load(path, "numpy", tensors=False)[1]
+
+
 def _array(value: Any) -> np.ndarray:
     # In C order: safetensors writes the memory as it is, so strides would scramble the values.
     return np.asarray(value if isinstance(value, np.ndarray) else value.numpy(force=True), order="C")
 
 
-def _load(path: Path, framework: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _load(path: Path, framework: str, *, tensors: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         with safe_open(path, framework) as file:
             header = json.loads((file.metadata() or {}).get("header", "{}"))
-            return {name: file.get_tensor(name) for name in file.keys()}, header  # noqa: SIM118
+            names = file.keys() if tensors else ()
+            return {name: file.get_tensor(name) for name in names}, header
     except FileNotFoundError as error:
         raise DuonasError(f"{path} does not exist.") from error
     except (SafetensorError, ValueError, OSError) as error:

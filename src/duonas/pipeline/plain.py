@@ -11,7 +11,7 @@ from torch import nn
 from duonas.core.pair import Subnet
 from duonas.core.plan import PLAIN
 from duonas.core.protocols import Progress
-from duonas.core.tensors import load_tensors
+from duonas.core.tensors import read_header
 from duonas.costs.analytic import analytic
 from duonas.data.batches import outputs
 from duonas.pair.pair import Pair
@@ -91,7 +91,7 @@ def best_alone(front: Front, quantity: str, cost: float, little: Subnet) -> Subn
 def trained_steps(run: RunFolder) -> int:
     """Return the optimiser steps of the supernet and of the pair."""
     weights = [run.supernet, *sorted(run.finetune.rglob("weights.safetensors"))]
-    return sum(int(load_tensors(path)[1]["steps"]) for path in weights)
+    return sum(int(read_header(path)["steps"]) for path in weights)
 
 
 def _fresh(context: Context, subnet: Subnet) -> nn.Sequential:

@@ -71,7 +71,7 @@ def first_difference(ours: Recipe, theirs: Recipe) -> tuple[str, Any, Any] | Non
 
     Recipes without a difference are those of one run.
     """
-    mine, other = dict(_flat(identity(ours))), dict(_flat(identity(theirs)))
+    mine, other = dict(flat(identity(ours))), dict(flat(identity(theirs)))
     for key in (*mine, *other):
         if mine.get(key) != other.get(key):
             return key, mine.get(key), other.get(key)
@@ -153,9 +153,10 @@ def _table(tables: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
     return tables
 
 
-def _flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of nested tables by their keys, such as ``train.epochs``."""
     for key, value in tables.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
