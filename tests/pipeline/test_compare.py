@@ -96,6 +96,47 @@ def test_what_is_done_is_not_done_again(done, monkeypatch):
     assert page.read_text() == before
 
 
+FAULTY = """
+base = "digits"
+[recipe]
+train.epochs = 1
+space.axes = { depth = [1], kernel = [3], expansion = [1] }
+[variants.good]
+[variants.limits]
+search.constraints.peak_macs = 5
+[variants.weights]
+space.pretrained = "auto"
+[variants.longer]
+supernet = "good"
+train.epochs = 2
+[variants.otherwise]
+supernet = "good"
+train.lr = 0.7
+"""
+
+
+def test_all_variants_are_checked_before_the_first_is_trained(tmp_path, monkeypatch):
+    (tmp_path / "s.toml").write_text(FAULTY)
+    monkeypatch.setattr(comparing.stages, "run", lambda *args, **more: pytest.fail("trained"))
+    with pytest.raises(DuonasError) as caught:
+        compare(load_study(tmp_path / "s.toml"), tmp_path / "runs")
+    first, *items = str(caught.value).split("\n- ")
+    assert first == "the study cannot be run:" and not (tmp_path / "runs").exists()
+    found = {item.partition(": ")[0]: item.partition(": ")[2] for item in items}
+    assert list(found) == [f"variant '{name}'" for name in ("limits", "weights", "longer", "otherwise")]
+    assert "peak_macs" in found["variant 'limits'"]
+    assert "needs a preset that is a network of timm" in found["variant 'weights'"]
+    assert "the supernet of 'good' is trained for" in found["variant 'longer'"]
+    assert "(lr is 0.05 there and 0.7 here)" in found["variant 'otherwise'"]
+
+
+def test_too_few_minutes_are_found_too(tmp_path, monkeypatch):
+    (tmp_path / "s.toml").write_text(FAULTY[: FAULTY.index("[variants.limits]")] + "budget.minutes = 0.001")
+    monkeypatch.setattr(comparing.stages, "run", lambda *args, **more: pytest.fail("trained"))
+    with pytest.raises(DuonasError, match=r"^variant 'good': \[budget\] minutes = 0.001 is too short"):
+        compare(load_study(tmp_path / "s.toml"), tmp_path / "runs")
+
+
 def test_names_that_make_one_folder_are_refused(tmp_path):
     path = tmp_path / "s.toml"
     path.write_text('base = "digits"\n[variants."T = 1"]\n[variants."t-1"]')
@@ -130,6 +171,7 @@ def test_seeds_give_a_mean_and_a_deviation_and_differences_go_seed_by_seed(tmp_p
     monkeypatch.setattr(comparing.stages, "run", measured)
     images = SimpleNamespace(inspected=listings.inspected(listings.listed({"cat": 4, "dog": 4})))
     monkeypatch.setattr(comparing, "read_splits", lambda *_: images)
+    monkeypatch.setattr(comparing, "check_variants", lambda *_: None)
     compare(load_study(path), tmp_path / "runs")
     a, b = json.loads((tmp_path / "runs" / "s.json").read_text())["variants"]
     assert a["figures"]["routed"] == pytest.approx({"mean": 0.6, "std": 0.1 * 2**0.5})

@@ -69,6 +69,16 @@ def test_mistakes_are_found_before_anything_runs(tmp_path, old, new, message):
         load_study(written(tmp_path, STUDY.replace(old, new)))
 
 
+def test_the_mistakes_of_all_variants_are_one_list(tmp_path):
+    text = STUDY.replace("[variants.plain]", "[variants.plain]\ntrain.epoch = 3").replace('"independent"', '"alone"')
+    with pytest.raises(DuonasError) as caught:
+        load_study(written(tmp_path, text))
+    first, *items = str(caught.value).split("\n- ")
+    assert first.endswith("mine.toml cannot be run:") and len(items) == 2
+    assert "variant 'plain': [train] has no key 'epoch'" in items[0]
+    assert "variant 'trained apart': [finetune] mode has no choice 'alone'" in items[1]
+
+
 def test_an_override_answers_for_its_own_mistakes(tmp_path):
     with pytest.raises(DuonasError, match=r"^--set train.epoch=3: \[train\] has no key 'epoch'"):
         load_study(written(tmp_path), ["train.lr=0.3", "train.epoch=3"])

@@ -18,11 +18,10 @@ from duonas.data.splits import Splits
 from duonas.pipeline import stages
 from duonas.pipeline.context import read_splits
 from duonas.pipeline.inspect import show
-from duonas.recipe.locations import first_difference
+from duonas.pipeline.variants import check_variants, is_done
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
 from duonas.report.comparison import write_comparison
-from duonas.rundir.folder import RunFolder
 
 FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "little": lambda measured: measured["little"]["accuracy"],
@@ -52,7 +51,8 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
         The path of the page.
 
     Raises:
-        DuonasError: two variants have the same folder, or a run fails.
+        DuonasError: two variants have the same folder, some cannot be run (all are checked before the first is
+            trained), or a run fails.
     """
     if not isinstance(study, Study):
         raise DuonasError(f"expected a study, got {study!r:.80}: load one with duonas.load_study.")
@@ -65,6 +65,7 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
     if len(set(names.values())) < len(names):
         raise DuonasError(f"two variants would have the same folder: {', '.join(sorted(names.values()))}.")
     images = _Shared()
+    check_variants(study, lambda variant, seed: run_folder(folder, variant.name, seed), images.of, watch)
     for done, seed in enumerate(study.seeds):
         for variant in sorted(study.variants, key=lambda variant: variant.supernet is not None):
             watch.skip(variant.name, f"seed {seed}")
@@ -101,8 +102,7 @@ class _Shared:
 
 def _run(study: Study, variant: Variant, seed: int, folder: Path, images: _Shared, watch: StageProgress) -> None:
     recipe, run = variant.recipe(seed), run_folder(folder, variant.name, seed)
-    done = (run / "recipe.toml").is_file() and RunFolder(run).is_done("measure")
-    if done and first_difference(RunFolder(run).recipe, recipe) is None:
+    if is_done(variant, seed, run):
         return
     supernet = None if variant.supernet is None else run_folder(folder, variant.supernet, seed)
     stages.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe, watch))

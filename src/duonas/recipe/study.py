@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,10 @@ class Study:
     variants: tuple[Variant, ...]
     conclusion: str = ""
 
+    def variant(self, name: str) -> Variant:
+        """The variant of this name, which there is."""
+        return next(each for each in self.variants if each.name == name)
+
 
 def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
     """Read a study from TOML.
@@ -54,7 +58,7 @@ def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
         overrides: ``"table.key=value"`` for the recipe of every variant.
 
     Raises:
-        DuonasError: the file cannot be read, or a variant's recipe is wrong.
+        DuonasError: the file cannot be read, or recipes of variants are wrong; the message has the mistake of each.
     """
     path = as_path(path, "a study")
     tables = read_tables(path, "study")
@@ -63,18 +67,28 @@ def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
             raise DuonasError(f"study {path} has no key {key!r}: {nearest(key, KEYS)}.")
     base = _base(tables["base"], path) if "base" in tables else {}
     base = changed(base, _changes(_table(tables, "recipe", path)))
-    variants = tuple(
-        _variant(name, base, changes, tuple(overrides), path)
-        for name, changes in _table(tables, "variants", path).items()
-    )
+    variants, mistakes = [], []
+    for name, changes in _table(tables, "variants", path).items():
+        try:
+            variants.append(_variant(name, base, changes, tuple(overrides), path))
+        except DuonasError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise DuonasError(all_mistakes(f"study {path} cannot be run", mistakes))
     if not variants:
         raise DuonasError(f'study {path} has no variants: it needs two or more tables such as [variants."mine"].')
     study = Study(
-        path.stem, str(tables.get("title", path.stem)), _seeds(tables.get("seeds", [0]), path), variants,
+        path.stem, str(tables.get("title", path.stem)), _seeds(tables.get("seeds", [0]), path), tuple(variants),
         str(tables.get("conclusion", "")).strip(),
     )  # fmt: skip
     _check(study, path)
     return study
+
+
+def all_mistakes(what: str, mistakes: Sequence[str]) -> str:
+    """Return the one mistake, or a list of all different ones, which ``what`` begins."""
+    different = list(dict.fromkeys(mistakes))  # as of a key of all variants
+    return different[0] if len(different) == 1 else "\n- ".join([f"{what}:", *different])
 
 
 def _base(name: Any, path: Path) -> dict[str, Any]:

@@ -93,11 +93,11 @@ class RunFolder(RunPaths):
         _remove_temporary_files(folder)
         self._recipe = None  # the one in the folder
         if not self.stages_file.exists():
-            self._check_recipe(given)
+            self.check_recipe(given)
             self._stages.begin(sources_of(given))
         self._held.enter_context(parts_of_run(run_parts(folder)))
         self.check_sources(sources_of(given))
-        self._check_recipe(given)
+        self.check_recipe(given)
         self._stages.check_recipe()
         self._note_environment()
         self._log.repair()
@@ -308,7 +308,12 @@ class RunFolder(RunPaths):
         if not self.recipe_file.is_file():
             raise DuonasError(f"{self.folder} was removed or emptied while its run was going on: start the run again.")
 
-    def _check_recipe(self, recipe: Recipe) -> None:
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Compare a recipe with the run's.
+
+        Raises:
+            DuonasError: they differ, and not only in where things are.
+        """
         difference = first_difference(self.recipe, recipe)
         if difference is not None:
             key, there, here = difference

@@ -18,7 +18,9 @@ def parser() -> Parser:
     """Return the parser of the command line."""
     program = Parser(prog="python -m duonas.runtime", description="What a device can find out about a bundle.")
     commands = program.add_subparsers(dest="command", required=True, parser_class=Parser)
-    about = "Compare the files of a kit with their checksums, and test its bundle on the stored images; or a bundle alone."
+    about = (
+        "Compare the files of a kit with their checksums, and test its bundle on the stored images; or a bundle alone."
+    )
     check = commands.add_parser("check", help=about, description=about)
     check.add_argument("folder", type=Path, metavar="FOLDER", help="an unpacked kit, or the folder of a bundle")
     check.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as Bundle.load (default: 0)")
