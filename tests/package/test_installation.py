@@ -18,10 +18,11 @@ import pytest
 
 import duonas
 from duonas.core.extras import FULL
+from duonas.deploy.kit import write_kit
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"pandas", "pillow_heif"}  # used where they are installed
+OPTIONAL = {"cv2", "gradio", "pandas", "pillow_heif"}  # used where they are installed
 UNSEEN = {"onnxscript", "tensorboard"}  # imported by torch
 COMMAND = "from duonas.__main__ import main; main()"
 USE = """
@@ -150,6 +151,34 @@ def fresh_environment(folder):
         needed = [line for line in found.requires or () if "extra" not in line]
         waiting += requirements(needed) - done - set(waiting)
     return folder / "bin" / "python"
+
+
+@pytest.mark.slow
+def test_a_kit_is_installed_tested_and_run_in_a_fresh_environment(export, tmp_path):
+    """As on a device without network: pip finds numpy and ONNX Runtime of the pinned versions there."""
+    write_kit(export(True, "after_little")[2], tmp_path / "kit.zip")
+    shutil.unpack_archive(tmp_path / "kit.zip", tmp_path)
+    home, python = tmp_path / "kit", fresh_environment(tmp_path / "device")
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "--no-compile"]
+    for options in (["-r", "requirements.txt"], ["--no-deps", "--require-hashes", "-r", "runtime.txt"]):
+        subprocess.run([*pip, *options], cwd=home, check=True, capture_output=True)
+
+    def told(*command):
+        return subprocess.run([python, *command], cwd=home, env=clean(), capture_output=True, text=True, check=False)
+
+    checked = told("check.py")
+    assert checked.returncode == 0 and "Self-test passed: on 20 stored images" in checked.stdout, checked
+    shown = told("camera.py", "--count", "3")
+    assert shown.returncode == 0 and shown.stdout.count(" ms)") == 3, shown
+    bench = told("bench.py", "--minutes", "0.01", "--threads", "1", "--out", "../bench.json")
+    assert bench.returncode == 0 and json.loads((tmp_path / "bench.json").read_text())["summary"]["images"] > 0, bench
+    whole = told("-m", "duonas", "run", "digits"), told("-c", "import duonas; duonas.run")
+    assert whole[0].returncode == 2 and "pip install 'duonas[full]'" in whole[0].stderr, whole
+    assert "ImportError: duonas.run needs the full tool" in whole[1].stderr, whole
+    (home / "bundle" / "dynamic.onnx").write_bytes(b"another")
+    for program in ("check.py", "bench.py", "camera.py"):
+        refused = told(program)
+        assert refused.returncode in (1, 2) and "is not the file that the kit was written with" in refused.stderr
 
 
 def clean():

@@ -11,6 +11,7 @@ from duonas.cli.arguments import ImagesOption, MinutesOption, RecipeArgument, Ru
 from duonas.cli.compare import compare
 from duonas.cli.device import device
 from duonas.cli.errors import one_line_errors
+from duonas.cli.kit import kit
 from duonas.cli.rank import rank
 from duonas.cli.route import route
 from duonas.cli.stages import add_stages, report
@@ -117,6 +118,7 @@ def profile(
 
 
 app.command()(route)
+app.command()(kit)
 
 
 @app.command()

@@ -101,6 +101,8 @@ def kit(
 ) -> None:
     """Write a folder that measures another machine, which needs Python, numpy and ONNX Runtime alone.
 
+    What carries the bundle of a finished run to a device is another kit: see duonas kit.
+
     [dim]duonas device kit cifar10-cpu --out kit && scp -r kit pi:[/dim]
     """
     with one_line_errors("stopped; no kit was written"):

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"duonas: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # before the load
-        print("duonas: stopped; nothing was found out.", file=sys.stderr)
+        print("duonas: stopped; nothing was measured.", file=sys.stderr)
         return 130
     return 0
 
