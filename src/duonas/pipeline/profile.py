@@ -25,6 +25,7 @@ from duonas.pipeline.plan import plan_minutes
 from duonas.pipeline.spaces import advice_on_spaces, pairs_of, weights_advice
 from duonas.pipeline.table import priced
 from duonas.pipeline.timing import Timing
+from duonas.recipe.idle import idle_keys
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
 from duonas.routing.options import FloorOn
@@ -89,7 +90,7 @@ class Profile:
         promise: the highest accuracy floor that calib can guarantee.
         measured: number of archs in the device table, if it is one of whole networks.
         refusal: error message of a run that would be refused, such as for constraints that no pair meets, or ``None``.
-        advice: on the search space for images of this size; empty if there is none.
+        advice: on the search space for images of this size, and on keys without effect; empty if there is none.
         prices: what the prices are from and how far they are off, in words; empty if they are counted.
         possible: the least of any pair that was found, by metric: below it no constraint can be met. The expected cost
             is that of a pair whose little answers every image.
@@ -164,7 +165,7 @@ def profile(
         promise=_promise(recipe, splits),
         measured=len(networks) if networks is not None else None,
         refusal=refusal,
-        advice=" ".join(filter(None, [advice_on_spaces(recipe, family, splits), weights])),
+        advice=" ".join(filter(None, [advice_on_spaces(recipe, family, splits), weights, *idle_keys(recipe)])),
         prices=prices_in_words(problem.prices.model.origin()),
         possible=_possible(problem),
         plan=plan,

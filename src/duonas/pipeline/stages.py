@@ -41,6 +41,7 @@ from duonas.pipeline.route import choose_threshold, doubts, fit_router, save_pol
 from duonas.pipeline.spaces import advice_on_spaces
 from duonas.pipeline.timing import timing_of
 from duonas.pipeline.tuning import tunings
+from duonas.recipe.idle import idle_keys
 from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.report.html import write_report
@@ -249,7 +250,8 @@ def run(
         if needs_images and opened.writes and not opened.data.exists():
             found = report_data(context.splits.inspected, balanced=recipe.train.balanced)
             write_json(opened.data, found.to_json())
-            context.warn(advice_on_spaces(recipe, context.family, context.splits))
+            for sentence in (advice_on_spaces(recipe, context.family, context.splits), *idle_keys(recipe)):
+                context.warn(sentence)
             if said := prices_in_words(context.prices.origin()):
                 watch.note(said)
             if splits is None:  # else the caller has shown them

@@ -31,7 +31,7 @@ from duonas.routing.options import TARGETS, RouteOptions
 from duonas.search.goal import Goal
 from duonas.search.options import SearchOptions
 from duonas.supernet.options import PairOptions, SpaceOptions
-from duonas.training.options import FinetuneOptions, TrainOptions
+from duonas.training.options import FinetuneOptions, LossOptions, PairLossOptions, TrainOptions
 
 TABLES: dict[str, type] = {
     "data": DataOptions,
@@ -268,6 +268,7 @@ def _check_together(recipe: Recipe) -> None:
             "choose one of them", "train.class_weights", "train.sampling",
         )  # fmt: skip
     _check_shares(recipe.budget)
+    _check_losses(recipe)
     _check_little(recipe.pair)
     search = recipe.search
     for column in ("latency", "energy"):
@@ -289,6 +290,28 @@ def _check_shares(budget: BudgetOptions) -> None:
             f"supernet, search and pair of [budget] must sum to 1, and {given} sum to {sum(shares.values()):g}",
             *(f"budget.{name}" for name in shares),
         )
+
+
+def _check_losses(recipe: Recipe) -> None:
+    """Refuse losses of a pair that train nothing of little."""
+    tables = [("train.loss", getattr(recipe.train, "loss", None))]
+    if recipe.finetune.mode in ("joint", "scratch"):
+        tables.append(("finetune.loss", recipe.finetune.loss))
+    for where, loss in tables:
+        if loss is None or not loss.alpha == loss.beta == 0 or _has_terms(loss):
+            continue
+        raise Mistake(
+            f"[{where}] alpha and beta are 0, so little learns nothing: give one of them a weight, or leave both out",
+            f"{where}.alpha", f"{where}.beta",
+        )  # fmt: skip
+
+
+def _has_terms(loss: Any) -> bool:
+    """Whether a loss has further terms, of which little may learn."""
+    known = {each.name for options in (LossOptions, PairLossOptions) for each in fields(options)}
+    return bool(loss.terms) or any(
+        getattr(loss, each.name) not in (each.default, None, 0) for each in fields(loss) if each.name not in known
+    )
 
 
 def _check_little(pair: PairOptions) -> None:
