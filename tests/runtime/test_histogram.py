@@ -26,3 +26,14 @@ def test_nothing_has_no_percentile_and_what_is_out_of_range_counts_at_its_end():
     assert found.percentile(50) == pytest.approx(1e-4, rel=0.01) and found.percentile(99) == pytest.approx(
         1e6, rel=0.01
     )
+
+
+@given(st.lists(st.tuples(st.floats(0, 1e9), st.integers(1, 9)), max_size=20))
+def test_one_time_so_many_times_is_as_many_times(times):
+    one, other = Histogram(), Histogram()
+    for ms, count in times:
+        one.add(np.full(count, ms))
+        other.add_equal(ms, count)
+    for rank in (1, 50, 95, 100):
+        found = one.percentile(rank), other.percentile(rank)
+        assert found == (None, None) or found[0] == pytest.approx(found[1], rel=0.006)

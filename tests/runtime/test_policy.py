@@ -45,6 +45,9 @@ def load(tmp_path):
 def test_what_was_exported_is_read(folder, load, written):
     policy, found = Policy.load(folder / "policy.json"), load(written)
     assert (found.tau, found.table, found.class_names) == (policy.tau, policy.table, policy.class_names)
+    assert found.images == policy.images == 200
+    temperatures = found.little_temperature, found.big_temperature
+    assert temperatures == (policy.little_temperature, policy.big_temperature)
     assert found.num_classes == policy.num_classes and found.onnx == policy.onnx and "dynamic.onnx" in found.onnx
     assert found.table[0].tau == math.inf and found.table[-1].tau == -math.inf
 
@@ -91,6 +94,11 @@ def top(**changes):
         (top(num_classes=4), "damaged: there are 4 classes, but 5 class_names"),
         (top(num_classes=5.5), "damaged: num_classes must be an integer, got 5.5"),
         (top(class_names=[]), None),
+        (top(images=0.5), "damaged: images must be an integer, got 0.5"),
+        (top(images=-1), "damaged: images must be from 0 to 1000000000, got -1"),
+        (top(little_temperature=0), "damaged: little_temperature must be above 0, got 0"),
+        (top(big_temperature="inf"), "damaged: big_temperature must be above 0, got inf"),
+        (lambda policy: [policy.pop(key) for key in ("images", "little_temperature", "big_temperature")], None),
         (top(class_names=["a", "b", "c", "d"]), "damaged: there are 5 classes, but 4 class_names"),
         (top(class_names=["a", "b", "c", "d", 5]), "damaged: class_names must be a list of texts"),
         (top(class_names="abcde"), "damaged: class_names must be a list of texts, got 'abcde'"),

@@ -11,12 +11,40 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .bundle import Bundle, Prediction
+    from .controller import Controller
+    from .drift import Change, DriftWatch
     from .errors import BundleError
+    from .frame import FramePrediction
     from .policy import Row
+    from .stats import Stats
 
-_HOMES = {"Bundle": "bundle", "BundleError": "errors", "Prediction": "bundle", "Row": "policy"}
+_HOMES = {
+    "Bundle": "bundle",
+    "BundleError": "errors",
+    "Change": "drift",
+    "Controller": "controller",
+    "DriftWatch": "drift",
+    "FramePrediction": "frame",
+    "Prediction": "bundle",
+    "Row": "policy",
+    "Stats": "stats",
+}
 
-__all__ = ["Bundle", "BundleError", "Prediction", "Row"]
+__all__ = [
+    "Bundle",
+    "BundleError",
+    "Change",
+    "Controller",
+    "DriftWatch",
+    "FramePrediction",
+    "Prediction",
+    "Row",
+    "Stats",
+]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
 
 
 def __getattr__(name: str) -> object:

@@ -29,7 +29,7 @@ def number(value: Any, what: str) -> float:
     if isinstance(value, np.ndarray) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise BundleError(f"{what} must be a number, got {_short(value)}.")
+        raise BundleError(f"{what} must be a number, got {short(value)}.")
     try:
         found = float(value)
     except OverflowError:
@@ -72,7 +72,7 @@ def folder_path(value: Any) -> Path:
     try:
         return Path(value)
     except TypeError as error:
-        raise BundleError(f"the folder of a bundle must be a path, got {_short(value)}.") from error
+        raise BundleError(f"the folder of a bundle must be a path, got {short(value)}.") from error
 
 
 def thread_count(value: Any) -> int:
@@ -84,7 +84,7 @@ def thread_count(value: Any) -> int:
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or not 0 <= int(value) < 2**31:
         raise BundleError(
-            f"threads must be a whole number of at least 0 (0: ONNX Runtime's default), got {_short(value)}."
+            f"threads must be a whole number of at least 0 (0: ONNX Runtime's default), got {short(value)}."
         )
     return int(value)
 
@@ -102,7 +102,7 @@ def prepared_image(image: Any, preparation: Preparation, place: int) -> np.ndarr
     """
     if isinstance(image, str | os.PathLike):
         raise BundleError(
-            f"image {place} is a path, {_short(os.fspath(image))}: open it first, as by PIL.Image.open(path), and give "
+            f"image {place} is a path, {short(os.fspath(image))}: open it first, as by PIL.Image.open(path), and give "
             "the image."
         )
     if isinstance(image, bytes | bytearray | memoryview):
@@ -165,6 +165,7 @@ def _check_shape(given: tuple[int, ...], shape: tuple[int, int, int]) -> None:
     raise BundleError(f"images must have the shape (N, {expected}), got {given}{hint}.")
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Return what a value looks like, on one line and shortened, for messages."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:57]}..."

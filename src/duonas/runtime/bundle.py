@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .arguments import checked_images, figure, folder_path, has_unit_of, number, prepared_image
-from .engine import DEFAULT, Engine, Settings, open_engine
+from .controller import Aim, Controller
+from .drift import Change, DriftOptions, DriftWatch
+from .engine import DEFAULT, Answer, Engine, Settings, open_engine
 from .errors import BundleError, one_line
 from .files import POLICY
+from .frame import FramePrediction, Order, prepared_frame, probabilities
+from .live import Live
 from .policy import DevicePolicy, Row, load_policy
-from .units import MACS, MILLISECONDS, SHARE
+from .stats import Stats
+from .units import MACS, MILLIJOULES, MILLISECONDS, SHARE, WATTS
 
 
 class Prediction(NamedTuple):
@@ -43,6 +50,7 @@ class Bundle:
         self._engine = engine
         self._policy = policy
         self._shape = engine.image_shape
+        self._live = Live()
         self.tau = policy.tau
 
     @classmethod
@@ -76,7 +84,7 @@ class Bundle:
     def __repr__(self) -> str:
         known = f"image_shape={self.image_shape}, classes={self._policy.num_classes}, tau={self.tau:.4g}"
         with np.errstate(over="ignore"):  # beyond float32 is infinite
-            row = next((row for row in self.table if np.float32(row.tau) == self._tau), None)
+            row = next((row for row in self.table if np.float32(row.tau) == self._threshold()), None)
         if row is None:  # a tau of the user's own
             return f"Bundle({known})"
         share, accuracy = f"{row.little_share:.1%}", f"{row.accuracy:.1%}"
@@ -99,13 +107,32 @@ class Bundle:
 
     @property
     def tau(self) -> float:
-        """The threshold: an image stays little if ``score >= tau``; all do at -inf, none at +inf."""
-        return float(self._tau)
+        """The threshold: an image stays little if ``score >= tau``; all do at -inf, none at +inf.
+
+        One of your own, set here or by ``set_budget`` and the like, ends what ``keep`` began.
+        """
+        return float(self._threshold())
 
     @tau.setter
     def tau(self, value: float) -> None:
         with np.errstate(over="ignore"):  # beyond float32 is infinite
             self._tau = np.array(number(value, "tau"), np.float32)
+        self._live.controller = None
+
+    @property
+    def stats(self) -> Stats:
+        """What was answered so far, by ``predict`` and ``predict_frame``: how many images, by whom, how fast."""
+        return self._live.stats
+
+    @property
+    def drift(self) -> DriftWatch | None:
+        """The watch that ``watch_drift`` began."""
+        return self._live.drift
+
+    @property
+    def controller(self) -> Controller | None:
+        """The controller that ``keep`` began."""
+        return self._live.controller
 
     def set_budget(self, expected_macs: float | str) -> Row:
         """Set tau to the most accurate threshold with at most ``expected_macs`` per image on average.
@@ -195,12 +222,121 @@ class Bundle:
         Raises:
             BundleError: shape, type or range are wrong; the message says what is expected.
         """
-        given = checked_images(images, self._shape)
+        began = time.perf_counter()
+        answer, _ = self._answered(checked_images(images, self._shape), began)
+        return Prediction(answer.logits.argmax(1), *answer)
+
+    def predict_frame(self, frame: np.ndarray, order: Order = "rgb") -> FramePrediction:
+        """Classify one frame of a camera: prepared as by ``prepare``, with the name of its class and probabilities.
+
+        Args:
+            frame: (H, W, 3) uint8 of any size, upright.
+            order: of its channels; OpenCV gives ``"bgr"``.
+
+        Raises:
+            BundleError: it is no frame, or the policy does not say how images are prepared.
+        """
+        began = time.perf_counter()
+        image = prepared_frame(frame, order, self._policy.preparation)
+        prepared = time.perf_counter()
+        tau = self.tau
+        answer, ms = self._answered(checked_images(image, self._shape), began)
+        little = bool(answer.is_little[0])
+        temperature = self._policy.little_temperature if little else self._policy.big_temperature
+        names = self.class_names or tuple(f"class {number}" for number in range(self._policy.num_classes))
+        label = int(answer.logits[0].argmax())
+        return FramePrediction(
+            label, names[label], probabilities(answer.logits[0], temperature), "little" if little else "big",
+            float(answer.score[0]), tau, ms, (prepared - began) * 1e3, names,
+        )  # fmt: skip
+
+    def watch_drift(
+        self,
+        *,
+        images_per_false_alarm: float = DriftOptions.images_per_false_alarm,
+        windows: tuple[int, ...] = DriftOptions.windows,
+        least_change: float = DriftOptions.least_change,
+        every: int = DriftOptions.every,
+        on_change: Callable[[Change], None] | None = None,
+    ) -> DriftWatch:
+        """Compare the scores of all that is predicted from now on with those of calib; see ``runtime.drift``.
+
+        Args:
+            images_per_false_alarm: among so many images at most one false alarm is expected.
+            windows: numbers of images that are compared with calib.
+            least_change: a smaller change of a share is not told.
+            every: only each so many-th image is looked at, since frames that follow each other are not independent.
+            on_change: is told the change when it is found, once.
+
+        Raises:
+            BundleError: a figure is out of its range, or the policy does not say enough of calib.
+        """
+        options = DriftOptions(images_per_false_alarm, tuple(windows), least_change, every)
+        policy = self._policy
+        self._live.drift = DriftWatch(policy.table, policy.images, policy.tau, options, on_change)
+        return self._live.drift
+
+    def keep(
+        self,
+        *,
+        share: float | str | None = None,
+        latency: float | str | None = None,
+        energy: float | str | None = None,
+        watts: float | str | None = None,
+        images: int = Aim.images,
+        least_accuracy: float | str = Aim.least_accuracy,
+    ) -> Controller:
+        """Keep a mean little share, time or energy by moving tau within the table; see ``runtime.controller``.
+
+        A promise on accuracy holds for a threshold that stays, and not while this moves it.
+
+        Args:
+            share: the fraction of the images that stays little, such as ``"70%"``.
+            latency: mean time of an image here, such as ``"2ms"``; that of ``predict_frame`` includes preparation.
+            energy: mean energy of an image, such as ``"5mJ"``.
+            watts: the power that the device draws, such as ``"4W"``, by which an energy is known from a time; without
+                it, give what a meter says to ``controller.add``.
+            images: over about so many images the mean is evened out.
+            least_accuracy: only thresholds that had at least this accuracy on calib.
+
+        Raises:
+            BundleError: not one of the three is given, a figure is out of its range, or no threshold is so accurate.
+        """
+        kinds = {"share": (share, SHARE), "latency": (latency, MILLISECONDS), "energy": (energy, MILLIJOULES)}
+        given = [name for name, (value, _) in kinds.items() if value is not None]
+        if len(given) != 1 or (watts is not None and given != ["energy"]):
+            raise BundleError("keep takes one of share, latency and energy, and watts with energy alone.")
+        value, quantity = kinds[given[0]]
+        target = figure(value, quantity, f"the {given[0]} to keep")
+        power = None if watts is None else figure(watts, WATTS, "watts")
+        if power is not None and not 0 < power < np.inf:
+            raise BundleError(f"watts must be above 0, got {power:g}.")
+        aim = Aim(given[0], target, images, figure(least_accuracy, SHARE, "least_accuracy"))  # type: ignore[arg-type]
+        self._live.watts, self._live.controller = power, Controller(self.table, aim, self.tau)
+        return self._live.controller
+
+    def _threshold(self) -> np.ndarray:
+        controller = self._live.controller
+        return np.array(controller.row.tau, np.float32) if controller else self._tau
+
+    def _answered(self, images: np.ndarray, began: float) -> tuple[Answer, float]:
+        """Ask the engine, and take the answers in.
+
+        Args:
+            images: checked.
+            began: when the caller came, by ``time.perf_counter``.
+
+        Returns:
+            The answers, and what they took in ms.
+        """
+        tau = self._threshold()
         try:
-            answer = self._engine.run(given, self._tau)
+            answer = self._engine.run(images, tau)
         except Exception as error:  # the exceptions of runtimes have no common base class
             raise BundleError(f"{self._engine.name} cannot run this bundle: {one_line(error)}.") from error
-        return Prediction(answer.logits.argmax(1), *answer)
+        ms = (time.perf_counter() - began) * 1e3
+        self._live.note(answer.score, answer.is_little, float(tau), ms)
+        return answer, ms
 
     def _use(self, row: Row) -> Row:
         self.tau = row.tau

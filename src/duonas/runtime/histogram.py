@@ -22,6 +22,11 @@ class Histogram:
         bins = np.log(np.clip(times, LEAST, MOST) / LEAST) / STEP
         self.counts += np.bincount(np.minimum(bins.astype(np.int64), BINS - 1), minlength=BINS)
 
+    def add_equal(self, ms: float, times: int) -> None:
+        """Count one time in ms so many times; without numpy, since it stands beside networks that take 50 us."""
+        place = int(math.log(min(max(ms, LEAST), MOST) / LEAST) / STEP)
+        self.counts[min(place, BINS - 1)] += times
+
     def percentile(self, rank: float) -> float | None:
         """Return the time in ms that ``rank`` per cent do not exceed; ``None`` if nothing was counted."""
         total = int(self.counts.sum())

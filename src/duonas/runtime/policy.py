@@ -23,6 +23,7 @@ from .strict_json import parse_json
 
 VERSION = 2
 MOST_SIZE = 1 << 16  # pixels of a side
+MOST_IMAGES = 10**9  # that a table can be counted on
 # Up to so many MACs of the dearest path one thread is as fast as two that sleep while they wait: each of about 50
 # layers wakes a thread, which takes some 10 us (benchmarks/2026-11-30-overhead).
 MACS_OF_ONE_THREAD = 50e6
@@ -74,6 +75,9 @@ class DevicePolicy:
         onnx: SHA-256 of each file by its name.
         floor_on: what the floors in the table guarantee, a key of ``choose.FLOORS``.
         preparation: what makes a square of 8-bit RGB of an image; ``None`` where the policy does not say it.
+        images: number of calib images that the table was counted on; 0 where the policy does not say it.
+        little_temperature: divisor of little's logits for calibrated probabilities.
+        big_temperature: divisor of big's logits for calibrated probabilities.
     """
 
     tau: float
@@ -83,6 +87,9 @@ class DevicePolicy:
     onnx: dict[str, str]
     floor_on: str = "accuracy"
     preparation: Preparation | None = None
+    images: int = 0
+    little_temperature: float = 1.0
+    big_temperature: float = 1.0
 
     @property
     def little_share(self) -> float:
@@ -220,7 +227,25 @@ def _parsed(value: dict[str, Any]) -> DevicePolicy:
         onnx=_checksums(value["onnx"]),
         floor_on=read_floor_on(value),
         preparation=read_preparation(value) if "image_size" in value else None,
+        images=_count(value.get("images", 0)),
+        little_temperature=_temperature(value, "little_temperature"),
+        big_temperature=_temperature(value, "big_temperature"),
     )
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"images must be an integer, got {short(value)}")
+    if not 0 <= value <= MOST_IMAGES:
+        raise ValueError(f"images must be from 0 to {MOST_IMAGES}, got {short(value)}")
+    return value
+
+
+def _temperature(policy: dict[str, Any], name: str) -> float:
+    found = read_number(policy.get(name, 1.0))
+    if not 0 < found < math.inf:
+        raise ValueError(f"{name} must be above 0, got {found:g}")
+    return found
 
 
 def read_floor_on(policy: dict[str, Any]) -> str:
