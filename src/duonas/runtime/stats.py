@@ -78,7 +78,8 @@ class Stats:
         since = f"since {self.since:%Y-%m-%d %H:%M:%S}"
         if not self._count:
             return f"Stats(no images {since})"
+        images = f"{self.count:,} image{'' if self.count == 1 else 's'}"
         return (
-            f"Stats({self.count:,} images {since}: {self.little_share:.1%} little, {self.mean_ms:.3g} ms on average, "
+            f"Stats({images} {since}: {self.little_share:.1%} little, {self.mean_ms:.3g} ms on average, "
             f"p50 {self.p50_ms:.3g} ms, p95 {self.p95_ms:.3g} ms)"
         )
