@@ -80,6 +80,19 @@ def test_the_ideal_is_the_time_of_what_must_run(monkeypatch, hard, before):
     assert found["routed"]["latency_ms"]["p99"] == pytest.approx(4.2 if hard else 1.1)
 
 
+def test_float_networks_are_timed_in_turn_with_the_bundles(monkeypatch):
+    fake_sessions(monkeypatch, TIMES | {"float little": 0.6, "float big": 3.0})
+    monkeypatch.setattr(timing, "open_networks", lambda *_: {role: f"float {role}" for role in ("little", "big")})
+    pixels = torch.zeros(10, 3, 2, 2, dtype=torch.uint8)
+    options = MeasureOptions(latency_images=20, throughput_batches=2)
+    found = latency(Path("none"), pixels, np.ones(10, bool), 0.5, options, fp32=Path("fp32"))
+    times = found["fp32_times_ms"]
+    assert times.keys() == {"little", "big"}
+    assert times["big"]["1"] == pytest.approx({"mean": 3.0, "lower": 3.0, "upper": 3.0})
+    assert times["little"]["64"]["mean"] == pytest.approx(0.6 / 64)
+    assert found["big"]["times_ms"]["1"]["mean"] == pytest.approx(4.0)
+
+
 @pytest.mark.parametrize(("references", "busy"), [([1.0], 0.0), ([1.0, 1.2], 0.0), ([1.0, 2.0], 0.5)])
 def test_a_busy_machine_is_noticed_by_the_reference(monkeypatch, references, busy):
     class Milliseconds(dict):

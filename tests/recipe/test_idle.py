@@ -30,6 +30,7 @@ CASES = [
     (["train.rule=cotrain", "train.loss.gate_tau=0.7"], "nothing has a gate"),
     (["train.rule=cotrain", "train.loss.cost_budget=1e6"], "the weight cost of [train.loss] is 0"),
     (["train.rule=cotrain", "train.loss.peak_budget=1e6"], "the weight peak of [train.loss] is 0"),
+    (["export.layer_images=7"], "[export] precision is not 'int8'"),
     (["pair.splits=[1]"], "only [pair] coupling = 'partial'"),
     (["route.confidence=0.9"], "[route] has no floor"),
     (["route.budget_in_search=false"], "[route] has no budget"),

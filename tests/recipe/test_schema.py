@@ -466,3 +466,18 @@ def test_a_recipe_is_called_by_its_images() -> None:
     for name, path, called in (("table", "a/labels.csv", "images of labels.csv"), ("folder", "..", "images of ..")):
         assert parse({"data": {"name": name, "path": path}}).summary.startswith(f"{called}, ")
     assert parse({"data": {"name": "cifar10", "path": "shards"}}).summary.startswith("cifar10 images, ")
+
+
+@pytest.mark.parametrize(
+    ("export", "said"),
+    [
+        ({"precision": "int4"}, r"\[export\] precision has no choice 'int4': did you mean 'int8'\?"),
+        ({"most_points_lost": 0.5}, r"\[export\] most_points_lost is for precision = 'int8', and precision is 'fp32'"),
+        ({"precision": "int8", "most_points_lost": 0.5, "layer_images": 0}, r"are not known with layer_images = 0"),
+        ({"precision": "int8", "most_points_lost": -1.0}, r"\[export\] most_points_lost must be"),
+        ({"precision": "int8", "calibration_images": 0}, r"\[export\] calibration_images must be"),
+    ],
+)
+def test_a_precision_that_cannot_be_is_refused(export, said):
+    with pytest.raises(DuonasError, match=said):
+        parse({"export": export})

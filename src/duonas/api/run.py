@@ -111,6 +111,16 @@ class Run(PathLike[str]):
         return Pair.load(self._files.pair)
 
     @property
+    def deployed(self) -> Pair:
+        """The pair that is exported: in fp16 or int8, where ``[export] precision`` is not fp32, else as in ``pair``."""
+        from duonas.pair.pair import Pair
+
+        if not self.recipe.export.converts:
+            return self.pair
+        self._needed(self._files.quantized / "pair.json", "quantize")
+        return Pair.load(self._files.quantized)
+
+    @property
     def bundle(self) -> Bundle:
         """The exported pair, ready to classify images; opened anew at each access."""
         from duonas.runtime import Bundle, BundleError

@@ -26,6 +26,7 @@ UNITS = {
     "plain": " steps",
     "baselines": " steps",
     "search": " pairs",
+    "quantize": " layers",
     "measure": " images",
     "rank": " archs",
     "blocks": " blocks",

@@ -15,6 +15,7 @@ from duonas.core.plan import Plan
 from duonas.core.registry import summary
 from duonas.costs.calibration import prices_in_words
 from duonas.measure.constraints import comparisons
+from duonas.measure.precision import quantized_in_words
 from duonas.measure.renewed import renewed_in_words
 from duonas.measure.verdict import told, verdict_of
 from duonas.routing.constraints import ConstraintCheck
@@ -49,7 +50,7 @@ def explain(folder: Path | str) -> list[str | Table]:
 def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
     said = [
         _router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run),
-        _renewed(run),
+        _renewed(run), _quantized(run),
     ]  # fmt: skip
     return [*filter(None, said), _nearby(policy), _how_to_change(run, policy), *_planned(run), *_measured(run)]
 
@@ -227,6 +228,15 @@ def _renewed(run: RunFolder) -> str:
     found = read_object(run.finetuned)
     with reading(run.finetuned):
         return renewed_in_words(found)
+
+
+def _quantized(run: RunFolder) -> str:
+    """Say what the precision of the networks changed; empty if they are in float."""
+    if not run.recipe.export.converts or not run.quantized_facts.exists():
+        return ""
+    found = read_object(run.quantized_facts)
+    with reading(run.quantized_facts):
+        return quantized_in_words(found)
 
 
 def _planned(run: RunFolder) -> Iterator[Table]:

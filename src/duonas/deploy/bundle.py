@@ -56,7 +56,7 @@ def export_bundle(
     models = _models(pair, policy, options)
     if plain is not None:
         tower = export_network(plain, pair.facts.preprocessing.image_size, options.opset)
-        models[SINGLE] = whole("plain", None, tower, _metadata(pair, policy))
+        models[SINGLE] = whole("plain", None, tower, _metadata(pair, policy, options))
     return put_bundle(models, policy, folder, stored)
 
 
@@ -128,7 +128,7 @@ def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onn
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
         raise DuonasError(f"the pair has {classes} classes, but its policy has {policy.num_classes}: they must agree.")
-    metadata = _metadata(pair, policy)
+    metadata = _metadata(pair, policy, options)
     routing = {"router": policy.router.name, "router_position": policy.router.position}
     return {
         MODEL: dynamic(parts, policy.tau, metadata | routing),
@@ -137,8 +137,14 @@ def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onn
     }
 
 
-def _metadata(pair: Pair, policy: Policy) -> dict[str, str]:
-    return {
+def precision_of(file: Path) -> str:
+    """Return the precision of a network in an export folder: ``fp32``, ``fp16`` or ``int8``."""
+    return {each.key: each.value for each in onnx.load(file).metadata_props}.get("precision", "fp32")
+
+
+def _metadata(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, str]:
+    precision = {"precision": options.precision} if options.converts else {}
+    return precision | {
         "duonas_version": __version__,
         "class_names": json.dumps(policy.class_names, ensure_ascii=False),
         "preprocessing": json.dumps(asdict(pair.facts.preprocessing)),

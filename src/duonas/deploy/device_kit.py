@@ -25,6 +25,7 @@ from duonas.costs.device_table import block_text
 from duonas.costs.plan import Plan, make_plan
 from duonas.deploy.blocks import BlockExporter, chain
 from duonas.deploy.export import Parts, export_score
+from duonas.deploy.half import in_fp16
 from duonas.deploy.rehearsal import made_up
 from duonas.deploy.stitch import dynamic
 from duonas.routing.router import Router
@@ -147,12 +148,7 @@ class _Writer:
     def _precise(self, model: onnx.ModelProto) -> onnx.ModelProto:
         if self.settings.precision == "fp32":
             return model
-        from onnxruntime.transformers.float16 import convert_float_to_float16
-
-        copy = onnx.ModelProto()  # the converter changes what it is given, and blocks are used again
-        copy.CopyFrom(model)
-        found: onnx.ModelProto = convert_float_to_float16(copy, disable_shape_infer=True)
-        return found
+        return in_fp16(model, inside_only=False)  # between blocks nothing is float
 
     def _pairs(self) -> tuple[KitPair, ...]:
         written: list[KitPair] = []

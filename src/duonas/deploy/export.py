@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from duonas.deploy.graphs import exported_graph
 from duonas.deploy.simplify import simplify
 from duonas.deploy.topk import pad_topk
+from duonas.pair.facts import ROLES
 from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import Pair
 from duonas.routing.routed import seen
@@ -62,19 +63,43 @@ def export_parts(pair: Pair, router: Router, opset: int) -> Parts:
         opset: ONNX opset version, 18 or later.
     """
     pair = deepcopy(pair).cpu().float().eval()
-    image_size = pair.facts.preprocessing.image_size
-    # Two images, since the exporter treats a batch size of 1 as a constant.
-    images = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    images = _images(pair)
     with torch.no_grad():
         output = pair(images)
-    features = output.stem
+    towers = _towers(pair, images, output.stem, opset)
     return Parts(
-        stem=export_module(pair.stem, images, "images", "features", opset) if pair.stem is not None else None,
-        little=export_module(pair.little, features, "features", "logits", opset),
-        big=export_module(pair.big, features, "features", "logits", opset),
+        stem=towers.get("stem"),
+        little=towers["little"],
+        big=towers["big"],
         score=export_score(router, seen(router, images, output), opset),
         position=router.position,
     )
+
+
+def export_towers(pair: Pair, opset: int) -> dict[str, onnx.ModelProto]:
+    """Export little, big and, if there is one, the stem, in eval mode, and leave the pair unchanged.
+
+    Returns:
+        Graphs by part: ``stem`` from images (N, 3, H, W) to features, ``little`` and ``big`` from features (or images,
+        without a stem) to logits (N, K).
+    """
+    pair = deepcopy(pair).cpu().float().eval()
+    images = _images(pair)
+    with torch.no_grad():
+        features = pair.features(images)
+    return _towers(pair, images, features, opset)
+
+
+def _towers(pair: Pair, images: Tensor, features: Tensor, opset: int) -> dict[str, onnx.ModelProto]:
+    stem = {} if pair.stem is None else {"stem": export_module(pair.stem, images, "images", "features", opset)}
+    towers = {role: export_module(getattr(pair, role), features, "features", "logits", opset) for role in ROLES}
+    return stem | towers
+
+
+def _images(pair: Pair) -> Tensor:
+    # Two images, since the exporter treats a batch size of 1 as a constant.
+    image_size = pair.facts.preprocessing.image_size
+    return torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
 
 
 def export_network(network: nn.Module, image_size: int, opset: int) -> onnx.ModelProto:

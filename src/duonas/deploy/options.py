@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
-from duonas.core.fields import CountOrZero
+from duonas.core.fields import Count, CountOrZero, NotNegative
+
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -19,3 +21,18 @@ class ExportOptions:
     stored_images: CountOrZero = 32
     """Images of the calib split that the bundle holds for its self-test, with the answers that a device must give on
     them; 0: none, and no self-test."""
+    precision: Precision = "fp32"
+    """Of the networks in the ONNX files: float, half the bytes of it, or 8-bit integers with a quarter of the bytes.
+    The threshold is fitted on the answers of the networks as they are exported."""
+    calibration_images: Count = 256
+    """For "int8": training images from which the scales of the integers are taken."""
+    layer_images: CountOrZero = 256
+    """For "int8": val images on which each layer is looked at, quantised alone; 0: none is."""
+    most_points_lost: NotNegative | None = None
+    """For "int8": the most points of accuracy on val that a network may lose; the layers that lose most stay in float
+    until that is kept. Default: all layers are quantised."""
+
+    @property
+    def converts(self) -> bool:
+        """Whether the networks are exported in another precision than that of their training."""
+        return self.precision != "fp32"

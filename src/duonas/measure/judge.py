@@ -57,13 +57,13 @@ def judge(measured: Figures) -> Verdict:
     pays = not beating and (faster(routed, big) or surely_better(routed, big))
     if pays:
         said = wording.pays(routed, big), wording.others(routed, rest), wording.after_success(routed, big)
-        reason = _joined(said[1], wording.trained_alone(measured), _batches(rows), rough)
+        reason = _joined(said[1], wording.trained_alone(measured), _batches(rows), rough, _precision(measured))
         return Verdict(True, "routed", said[0], reason, said[2], rows)
     better = beating or [big, *(row for row in rest if row.accuracy >= big.accuracy and not faster(big, row))]
     best = max(better, key=lambda row: (row.accuracy, -row.time().mean))
     reason, step = wording.why_not(measured, routed, best)
     alone = "" if best.name == "plain" else wording.trained_alone(measured)
-    reason = _joined(_as_good(best, rows[1:], measured), reason, alone, _batches(rows), rough)
+    reason = _joined(_as_good(best, rows[1:], measured), reason, alone, _batches(rows), rough, _precision(measured))
     return Verdict(False, best.name, wording.use(routed, best), reason, step, rows)
 
 
@@ -86,6 +86,11 @@ def _batches(rows: tuple[Row, ...]) -> str:
     routed, big = rows[:2]
     sizes = [batch for batch in routed.times if batch != "1" and batch in big.times]
     return _joined(*(wording.in_batches(routed, big, batch) for batch in sizes))
+
+
+def _precision(measured: Figures) -> str:
+    """Say whether the precision of the networks pays; empty where they are in float."""
+    return str(measured.get("precision", {}).get("sentence", ""))
 
 
 def _joined(*sentences: str) -> str:

@@ -15,7 +15,7 @@ from duonas.core.rng import stream
 from duonas.data.images import take
 from duonas.data.ondisk import Pixels, read
 from duonas.measure.options import BATCH, MeasureOptions
-from duonas.measure.sessions import Sessions, bound, clock_of, open_sessions
+from duonas.measure.sessions import Sessions, bound, clock_of, open_networks, open_sessions
 from duonas.measure.typical import BLOCK, route_kinds, typical
 from duonas.runtime.comparison import Time
 from duonas.runtime.timing import Clock, Watch
@@ -38,6 +38,7 @@ class Timer:
         tau: the threshold.
         clock: times the networks.
         watch: looks at the machine before each block; ``None``: nobody does.
+        fp32: sessions of the float networks by role, where the bundle is in another precision.
     """
 
     sessions: Sessions
@@ -46,6 +47,7 @@ class Timer:
     tau: float
     clock: Clock = field(default_factory=Clock)
     watch: Watch | None = None
+    fp32: Mapping[str, Any] = field(default_factory=dict)
 
     def rows(self, turn: int, size: int) -> np.ndarray:
         """Return the indices (size,) of the images of a turn, cycling through all images."""
@@ -119,6 +121,7 @@ class Timer:
         stem = {} if sessions.stem is None else {"stem": bound(sessions.stem, images)}
         plain = {} if sessions.plain is None else {"plain": bound(sessions.plain, images)}
         return {
+            **{f"fp32_{role}": bound(session, images) for role, session in self.fp32.items()},
             **stem,
             **plain,
             "light": light,
@@ -134,7 +137,7 @@ class Timer:
 
 def latency(
     bundle: Path, pixels: Pixels, is_little: np.ndarray, tau: float, options: MeasureOptions,
-    progress: Progress = silent,
+    progress: Progress = silent, fp32: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Time little, big, the routed pair and the plain network, if there is one, on the same images, in one process.
 
@@ -156,6 +159,7 @@ def latency(
         tau: the threshold.
         options: the ``[measure]`` table.
         progress: called before the first block and after each.
+        fp32: a folder of the float networks, where the bundle is in another precision; they are timed in turn with it.
 
     Returns:
         For each role ``latency_ms`` (p50, p90, p95, p99 and mean at batch 1; of the routed pair also peak, the
@@ -163,13 +167,15 @@ def latency(
         by batch size) and ``images_per_s`` (at batch 64); the ratios of the routed time
         to both references, ``ratio_to_ideal`` and ``ratio_to_two_calls`` (``batch_1``, ``batch_64``);
         ``busy_looks``, the share of looks at which a fixed network took 1.3 times its least time or more; and
-        ``router_us``, the time of the score for one image in microseconds. For a mean the time of each batch is
+        ``router_us``, the time of the score for one image in microseconds; with ``fp32`` also ``fp32_times_ms``, the
+        ``times_ms`` of each float network by role. For a mean the time of each batch is
         replaced by the median of those on which the same networks ran, see ``typical``; the percentiles are of the same
         calls as they were, with what disturbed them.
     """
     sessions, clock = open_sessions(bundle, options), clock_of(bundle, options)
     watch = Watch(bound(sessions.reference, np.zeros((1, 32, 16, 16), np.float32)), clock, PATIENCE_S)
-    timer = Timer(sessions, pixels, is_little, tau, clock, watch)
+    others = {} if fp32 is None else open_networks(fp32, bundle, options)
+    timer = Timer(sessions, pixels, is_little, tau, clock, watch, others)
     turns = {size: options.latency_images if size == 1 else options.throughput_batches for size in options.sizes}
     order, times, total = stream(0, "latency"), dict[int, Times](), sum(turns.values())
     progress(0, total)
@@ -195,7 +201,12 @@ def latency(
     routed, batch = typicals["routed"]["1"].mean, _median(batched["routed"])
     shares = timer.shares(len(single["routed"]))
     ideal = _ideal(single, shares, little_is_asked=timer.sessions.little_tower is not None)
+    float_times = {
+        role: {str(size): timer.typical(times[size][f"fp32_{role}"], size, routed=False).to_json() for size in turns}
+        for role in others
+    }
     return speed | {
+        **({"fp32_times_ms": float_times} if others else {}),
         "ratio_to_ideal": {
             "batch_1": routed / ideal,
             "batch_64": batch / _median(np.add(batched["light"], batched["towers"])),

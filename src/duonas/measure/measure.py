@@ -21,7 +21,7 @@ from duonas.data.batches import EVALUATION_BATCH, evaluation_batches
 from duonas.data.batches import outputs as predictions
 from duonas.data.images import Images, parts
 from duonas.data.ondisk import Pixels
-from duonas.deploy.bundle import check_files
+from duonas.deploy.bundle import check_files, precision_of
 from duonas.layers.norm import folded
 from duonas.measure.accuracy import Outputs, accuracies, by_difficulty, calibration, outcomes, per_class, routing
 from duonas.measure.balance import balance, by_class, majority
@@ -31,11 +31,13 @@ from duonas.measure.examples import choose_examples
 from duonas.measure.judge import judge
 from duonas.measure.latency import latency
 from duonas.measure.options import MeasureOptions
+from duonas.measure.precision import beside_fp32, file_sizes
 from duonas.measure.promise import unlike_calib
 from duonas.measure.sensitivity import slope
 from duonas.measure.sessions import clock_of, threads_of
 from duonas.measure.size import peak_memory, weight_bytes
 from duonas.pair.facts import ROLES
+from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork
 from duonas.routing.calibration import auroc
@@ -55,6 +57,7 @@ def measure(
     options: MeasureOptions,
     progress: Progress = silent,
     plain: PlainNetwork | None = None,
+    fp32: Path | None = None,
 ) -> dict[str, Any]:
     """Measure the bundle in ``folder / "export"`` and write measure.json, test_outputs.safetensors and examples.json.
 
@@ -69,6 +72,7 @@ def measure(
         options: the ``[measure]`` table.
         progress: called during the timing.
         plain: the network of ``single.onnx`` in the bundle, to compare the pair with.
+        fp32: a folder of the float networks, to compare them with, where the bundle is in another precision.
 
     Returns:
         The content of measure.json.
@@ -85,7 +89,7 @@ def measure(
     outputs = evaluate(pair, policy, test)
     agreement = compare(Bundle.load(bundle), outputs, test.pixels)
     begun = time.perf_counter(), time.process_time()
-    speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress)
+    speed = latency(bundle, test.pixels, outputs.is_little, policy.tau, options, progress, fp32)
     spent_s = time.perf_counter() - begun[0], time.process_time() - begun[1]
     figures = _figures(pair, policy, outputs, speed)
     if plain is not None and "plain" in speed:
@@ -100,6 +104,8 @@ def measure(
     figures |= {"onnx": agreement, "environment": environment}
     figures |= {"energy": spent["energy"]}
     figures |= {"constraints": compared(policy.constraints, figures)}
+    if fp32 is not None:
+        figures |= {"precision": _precision(bundle, fp32, test, figures, speed)}
     figures |= {"verdict": judge(figures).to_json()}
     figures |= {"unlike_calib": unlike_calib(policy, figures["routed"], len(test))}
     _save_outputs(folder / "test_outputs.safetensors", outputs)
@@ -196,6 +202,27 @@ def _plain(plain: PlainNetwork, test: Images, outputs: Outputs, class_names: tup
         **by_class(right, outputs, class_names),
         **_against(outputs, right),
     }
+
+
+def _precision(
+    bundle: Path, fp32: Path, test: Images, figures: dict[str, Any], speed: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the networks of the bundle are beside the float ones, on the test images."""
+    found: dict[str, dict[str, Any]] = {}
+    labels = test.labels.cpu().numpy()
+    for role, sizes in file_sizes(bundle, fp32, FILE_OF).items():
+        name = FILE_OF[role]
+        now, before = (
+            predictions(OnnxNetwork.load(folder / name), test.pixels).numpy().argmax(1) for folder in (bundle, fp32)
+        )
+        found[role] = {
+            "accuracy": figures[role]["accuracy"],
+            "fp32_accuracy": float((before == labels).mean()),
+            "flips": int((now != before).sum()),
+            "times_ms": speed[role]["times_ms"],
+            "fp32_times_ms": speed["fp32_times_ms"][role],
+        } | sizes
+    return beside_fp32(precision_of(bundle / FILE_OF["big"]), found)
 
 
 def _sizes(bundle: Path, pair: Pair, policy: Policy) -> dict[str, dict[str, int | None]]:

@@ -42,7 +42,8 @@ def _figures(measured: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str,
     """``measure.json`` with the times of a device in the place of its own."""
     times = times_of(found)
     known = [role for role in ROLES if role in times and role in measured]
-    rest = {name: value for name, value in measured.items() if name not in (*ROLES, "verdict", "environment")}
+    here = (*ROLES, "verdict", "environment", "precision")  # of this machine
+    rest = {name: value for name, value in measured.items() if name not in here}
     roles = {
         role: {**measured[role], "latency_ms": {"mean": times[role].mean}, "times_ms": {"1": times[role].to_json()}}
         for role in known

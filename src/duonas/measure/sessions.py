@@ -99,6 +99,16 @@ def open_sessions(bundle: Path, options: MeasureOptions) -> Sessions:
     )
 
 
+def open_networks(folder: Path, bundle: Path, options: MeasureOptions) -> dict[str, Any]:
+    """Open the sessions of whole networks of another folder by role, those that are there, as the bundle's are."""
+    threads = threads_of(bundle, options)
+    return {
+        role: open_session(folder / name, threads, spinning=options.spinning)
+        for role, name in FILE_OF.items()
+        if (folder / name).is_file()
+    }
+
+
 def _idle(score: onnx.ModelProto) -> onnx.ModelProto:
     node = helper.make_node("Shape", [score.graph.input[0].name], ["shape"])
     shape = helper.make_tensor_value_info("shape", TensorProto.INT64, [None])

@@ -14,11 +14,12 @@ from duonas.core.block import BlockSpec
 from duonas.core.cost import Cost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, reading, write_bytes, write_json
+from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import load_network
 from duonas.pair.sources import check_sources, sources_of
 
 VERSION = 1
-WEIGHTS, FACTS = "network.safetensors", "network.json"
+WEIGHTS, FACTS, GRAPH = "network.safetensors", "network.json", "network.onnx"
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class PlainNetwork:
     """A network alone.
 
     Args:
-        network: images (B, 3, H, W) in [0, 1] to logits (B, K), with one child for each block, in eval mode.
+        network: images (B, 3, H, W) in [0, 1] to logits (B, K), with one child for each block, in eval mode; or an ONNX
+            graph, as a quantised network is.
         blocks: its blocks.
         cost: for one image.
         values: the values of its axes.
@@ -49,7 +51,7 @@ class PlainNetwork:
         alone: how it was trained; ``None`` if its weights are those that the supernet gives it.
     """
 
-    network: nn.Sequential
+    network: nn.Module
     blocks: tuple[BlockSpec, ...]
     cost: Cost
     values: Mapping[str, Any]
@@ -57,9 +59,19 @@ class PlainNetwork:
     alone: Alone | None = None
 
     def save(self, folder: Path) -> list[Path]:
-        """Write ``network.safetensors`` and ``network.json`` to ``folder``, and return their paths."""
-        state = {name: each.detach().cpu().contiguous() for name, each in self.network.state_dict().items()}
-        facts = {
+        """Write ``network.safetensors`` and ``network.json`` to ``folder``, and return their paths.
+
+        Of an ONNX graph ``network.onnx`` is written instead of the weights.
+        """
+        if isinstance(self.network, OnnxNetwork):
+            weights = self.network.save(folder / GRAPH)
+        else:
+            state = {name: each.detach().cpu().contiguous() for name, each in self.network.state_dict().items()}
+            weights = write_bytes(folder / WEIGHTS, save(state))
+        return [weights, write_json(folder / FACTS, self._facts())]
+
+    def _facts(self) -> dict[str, Any]:
+        return {
             "version": VERSION,
             "values": dict(self.values),
             "accuracy": self.accuracy,
@@ -68,7 +80,6 @@ class PlainNetwork:
             "blocks": [block.to_json() for block in self.blocks],
             "sources": sources_of({block.kind for block in self.blocks}),
         }
-        return [write_bytes(folder / WEIGHTS, save(state)), write_json(folder / FACTS, facts)]
 
     @classmethod
     def load(cls, folder: Path) -> PlainNetwork:
@@ -87,4 +98,6 @@ class PlainNetwork:
             blocks = tuple(map(BlockSpec.from_json, value["blocks"]))
             cost, values, accuracy = Cost(**value["cost"]), dict(value["values"]), float(value["accuracy"])
             alone = Alone(**value["alone"]) if value.get("alone") else None  # earlier versions trained none
-        return cls(load_network(folder / WEIGHTS, blocks, FACTS), blocks, cost, values, accuracy, alone)
+        graph = folder / GRAPH
+        network = OnnxNetwork.load(graph) if graph.exists() else load_network(folder / WEIGHTS, blocks, FACTS)
+        return cls(network, blocks, cost, values, accuracy, alone)

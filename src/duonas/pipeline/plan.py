@@ -11,6 +11,7 @@ from duonas.pipeline.timing import Timing
 from duonas.recipe.schema import PLAIN_FROM, Recipe
 
 AFTER = 15.0  # seconds to keep for routing, export, measurement and report
+QUANTIZED = 20.0  # more of them, for networks in fp16 or int8
 AFTER_PART = 0.03  # and this part of the minutes
 
 
@@ -38,7 +39,8 @@ def plan_minutes(timing: Timing, before: float, *, trained: bool = False) -> Pla
 
     def division() -> Division:
         spent = before + timing.clock() - begin
-        return Division(minutes, spent, AFTER, shares(recipe, trained=trained), AFTER_PART)
+        after = AFTER + (QUANTIZED if recipe.export.converts else 0.0)
+        return Division(minutes, spent, after, shares(recipe, trained=trained), AFTER_PART)
 
     units = timing.units(trained=trained)
     if recipe.baselines.plain is None and PLAIN not in units and division().least(units) > max(minutes, PLAIN_FROM):

@@ -22,7 +22,7 @@ from duonas.pipeline.check import check_budget, check_meter, check_space, check_
 from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
 from duonas.pipeline.losses import check_losses
 from duonas.pipeline.plan import plan_minutes
-from duonas.pipeline.spaces import advice_on_spaces, pairs_of, weights_advice
+from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, pairs_of, weights_advice
 from duonas.pipeline.table import priced
 from duonas.pipeline.timing import Timing
 from duonas.recipe.idle import idle_keys
@@ -146,6 +146,7 @@ def profile(
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
     weights = weights_advice(recipe, family, pairs)
+    said = [advice_on_spaces(recipe, family, splits), advice_on_precision(recipe, pairs), weights]
     problem = make_problem(recipe, pairs, priced(recipe, pairs, progress or Silent()))
     own = None if recipe.pair.little is None else pairs.spaces["little"]
     couplings = possible_pairs(pairs.space, recipe.pair.splits) if own is None else {pairs.coupling: pairs}
@@ -165,7 +166,7 @@ def profile(
         promise=_promise(recipe, splits),
         measured=len(networks) if networks is not None else None,
         refusal=refusal,
-        advice=" ".join(filter(None, [advice_on_spaces(recipe, family, splits), weights, *idle_keys(recipe)])),
+        advice=" ".join(filter(None, [*said, *idle_keys(recipe)])),
         prices=prices_in_words(problem.prices.model.origin()),
         possible=_possible(problem),
         plan=plan,

@@ -9,10 +9,10 @@ from duonas.core.files import restored
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress
 from duonas.deploy.bundle import set_threshold
-from duonas.pair.pair import Pair
 from duonas.pipeline import stages
 from duonas.pipeline.check import check_meter
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.quantize import deployed_pair
 from duonas.pipeline.route import doubts, fit_router, save_policy, time_bundle, time_pair
 from duonas.pipeline.unreachable import another
 from duonas.recipe.schema import rechosen
@@ -82,7 +82,7 @@ def _changed(run: RunFolder) -> tuple[Path, ...]:
 
 
 def _need_pair(run: RunFolder) -> None:
-    for stage in ("pair", "finetune"):
+    for stage in ("pair", "finetune", "quantize"):
         if stages.is_asked_for(stage, run.recipe) and not run.is_done(stage):
             raise DuonasError(f"{run.folder} has no finished pair yet: resume it first with `duonas run {run.folder}`.")
 
@@ -90,12 +90,12 @@ def _need_pair(run: RunFolder) -> None:
 def _fitted(context: Context, routed: bool) -> tuple[Policy, CalibrationSet]:
     if routed:
         return Policy.load(context.run.policy), CalibrationSet.load(context.run.calib)
-    return fit_router(context, Pair.load(context.run.pair))
+    return fit_router(context, deployed_pair(context))
 
 
 def _timed(context: Context, policy: Policy, exported: bool, progress: Progress) -> Timed:
     """Time the pair in its export, or in a temporary one."""
     if not exported:
-        return time_pair(context, Pair.load(context.run.pair), policy, progress)
+        return time_pair(context, deployed_pair(context), policy, progress)
     before = policy.costs.before
     return time_bundle(context.run.export, context.recipe, before=before, progress=progress)

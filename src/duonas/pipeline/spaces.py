@@ -10,7 +10,9 @@ from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace, Role
 from duonas.core.registry import adapted, find
+from duonas.core.space import SearchSpace
 from duonas.data.splits import Splits
+from duonas.pair.facts import ROLES
 from duonas.pipeline.weights import advice_on_weights
 from duonas.recipe.schema import Recipe
 from duonas.supernet.family import Family, build_space
@@ -53,6 +55,28 @@ def advice_on_spaces(recipe: Recipe, family: type[Family], splits: Splits) -> st
         for kind in kinds_of(recipe, family).values()
     )
     return " ".join(dict.fromkeys(filter(None, (big, said_in_table_of("little", recipe, little)))))
+
+
+def advice_on_precision(recipe: Recipe, pairs: PairSpace) -> str:
+    """Say which blocks of a run in int8 have no integer form in most runtimes; empty if there are none."""
+    if recipe.export.precision != "int8":
+        return ""
+    found = {role: _without_integers(pairs.spaces[role]) for role in ROLES}
+    if not any(found.values()):
+        return ""
+    where = " and ".join(f"{role}'s space has {' and '.join(names)}" for role, names in found.items() if names)
+    return (
+        f"[export] precision = 'int8': {where}, around which a quantised network goes to float and back; blocks of "
+        "ReLU alone take int8 better, such as [space] blocks = 'simple' of the mobilenet space or its presets fast-32 "
+        "to fast-224."
+    )
+
+
+def _without_integers(space: SearchSpace) -> list[str]:
+    blocks = space.blocks(space.largest())
+    activations = {layer.activation for block in blocks for layer in block.layers} | {b.activation for b in blocks}
+    gates = any("squeeze" in block for block in blocks)
+    return [*(["h-swish"] if "hswish" in activations else []), *(["squeeze-and-excite"] if gates else [])]
 
 
 @contextmanager

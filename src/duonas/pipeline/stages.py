@@ -27,7 +27,6 @@ from duonas.deploy.bundle import export_bundle
 from duonas.deploy.golden import load_images
 from duonas.measure.measure import measure as measure_bundle
 from duonas.pair.pair import Pair
-from duonas.pair.plain import PlainNetwork
 from duonas.pipeline.check import check
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.fitting import Fitting, fit, steps_per_epoch
@@ -35,10 +34,11 @@ from duonas.pipeline.inspect import show
 from duonas.pipeline.pairs import take_pair, take_plain
 from duonas.pipeline.plain import train_plain
 from duonas.pipeline.plan import plan_minutes
+from duonas.pipeline.quantize import deployed_pair, deployed_plain, quantize
 from duonas.pipeline.renewal import renew
 from duonas.pipeline.reuse import adopt
 from duonas.pipeline.route import choose_threshold, doubts, fit_router, save_policy, time_pair
-from duonas.pipeline.spaces import advice_on_spaces
+from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces
 from duonas.pipeline.timing import timing_of
 from duonas.pipeline.tuning import tunings
 from duonas.recipe.idle import idle_keys
@@ -133,7 +133,7 @@ def finetune(context: Context, progress: Progress) -> list[Path]:
 
 def route(context: Context, progress: Progress) -> list[Path]:
     """Fit the router and choose its threshold on the calib split."""
-    chosen = Pair.load(context.run.pair)
+    chosen = deployed_pair(context)
     policy, calibration = fit_router(context, chosen)
     timed = time_pair(context, chosen, policy, progress) if needs_times(context.recipe.route) else None
     policy = choose_threshold(context, policy, calibration, timed)
@@ -147,8 +147,9 @@ def export(context: Context, progress: Progress) -> list[Path]:
     """Write the ONNX files and their policy."""
     run = context.run
     images = load_images(run.stored_images) if run.stored_images.exists() else None
-    plain = PlainNetwork.load(run.plain).network if run.plain.exists() else None
-    export_bundle(Pair.load(run.pair), Policy.load(run.policy), run.export, context.recipe.export, images, plain)
+    plain = deployed_plain(context)
+    network = None if plain is None else plain.network
+    export_bundle(deployed_pair(context), Policy.load(run.policy), run.export, context.recipe.export, images, network)
     progress(1, 1)
     return sorted(run.export.iterdir())
 
@@ -158,11 +159,12 @@ def measure(context: Context, progress: Progress) -> list[Path]:
     run = context.run
     figures = measure_bundle(
         run.folder,
-        Pair.load(run.pair),
+        deployed_pair(context),
         test=context.splits.test,
         options=context.recipe.measure,
         progress=progress,
-        plain=PlainNetwork.load(run.plain) if run.plain.exists() else None,
+        plain=deployed_plain(context),
+        fp32=run.fp32 if context.recipe.export.converts else None,
     )
     context.warn(figures["unlike_calib"])
     return [run.measure, run.test_outputs, run.examples]
@@ -199,7 +201,11 @@ def report(context: Context, progress: Progress) -> list[Path]:
 SEEING = tuple(stage for stage in STAGES if stage not in ("export", "report"))  # stages that need the images
 Stage = Callable[[Context, Progress], list[Path]]
 _WORK: dict[str, Stage] = dict(
-    zip(STAGES, (train, search, pair, finetune, train_plain, route, export, measure, baselines, report), strict=True)
+    zip(
+        STAGES,
+        (train, search, pair, finetune, train_plain, quantize, route, export, measure, baselines, report),
+        strict=True,
+    )
 )
 
 
@@ -250,7 +256,8 @@ def run(
         if needs_images and opened.writes and not opened.data.exists():
             found = report_data(context.splits.inspected, balanced=recipe.train.balanced)
             write_json(opened.data, found.to_json())
-            for sentence in (advice_on_spaces(recipe, context.family, context.splits), *idle_keys(recipe)):
+            advice = advice_on_spaces(recipe, context.family, context.splits)
+            for sentence in (advice, advice_on_precision(recipe, context.pairs), *idle_keys(recipe)):
                 context.warn(sentence)
             if said := prices_in_words(context.prices.origin()):
                 watch.note(said)
@@ -296,9 +303,11 @@ def _do(name: str, context: Context, watch: StageProgress) -> None:
 
 
 def is_asked_for(stage: str, recipe: Recipe) -> bool:
-    """Whether the recipe includes a stage; only finetune, plain and baselines are optional."""
+    """Whether the recipe includes a stage; only finetune, plain, quantize and baselines are optional."""
     if stage == "finetune":
         return recipe.finetune.mode != "none"
     if stage == "plain":
         return recipe.trains_plain
+    if stage == "quantize":
+        return recipe.export.converts
     return stage != "baselines" or bool(recipe.baselines.networks)

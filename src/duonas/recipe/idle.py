@@ -68,6 +68,11 @@ TABLE = (
         lambda r: r.finetune.mode != "none" and r.finetune.loss.weighting == "equal",
         "only the weightings of [finetune.loss] ask for it, and weighting is 'equal'",
     ),
+    Idle(
+        ("export.calibration_images", "export.layer_images"),
+        lambda r: r.export.precision != "int8",
+        "[export] precision is not 'int8'",
+    ),
     Idle(("train.epochs",), lambda r: r.train.steps is not None, "[train] steps takes the place of epochs"),
     Idle(
         ("finetune.epochs",),

@@ -269,6 +269,7 @@ def _check_together(recipe: Recipe) -> None:
         )  # fmt: skip
     _check_shares(recipe.budget)
     _check_losses(recipe)
+    _check_precision(recipe.export)
     _check_little(recipe.pair)
     search = recipe.search
     for column in ("latency", "energy"):
@@ -312,6 +313,21 @@ def _has_terms(loss: Any) -> bool:
     return bool(loss.terms) or any(
         getattr(loss, each.name) not in (each.default, None, 0) for each in fields(loss) if each.name not in known
     )
+
+
+def _check_precision(export: ExportOptions) -> None:
+    if export.most_points_lost is None:
+        return
+    if export.precision != "int8":
+        raise Mistake(
+            f"[export] most_points_lost is for precision = 'int8', and precision is {export.precision!r}: leave it out",
+            "export.most_points_lost", "export.precision",
+        )  # fmt: skip
+    if export.layer_images == 0:
+        raise Mistake(
+            "[export] most_points_lost leaves the worst layers in float, which are not known with layer_images = 0: "
+            "leave that out", "export.most_points_lost", "export.layer_images",
+        )  # fmt: skip
 
 
 def _check_little(pair: PairOptions) -> None:

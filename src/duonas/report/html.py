@@ -25,6 +25,7 @@ from duonas.report.figures.sensitivity import sensitivity
 from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
 from duonas.report.page import render_page
+from duonas.report.precision import precision
 from duonas.routing.threshold import sample_size_warning
 
 OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/policy.json"
@@ -62,6 +63,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "data": (lambda run: data(run["data.json"]), ("data.json",)),
     "latency": (lambda run: latency(run.measure), ()),
     "latencies": (lambda run: tables.latencies(run.measure), ()),
+    "precision": (lambda run: precision(run["quantized.json"], run.measure), ("quantized.json",)),
     "trained": (lambda run: summary.trained(run[RECIPE]), (RECIPE,)),
     "training": (lambda run: training(run[LOG]), (LOG,)),
     "finetuning": (lambda run: finetuning(run[LOG]), (LOG,)),

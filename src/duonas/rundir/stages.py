@@ -12,7 +12,9 @@ from duonas.core.files import checksum, read_json, write_json
 from duonas.recipe.origin import BEGAN_IN, SOURCES, began_in
 from duonas.rundir.paths import RunPaths
 
-STAGES = ("train", "search", "pair", "finetune", "plain", "route", "export", "measure", "baselines", "report")
+STAGES = (
+    "train", "search", "pair", "finetune", "plain", "quantize", "route", "export", "measure", "baselines", "report",
+)  # fmt: skip
 VERSION = 1  # of stages.json
 
 Records = dict[str, dict[str, Any]]
