@@ -51,6 +51,10 @@ class Bundle:
         self._policy = policy
         self._shape = engine.image_shape
         self._live = Live()
+        prepared = policy.preparation
+        if prepared is not None and {*self._shape[1:]} != {prepared.image_size}:
+            side = prepared.image_size
+            raise BundleError(f"the policy prepares images of {side} x {side}, but the networks take {self._shape}.")
         self.tau = policy.tau
 
     @classmethod

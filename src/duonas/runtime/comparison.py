@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .files import FILE_OF
+from .errors import BundleError, one_line
+from .files import FILE_OF, MOST_MODEL, check_file
 from .policy import DevicePolicy
 from .session import open_session
 from .timing import Call, Clock, burst, clock_for
@@ -81,12 +82,15 @@ def compare(
     threads, spinning = policy.threads(load[0]), load[1]
     clock = clock or clock_for(threads)
     sessions = {
-        role: open_session(folder / name, threads, spinning=spinning)
+        role: open_session(check_file(folder / name, MOST_MODEL, policy.onnx), threads, spinning=spinning)
         for role, name in FILE_OF.items()
         if (folder / name).is_file()
     }
     end = clock.now() + min(LONGEST, PART * seconds)
-    times = _in_turns(sessions, images, clock, end)
+    try:
+        times = _in_turns(sessions, images, clock, end)
+    except Exception as error:  # ONNX Runtime's exceptions have no common base class
+        raise BundleError(f"ONNX Runtime cannot run the networks of {folder}: {one_line(error)}.") from error
     share = policy.little_share
     kept, asked = (times.pop(way) for way in WAYS)
     routed = Time(*(share * each + (1 - share) * other for each, other in zip(kept, asked, strict=True)))

@@ -18,6 +18,8 @@ from . import machine
 from .device_kit import EMPTY, REFERENCE, KitPair, Manifest, NetworkTime, RawTable, Reference, RouterTime, Row, Settings
 from .energy import GivenPower, Meter, energy_mj
 from .errors import BundleError, one_line
+from .files import MOST_MODEL, opened
+from .onnx_file import check_onnx
 from .session import RUNTIME, open_session
 from .timing import FEWEST_ROUNDS, WAITING, Call, Clock, Watch, in_rounds
 
@@ -257,8 +259,10 @@ def open_call(path: Path, settings: Settings, tau: float = 0.0) -> Call:
     """Open a network, and return a call that runs it on one random image.
 
     Raises:
-        BundleError: ONNX Runtime cannot open or run it.
+        BundleError: it is no ONNX file or needs others, or ONNX Runtime cannot open or run it.
     """
+    with opened(path, MOST_MODEL) as file:
+        check_onnx(path, file)
     session = open_session(path, settings.threads, spinning=settings.spinning, provider=settings.provider)
     given = {each.name: _input(each, tau) for each in session.get_inputs()}
 

@@ -14,6 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from .errors import BundleError
+from .onnx_file import check_onnx
 
 MODEL = "dynamic.onnx"
 FILE_OF = {"routed": MODEL, "little": "little.onnx", "big": "big.onnx", "plain": "single.onnx"}  # of a bundle, by role
@@ -52,7 +53,7 @@ def check_model(folder: Path, checksums: dict[str, str]) -> Path:
 
 
 def check_file(path: Path, most: int, checksums: dict[str, str]) -> Path:
-    """Return the path of a file of a bundle, after its size and its checksum are compared.
+    """Return the path of a file of a bundle, after its size and its checksum are compared; ONNX files are looked into.
 
     Args:
         path: of the file.
@@ -60,10 +61,13 @@ def check_file(path: Path, most: int, checksums: dict[str, str]) -> Path:
         checksums: SHA-256 of each exported file by its name, from the policy.
 
     Raises:
-        BundleError: the file cannot be read, or is not the one that the policy was exported with.
+        BundleError: the file cannot be read, is not the one that the policy was exported with, or would have a runtime
+            read or load something else.
     """
     with opened(path, most) as file:
         checksum = hashlib.file_digest(file, "sha256").hexdigest()
+        if checksum == checksums.get(path.name) and path.suffix == ".onnx":
+            check_onnx(path, file)
     if checksum != checksums.get(path.name):
         raise BundleError(f"{path} is not the file that {POLICY} was exported with: checksums differ, export again.")
     return path

@@ -8,6 +8,7 @@ from typing import Any
 import onnxruntime
 
 from .errors import BundleError
+from .prepare import MOST_SIZE
 
 Described = dict[str, tuple[str, tuple[Any, ...]]]  # type and shape by name
 
@@ -41,6 +42,8 @@ def check_graph(session: onnxruntime.InferenceSession, num_classes: int) -> tupl
     channels, height, width = images[1:]
     if channels != 3 or not all(isinstance(side, int) and side > 0 for side in (height, width)):
         raise BundleError(f"the graph's images must have the shape (N, 3, H, W), got {_text(images)}.")
+    if max(height, width) > MOST_SIZE:
+        raise BundleError(f"the graph's images can have {MOST_SIZE:,} pixels a side at most, got {_text(images)}.")
     return channels, height, width
 
 

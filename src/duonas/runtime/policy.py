@@ -18,11 +18,10 @@ from .arguments import thread_count
 from .choose import FLOORS, at_budget, at_floor, at_share
 from .errors import BundleError
 from .files import MOST_POLICY, read
-from .prepare import KINDS, Preparation, Resize
+from .prepare import KINDS, MOST_SIZE, Preparation, Resize
 from .strict_json import parse_json
 
 VERSION = 2
-MOST_SIZE = 1 << 16  # pixels of a side
 MOST_IMAGES = 10**9  # that a table can be counted on
 # Up to so many MACs of the dearest path one thread is as fast as two that sleep while they wait: each of about 50
 # layers wakes a thread, which takes some 10 us (benchmarks/2026-11-30-overhead).

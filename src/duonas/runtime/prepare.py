@@ -12,6 +12,7 @@ from .resize import Box, resize_bilinear
 Resize = Literal["crop", "squash", "pad"]
 Kind = Literal["8 bits", "integers", "floats"]  # of the values of images
 KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_SIZE = 1 << 13  # pixels of a side of the square
 ROUNDING = 1e-3  # tolerance of the range of floats, as a fraction of white, for rounding errors
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+MOST_VALUES = 3_000_000  # about; each takes some 60 bytes of memory
 LONGEST_NUMBER = 300  # digits; a float can have no more, and Python converts no more than 4300
 
 
@@ -14,8 +15,10 @@ def parse_json(data: bytes) -> Any:
 
     Raises:
         ValueError: the text cannot be parsed, has a key that stands twice, a number that JSON does not have or one that
-            is too long, or is nested too deeply.
+            is too long, or is nested too deeply; or there are too many values.
     """
+    if sum(map(data.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise ValueError(f"it has more than {MOST_VALUES:,} values")
     try:
         return json.loads(
             data.decode("utf-8"), parse_constant=_no_number, parse_int=_integer, object_pairs_hook=_object
