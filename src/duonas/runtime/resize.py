@@ -1,7 +1,7 @@
 """Pillow's bilinear resize with numpy alone, bit for bit: in fixed point, one side after the other.
 
-What is resized is cut into tiles that stay in the processor's cache, and each is one product of matrices: a frame of
-1920 x 1080 takes some milliseconds.
+What is resized is cut into tiles that stay in the processor's cache, and each is one product of matrices, which takes
+two to four times as long as Pillow.
 """
 
 from __future__ import annotations
@@ -56,11 +56,12 @@ def resize_bilinear(pixels: np.ndarray, size: tuple[int, int], box: Box) -> np.n
     """
     across = _steps(pixels.shape[1], box[0], box[2], size[0])
     down = _steps(pixels.shape[0], box[1], box[3], size[1])
-    if columns_first(size, box):
-        left, right = across[0].first, max(step.last for step in across)
-        return _along_rows(_along_columns(pixels[:, left:right], down, 0), across, left)
+    left, right = across[0].first, max(step.last for step in across)
     top, bottom = down[0].first, max(step.last for step in down)
-    return _along_columns(_along_rows(pixels[top:bottom], across, 0), down, top)
+    needed = pixels[top:bottom, left:right]
+    if columns_first(size, box):
+        return _along_rows(_along_columns(needed, down, top), across, left)
+    return _along_columns(_along_rows(needed, across, left), down, top)
 
 
 def _along_columns(pixels: np.ndarray, steps: tuple[_Step, ...], cut: int) -> np.ndarray:
@@ -79,15 +80,16 @@ def _along_columns(pixels: np.ndarray, steps: tuple[_Step, ...], cut: int) -> np
 
 def _along_rows(pixels: np.ndarray, steps: tuple[_Step, ...], cut: int) -> np.ndarray:
     """Resize each row; ``cut`` columns are missing at the left."""
-    height, _, channels = pixels.shape
+    height, width, channels = pixels.shape
     out = np.empty((height, steps[-1].place + len(steps[-1].weights), channels), np.uint8)
-    for place, first, last, weights in steps:
-        for begin in range(0, height, LINES):
-            tile = pixels[begin : begin + LINES, first - cut : last - cut]
-            planes = np.empty((len(tile), channels, last - first))
-            planes[...] = tile.transpose(0, 2, 1)
-            sums = _rounded(planes.reshape(-1, last - first) @ weights.T).reshape(len(tile), channels, len(weights))
-            out[begin : begin + LINES, place : place + len(weights)] = sums.transpose(0, 2, 1)
+    for begin in range(0, height, LINES):
+        planes = np.ascontiguousarray(pixels[begin : begin + LINES].transpose(0, 2, 1))  # of bytes, which is quick
+        lines = planes.reshape(-1, width)
+        found = np.empty((len(lines), out.shape[1]), np.uint8)
+        for place, first, last, weights in steps:
+            sums = lines[:, first - cut : last - cut].astype(np.float64) @ weights.T
+            found[:, place : place + len(weights)] = _rounded(sums)
+        out[begin : begin + LINES] = found.reshape(len(planes), channels, -1).transpose(0, 2, 1)
     return out
 
 
