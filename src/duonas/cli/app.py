@@ -9,6 +9,7 @@ import typer
 
 from duonas.cli.arguments import ImagesOption, MinutesOption, RecipeArgument, RunArgument, SetOption
 from duonas.cli.compare import compare
+from duonas.cli.demo import demo
 from duonas.cli.device import device
 from duonas.cli.errors import one_line_errors
 from duonas.cli.kit import kit
@@ -119,6 +120,7 @@ def profile(
 
 app.command()(route)
 app.command()(kit)
+app.command()(demo)
 
 
 @app.command()
