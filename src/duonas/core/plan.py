@@ -16,7 +16,8 @@ VERSION = 1
 SUPERNET, SEARCH, PAIR, PLAIN = "supernet", "search", "pair", "plain"
 UNITS = {SUPERNET: "step", SEARCH: "pair", PAIR: "step", PLAIN: "step"}
 MARGIN = 1.05  # of the minutes that are said to be enough, since times vary
-LEAST_KEPT = 0.25  # of the time that was planned for a part, where the parts before it took too long
+LONGER = 0.08  # part of the minutes that a run may take longer, so that a pair is trained as planned
+STRETCH = 2.0  # times its share, up to which a search has the fewest pairs that make sense
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Unit:
 
     Args:
         seconds: of a unit, as timed.
-        least: the fewest units that make sense: an epoch, or some pairs.
+        least: the fewest units that make sense: some epochs, or some pairs.
         most: the most units that are wanted; ``None``: as many as the time allows.
         epoch: training steps of an epoch; ``None`` in a search.
     """
@@ -76,7 +77,7 @@ class Part:
     def work(self, name: str) -> str:
         """Its steps and epochs, or the pairs that it evaluates."""
         counted = plural(self.count, UNITS[name])
-        return counted if self.epochs is None else f"{counted} ({self.epochs:.3g} epochs)"
+        return counted if self.epochs is None else f"{counted} ({self.epochs:.3g} epoch{'s' * (self.epochs != 1)})"
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,10 @@ class Plan:
     """What the parts of a run get of its minutes.
 
     The learning rate of a training follows its steps, so a part that has begun keeps them, however fast the machine
-    turns out to be. What the supernet and the search take less or more than planned is the pair's; the plain network is
-    trained for as long as supernet, search and pair took together.
+    turns out to be. What has not begun is planned anew by what is left, each time that a part begins. What the supernet
+    and the search took less than planned is the pair's; what they took more, search, pair and plain network lack in
+    proportion. The plain network is trained for as long as supernet, search and pair took together, or for what is
+    left.
 
     Args:
         minutes: of the whole run.
@@ -105,23 +108,52 @@ class Plan:
         left = 60 * self.minutes - self.before - self.after
         return left / 2 if PLAIN in self.parts else left
 
-    def begin(self, name: str, unit: Unit | None = None) -> Plan:
-        """The plan when a part begins; its time is what the parts before it have left.
+    def begin(self, name: str, unit: Unit | None = None, after: float | None = None) -> Plan:
+        """The plan when a part begins, whose time is then planned anew by what is left.
 
         Args:
             name: of the part; one that has begun before stays as it is.
             unit: by a newer timing than the one of the plan.
+            after: seconds to keep for what comes after the trainings, by a newer estimate.
         """
         part = self.parts[name]
         if part.begun:
             return self
-        unit = unit or part.unit
-        if name == PAIR:
-            left = self.seconds - sum(each.used for other, each in self.parts.items() if other in (SUPERNET, SEARCH))
-            part = Part.of(max(left, LEAST_KEPT * part.seconds), unit)
-        elif name == PLAIN:
-            part = Part.of(sum(each.used for other, each in self.parts.items() if other != PLAIN), unit)
-        return self._with(name, replace(part, begun=True))
+        plan = self if after is None else replace(self, after=after)
+        unit = unit or plan._slowed(part.unit)
+        if name == SEARCH:
+            seconds = min(part.seconds, plan._proportional(name))
+            part = Part.of(max(seconds, min(unit.least * unit.seconds, STRETCH * seconds)), unit)
+        elif name in (PAIR, PLAIN):
+            seconds = plan._for_pair() if name == PAIR else min(plan._used(), plan._left())
+            part = Part.of(max(seconds, unit.least * unit.seconds), unit)
+        return plan._with(name, replace(part, begun=True))
+
+    def _used(self) -> float:
+        return sum(part.used for name, part in self.parts.items() if name != PLAIN)
+
+    def _left(self) -> float:
+        """The seconds that all parts together still have."""
+        return 60 * self.minutes - self.before - self.after - self._used()
+
+    def _proportional(self, name: str) -> float:
+        """What a part has of the time that is left, if all that have not begun lack or gain in proportion."""
+        waiting = sum(part.seconds for part in self.parts.values() if not part.begun)
+        return self._left() * self.parts[name].seconds / waiting
+
+    def _for_pair(self) -> float:
+        planned = self.parts[PAIR].seconds
+        found = self._left()
+        if PLAIN in self.parts:  # which has as long as all others, unless these took too long
+            found = max(self.seconds - self._used(), self._proportional(PAIR))
+        return max(found, min(planned, found + LONGER * 60 * self.minutes))
+
+    def _slowed(self, unit: Unit) -> Unit:
+        """A unit that was timed with the plan, as slow as the machine turned out to be in the supernet's training."""
+        done = self.parts.get(SUPERNET)
+        if done is None or not done.used:
+            return unit
+        return replace(unit, seconds=unit.seconds * done.used / (done.count * done.unit.seconds))
 
     def spend(self, name: str, seconds: float) -> Plan:
         """The plan after a part has taken some more seconds."""
@@ -183,14 +215,12 @@ class Division:
         after: seconds to keep for what comes after the trainings.
         shares: of supernet, search and pair, those that the run has; only their ratios count. Each part has its least
             first, so that no fixed share asks for many times what all of them need.
-        after_part: part of the minutes to keep for that on top.
     """
 
     minutes: float
     before: float
     after: float
     shares: Mapping[str, float]
-    after_part: float = 0.0
 
     def plan(self, units: Mapping[str, Unit]) -> Plan:
         """Return the plan.
@@ -199,10 +229,11 @@ class Division:
             units: of the parts in ``shares``, and of the plain network where one is to be trained.
 
         Raises:
-            DuonasError: the time is too short for one epoch of a part; the message says how long would be enough.
+            DuonasError: the time is too short for the least of a part that makes sense; the message says how long would
+                be enough.
         """
         parts = {name: Part(0.0, 0, unit) for name, unit in units.items()}
-        empty = Plan(self.minutes, self.before, self._kept, parts)
+        empty = Plan(self.minutes, self.before, self.after, parts)
         self._check(empty.seconds, units)
         seconds = self._divided(empty.seconds, units)
         if SEARCH in seconds and len(seconds) > 1:  # what a search does not need is for training
@@ -214,13 +245,9 @@ class Division:
         return replace(empty, parts={name: Part.of(seconds[name], units[name]) for name in UNITS if name in units})
 
     def least(self, units: Mapping[str, Unit]) -> float:
-        """The fewest minutes that are enough for one epoch of every part."""
+        """The fewest minutes that are enough for the least of every part."""
         span = self._least_span(units)
-        return (self.before + self.after + span * (2 if PLAIN in units else 1)) / (60 * (1 - self.after_part))
-
-    @property
-    def _kept(self) -> float:
-        return self.after + self.after_part * 60 * self.minutes
+        return (self.before + self.after + span * (2 if PLAIN in units else 1)) / 60
 
     def _divided(self, span: float, units: Mapping[str, Unit]) -> dict[str, float]:
         """The seconds of each part in ``shares``: its share of the span, or its least where that is more."""
@@ -235,7 +262,7 @@ class Division:
             fixed |= short
 
     def _least_span(self, units: Mapping[str, Unit]) -> float:
-        """The fewest seconds of supernet, search and pair together, in which the plain network has its epoch, too."""
+        """The fewest seconds of supernet, search and pair together, in which the plain network has its least, too."""
         together = sum(_least(units[name]) for name in self.shares)
         return max(together, _least(units[PLAIN])) if PLAIN in units else together
 
@@ -243,12 +270,18 @@ class Division:
         if span >= self._least_span(units) * (1 - 1e-9):  # rounding must not refuse what the message says is enough
             return
         needs = ", ".join(_need(name, unit) for name, unit in units.items())
-        enough = math.ceil(10 * MARGIN * self.least(units)) / 10
+        without = {name: unit for name, unit in units.items() if name != PLAIN}
+        alone = f" ({_enough(self.least(without)):g} with [baselines] plain = false)" if PLAIN in units else ""
         raise DuonasError(
-            f"[budget] minutes = {self.minutes:g} is too short for one epoch of each training: here {needs}, and all "
-            f"else {format_seconds(self.before + self._kept)}. Give {enough:g} minutes or more, or take fewer or "
-            "smaller images, or a smaller [space]."
+            f"[budget] minutes = {self.minutes:g} is too short for the least that makes sense: here {needs}, and all "
+            f"else takes {format_seconds(self.before + self.after)}. Give {_enough(self.least(units)):g} minutes or "
+            f"more{alone}, or take fewer or smaller images, or a smaller [space]."
         )
+
+
+def _enough(minutes: float) -> float:
+    """Minutes that are enough where so many are the least."""
+    return math.ceil(10 * MARGIN * minutes) / 10
 
 
 def _least(unit: Unit) -> float:
@@ -261,4 +294,4 @@ def _need(name: str, unit: Unit) -> str:
     if name == SEARCH:
         return f"a search of {plural(unit.least, 'pair')} takes {seconds}"
     of = {SUPERNET: "the supernet", PAIR: "the pair", PLAIN: "the plain network"}[name]
-    return f"an epoch of {of} takes {seconds}"
+    return f"{Part(0.0, unit.least, unit).work(name)} of {of} take {seconds}"

@@ -197,23 +197,24 @@ class Context:
         return Plan.load(self.run.plan) if self.run.plan.exists() else None
 
     @contextmanager
-    def spending(self, part: str, unit: Callable[[], Unit] | None = None) -> Iterator[int | None]:
+    def spending(self, part: str, timed: Callable[[], tuple[Unit, float]] | None = None) -> Iterator[int | None]:
         """A context for a part of the run; it yields the steps or evaluations that are planned for it, if any are.
 
         What the part takes is noted in the plan, also where it is interrupted; see ``noting`` for where it is killed.
 
         Args:
             part: as in ``Plan.parts``.
-            unit: times the part's work anew, which is done where it has not begun yet.
+            timed: times the part's work anew, and what comes after all trainings, where the part has not begun yet.
         """
         if self.plan is None or part not in self.plan.parts:
             yield None
             return
         begin, plan = self.clock(), self.plan
-        if unit is not None and not plan.parts[part].begun:
-            plan = plan.begin(part, unit())
-            self._progress.note(f"{part}: {plan.parts[part].in_words(part)}")
-        plan = plan.begin(part)
+        if not plan.parts[part].begun:
+            before = plan.parts[part].count
+            plan = plan.begin(part, *(timed() if timed is not None else ()))
+            if timed is not None or plan.parts[part].count != before:
+                self._progress.note(f"{part}: {plan.parts[part].in_words(part)}")
         plan.save(self.run.plan)
 
         def note_time() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from duonas.core.pair import Subnet
-from duonas.core.plan import PLAIN
+from duonas.core.plan import PLAIN, Unit
 from duonas.core.protocols import Progress
 from duonas.core.tensors import read_header
 from duonas.costs.analytic import analytic
@@ -32,8 +32,8 @@ from duonas.training.finetune import SupervisedTraining
 def train_plain(context: Context, progress: Progress) -> list[Path]:
     """Train a plain network on the train split, on labels alone, and save it.
 
-    With ``[budget] minutes`` it is trained for as long as supernet, search and pair took, else for as many steps as
-    supernet and pair.
+    With ``[budget] minutes`` it is trained for as long as supernet, search and pair took, or for what is left of the
+    minutes where that is less; without, for as many steps as supernet and pair.
     """
     run, recipe = context.run, context.recipe
     front = Front.load(run.front)
@@ -41,7 +41,12 @@ def train_plain(context: Context, progress: Progress) -> list[Path]:
     network = _fresh(context, subnet)
     options = recipe.baselines.over(context.training)
     fabric = one_process(options)
-    with context.spending(PLAIN, lambda: timing_of(context).plain(_fresh(context, subnet))) as planned:
+
+    def timed() -> tuple[Unit, float]:
+        timing = timing_of(context)
+        return timing.plain(_fresh(context, subnet)), timing.after(Pair.load(run.pair), plain=True)
+
+    with context.spending(PLAIN, timed) as planned:
         options = replace(options, steps=planned or trained_steps(run))
         rule, path = SupervisedTraining(network, options), run.plain / "training" / "weights.safetensors"
         fit(context, Fitting("plain", network, rule, options, path, fabric), progress)

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from duonas.core.errors import DuonasError
-from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Division, Plan
+from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Division, Part, Plan
 from duonas.core.processes import process_count
 from duonas.pipeline.timing import Timing
 from duonas.recipe.schema import PLAIN_FROM, Recipe
-
-AFTER = 15.0  # seconds to keep for routing, export, measurement and report
-QUANTIZED = 20.0  # more of them, for networks in fp16 or int8
-AFTER_PART = 0.03  # and this part of the minutes
 
 
 def plan_minutes(timing: Timing, before: float, *, trained: bool = False) -> Plan:
@@ -37,15 +33,37 @@ def plan_minutes(timing: Timing, before: float, *, trained: bool = False) -> Pla
         )
     begin = timing.clock()
 
+    units = timing.units(trained=trained)
+    after = {plain: timing.after(plain=plain) for plain in (False, True)}
+
     def division() -> Division:
         spent = before + timing.clock() - begin
-        after = AFTER + (QUANTIZED if recipe.export.converts else 0.0)
-        return Division(minutes, spent, after, shares(recipe, trained=trained), AFTER_PART)
+        return Division(minutes, spent, after[PLAIN in units], shares(recipe, trained=trained))
 
-    units = timing.units(trained=trained)
     if recipe.baselines.plain is None and PLAIN not in units and division().least(units) > max(minutes, PLAIN_FROM):
         units[PLAIN] = timing.plain()  # which there is in runs of as many minutes as would be enough
     return division().plan(units)
+
+
+def expected(timing: Timing, before: float) -> Plan:
+    """Time the work of a recipe without minutes, and return what its parts are going to take, as a plan.
+
+    Args:
+        timing: of its work.
+        before: seconds that the run took already, for images and prices.
+    """
+    recipe, begin = timing.recipe, timing.clock()
+    units, after = timing.units(trained=False), timing.after(plain=recipe.trains_plain)
+    counts = {SUPERNET: recipe.train.length(units[SUPERNET].epoch or 1), SEARCH: units[SEARCH].most or 1}
+    trained = counts[SUPERNET]
+    if PAIR in units:
+        counts[PAIR] = recipe.finetune.over(recipe.train).length(units[PAIR].epoch or 1)
+        trained += counts[PAIR] * (2 if recipe.finetune.mode == "independent" else 1)
+    counts |= {PLAIN: trained} if PLAIN in units else {}
+    parts = {name: Part(count * units[name].seconds, count, units[name]) for name, count in counts.items()}
+    before += timing.clock() - begin
+    seconds = before + after + sum(part.seconds for part in parts.values())
+    return Plan(round(seconds / 60, 1), before, after, parts)
 
 
 def shares(recipe: Recipe, *, trained: bool) -> Mapping[str, float]:

@@ -21,7 +21,7 @@ from duonas.data.splits import Splits, load_splits
 from duonas.pipeline.check import check_budget, check_meter, check_space, check_stages
 from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
 from duonas.pipeline.losses import check_losses
-from duonas.pipeline.plan import plan_minutes
+from duonas.pipeline.plan import expected, plan_minutes
 from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, pairs_of, weights_advice
 from duonas.pipeline.table import priced
 from duonas.pipeline.timing import Timing
@@ -94,7 +94,8 @@ class Profile:
         prices: what the prices are from and how far they are off, in words; empty if they are counted.
         possible: the least of any pair that was found, by metric: below it no constraint can be met. The expected cost
             is that of a pair whose little answers every image.
-        plan: how the minutes of ``[budget]`` would be divided on this machine; ``None`` if the recipe has none.
+        plan: how the minutes of ``[budget]`` would be divided on this machine; without minutes, where a plain network
+            is trained for as long as all else, what the run is going to take; ``None`` otherwise.
         little_archs: exact number of archs of a search space of little's own; ``None`` if it has none.
         little_figures: figures of these archs; empty if it has none.
     """
@@ -154,7 +155,7 @@ def profile(
     check_budget(recipe, problem)
     problem.goal.check(problem.prices.quantities)
     refusal, plan = _refusal(problem, recipe, splits), None
-    if refusal is None and recipe.budget.minutes is not None:
+    if refusal is None and (recipe.budget.minutes is not None or recipe.trains_plain):
         refusal, plan = _planned(lambda: Timing(recipe, family, pairs, splits, find_device(recipe), clock), begin)
     return Profile(
         archs=pairs.space.size(),
@@ -235,11 +236,12 @@ def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
 
 
 def _planned(make: Callable[[], Timing], begin: float) -> tuple[str | None, Plan | None]:
-    """Return why a run could not keep to its minutes, or its plan; ``begin`` is when it would have begun."""
+    """Return why a run could not keep to its minutes, or its plan, or what it takes; ``begin`` is when it began."""
     try:
         timing = make()
         with cpu_threads(timing.recipe.threads):
-            return None, plan_minutes(timing, timing.clock() - begin)
+            make_plan = expected if timing.recipe.budget.minutes is None else plan_minutes
+            return None, make_plan(timing, timing.clock() - begin)
     except DuonasError as error:
         return str(error), None
 

@@ -14,7 +14,7 @@ import torch
 from duonas.baselines.baseline import find_baseline, measure_baseline
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path, write_json
-from duonas.core.plan import PAIR, SEARCH, SUPERNET
+from duonas.core.plan import PAIR, SEARCH, SUPERNET, Unit
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress, TrainRule
 from duonas.core.rng import stream
@@ -122,7 +122,13 @@ def finetune(context: Context, progress: Progress) -> list[Path]:
     run, recipe = context.run, context.recipe
     options = recipe.finetune.over(context.training)
     fabric, tuned = one_process(options), Pair.load(run.untuned_pair)
-    with context.spending(PAIR, lambda: timing_of(context).pair(Pair.load(run.untuned_pair))) as planned:
+
+    def timed() -> tuple[Unit, float]:
+        timing, chosen = timing_of(context), Pair.load(run.untuned_pair)
+        after = timing.after(chosen, plain=recipe.trains_plain)  # before its weights are spoilt
+        return timing.pair(chosen), after
+
+    with context.spending(PAIR, timed) as planned:
         share = Front.load(run.front).best.little_share
         for each in tunings(tuned, recipe, counted(options, planned), share):
             path = run.finetune / each.folder / "weights.safetensors"

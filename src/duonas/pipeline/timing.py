@@ -18,6 +18,7 @@ from duonas.data.balance import balanced_weights
 from duonas.data.splits import Splits
 from duonas.pair.facts import ROLES, PairFacts
 from duonas.pair.pair import Pair
+from duonas.pipeline.afterwards import seconds_after
 from duonas.pipeline.context import Context, fresh_supernet
 from duonas.pipeline.fitting import steps_per_epoch, training_batches
 from duonas.pipeline.tuning import tunings
@@ -33,6 +34,7 @@ from duonas.training.rule import make_rule
 from duonas.training.timing import Clock, step_seconds
 
 LEAST_PAIRS = 10  # that a search evaluates
+LEAST_EPOCHS, LEAST_STEPS = 3, 300  # of a training: the fewer of the two, but an epoch
 DRAWN = 2  # pairs whose archs are timed
 
 
@@ -105,6 +107,15 @@ class Timing:
         network.to(memory_format=torch.channels_last)
         return self._steps(network, SupervisedTraining(network, options), options)
 
+    def after(self, pair: Pair | None = None, *, plain: bool) -> float:
+        """Return the seconds of what comes after the trainings; by default of the dearest pair.
+
+        Args:
+            pair: the two networks.
+            plain: whether there is a plain network beside them.
+        """
+        return seconds_after(self.recipe, self.splits, pair or self._dearest(), plain=plain, clock=self.clock)
+
     def _steps(self, network: nn.Module, rule: TrainRule, options: TrainOptions) -> Unit:
         recipe, splits, fabric = self.recipe, self.splits, one_process(options)
         weights = balanced_weights(splits.train.labels, splits.num_classes)
@@ -114,7 +125,8 @@ class Timing:
         )  # fmt: skip
         batches = training_batches(recipe, splits, options, fabric)
         seconds = step_seconds(network, batches, rule, options, training, self.clock)
-        return Unit(seconds, least=len(batches), epoch=len(batches))
+        epoch = len(batches)
+        return Unit(seconds, least=min(LEAST_EPOCHS * epoch, max(epoch, LEAST_STEPS)), epoch=epoch)
 
     def _fresh(self) -> PairSupernet:
         return fresh_supernet(self.recipe, self.family, self.pairs, self.splits)
