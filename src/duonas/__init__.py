@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from duonas.core.extras import explain
 
 if TYPE_CHECKING:
+    from duonas.api.cascade import cascade
     from duonas.api.compare import compare
     from duonas.api.inspect import inspect
     from duonas.api.rank import rank
@@ -45,6 +46,7 @@ _HOMES = {
     "Run": "api.run:Run",
     "SearchSpace": "core.space:SearchSpace",
     "Supernet": "supernet.supernet:Supernet",
+    "cascade": "api.cascade:cascade",
     "compare": "api.compare:compare",
     "inspect": "api.inspect:inspect",
     "load_recipe": "recipe.read:load",
@@ -70,6 +72,7 @@ __all__ = [
     "Run",
     "SearchSpace",
     "Supernet",
+    "cascade",
     "compare",
     "inspect",
     "load_recipe",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from duonas.cli.arguments import ImagesOption, MinutesOption, RecipeArgument, RunArgument, SetOption
+from duonas.cli.cascade import cascade
 from duonas.cli.compare import compare
 from duonas.cli.demo import demo
 from duonas.cli.device import device
@@ -118,6 +119,7 @@ def profile(
             raise DuonasError(found.refusal)
 
 
+app.command()(cascade)
 app.command()(route)
 app.command()(kit)
 app.command()(demo)

@@ -156,7 +156,7 @@ class IndependentPairs(SiblingPairs):
     Each network resizes and normalises the images itself, and its blocks are those of its own space.
     """
 
-    coupling = "independent"
+    coupling: Coupling = "independent"
     shares = False
 
     def tower(self, subnet: Subnet, stage: int) -> Role:

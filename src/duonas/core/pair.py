@@ -14,7 +14,7 @@ from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
 from duonas.core.space import SearchSpace
 
-Coupling = Literal["nested", "sibling", "partial", "independent"]
+Coupling = Literal["nested", "sibling", "partial", "independent", "given"]
 Role = Literal["big", "little"]
 
 

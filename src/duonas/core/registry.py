@@ -66,6 +66,10 @@ KINDS: dict[str, Kind] = {
             "The source of an arch's weights.",
         ),
         Kind(
+            "network", "duonas.given.networks", "duonas.given.network:GivenNetwork", "[pair.given]",
+            "Where a network that is given comes from.",
+        ),
+        Kind(
             "rule", "duonas.training.rules", "duonas.training.rule:Rule", "[train] rule",
             "Which subnets a training step trains, and with which losses.",
         ),

@@ -130,6 +130,8 @@ def prices_in_words(source: Mapping[str, Any] | None) -> str:
     threads = source.get("threads") and _threads_in_words(str(source["threads"]))
     clock = source.get("clock") and f"{source['clock']} time"
     made = ", ".join(str(each) for each in (source.get("device"), source.get("runtime"), threads, clock) if each)
+    if "given" in source:  # networks ones, which were timed as they are
+        return f"Times are of the networks alone on this machine{f' ({made})' if made else ''}."
     table = "a table of this machine" if source.get("path") == HERE else f"the device table {source.get('path', '')}"
     return f"Times and energies come from {table}{f' ({made})' if made else ''}. {error_in_words(source)}".rstrip()
 

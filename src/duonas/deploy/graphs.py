@@ -34,6 +34,8 @@ def exported_graph(network: OnnxNetwork, entry: str, leaving: str, opset: int) -
                 f"[export] opset = {own}."
             ) from error
     _rename(model.graph, entry, leaving)
+    for number, node in enumerate(model.graph.node):  # names are optional in graphs of others, and may come twice
+        node.name = f"{node.op_type.lower()}_{number}"
     return pad_topk(model)
 
 

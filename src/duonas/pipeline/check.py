@@ -45,6 +45,13 @@ def check(context: Context) -> None:
     Raises:
         DuonasError: one of them cannot be used or met; the message says what is possible.
     """
+    if context.recipe.is_given:
+        if not context.run.is_done("pair"):
+            context.check_networks()
+            check_given(context.recipe, context.problem, context.splits, context.device)
+        if not context.run.is_done("route"):
+            check_meter(context.recipe)
+        return
     check_accelerator(context.recipe.train.accelerator)
     check_space(context.recipe, context.family, context.pairs, context.splits)
     problem = context.problem
@@ -105,15 +112,44 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
             "'independent' splits."
         )
     _check_gate(recipe, routers)
+    _check_baselines(recipe, splits)
+    _rehearse_routers(recipe, problem, device)
+
+
+def check_given(recipe: Recipe, problem: Problem, splits: Splits, device: torch.device) -> None:
+    """Check the constraints, the target, the routers and the baselines of a recipe whose networks are given.
+
+    Raises:
+        DuonasError: one of them cannot be used or met; the message says what is possible.
+    """
+    if any(router.position == "stem" for router in problem.prices.routers):
+        raise DuonasError(
+            "a router at position 'stem' needs a stem that both networks share, and given networks share nothing: take "
+            "'input' or 'after_little'."
+        )
+    check_budget(recipe, problem)
+    problem.check()
+    check_target(recipe, problem, splits)
+    _check_gate(recipe, problem.prices.routers)
+    _check_baselines(recipe, splits)
+    _rehearse_routers(recipe, problem, device)
+
+
+def _check_baselines(recipe: Recipe, splits: Splits) -> None:
     for name in recipe.baselines.networks:
         baseline = find_baseline(name)
         baseline.check()
         if is_plugin(name):
             rehearse_baseline(baseline, splits.num_classes, splits.image_size, splits.mean, splits.std)
-    for router in routers:
+
+
+def _rehearse_routers(recipe: Recipe, problem: Problem, device: torch.device) -> None:
+    """Try the routers of the user's own."""
+    space = problem.pairs.space
+    for router in problem.prices.routers:
         if router.own:
-            shape, classes = _router_input(pairs.space, router), pairs.space.classes
-            rehearse(router, shape, classes, device=device, opset=recipe.export.opset)
+            shape = _router_input(space, router)
+            rehearse(router, shape, space.classes, device=device, opset=recipe.export.opset)
 
 
 def check_budget(recipe: Recipe, problem: Problem) -> None:
@@ -168,9 +204,7 @@ def _check_gate(recipe: Recipe, routers: Sequence[Router]) -> None:
 
 def _router_input(space: SearchSpace, router: Router) -> tuple[int, ...]:
     """Return the shape of a router's input for one image; at the stem, that of the smallest arch."""
-    stem = [block for block in space.blocks(space.smallest()) if block.stage == 0][-1]
-    return {
-        "input": (3, space.image_size, space.image_size),
-        "stem": (stem.out_channels, stem.out_resolution, stem.out_resolution),
-        "after_little": (space.classes,),
-    }[router.position]
+    if router.position == "stem":
+        stem = [block for block in space.blocks(space.smallest()) if block.stage == 0][-1]
+        return stem.out_channels, stem.out_resolution, stem.out_resolution
+    return (3, space.image_size, space.image_size) if router.position == "input" else (space.classes,)

@@ -26,7 +26,15 @@ from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
-from duonas.pipeline.spaces import Kind, in_table_of, kinds_of, pairs_of, said_in_table_of
+from duonas.pipeline.spaces import (
+    Kind,
+    advice_on_precision,
+    advice_on_spaces,
+    in_table_of,
+    kinds_of,
+    pairs_of,
+    said_in_table_of,
+)
 from duonas.pipeline.table import priced
 from duonas.pipeline.weights import check_noted, find_weights, note_weights, noted, said_of
 from duonas.pretrained.load import start
@@ -117,6 +125,20 @@ class Context:
     def space(self) -> SearchSpace:
         """The search space."""
         return self.pairs.space
+
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Advice on the search spaces for these images and for this precision; sentences are empty where none is."""
+        spaces = advice_on_spaces(self.recipe, self.family, self.splits)
+        return spaces, advice_on_precision(self.recipe, self.pairs)
+
+    def check_networks(self) -> None:
+        """Nothing: there are no networks before the supernet is trained."""
+
+    @property
+    def fitting(self) -> tuple[PairSupernet, Images, Images] | None:
+        """What a strategy of the search may be fitted on: the supernet, and the images of the train and val splits."""
+        return self.supernet, self.splits.train, self.splits.val
 
     @property
     def search_options(self) -> SearchOptions:

@@ -14,6 +14,7 @@ from duonas.pair.facts import ROLES, PairFacts
 from duonas.pair.pair import Pair
 from duonas.pair.plain import PlainNetwork
 from duonas.pipeline.context import Context
+from duonas.pipeline.given import GivenContext
 from duonas.recipe.schema import Recipe
 from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
@@ -23,11 +24,13 @@ from duonas.training.checkpoint import load_tensors
 
 
 def take_pair(context: Context, chosen: PairArch) -> Pair:
-    """Return a pair of archs as plain networks.
+    """Return a pair of archs as plain networks, or of given networks as they are.
 
     Weights are those that the search evaluated. For the modes of fine-tuning that start from scratch they are drawn, or
     the pretrained ones that the supernet started from.
     """
+    if isinstance(context, GivenContext):
+        return context.take_pair(chosen)
     mode = context.recipe.finetune.mode
     subnets: dict[Role, Subnet] = dict(zip(ROLES, context.pairs.subnets(chosen), strict=True))
     networks: dict[str, nn.Sequential]

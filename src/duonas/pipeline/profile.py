@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from duonas.core.cost import Cost
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
 from duonas.core.pair import Role
 from duonas.core.plan import Plan
 from duonas.core.progress import Silent, StageProgress
+from duonas.core.protocols import silent
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.costs.calibration import prices_in_words
 from duonas.data.splits import Splits, load_splits
-from duonas.pipeline.check import check_budget, check_meter, check_space, check_stages
+from duonas.given.candidates import read_all
+from duonas.pair.facts import ROLES
+from duonas.pipeline.check import check_budget, check_given, check_meter, check_space, check_stages
 from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
+from duonas.pipeline.given import candidates_of, data_of, facts_of, networks_of
 from duonas.pipeline.losses import check_losses
 from duonas.pipeline.plan import expected, plan_minutes
 from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, pairs_of, weights_advice
@@ -142,6 +147,8 @@ def profile(
     """
     begin = clock()
     check_recipe(recipe)
+    if recipe.is_given:
+        return _of_given(recipe, progress or Silent())
     splits = load_splits(recipe.data, recipe.seed)
     family = family or find("space", recipe.space.name)
     pairs = pairs_of(recipe, family, splits)
@@ -174,6 +181,39 @@ def profile(
         little_archs=None if own is None else own.size(),
         little_figures={} if own is None else _spreads(problem, "little", recipe.seed),
     )
+
+
+def _of_given(recipe: Recipe, progress: StageProgress) -> Profile:
+    """Return the figures of the networks that a recipe gives, which are read, tried and timed."""
+    found = read_all(networks_of(recipe), recipe.export.opset)
+    splits = load_splits(data_of(recipe, found), recipe.seed)
+    every = candidates_of(recipe, found, splits, silent)
+    facts = facts_of(recipe, every, splits, progress)
+    pairs = facts.pairs(splits.num_classes)
+    problem = make_problem(recipe, pairs, facts.prices)
+    check_budget(recipe, problem)
+    problem.goal.check(problem.prices.quantities)
+    about = dict.fromkeys(each.about for role in ROLES for each in every[role])
+    return Profile(
+        archs=len(every["big"]),
+        couplings={pairs.coupling: pairs.size()},
+        coupling=pairs.coupling,
+        splits=(),
+        figures=_over([facts.costs[each.label] for each in every["big"]]),
+        constraints=_feasibility(problem, searched(recipe).constraints),
+        promise=_promise(recipe, splits),
+        refusal=_refusal(problem, recipe, splits),
+        prices="\n".join(filter(None, [*about, prices_in_words(facts.prices.origin())])),
+        possible=_possible(problem),
+        little_archs=len(every["little"]),
+        little_figures=_over([facts.costs[each.label] for each in every["little"]]),
+    )
+
+
+def _over(costs: Sequence[Cost]) -> dict[str, Spread]:
+    """Return the figures of some networks."""
+    columns = {name: [each.figures[name] for each in costs] for name in costs[0].figures}
+    return {name: Spread(min(column), float(np.median(column)), max(column)) for name, column in columns.items()}
 
 
 def _possible(problem: Problem) -> dict[str, float]:
@@ -227,8 +267,11 @@ def _promise(recipe: Recipe, splits: Splits) -> Promise | None:
 def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
     """Return why a run of the recipe is refused, or ``None``; its accelerator may be another machine's."""
     try:
-        check_stages(recipe, problem, splits, torch.device("cpu"))
-        check_losses(recipe, splits)
+        if recipe.is_given:
+            check_given(recipe, problem, splits, torch.device("cpu"))
+        else:
+            check_stages(recipe, problem, splits, torch.device("cpu"))
+            check_losses(recipe, splits)
         check_meter(recipe)
     except DuonasError as error:
         return str(error)

@@ -12,6 +12,7 @@ from duonas.deploy.bundle import set_threshold
 from duonas.pipeline import stages
 from duonas.pipeline.check import check_meter
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.contexts import context_of
 from duonas.pipeline.quantize import deployed_pair
 from duonas.pipeline.route import doubts, fit_router, save_policy, time_bundle, time_pair
 from duonas.pipeline.unreachable import another
@@ -44,7 +45,7 @@ def rechoose(folder: Path | str, *, progress: StageProgress | None = None, **tar
     check_meter(recipe)
     with RunFolder.open(folder, current) as run, cpu_threads(recipe.threads):
         _need_pair(run)
-        context = Context(recipe, run, progress=watch)
+        context = context_of(recipe, run, progress=watch)
         routed = run.is_done("route") and run.calib.is_file()
         exported = routed and run.is_done("export")
         with watch.stage("route") as report:

@@ -29,7 +29,9 @@ from duonas.measure.measure import measure as measure_bundle
 from duonas.pair.pair import Pair
 from duonas.pipeline.check import check
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.contexts import context_of
 from duonas.pipeline.fitting import Fitting, fit, steps_per_epoch
+from duonas.pipeline.given import no_better_than_guessing
 from duonas.pipeline.inspect import show
 from duonas.pipeline.pairs import take_pair, take_plain
 from duonas.pipeline.plain import train_plain
@@ -38,7 +40,6 @@ from duonas.pipeline.quantize import deployed_pair, deployed_plain, quantize
 from duonas.pipeline.renewal import renew
 from duonas.pipeline.reuse import adopt
 from duonas.pipeline.route import choose_threshold, doubts, fit_router, save_policy, time_pair
-from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces
 from duonas.pipeline.timing import timing_of
 from duonas.pipeline.tuning import tunings
 from duonas.recipe.idle import idle_keys
@@ -85,13 +86,15 @@ def _save_learned(run: RunFolder, rule: TrainRule) -> list[Path]:
 def search(context: Context, progress: Progress) -> list[Path]:
     """Search pairs on the val split."""
     run = context.run
-    fitting = context.supernet, context.splits.train, context.splits.val
     try:
         with context.spending(SEARCH) as planned:
             options = context.search_options
             options = options if planned is None else replace(options, evaluations=planned)
-            result = search_pairs(context.problem, context.evaluator, options, context.recipe.seed, progress, fitting)
+            seed, fitting = context.recipe.seed, context.fitting
+            result = search_pairs(context.problem, context.evaluator, options, seed, progress, fitting)
     except DuonasError as error:
+        if context.recipe.is_given:
+            raise
         raise DuonasError(
             f"{error} The supernet is trained and kept: search it again with other keys of [search], by `duonas run "
             f"{run.recipe_file} --set search.KEY=VALUE --supernet {run.folder} --out OTHER`."
@@ -102,7 +105,9 @@ def search(context: Context, progress: Progress) -> list[Path]:
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
     if said := prices_in_words(result.front.device):
         run.log("search", prices=said)
-    return [run.trials, run.archs, run.front, *([run.device] if run.device.exists() else [])]
+    context.warn(no_better_than_guessing(result.archs, context.splits.val) if context.recipe.is_given else "")
+    priced_by = [path for path in (run.device, run.given) if path.exists()]
+    return [run.trials, run.archs, run.front, *priced_by]
 
 
 def pair(context: Context, progress: Progress) -> list[Path]:
@@ -110,7 +115,8 @@ def pair(context: Context, progress: Progress) -> list[Path]:
     run = context.run
     front = Front.load(run.front)
     chosen = take_pair(context, front.best.pair)
-    plain = None if context.recipe.trains_plain else take_plain(context, front)
+    own_plain = context.recipe.trains_plain or context.recipe.is_given
+    plain = None if own_plain else take_plain(context, front)
     shutil.rmtree(run.plain, ignore_errors=True)  # of an earlier search
     progress(1, 1)
     saved = chosen.save(run.pair if chosen.facts.finetune == "none" else run.untuned_pair)
@@ -244,7 +250,7 @@ def run(
         raise DuonasError(f"no stage {until!r}: {nearest(str(until), STAGES)}.")
     watch = progress or Silent()
     with RunFolder.open(folder, recipe) as opened, cpu_threads(recipe.threads):
-        context = Context(recipe, opened, family, splits, watch)
+        context = context_of(recipe, opened, family, splits, watch)
         stages = _wanted(until, opened, supernet)
         needs_images = any(name in SEEING and _is_open(name, opened) for name in stages) or not gone(recipe)
         try:
@@ -262,8 +268,7 @@ def run(
         if needs_images and opened.writes and not opened.data.exists():
             found = report_data(context.splits.inspected, balanced=recipe.train.balanced)
             write_json(opened.data, found.to_json())
-            advice = advice_on_spaces(recipe, context.family, context.splits)
-            for sentence in (advice, advice_on_precision(recipe, context.pairs), *idle_keys(recipe)):
+            for sentence in (*context.advice, *idle_keys(recipe)):
                 context.warn(sentence)
             if said := prices_in_words(context.prices.origin()):
                 watch.note(said)
@@ -309,7 +314,9 @@ def _do(name: str, context: Context, watch: StageProgress) -> None:
 
 
 def is_asked_for(stage: str, recipe: Recipe) -> bool:
-    """Whether the recipe includes a stage; only finetune, plain, quantize and baselines are optional."""
+    """Whether the recipe includes a stage; what given networks skip, finetune, plain, quantize and baselines may lack."""
+    if recipe.is_given and stage in ("train", "finetune", "plain"):
+        return False
     if stage == "finetune":
         return recipe.finetune.mode != "none"
     if stage == "plain":

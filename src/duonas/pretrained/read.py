@@ -13,7 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.core.text import listed
 from duonas.pretrained.file import read_tensors
-from duonas.pretrained.outline import Outline, outline
+from duonas.pretrained.outline import Outline, outline, published
 from duonas.pretrained.sources import Source
 
 COUNTER = "num_batches_tracked"  # the end of the names of counters of batches
@@ -57,7 +57,7 @@ def read(source: Source, network: str) -> Weights:
             f"{str(source.sha256)[:12]}...): install it again."
         )
     tensors = read_tensors(source.path)
-    like = outline(network, _classes(tensors, source.path))
+    like = outline(network, _classes(tensors, network, source.path))
     found = fitting(tensors, like.shapes, network, source.path)
     return Weights([value.float() for value in found.values()], like, source, hashed)
 
@@ -89,12 +89,18 @@ def fitting(
     return found
 
 
-def _classes(tensors: Mapping[str, Tensor], path: Path) -> int:
-    """Return the number of classes, which is the length of the last tensor, the bias of the classifier."""
+def _classes(tensors: Mapping[str, Tensor], network: str, path: Path) -> int:
+    """Return the number of classes, which is the length of the bias of the classifier.
+
+    Under other names than timm's it is the last tensor; a file of safetensors has them in the order of their names.
+    """
     known = [value for value in tensors.values() if value.ndim]
     if not known:
         raise DuonasError(f"{path} holds no weights.")
-    return len(tensors.get("classifier.bias", known[-1]))
+    classifier = published(network).classifier
+    names = [f"{name}.bias" for name in (classifier if isinstance(classifier, tuple) else (classifier,))]
+    found = [tensors[name] for name in (*names, "classifier.bias") if name in tensors]
+    return len(found[0] if found else known[-1])
 
 
 def _in_order(

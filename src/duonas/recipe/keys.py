@@ -126,6 +126,8 @@ def _kind(hint: Any) -> str:
         return f"list of {_kind(arguments[0])}"
     if origin is dict:
         return f"table of {_kind(arguments[1])}"
+    if is_dataclass(hint):
+        return "texts or tables"
     return WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 

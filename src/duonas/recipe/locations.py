@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from os.path import exists, isfile  # unlike Path's, false for a name that the system refuses
 from pathlib import Path
 from typing import Any
@@ -132,8 +132,11 @@ def _places(options: Any, where: tuple[str, ...]) -> Iterator[Place]:
     for each in fields(options):
         value, keys = getattr(options, each.name), (*where, each.name)
         mark = location_mark(type(options), each.name)
-        if mark is not None and value is not None and value not in mark.words:
+        if mark is not None and isinstance(value, str) and value not in mark.words:
             yield Place(keys, value, mark)
+        elif isinstance(value, tuple) and any(map(is_dataclass, value)):
+            for number, one in enumerate(value):
+                yield from _places(one, (*keys, str(number)))
         elif each.name in inner and value is not None:
             yield from _places(value, keys)
 
@@ -147,10 +150,11 @@ def _with(recipe: Recipe, values: Mapping[tuple[str, ...], str]) -> Recipe:
     return parse(tables)
 
 
-def _table(tables: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+def _table(tables: Any, keys: Sequence[str]) -> dict[str, Any]:
     for key in keys[:-1]:
-        tables = tables[key]
-    return tables
+        tables = tables[int(key)] if isinstance(tables, list) else tables[key]
+    table: dict[str, Any] = tables
+    return table
 
 
 def flat(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from dataclasses import fields
 from duonas.core.registry import KINDS, NoOptions, find, names, summary
 from duonas.recipe.keys import Key, keys
 from duonas.recipe.schema import TABLES
-from duonas.recipe.tables import borrowed_tables, inner_tables, part_mark
+from duonas.recipe.tables import borrowed_tables, inner_tables, listed_tables, part_mark
 
 INTRODUCTION = """\
 # Every key of a recipe
@@ -48,6 +48,9 @@ def _sections(table: str) -> Iterator[str]:
     for key, inner in inner_tables(base).items():
         if key not in borrowed_tables(base):
             yield from _parts(inner)
+        for listed in dict.fromkeys(listed_tables(inner).values()):
+            said = " ".join((inspect.getdoc(listed) or "").split()).replace("``", "`")
+            yield f"### a table in the lists of `[{table}.{key}]`\n\n{said}\n\n{HEADER}{_rows(keys(listed))}\n"
 
 
 def _parts(base: type) -> Iterator[str]:

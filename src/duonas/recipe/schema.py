@@ -24,6 +24,7 @@ from duonas.costs.options import HERE, NONE
 from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
+from duonas.pair.options import objection, spelled
 from duonas.recipe.budget import BudgetOptions
 from duonas.recipe.errors import Mistake, describe
 from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options, spelled_out
@@ -86,7 +87,9 @@ class Recipe(Whole):
     def __post_init__(self) -> None:
         tables = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
         _check_whole({name: tables[name] for name in ("seed", "threads")})
-        tables["pair"] = _with_own_little(tables["pair"], tables["space"])
+        tables["pair"] = _with_given(_with_own_little(tables["pair"], tables["space"]))
+        if isinstance(tables["pair"], Mapping) and tables["pair"].get("coupling") == "given":
+            tables["finetune"] = _untrained(self.finetune, tables["finetune"])
         for name, base in TABLES.items():
             options = read_options(base, tables[name], name, joining(name, tables))
             object.__setattr__(self, name, options)
@@ -98,13 +101,22 @@ class Recipe(Whole):
         path: str = getattr(self.data, "path", None) or ""
         mine = path and self.data.name in KINDS["source"].general
         images = f"images of {Path(path).name or path}" if mine else f"{self.data.name} images"
+        if self.is_given and (given := self.pair.given) is not None:
+            return f"{images}, a pair of {_counted(len(given.little), len(given.big))}"
         names = dict.fromkeys([self.space.name, (self.pair.little or self.space).name])
         spaces = f"{' and '.join(names)} space{'s' if len(names) > 1 else ''}"
         return f"{images}, {spaces}, {self.pair.coupling} pairs"
 
     @property
+    def is_given(self) -> bool:
+        """Whether the pair is made of networks that are given, so that nothing is searched for and trained."""
+        return self.pair.coupling == "given"
+
+    @property
     def trains_plain(self) -> bool:
         """Whether a plain network is trained to compare the pair with: by default where there are minutes enough."""
+        if self.is_given:
+            return False
         if self.baselines.plain is not None:
             return self.baselines.plain
         return (self.budget.minutes or 0.0) > PLAIN_FROM
@@ -227,6 +239,9 @@ def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dic
     tables = to_tables(recipe)
     found = [name for table in among for _, name, _ in joining(table, tables)]
     found += [name for table in among for name in _named(getattr(recipe, table), tables[table])]
+    if "pair" in among and recipe.pair.given is not None:
+        networks = (*recipe.pair.given.little, *recipe.pair.given.big)
+        found += [each.module for each in networks if each.module is not None]
     found += recipe.baselines.networks if "baselines" in among else ()
     found += [*(recipe.search.objectives or ()), *recipe.search.constraints] if "search" in among else ()
     return {name: source_hash(name) or "" for name in dict.fromkeys(found) if is_plugin(name)}
@@ -271,6 +286,7 @@ def _check_together(recipe: Recipe) -> None:
     _check_losses(recipe)
     _check_precision(recipe.export)
     _check_little(recipe.pair)
+    _check_given(recipe)
     search = recipe.search
     for column in ("latency", "energy"):
         if getattr(search.device, column) is not None and search.device.table in (HERE, NONE):
@@ -281,6 +297,72 @@ def _check_together(recipe: Recipe) -> None:
         Goal(("accuracy",) if search.objectives is None else search.objectives, search.constraints)
     except DuonasError as error:
         raise Mistake(str(error), "search.objectives", "search.constraints") from error
+
+
+def _with_given(pair: Any) -> Any:
+    """Return ``[pair]`` with the networks of ``[pair.given]`` as tables, and the coupling that follows from it.
+
+    Raises:
+        Mistake: a network's table is wrong.
+    """
+    if not isinstance(pair, Mapping) or not isinstance(pair.get("given"), Mapping):
+        return pair
+    given = dict(pair["given"])
+    for role in ("little", "big"):
+        listed = given.get(role, [])
+        listed = list(listed) if isinstance(listed, list | tuple) else [listed]
+        given[role] = [spelled(each) for each in listed]
+        for number, network in enumerate(given[role], 1):
+            place = f"[pair.given] {role}" + (f", network {number}" if len(listed) > 1 else "")
+            if not isinstance(network, Mapping):
+                raise Mistake(f"{place} must be a text or a table, got {network!r}", f"pair.given.{role}")
+            if wrong := objection(network):
+                raise Mistake(f"{place}: {wrong}", f"pair.given.{role}")
+    return {"coupling": "given", **pair, "given": given}
+
+
+def _untrained(options: Any, table: Any) -> Any:
+    """Return ``[finetune]`` with another default of its mode: networks that are given are not trained on."""
+    if options == FinetuneOptions():
+        return {**table, "mode": "none"}
+    return {"mode": "none", **table} if isinstance(table, Mapping) else table
+
+
+def _check_given(recipe: Recipe) -> None:
+    given = recipe.pair.given
+    if not recipe.is_given:
+        if given is not None:
+            raise Mistake(
+                f"[pair.given] names the networks of the pair, with which coupling must be 'given', got "
+                f"{recipe.pair.coupling!r}: leave out coupling, or [pair.given]", "pair.coupling", "pair.given",
+            )  # fmt: skip
+        return
+    if given is None or not given.little or not given.big:
+        raise Mistake(
+            "[pair] coupling = 'given' needs the networks: [pair.given] little = [\"little.onnx\"] and big = "
+            "[\"big.onnx\"]", "pair.given", "pair.coupling",
+        )  # fmt: skip
+    if recipe.finetune.mode != "none":
+        raise Mistake(
+            f"networks of [pair.given] are not trained on, so [finetune] mode must be 'none', got "
+            f"{recipe.finetune.mode!r}", "finetune.mode",
+        )  # fmt: skip
+    if recipe.budget.minutes is not None:
+        raise Mistake(
+            "[budget] minutes divides the time of training, and networks of [pair.given] are not trained: leave it out",
+            "budget.minutes",
+        )
+    if recipe.search.device.table not in (HERE, NONE):
+        raise Mistake(
+            "[search.device] table has times of blocks, and networks of [pair.given] have none: write 'here' to time "
+            "them on this machine, or 'none'", "search.device.table",
+        )  # fmt: skip
+
+
+def _counted(littles: int, bigs: int) -> str:
+    if littles == bigs == 1:
+        return "two given networks"
+    return f"{littles} given littles and {bigs} given bigs"
 
 
 def _check_shares(budget: BudgetOptions) -> None:

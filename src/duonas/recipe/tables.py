@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, field, fields, is_dataclass, make_dataclass
 from functools import cache
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -123,10 +123,18 @@ def inner_tables(options: type) -> dict[str, Any]:
     """Return the options of inner tables by key, including optional ones."""
     found = {}
     for key, hint in _hints(options).items():
+        if get_origin(hint) is tuple:
+            continue  # a list of tables, see ``listed_tables``
         for each in (hint, *get_args(hint)):
             if isinstance(each, type) and is_dataclass(each):
                 found[key] = each
     return found
+
+
+def listed_tables(options: type) -> dict[str, Any]:
+    """Return the options of the tables in lists of tables, by key."""
+    hints = {key: get_args(hint)[0] for key, hint in _hints(options).items() if get_origin(hint) is tuple}
+    return {key: each for key, each in hints.items() if isinstance(each, type) and is_dataclass(each)}
 
 
 def borrowed_tables(options: type) -> dict[str, str]:

@@ -23,7 +23,7 @@ WRITTEN_BY = {
     "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "data.json": "run",
     "plan.json": "run", "log.jsonl": "train",
     "archs.parquet": "search", "trials.parquet": "search", "front.json": "search",
-    "pair/pair.json": "pair", "finetuned.json": "finetune", "quantized.json": "quantize",
+    "given.json": "search", "pair/pair.json": "pair", "finetuned.json": "finetune", "quantized.json": "quantize",
     "pair/policy.json": "route",
     "test_outputs.safetensors": "measure", "examples.json": "measure", "baselines.json": "baselines",
     "beta.json": "train", "ranking/ranking.json": "rank", "ranking/archs.parquet": "rank",

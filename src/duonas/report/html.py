@@ -10,7 +10,7 @@ from typing import Any
 from duonas.core.errors import DuonasError
 from duonas.core.files import write_text
 from duonas.measure.renewed import renewed_in_words
-from duonas.report import examples, provenance, ranking, summary, sustained, tables
+from duonas.report import examples, given, provenance, ranking, summary, sustained, tables
 from duonas.report.data import data
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibrations
@@ -54,18 +54,20 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "examples": (lambda run: examples.groups(run, run["examples.json"]), ("examples.json",)),
     "price": (lambda run: summary.price(run.cost), (PAIR,)),
     "origin": (lambda run: summary.origin(run[PAIR]), (PAIR,)),
+    "candidates": (lambda run: given.candidates(run["given.json"], run["archs.parquet"]), ("given.json",)),
+    "given_pairs": (lambda run: given.pairs(run["trials.parquet"]), ("given.json", "trials.parquet")),
     "cells": (lambda run: cells(run[PAIR]), (PAIR,)),
     "cell_table": (lambda run: tables.cells(run[PAIR]), (PAIR,)),
     "learned": (lambda run: learned(run.preferences), (BETA,)),
     "preferences": (lambda run: tables.preferences(run.preferences), (BETA,)),
-    "blocks": (lambda run: architectures(run[PAIR]), (PAIR,)),
+    "blocks": (lambda run: architectures(run[PAIR]) if run[PAIR]["blocks"] else None, (PAIR,)),
     "networks": (lambda run: tables.networks(run[PAIR]), (PAIR,)),
     "data": (lambda run: data(run["data.json"]), ("data.json",)),
     "latency": (lambda run: latency(run.measure), ()),
     "latencies": (lambda run: tables.latencies(run.measure), ()),
     "precision": (lambda run: precision(run["quantized.json"], run.measure), ("quantized.json",)),
     "trained": (lambda run: summary.trained(run[RECIPE]), (RECIPE,)),
-    "training": (lambda run: training(run[LOG]), (LOG,)),
+    "training": (lambda run: None if summary.is_given(run[RECIPE]) else training(run[LOG]), (RECIPE,)),
     "finetuning": (lambda run: finetuning(run[LOG]), (LOG,)),
     "plan": (lambda run: tables.plan(run["plan.json"]), ("plan.json",)),
     "renewed": (lambda run: renewed_in_words(run["finetuned.json"]), ("finetuned.json",)),

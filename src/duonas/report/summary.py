@@ -15,6 +15,7 @@ from duonas.measure.accuracy import Outputs
 from duonas.measure.balance import balance, majority
 from duonas.measure.verdict import verdict_of
 from duonas.measure.wording import trained_alone
+from duonas.report import given
 from duonas.report.energy import energies
 from duonas.report.formatting import (
     THIN,
@@ -276,6 +277,8 @@ def price(cost: PairCost) -> str:
 
 def origin(pair: dict[str, Any]) -> str:
     """Where the weights of the pair come from, and how many there are."""
+    if pair["coupling"] == "given":
+        return given.origin(pair)
     stored = count(stored_params(pair), "params")
     if pair["within"]:
         return f"Both come straight from the supernet; little's weights are a part of big's {stored}."
@@ -293,11 +296,18 @@ def stored_params(pair: dict[str, Any]) -> int:
     little, big = (int(pair["networks"][role]["params"]) for role in ("little", "big"))
     if pair["within"]:
         return big
-    return little + big - sum(int(block["params"]) for block in pair["blocks"]["big"][: pair["shared"]])
+    return little + big - sum(int(block["params"]) for block in pair["blocks"].get("big", ())[: pair["shared"]])
+
+
+def is_given(recipe: str) -> bool:
+    """Whether the pair of a recipe (the text of a TOML file) is made of networks that were given."""
+    return bool(tomllib.loads(recipe).get("pair", {}).get("coupling") == "given")
 
 
 def trained(recipe: str) -> str:
     """How the supernet of a recipe (the text of a TOML file) was trained."""
+    if is_given(recipe):
+        return "Nothing was trained: both networks are as they were given."
     tables = tomllib.loads(recipe)
     rule, weights = tables["train"]["rule"], tables["space"]["weights"]["name"]
     words = "all archs share its weights"

@@ -136,7 +136,9 @@ def networks(pair: dict[str, Any]) -> Table:
     """Blocks, MACs, params, float32 weights and peak activation memory of little and big."""
     rows = []
     for role in ("little", "big"):
-        blocks, params = pair["blocks"][role], pair["networks"][role]["params"]
-        macs, memory = count(sum(block["macs"] for block in blocks)), size(pair["networks"][role]["peak_memory_bytes"])
-        rows.append((role, str(len(blocks)), macs, count(params), size(4 * params), memory))
+        blocks, known = pair["blocks"].get(role), pair["networks"][role]
+        params, memory = known["params"], size(known["peak_memory_bytes"])
+        macs = count(known["macs"] if blocks is None else sum(block["macs"] for block in blocks))
+        number = NOTHING if blocks is None else str(len(blocks))
+        rows.append((role, number, macs, count(params), size(4 * params), memory))
     return Table(("Network", "Blocks", "MACs", "Params", "Weights (float32)", "Peak activations"), rows)

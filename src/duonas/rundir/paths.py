@@ -48,6 +48,8 @@ class RunPaths:
         """The archs that the search evaluated."""
         self.device = folder / "device.parquet"
         """The device table that the search is priced by, complete for its space."""
+        self.given = folder / "given.json"
+        """What is known of the networks of [pair.given]: what they take, cost and were timed at."""
         self.front = folder / "front.json"
         """The Pareto front, and the pair chosen from it."""
         self.pair = folder / "pair"

@@ -91,7 +91,7 @@ class Evaluator:
         self._batch_size = options.batch_size
         self.labels: np.ndarray = images.labels.cpu().numpy()
         name = f"{fingerprint}/{supernet.norms}"
-        self.fingerprint = _fingerprint(name, options.batch_size, self._pixels, images.pixels, images.labels)
+        self.fingerprint = fingerprint_of(name, options.batch_size, self._pixels, images.pixels, images.labels)
 
     def evaluate(self, subnet: Subnet, readings: Mapping[str, Reading] = NO_READINGS) -> SubnetResult:
         """The result of a subnet, from the cache if it is complete there.
@@ -174,7 +174,8 @@ def _read(path: Path, label: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
     return arrays if header == json.loads(json.dumps(label)) else None  # JSON makes lists of tuples
 
 
-def _fingerprint(name: str, batch_size: int, *values: Pixels) -> str:
+def fingerprint_of(name: str, batch_size: int, *values: Pixels) -> str:
+    """A digest of images and labels, of what is evaluated on them, and in batches of which size."""
     digest = hashlib.sha256(f"{name}/{batch_size}".encode())
     for each in values:
         digest.update(str(tuple(each.shape)).encode())

@@ -9,6 +9,7 @@ from annotated_types import Ge
 
 from duonas.core.errors import DuonasError
 from duonas.core.fields import Location, PartOf
+from duonas.pair.options import GivenOptions
 
 Norm = Literal["recalibrated", "switchable", "both"]
 
@@ -48,9 +49,10 @@ class PairOptions:
 
     keys_of = (("little", "space"),)
 
-    coupling: Literal["nested", "sibling", "partial", "independent"] = "nested"
+    coupling: Literal["nested", "sibling", "partial", "independent", "given"] = "nested"
     """What little and big share: "nested": little's weights are a part of big's; "sibling": only the stem; "partial":
-    the stages up to a split point, which is searched; "independent": nothing. With [pair.little] it is independent."""
+    the stages up to a split point, which is searched; "independent": nothing; "given": nothing, and both are networks
+    of [pair.given]. With [pair.little] it is independent, with [pair.given] given."""
     splits: tuple[Annotated[int, Ge(1)], ...] | None = None
     """For partial coupling, the stages after which little may branch off; default: all but the last."""
     little_squeeze_excite: Literal["same", "on", "off"] = "same"
@@ -61,6 +63,9 @@ class PairOptions:
     """A search space of little's own, such as one of another preset, other resolutions or another kind of network. Its
     name is by default that of [space]; its other keys do not depend on [space]. Default: little's archs are of the
     space of [space]."""
+
+    given: GivenOptions | None = None
+    """Networks that you have, in place of a search space; nothing is trained then."""
 
     def of_little(self, space: SpaceOptions) -> SpaceOptions:
         """The options of little's space, where those of big's are ``space``.

@@ -26,7 +26,7 @@ def operations(pair: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The operations on the edges of little's and big's cells, where these can be drawn."""
     found = {}
     for role in ("little", "big"):
-        on_edges = next((block["operations"] for block in pair["blocks"][role] if block.get("operations")), ())
+        on_edges = next((block["operations"] for block in pair["blocks"].get(role, ()) if block.get("operations")), ())
         if len(on_edges) == len(EDGES):
             found[role] = tuple(on_edges)
     return found

@@ -87,13 +87,16 @@ def _caption(found: dict[str, Any], chosen: Row) -> str:
         f"val at {count(chosen['expected_macs'])} expected and {count(chosen['peak_macs'])} peak MACs."
     )
     if measured := _device_costs(chosen):
-        device = found["device"]
+        device, figures = found["device"], ", ".join(measured)
+        if "given" in device:  # networks, of which each was timed
+            caption += f" By the times of the networks on this machine, that is {figures}."
+            return caption + _beside(found)
         known = (
             f"{whole(device['blocks'])} blocks"
             if "blocks" in device
             else f"{whole(device['known_archs'])} of {whole(device['archs'])} archs"
         )
-        caption += f" By the device table, which lists {known}, that is {', '.join(measured)}. {error_in_words(device)}"
+        caption += f" By the device table, which lists {known}, that is {figures}. {error_in_words(device)}"
     return caption.rstrip() + _beside(found)
 
 
