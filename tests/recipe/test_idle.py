@@ -35,6 +35,8 @@ CASES = [
     (["route.confidence=0.9"], "[route] has no floor"),
     (["route.budget_in_search=false"], "[route] has no budget"),
     (["route.watts=5"], "[route] has no energy"),
+    (["pair.coupling=given", 'pair.given={ little = ["a.onnx"], big = ["b.onnx"] }', "finetune.mode=none",
+      "train.lr=0.2"], "networks of [pair.given] are neither searched for nor trained"),
     (["search.pair={}", "search.evaluations=7"], "[search.pair] names the pair"),
 ]  # fmt: skip
 

@@ -12,7 +12,7 @@ from duonas.core.rng import stream
 from duonas.recipe.read import shipped
 from duonas.rundir.folder import RunFolder
 
-COMPLETE = [name for name in shipped() if name != "own-images"]  # which takes one of the others for given images
+COMPLETE = [name for name in shipped() if name not in ("own-images", "cascade")]  # which need the user's own
 SMALL = {
     "own-images-128": ["data.image_size=64", "space.axes.resolution=[64]", "pair.little.axes.resolution=[32]"],
     "own-images-128-fast": ["data.image_size=64", "space.axes.resolution=[64]"],

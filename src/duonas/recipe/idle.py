@@ -55,6 +55,11 @@ def _learns_from_labels(recipe: Recipe) -> bool:
 
 TABLE = (
     Idle(
+        ("space", "train", "search.strategy", "search.evaluations"),
+        lambda r: r.is_given and not r.baselines.networks,
+        "networks of [pair.given] are neither searched for nor trained",
+    ),
+    Idle(
         ("finetune",), lambda r: r.finetune.mode == "none", "[finetune] mode = 'none' trains no pair",
         but=("finetune.mode",),
     ),
