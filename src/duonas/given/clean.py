@@ -24,7 +24,7 @@ def cleaned(proto: onnx.ModelProto, options: NetworkOptions, sides: tuple[int, .
         proto: the graph as it was read.
         options: what the recipe says of it.
         sides: of the input after N.
-        opset: ONNX opset version to convert to; a graph of a later one stays as it is.
+        opset: ONNX opset version to convert to.
 
     Raises:
         DuonasError: it has other inputs or outputs, or cannot be converted.
@@ -64,9 +64,9 @@ def cleaned(proto: onnx.ModelProto, options: NetworkOptions, sides: tuple[int, .
 
 def _converted(model: onnx.ModelProto, opset: int, called: str) -> onnx.ModelProto:
     own = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
-    if own >= opset:
+    if own == opset:
         return model
-    advice = f"export it again with opset {opset} or later"
+    advice = f"export it again with opset {opset}" if own < opset else f"set [export] opset = {own}"
     if own < OLDEST:
         raise DuonasError(f"{called} is of ONNX opset {own}, which is too old: {advice}.")
     try:

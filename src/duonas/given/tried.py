@@ -37,7 +37,7 @@ def tried(
         options: what the recipe says of it.
         images: (n, 3, S, S) float32 in [0, 1], a few real ones.
         class_names: (K,) of the images.
-        opset: ONNX opset version, or that of the network if it is later.
+        opset: ONNX opset version of the canonical graph.
 
     Raises:
         DuonasError: it does not run, gives no scores of these classes, or answers several images at once in another way

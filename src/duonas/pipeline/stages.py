@@ -314,7 +314,7 @@ def _do(name: str, context: Context, watch: StageProgress) -> None:
 
 
 def is_asked_for(stage: str, recipe: Recipe) -> bool:
-    """Whether the recipe includes a stage; what given networks skip, finetune, plain, quantize and baselines may lack."""
+    """Whether the recipe includes a stage; some are optional, and given networks are not trained."""
     if recipe.is_given and stage in ("train", "finetune", "plain"):
         return False
     if stage == "finetune":
