@@ -13,6 +13,8 @@ import time
 import pytest
 
 from duonas.core.errors import DuonasError
+from duonas.runtime.golden import load_golden
+from duonas.runtime.policy import load_policy
 
 THERE = importlib.util.find_spec("gradio") is not None
 WAIT = 60.0  # s for the page to show something, on a busy machine
@@ -55,7 +57,7 @@ if THERE:
     @pytest.mark.slow
     @pytest.mark.filterwarnings("ignore")  # gradio's own, and those of what it needs
     def test_a_picture_is_answered_and_the_slider_sends_it_to_big(served):
-        address, _, _ = served
+        address, _, folder = served
         with Browser() as browser:
             browser.events.clear()
             browser.call("Page.navigate", url=address)
@@ -63,7 +65,8 @@ if THERE:
             browser.run(MOVE % 100)
             until(browser, DOES, "At tau = -inf, 100% of the images stay with little")
             browser.run("document.querySelector('#pictures img').closest('button').click()")
-            until(browser, WHO, "Answered by little in ")
+            hardest = load_golden(folder, load_policy(folder / "policy.json").onnx).score.min()  # of the same pixels
+            assert f"the score {hardest:.4g} is at least" in until(browser, WHO, "Answered by little in ")
             browser.run(MOVE % 0)
             assert "is below tau = inf" in until(browser, WHO, "Answered by big in ")
             assert "At tau = inf, 0% of the images stay with little" in browser.run(DOES)

@@ -68,7 +68,9 @@ def build(demo: Demo) -> Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.Markdown(INTRODUCTION)
         with gr.Row():
-            image = gr.Image(label="Image", sources=["upload", "webcam", "clipboard"], height=320, buttons=[])
+            image = gr.Image(
+                label="Image", sources=["upload", "webcam", "clipboard"], height=320, buttons=[], format="png"
+            )
             with gr.Column():
                 shares = gr.Label(label="Answer (softmax)", elem_id="answer")
                 who = gr.Textbox(label="Who answered", lines=2, interactive=False, elem_id="who")
