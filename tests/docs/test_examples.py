@@ -36,6 +36,7 @@ from duonas.testing import (
     SpaceContract,
     StrategyContract,
     SupernetContract,
+    TargetContract,
     TermContract,
     WeightingContract,
 )
@@ -154,6 +155,11 @@ class TestOwnAugmentation(AugmentationContract):
 class TestOwnBaseline(BaselineContract):
     def baseline(self):
         return find("baseline", own("own_baseline:Plain"))("plain")
+
+
+class TestOwnTarget(TargetContract):
+    def target(self):
+        return own("own_target:Reversed")
 
 
 def test_an_example_is_short():

@@ -17,6 +17,7 @@ from duonas.cli.kit import kit
 from duonas.cli.rank import rank
 from duonas.cli.route import route
 from duonas.cli.stages import add_stages, report
+from duonas.cli.targets import targets
 from duonas.core.errors import DuonasError
 
 app = typer.Typer(
@@ -140,6 +141,7 @@ def explain(run: RunArgument) -> None:
 
 app.command()(compare)
 app.command()(rank)
+app.command()(targets)
 
 
 @app.command(name="list")

@@ -111,6 +111,10 @@ KINDS: dict[str, Kind] = {
             "baseline", "duonas.baselines.networks", "duonas.baselines.baseline:Baseline", "[baselines] networks",
             "A network to compare the pair with.",
         ),
+        Kind(
+            "target", "duonas.deploy.targets", "duonas.deploy.target:Target", "[export] targets",
+            "What a bundle is deployed on, and the files that it needs there.",
+        ),
     )
 }  # fmt: skip
 

@@ -1,4 +1,6 @@
-"""A bundle: the folder that is deployed, of three ONNX files, their policy, and images for a self-test."""
+"""A bundle: the folder that is deployed, of three ONNX files, their policy, images for a self-test, and what else the
+targets need.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,12 @@ from torch import Tensor, nn
 
 from duonas import __version__
 from duonas.core.errors import DuonasError
-from duonas.core.files import checksum, write_atomic
+from duonas.core.files import checksum, write_atomic, write_bytes
 from duonas.deploy.export import export_network, export_parts
 from duonas.deploy.golden import golden
 from duonas.deploy.options import ExportOptions
 from duonas.deploy.stitch import dynamic, note_tau, whole
+from duonas.deploy.target import Job, target_files
 from duonas.pair.pair import Pair
 from duonas.routing.policy import Policy
 from duonas.runtime.files import FILE_OF, GOLDEN, MODEL, POLICY
@@ -38,6 +41,8 @@ def export_bundle(
 ) -> Path:
     """Write ``dynamic.onnx``, ``little.onnx``, ``big.onnx`` and ``policy.json`` to ``folder``, atomically.
 
+    The files that the targets of ``options`` need beside these are written with them.
+
     Args:
         pair: the two networks.
         policy: router and threshold; the checksums of the files are added to the written one.
@@ -50,14 +55,28 @@ def export_bundle(
         ``folder``.
 
     Raises:
-        DuonasError: pair and policy differ in their classes, or the folder cannot be written; it is then unchanged.
+        DuonasError: pair and policy differ in their classes, the pair cannot be deployed on a target, or the folder
+            cannot be written; it is then unchanged.
     """
     stored = None if images is None else golden(pair, policy.router, images)
-    models = _models(pair, policy, options)
+    job = Job(export_parts(pair, policy.router, options.opset), pair, policy, options)
+    tower = None if plain is None else export_network(plain, pair.facts.preprocessing.image_size, options.opset)
+    return write_bundle(job, folder, stored, tower)
+
+
+def write_bundle(job: Job, folder: Path, stored: Golden | None = None, plain: onnx.ModelProto | None = None) -> Path:
+    """Write a bundle of graphs that are exported already, see ``export_bundle``.
+
+    Args:
+        job: the pair, its graphs and its policy.
+        folder: the export folder; replaced if it exists.
+        stored: what a self-test needs.
+        plain: graph of a plain network.
+    """
+    models = _models(job)
     if plain is not None:
-        tower = export_network(plain, pair.facts.preprocessing.image_size, options.opset)
-        models[SINGLE] = whole("plain", None, tower, _metadata(pair, policy, options))
-    return put_bundle(models, policy, folder, stored)
+        models[SINGLE] = whole("plain", None, plain, _metadata(job))
+    return put_bundle(models, job.policy, folder, stored, target_files(job))
 
 
 def set_threshold(folder: Path, policy: Policy) -> Path:
@@ -79,20 +98,25 @@ def set_threshold(folder: Path, policy: Policy) -> Path:
     except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
         raise DuonasError(f"{folder} cannot be read as an export: {error}; export it again.") from error
     note_tau(models[MODEL], policy.tau)
-    return put_bundle(models, policy, folder, load_golden(folder, dict(Policy.load(folder / POLICY).onnx)))
+    known = Policy.load(folder / POLICY).onnx
+    others = {name: (folder / name).read_bytes() for name in _of_targets(known)}
+    return put_bundle(models, policy, folder, load_golden(folder, dict(known)), others)
 
 
 def check_files(folder: Path) -> tuple[str, ...]:
-    """Check that the ONNX files of an export folder are those that its policy was written with; return their names.
+    """Check that the files of an export folder are those that its policy was written with.
+
+    Returns:
+        The names of the ONNX files that every export has, and of the plain network if there is one.
 
     Raises:
         DuonasError: a file is missing or another one.
     """
     known = Policy.load(folder / POLICY).onnx
     names = (*FILES, SINGLE) if SINGLE in known else FILES
-    for path in (folder / name for name in names):
+    for path in (folder / name for name in (*names, *_of_targets(known))):
         if not path.is_file():
-            raise DuonasError(f"{path} does not exist, but every export has one; export again.")
+            raise DuonasError(f"{path} does not exist, but this export was written with one; export again.")
         if checksum(path) != known.get(path.name):
             raise DuonasError(
                 f"{path} is not the file that policy.json was written with: checksums differ; export again."
@@ -100,10 +124,26 @@ def check_files(folder: Path) -> tuple[str, ...]:
     return names
 
 
+def _of_targets(known: Mapping[str, str]) -> list[str]:
+    """The names of the files that targets need beside those of every export, of all that the policy names."""
+    return sorted(known.keys() - {*FILES, SINGLE, GOLDEN})
+
+
 def put_bundle(
-    models: Mapping[str, onnx.ModelProto], policy: Policy, folder: Path, stored: Golden | None = None
+    models: Mapping[str, onnx.ModelProto],
+    policy: Policy,
+    folder: Path,
+    stored: Golden | None = None,
+    others: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write models by file name, their policy and what a self-test needs to ``folder``, which is replaced if it exists.
+    """Write a bundle to ``folder``, which is replaced if it exists.
+
+    Args:
+        models: by file name.
+        policy: of the models.
+        folder: the export folder.
+        stored: what a self-test needs.
+        others: further files by name.
 
     Raises:
         DuonasError: the folder cannot be written; it is then unchanged.
@@ -114,6 +154,8 @@ def put_bundle(
             fresh = Path(temporary, "new")
             for name, model in models.items():
                 write_atomic(fresh / name, partial(_save, model))
+            for name, content in (others or {}).items():
+                write_bytes(fresh / name, content)
             if stored is not None:
                 write_atomic(fresh / GOLDEN, stored.save)
             policy.belonging_to({path.name: checksum(path) for path in sorted(fresh.iterdir())}).save(fresh / POLICY)
@@ -123,12 +165,12 @@ def put_bundle(
     return folder
 
 
-def _models(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, onnx.ModelProto]:
-    parts = export_parts(pair, policy.router, options.opset)
+def _models(job: Job) -> dict[str, onnx.ModelProto]:
+    parts, policy = job.parts, job.policy
     classes = parts.little.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     if classes != policy.num_classes:
         raise DuonasError(f"the pair has {classes} classes, but its policy has {policy.num_classes}: they must agree.")
-    metadata = _metadata(pair, policy, options)
+    metadata = _metadata(job)
     routing = {"router": policy.router.name, "router_position": policy.router.position}
     return {
         MODEL: dynamic(parts, policy.tau, metadata | routing),
@@ -142,12 +184,12 @@ def precision_of(file: Path) -> str:
     return {each.key: each.value for each in onnx.load(file).metadata_props}.get("precision", "fp32")
 
 
-def _metadata(pair: Pair, policy: Policy, options: ExportOptions) -> dict[str, str]:
-    precision = {"precision": options.precision} if options.converts else {}
+def _metadata(job: Job) -> dict[str, str]:
+    precision = {"precision": job.options.precision} if job.options.converts else {}
     return precision | {
         "duonas_version": __version__,
-        "class_names": json.dumps(policy.class_names, ensure_ascii=False),
-        "preprocessing": json.dumps(asdict(pair.facts.preprocessing)),
+        "class_names": json.dumps(job.policy.class_names, ensure_ascii=False),
+        "preprocessing": json.dumps(asdict(job.pair.facts.preprocessing)),
     }
 
 

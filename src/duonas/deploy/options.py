@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, MinLen
 
+from duonas.core.errors import DuonasError
 from duonas.core.fields import Count, CountOrZero, NotNegative
+from duonas.runtime.files import MOST_ROWS
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -31,6 +33,17 @@ class ExportOptions:
     most_points_lost: NotNegative | None = None
     """For "int8": the most points of accuracy on val that a network may lose; the layers that lose most stay in float
     until that is kept. Default: all layers are quantised."""
+    targets: tuple[str, ...] = ("onnxruntime",)
+    """What the bundle is deployed on: names that `duonas targets` lists, or your own as file.py:CLASS. Each adds the
+    files that it needs beside dynamic.onnx."""
+    buckets: Annotated[tuple[Count, ...], MinLen(1)] = (1, 2, 4, 8, 16, 32, 64)
+    """Numbers of rows, ascending, for which engines with static shapes hold a network; rows are padded to the next."""
+
+    def __post_init__(self) -> None:
+        if list(self.buckets) != sorted(set(self.buckets)) or self.buckets[-1] > MOST_ROWS:
+            raise DuonasError(
+                f"[export] buckets must be ascending numbers of rows, {MOST_ROWS:,} at most, got {list(self.buckets)}."
+            )
 
     @property
     def converts(self) -> bool:

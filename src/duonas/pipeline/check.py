@@ -15,6 +15,7 @@ from duonas.core.plugin import is_plugin
 from duonas.core.space import SearchSpace
 from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
+from duonas.deploy.target import check_targets
 from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context, searched
 from duonas.pipeline.losses import check_losses
@@ -95,12 +96,13 @@ def check_space(recipe: Recipe, family: type[Family], pairs: PairSpace, splits: 
 
 
 def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch.device) -> None:
-    """Check the rule, the strategy, the constraints, the target, the routers and the baselines.
+    """Check the rule, the strategy, the constraints, the target, the routers, the baselines and what is deployed on.
 
     Raises:
         DuonasError: one of them cannot be used or met; the message says what is possible.
     """
     check_budget(recipe, problem)
+    check_targets(recipe.export.targets)
     pairs = problem.pairs
     make_rule(pairs, recipe.train)
     make_strategy(problem.check(), searched(recipe), recipe.seed)

@@ -7,6 +7,7 @@ and a result never depends on what else is in the batch.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import isabstract
@@ -21,6 +22,7 @@ from .errors import BundleError
 from .policy import DevicePolicy
 
 DEFAULT = "onnxruntime"
+Network = Callable[[np.ndarray], np.ndarray]  # images (N, 3, H, W) float32 to logits (N, K)
 
 
 class Settings(NamedTuple):
@@ -70,6 +72,11 @@ class Engine(ABC):
         return ""
 
     @classmethod
+    def version(cls) -> str:
+        """What it runs by, with the version, such as ``onnxruntime 1.32.0``."""
+        return cls.name
+
+    @classmethod
     @abstractmethod
     def open(cls, folder: Path, policy: DevicePolicy, settings: Settings) -> Engine:
         """Open a bundle, whose files are checked first.
@@ -82,6 +89,19 @@ class Engine(ABC):
         Raises:
             BundleError: a file is missing, damaged or another one, or this runtime cannot open it.
         """
+
+    @classmethod
+    def network(cls, path: Path, settings: Settings) -> Network:
+        """Open a single network of the bundle, to compare the routed pair with.
+
+        Args:
+            path: of an ONNX file, images to logits.
+            settings: threads, and whether they spin.
+
+        Raises:
+            BundleError: this engine cannot run a network alone.
+        """
+        raise BundleError(f"the engine {cls.name!r} runs no network alone, with which routing could be compared.")
 
     @abstractmethod
     def run(self, images: np.ndarray, tau: np.ndarray) -> Answer:

@@ -23,6 +23,7 @@ GOLDEN = "golden.npz"
 MOST_POLICY = 64 * 2**20  # bytes: a table of thresholds, class names, and the weights of a router
 MOST_MODEL = 2**31 - 1  # bytes: no ONNX file without external data can be larger
 MOST_GOLDEN = 256 * 2**20  # bytes: some dozens of images, also before they are compressed
+MOST_ROWS = 4096  # of a network of static shapes
 
 
 def read(path: Path, most: int) -> bytes:

@@ -30,12 +30,32 @@ def check_graph(session: onnxruntime.InferenceSession, num_classes: int) -> tupl
     Raises:
         BundleError: an input or output is missing, unknown, or of another type or shape.
     """
-    inputs = _described(session.get_inputs())
     optional = _described(session.get_overridable_initializers())  # inputs that have a default value
+    return check_described(
+        _described(session.get_inputs()), _described(session.get_outputs()), num_classes, optional=optional
+    )
+
+
+def check_described(
+    inputs: Described, leaving: Described, num_classes: int, *, optional: Described | None = None
+) -> tuple[int, int, int]:
+    """Check a graph that another runtime than ONNX Runtime describes.
+
+    Args:
+        inputs: type, such as ``tensor(float)``, and shape of each input by its name; a dynamic side is a text.
+        leaving: the same of its outputs.
+        num_classes: number of classes K by the policy.
+        optional: the same of inputs that have a default value.
+
+    Returns:
+        Shape (3, H, W) of each image.
+
+    Raises:
+        BundleError: an input or output is missing, unknown, or of another type or shape.
+    """
     if unknown := inputs.keys() - INPUTS.keys():
         raise BundleError(f"the graph needs an input {min(unknown)!r}, but a routed pair has only images and tau.")
-    images, _ = (_shape("input", name, optional | inputs, *expected) for name, expected in INPUTS.items())
-    leaving = _described(session.get_outputs())
+    images, _ = (_shape("input", name, (optional or {}) | inputs, *expected) for name, expected in INPUTS.items())
     logits, _, _ = (_shape("output", name, leaving, *expected) for name, expected in OUTPUTS.items())
     if logits[1] != num_classes:
         raise BundleError(f"the graph has {logits[1]} classes, but the policy {num_classes}: they must agree.")

@@ -23,6 +23,7 @@ from duonas.testing.sources import SourceContract
 from duonas.testing.spaces import SpaceContract
 from duonas.testing.strategies import StrategyContract
 from duonas.testing.supernets import SupernetContract
+from duonas.testing.targets import TargetContract
 from duonas.testing.terms import TermContract
 from duonas.testing.weightings import WeightingContract
 
@@ -39,6 +40,7 @@ __all__ = [
     "SpaceContract",
     "StrategyContract",
     "SupernetContract",
+    "TargetContract",
     "TermContract",
     "WeightingContract",
     "count_macs",
