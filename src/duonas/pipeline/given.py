@@ -49,9 +49,12 @@ class GivenContext(Context):
     @cached_property
     def read(self) -> Found:
         """The networks as they were read."""
+        given = networks_of(self.recipe)
+        total = len({*given.little, *given.big})
         with self.stage("networks") as progress:
-            found = read_all(networks_of(self.recipe), self.recipe.export.opset)
-            progress(len(found), len(found))
+            progress(0, total)
+            found = read_all(given, self.recipe.export.opset)
+            progress(total, total)
         return found
 
     @cached_property
@@ -216,6 +219,7 @@ def facts_of(
         return GivenFacts.of(found, splits.image_size)
     every = {each.label: each for role in found for each in found[role]}
     with progress.stage("timing") as report:
+        report(0, len(every))
         costs, source = timed(every, splits.image_size, networks_of(recipe).seconds, recipe.search.device.threads)
         report(len(every), len(every))
     return GivenFacts.of(found, splits.image_size, costs, source)
