@@ -201,6 +201,19 @@ def test_a_real_bundle_is_tested_and_its_result_is_one_file(exported, short, tmp
     assert "images in" in summary_line(found) and "mJ by watts" in summary_line(found)
 
 
+@pytest.mark.parametrize("engine", ["openvino"])
+def test_another_engine_is_compared_with_its_own_networks(exported, short, tmp_path, engine):
+    found = sustained(exported[2], Load(1, threads=1, engine=engine), tmp_path / "bench.json", None, [].append)
+    assert found["machine"]["runtime"].startswith(engine) and found["load"]["engine"] == engine
+    assert set(found["times"]["networks"]) == {"routed", "big", "little"} and found["times"]["clock"] == "wall"
+
+
+def test_an_engine_that_is_not_here_is_refused(exported, tmp_path):
+    with pytest.raises(BundleError, match="the engine 'cuda' cannot run here"):
+        sustained(exported[2], Load(1, engine="cuda"), tmp_path / "bench.json")
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_stored_images_it_says_so_and_goes_on(exported, short, tmp_path):
     folder = Path(shutil.copytree(exported[2], tmp_path / "export"))
     policy = json.loads((folder / "policy.json").read_text())

@@ -33,6 +33,7 @@ def parser() -> Parser:
     bench.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10)")
     bench.add_argument("--fps", type=float, help="frames a second of a camera (default: as fast as possible)")
     bench.add_argument("--threads", type=int, default=0, help="CPU threads; 0: as Bundle.load (default: 0)")
+    bench.add_argument("--engine", default="onnxruntime", help="what runs it: a name that `duonas targets` lists")
     bench.add_argument("--spinning", action="store_true", help="keep cores busy while threads wait in a call")
     bench.add_argument("--window", type=float, metavar="S", help="seconds that are summed up (default: 1 to 30)")
     bench.add_argument("--watts", metavar="W", help="power that the device draws, such as 5W, if it has no meter")
@@ -68,7 +69,7 @@ def _bench(given: argparse.Namespace) -> None:
     from .meters import find_meter
     from .units import WATTS
 
-    load = Load(given.minutes, given.fps, given.threads, given.spinning, given.window)
+    load = Load(given.minutes, given.fps, given.threads, given.spinning, given.window, given.engine)
     meter, hint = find_meter(None if given.watts is None else figure(given.watts, WATTS, "--watts"))
     if hint:
         print(f"The energy meter is not used: {hint}")

@@ -22,6 +22,7 @@ from . import machine
 from .bundle import Bundle
 from .comparison import compare, sentence
 from .energy import GivenPower, Measurement, Meter, MeterError
+from .engine import DEFAULT, find_engine
 from .errors import BundleError
 from .files import MODEL, POLICY, check_out, write_whole
 from .golden import Golden, SelfTest, load_golden, self_test
@@ -50,6 +51,7 @@ class Load:
         threads: CPU threads of ONNX Runtime; 0: as many as ``Bundle.load`` takes for the pair.
         spinning: whether threads that wait for work within a call keep their cores busy.
         window: s of a window; ``None``: about 120 windows, of 1 to 30 s.
+        engine: what runs the bundle, as ``Bundle.load`` knows it.
 
     Raises:
         BundleError: a figure is not above 0.
@@ -60,6 +62,7 @@ class Load:
     threads: int = 0
     spinning: bool = False
     window: float | None = None
+    engine: str = DEFAULT
 
     def __post_init__(self) -> None:
         for name in ("minutes", "fps", "window"):
@@ -282,18 +285,19 @@ def sustained(
     """
     check_out(out)
     policy = load_policy(folder / POLICY)
-    bundle = Bundle.load(folder, load.threads, spinning=load.spinning)
+    bundle = Bundle.load(folder, load.threads, spinning=load.spinning, engine=load.engine)
     stored = load_golden(folder, policy.onnx)
     tested = _tested(bundle, stored, say)
     images = stored.images if stored else _made_up(bundle.image_shape)
-    compared = compare(folder, policy, images, (load.threads, load.spinning), load.seconds)
+    compared = compare(folder, policy, images, (load.threads, load.spinning), load.seconds, engine=load.engine)
     say(sentence(compared))
     bench = Bench(bundle, images, load, meter)
     about = {
         "version": VERSION,
         "kind": KIND,
         "date": time.strftime("%Y-%m-%d %H:%M"),
-        "machine": describe_machine(policy.threads(load.threads), spinning=load.spinning),
+        "machine": describe_machine(policy.threads(load.threads), spinning=load.spinning)
+        | {"runtime": find_engine(load.engine).version()},
         "load": asdict(load) | {"window": load.window_seconds},
         "bundle": {
             "onnx": {name: value for name, value in policy.onnx.items() if name != MODEL},

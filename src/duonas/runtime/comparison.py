@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .engine import DEFAULT, Settings, find_engine, open_engine
 from .errors import BundleError, one_line
 from .files import FILE_OF, MOST_MODEL, check_file
 from .policy import DevicePolicy
@@ -61,7 +62,7 @@ def is_faster(one: Time, other: Time) -> bool:
 
 def compare(
     folder: Path, policy: DevicePolicy, images: np.ndarray, load: tuple[int, bool], seconds: float,
-    clock: Clock | None = None,
+    clock: Clock | None = None, engine: str = DEFAULT,
 ) -> dict[str, Any]:  # fmt: skip
     """Time the networks of a bundle in turns.
 
@@ -71,7 +72,8 @@ def compare(
         images: (N, 3, H, W) uint8.
         load: CPU threads, 0 for those of ``Bundle.load``, and whether they spin.
         seconds: how long the load lasts, of which the comparison takes no more than a tenth.
-        clock: times the networks; default: the one for these threads.
+        clock: times the networks; default: the one for these threads, and the wall's for an engine with its own.
+        engine: what runs them.
 
     Returns:
         ``little_share``, the share of images that stay little at the policy's threshold; ``clock``, whether the times
@@ -79,18 +81,14 @@ def compare(
         ``networks``: the ``mean`` time of an image in ms, ``lower`` and ``upper`` for ``routed``, and for ``big``,
         ``little`` and ``plain`` as far as they are there.
     """
-    threads, spinning = policy.threads(load[0]), load[1]
-    clock = clock or clock_for(threads)
-    sessions = {
-        role: open_session(check_file(folder / name, MOST_MODEL, policy.onnx), threads, spinning=spinning)
-        for role, name in FILE_OF.items()
-        if (folder / name).is_file()
-    }
+    settings = Settings(policy.threads(load[0]), load[1])
+    clock = clock or (clock_for(settings.threads) if engine == DEFAULT else Clock())
+    networks = _opened(folder, policy, settings, engine)
     end = clock.now() + min(LONGEST, PART * seconds)
     try:
-        times = _in_turns(sessions, images, clock, end)
-    except Exception as error:  # ONNX Runtime's exceptions have no common base class
-        raise BundleError(f"ONNX Runtime cannot run the networks of {folder}: {one_line(error)}.") from error
+        times = _in_turns(networks, images, clock, end)
+    except Exception as error:  # the exceptions of runtimes have no common base class
+        raise BundleError(f"{engine} cannot run the networks of {folder}: {one_line(error)}.") from error
     share = policy.little_share
     kept, asked = (times.pop(way) for way in WAYS)
     routed = Time(*(share * each + (1 - share) * other for each, other in zip(kept, asked, strict=True)))
@@ -126,7 +124,26 @@ def sentence(found: Mapping[str, Any]) -> str:
     return f"{said}: routing takes as long as big, within the noise of timing."
 
 
-def _in_turns(sessions: Mapping[str, Any], images: np.ndarray, clock: Clock, end: float) -> dict[str, Time]:
+def _opened(folder: Path, policy: DevicePolicy, settings: Settings, engine: str) -> dict[str, Callable[..., object]]:
+    """The networks that are there, by role: functions of images, and for the routed pair of images and tau."""
+    there = [(role, folder / name) for role, name in FILE_OF.items() if (folder / name).is_file()]
+    files = {role: check_file(path, MOST_MODEL, policy.onnx) for role, path in there}
+    if engine != DEFAULT:
+        opened: dict[str, Callable[..., object]] = {"routed": open_engine(engine, folder, policy, settings).run}
+        alone = find_engine(engine).network
+        return opened | {role: alone(path, settings) for role, path in files.items() if role != "routed"}
+    sessions = {role: open_session(path, settings.threads, spinning=settings.spinning) for role, path in files.items()}
+    return {role: partial(_run, session, session.get_inputs()[0].name) for role, session in sessions.items()}
+
+
+def _run(session: Any, entry: str, images: np.ndarray, tau: np.ndarray | None = None) -> object:
+    given = {entry: images} if tau is None else {"images": images, "tau": tau}
+    return session.run(None, given)
+
+
+def _in_turns(
+    networks: Mapping[str, Callable[..., object]], images: np.ndarray, clock: Clock, end: float
+) -> dict[str, Time]:
     """The time of each network, and of each way of the routed pair, over rounds of shuffled order."""
     order = random.Random(0)
     times: dict[str, list[float]] = {}
@@ -134,20 +151,16 @@ def _in_turns(sessions: Mapping[str, Any], images: np.ndarray, clock: Clock, end
         if number >= FEWEST and clock.now() > end:
             break
         place = number % len(images)
-        calls = list(_calls(sessions, images[place : place + 1]).items())
+        calls = list(_calls(networks, images[place : place + 1]).items())
         order.shuffle(calls)
         for name, call in calls:
             times.setdefault(name, []).append(burst(call, clock))
     return {name: middle(each) for name, each in times.items()}
 
 
-def _calls(sessions: Mapping[str, Any], image: np.ndarray) -> dict[str, Call]:
+def _calls(networks: Mapping[str, Callable[..., object]], image: np.ndarray) -> dict[str, Call]:
     given = image.astype(np.float32) / np.float32(255)
-    calls: dict[str, Callable[[], object]] = {}
-    for role, session in sessions.items():
-        if role == "routed":
-            for way, tau in WAYS.items():
-                calls[way] = partial(session.run, None, {"images": given, "tau": np.array(tau, np.float32)})
-        else:
-            calls[role] = partial(session.run, None, {session.get_inputs()[0].name: given})
-    return calls
+    ways: dict[str, Call] = {
+        way: partial(networks["routed"], given, np.array(tau, np.float32)) for way, tau in WAYS.items()
+    }
+    return ways | {role: partial(run, given) for role, run in networks.items() if role != "routed"}
