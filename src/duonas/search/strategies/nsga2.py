@@ -23,15 +23,12 @@ from pymoo.problems.static import StaticProblem
 from duonas.core.fields import Count
 from duonas.core.rng import stream
 from duonas.core.trial import Candidate, Trial
-from duonas.search.metric import ACCURACY
 from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
 from duonas.search.strategy import Strategy
+from duonas.search.variation import crossed, minimised, mutated, spread
 
-ATTEMPTS = 10  # at a feasible child before its parent is taken again
 MATINGS = 20  # rounds without enough new pairs after which the space counts as exhausted
-SHARE_STEP = 0.1
-ROUTER_CHANGE = 0.1
 
 
 class Nsga2(Strategy):
@@ -84,13 +81,9 @@ class Nsga2(Strategy):
         self._trials += trials
         if not self._trials or len(self._trials) < len(self._generation):
             return
-        figures = np.array([self._minimised(trial) for trial in self._trials])
+        figures = np.array([minimised(trial.point, self.problem.goal) for trial in self._trials])
         Evaluator().eval(StaticProblem(self._shape, F=figures), self._generation)
         self._algorithm.tell(infills=self._generation)
-
-    def _minimised(self, trial: Trial) -> list[float]:
-        goal, values = self.problem.goal, {**trial.point.figures, ACCURACY: trial.point.accuracy}
-        return [float(goal.minimised(name, values[name])) for name in goal.objectives]
 
 
 class _Unseen(DuplicateElimination):
@@ -116,10 +109,7 @@ class _Sampling(Sampling):
         self._pairs = problem
 
     def _do(self, problem: Any, n_samples: int, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
-        pairs = self._pairs.spread(n_samples, random_state)
-        return _column(
-            [Candidate(pair, float(random_state.random()), _drawn(self._pairs, random_state)) for pair in pairs]
-        )
+        return _column(spread(self._pairs, n_samples, random_state))
 
 
 class _Crossover(Crossover):
@@ -131,18 +121,9 @@ class _Crossover(Crossover):
         children = np.empty_like(X)
         for mating in range(X.shape[1]):
             a, b = X[0, mating, 0], X[1, mating, 0]
-            children[0, mating, 0] = self._child(a, b, random_state)
-            children[1, mating, 0] = self._child(b, a, random_state)
+            children[0, mating, 0] = crossed(self._pairs, a, b, random_state)
+            children[1, mating, 0] = crossed(self._pairs, b, a, random_state)
         return children
-
-    def _child(self, a: Candidate, b: Candidate, rng: np.random.Generator) -> Candidate:
-        share = a.share + rng.random() * (b.share - a.share)
-        router = a.router if a.router == b.router or rng.random() < 0.5 else b.router
-        for _ in range(ATTEMPTS):
-            pair = self._pairs.pairs.crossover(a.pair, b.pair, rng)
-            if self._pairs.feasible(pair):
-                return Candidate(pair, share, router)
-        return Candidate(a.pair, share, router)
 
 
 class _Mutation(Mutation):
@@ -151,23 +132,7 @@ class _Mutation(Mutation):
         self._pairs = problem
 
     def _do(self, problem: Any, X: np.ndarray, *args: Any, random_state: Any = None, **kwargs: Any) -> np.ndarray:
-        return _column([self._mutant(candidate, random_state) for candidate in X[:, 0]])
-
-    def _mutant(self, candidate: Candidate, rng: np.random.Generator) -> Candidate:
-        share = float(np.clip(candidate.share + rng.normal(0, SHARE_STEP), 0, 1))
-        several = len(self._pairs.prices.routers) > 1
-        router = _drawn(self._pairs, rng) if several and rng.random() < ROUTER_CHANGE else candidate.router
-        for _ in range(ATTEMPTS):
-            pair = self._pairs.pairs.mutate(candidate.pair, rng)
-            if self._pairs.feasible(pair):
-                return Candidate(pair, share, router)
-        return Candidate(candidate.pair, share, router)
-
-
-def _drawn(problem: Problem, rng: np.random.Generator) -> int:
-    """Draw a router's number; a single router consumes no random number."""
-    routers = len(problem.prices.routers)
-    return int(rng.integers(routers)) if routers > 1 else 0
+        return _column([mutated(self._pairs, candidate, random_state) for candidate in X[:, 0]])
 
 
 def _column(candidates: list[Candidate]) -> np.ndarray:
