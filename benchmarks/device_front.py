@@ -1,4 +1,4 @@
-"""How near evolution, NSGA-II and chance come to the best cell under a latency limit, on published accuracies.
+"""How near the strategies of a search come to the best cell under a latency limit, on published accuracies.
 
     python benchmarks/device_front.py nasbench201.parquet nasbench201_hardware.parquet
 
@@ -34,7 +34,13 @@ from duonas.search.strategy import make_strategy
 from duonas.spaces.nasbench201 import NasBench201
 
 LIMIT = "big_latency_ms"
-STRATEGIES = {"random": ("accuracy",), "nsga2": ("accuracy", LIMIT), "evolution": ("accuracy",)}  # and what they aim at
+STRATEGIES = {  # and what they aim at
+    "random": ("accuracy",),
+    "nsga2": ("accuracy", LIMIT),
+    "evolution": ("accuracy",),
+    "moead": ("accuracy", LIMIT),
+    "predictor": ("accuracy",),
+}
 
 
 class Alone(SiblingPairs):

@@ -7,7 +7,9 @@ from duonas.search.goal import Goal
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.strategies.evolution import Evolution, EvolutionOptions
+from duonas.search.strategies.moead import Moead
 from duonas.search.strategies.nsga2 import Nsga2
+from duonas.search.strategies.predictor import Predictor, PredictorOptions
 from duonas.search.strategies.random import Random
 from duonas.search.strategies.sequential import Sequential
 from duonas.spaces.mobilenet import MobileNet
@@ -85,5 +87,34 @@ class TestSequentialPartial(TestSequential):
 
 
 class TestSequentialOwnLittle(TestSequential):
+    def pairs(self):
+        return own_little()
+
+
+class TestMoead(TestRandomSearch):
+    def strategy(self, pairs, seed):
+        return Moead(Problem(GOAL, Prices(pairs)), Moead.Options(population=4), seed)
+
+
+class TestMoeadPartial(TestMoead):
+    coupling = "partial"
+
+
+class TestMoeadOwnLittle(TestMoead):
+    def pairs(self):
+        return own_little()
+
+
+class TestPredictor(TestRandomSearch):
+    def strategy(self, pairs, seed):
+        sizes = PredictorOptions("gp", first=8, batch=8, population=10, generations=2)
+        return Predictor(Problem(GOAL, Prices(pairs)), Predictor.Options(predictor=sizes), seed)
+
+
+class TestPredictorPartial(TestPredictor):
+    coupling = "partial"
+
+
+class TestPredictorOwnLittle(TestPredictor):
     def pairs(self):
         return own_little()

@@ -50,7 +50,7 @@ def explain(folder: Path | str) -> list[str | Table]:
 def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
     said = [
         _router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run),
-        _renewed(run), _quantized(run),
+        _searched(run), _renewed(run), _quantized(run),
     ]  # fmt: skip
     return [*filter(None, said), _nearby(policy), _how_to_change(run, policy), *_planned(run), *_measured(run)]
 
@@ -219,6 +219,15 @@ def _prices(run: RunFolder) -> str:
     found = read_object(run.front)
     with reading(run.front):
         return prices_in_words(found.get("device"))
+
+
+def _searched(run: RunFolder) -> str:
+    """What the search's strategy learned; empty if it has nothing to say."""
+    if not run.front.exists():
+        return ""
+    found = read_object(run.front)
+    with reading(run.front):
+        return str((found.get("strategy") or {}).get("said", ""))
 
 
 def _renewed(run: RunFolder) -> str:

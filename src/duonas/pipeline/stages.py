@@ -105,6 +105,9 @@ def search(context: Context, progress: Progress) -> list[Path]:
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
     if said := prices_in_words(result.front.device):
         run.log("search", prices=said)
+    if learned := result.front.strategy:
+        run.log("search", strategy=learned)
+        context.note(learned.get("said", ""))
     context.warn(no_better_than_guessing(result.archs, context.splits.val) if context.recipe.is_given else "")
     priced_by = [path for path in (run.device, run.given) if path.exists()]
     return [run.trials, run.archs, run.front, *priced_by]

@@ -93,6 +93,7 @@ class Front:
         val_images: the number of images by which accuracies are known; ``None`` in a file of an earlier version.
         alike: index of the cheapest point whose accuracy is that of the chosen one within chance, a standard error;
             ``None`` if there is none that costs clearly less.
+        strategy: what the strategy learned, see ``Strategy.findings``.
     """
 
     objectives: tuple[str, ...]
@@ -109,6 +110,7 @@ class Front:
     beaten: bool = False
     val_images: int | None = None
     alike: int | None = None
+    strategy: Mapping[str, Any] | None = None
 
     @property
     def best(self) -> FrontPoint:

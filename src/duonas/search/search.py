@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +96,7 @@ def search(
     judged = scores.judged(table, scoring)
     singles = Singles(bench.right, table)
     points, scored = recombine(bench.right, judged, table, singles, scoring)
-    found = front(points, table, singles, scored)
+    found = replace(front(points, table, singles, scored), strategy=strategy.findings() or None)
     pairs = sum(len(each.row.bigs) for each in judged)
     progress(pairs, pairs, chosen_val_accuracy=found.best.accuracy)
     return SearchResult(found, tuple(rows), bench.arch_rows())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from duonas.core.errors import DuonasError
@@ -51,6 +51,13 @@ class Strategy(Part, ABC):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from the trials of the pairs of the last ``ask``, in the same order; by default do nothing."""
+
+    def findings(self) -> Mapping[str, Any]:
+        """What the strategy learned, after the last ``tell``: for ``front.json``, as JSON; by default nothing.
+
+        ``said``, if it is there, is a sentence for the log and for ``duonas explain``.
+        """
+        return {}
 
 
 def proposals(strategy: Strategy, n: int, prices: Prices) -> Sequence[Candidate]:

@@ -6,7 +6,9 @@ import pickle
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
 import pytest
+from pymoo.indicators.hv import HV
 
 from duonas.core.couplings import NestedPairs, pair_space
 from duonas.core.errors import DuonasError
@@ -17,6 +19,7 @@ from duonas.core.trial import Candidate
 from duonas.recipe.schema import options_for
 from duonas.routing.routers.confidence import Confidence
 from duonas.search.bench import Bench
+from duonas.search.front import nondominated
 from duonas.search.goal import Goal
 from duonas.search.options import GivenPair, SearchOptions
 from duonas.search.prices import Prices
@@ -25,7 +28,9 @@ from duonas.search.scores import Scores
 from duonas.search.search import search as search_pairs
 from duonas.search.strategies.evolution import Evolution, EvolutionOptions
 from duonas.search.strategies.fixed import Fixed
+from duonas.search.strategies.moead import Moead
 from duonas.search.strategies.nsga2 import Nsga2
+from duonas.search.strategies.predictor import Predictor, PredictorOptions
 from duonas.search.strategies.random import Random
 from duonas.search.strategies.sequential import Sequential
 from duonas.search.strategy import make_strategy
@@ -87,6 +92,107 @@ class TestNsga2(Strategies):
         return sum(sorted(peaks)[:12]) / 12
 
 
+class TestMoead(Strategies):
+    def strategy(self, pairs, seed):
+        return Moead(Problem(GOAL, Prices(pairs)), Moead.Options(population=4), seed)
+
+    def test_a_generation_may_be_asked_in_parts(self):
+        """How many are asked at a time does not change what is asked."""
+        whole, parts = [], []
+        for sizes, asked in (((8, 8), whole), ((3, 3, 3, 5, 8), parts)):
+            strategy = self.strategy(self.pairs(), 0)
+            for size in sizes:
+                batch = strategy.ask(size)
+                asked += batch
+                strategy.tell(self.evaluate(batch))
+        assert whole == parts[:16]
+
+    def test_its_front_dominates_more_than_that_of_chance(self):
+        """Only big's widths make it accurate, in made-up trials; all else only costs."""
+        pairs = small_pairs()
+        problem = Problem(Goal(("accuracy", "peak_macs"), {}), Prices(pairs))
+        for seed in range(3):
+            bred = self.tried(Moead(problem, Moead.Options(population=8), seed))
+            drawn = self.tried(Random(problem, Random.Options(), seed))
+            assert len(bred) == len(drawn) == 96
+            assert self.volume(bred) > self.volume(drawn)
+            assert max(trial.accuracy for trial in bred) == 1
+
+    def volume(self, trials):
+        """The hypervolume of trials, by the logarithm of their cost."""
+        points = np.array([[-trial.point.accuracy, np.log(trial.point.figures["peak_macs"])] for trial in trials])
+        return HV(ref_point=np.array([0, np.log(1e8)]))(points[nondominated(points)])
+
+    def tried(self, strategy):
+        """The trials of 96 pairs."""
+        trials = []
+        for _ in range(6):
+            batch = [self.by_width(trial) for trial in self.evaluate(strategy.ask(16))]
+            trials += batch
+            strategy.tell(batch)
+        return trials
+
+    def by_width(self, trial):
+        """A trial whose accuracy is the mean of big's widths, as a part of the largest."""
+        space, big = self.pairs().space, trial.pair.big
+        widths = [big[name] / (len(axis.values) - 1) for name, axis in space.axes.items() if axis.kind == "width"]
+        point = replace(trial.point, accuracy=sum(widths) / len(widths))
+        return replace(trial, point=point, best=point)
+
+
+class TestPredictor(Strategies):
+    def strategy(self, pairs, seed, goal=GOAL, **options):
+        sizes = PredictorOptions(**{"regressor": "gp", "first": 8, "batch": 8, "population": 20} | options)
+        return Predictor(Problem(goal, Prices(pairs)), Predictor.Options(predictor=sizes), seed)
+
+    def test_a_batch_may_be_asked_in_parts(self):
+        """How many are asked at a time does not change what is asked."""
+        whole, parts = [], []
+        for sizes, asked in (((8, 8), whole), ((3, 3, 2, 5, 3), parts)):
+            strategy = self.strategy(self.pairs(), 0, generations=2)
+            for size in sizes:
+                batch = strategy.ask(size)
+                asked += batch
+                strategy.tell(self.evaluate(batch))
+        assert whole == parts
+
+    @pytest.mark.parametrize("regressor", ["mlp", "trees", "gp"])
+    def test_it_finds_better_pairs_than_chance_within_a_constraint(self, regressor):
+        """Made-up accuracies grow with MACs, so that the best pairs lie at the limit; few of all pairs are tried."""
+        pairs, goal = small_pairs(), Goal(("accuracy",), {"peak_macs": 6e5})
+        strategy = self.strategy(pairs, 0, goal, regressor=regressor, first=16, generations=4)
+        found = []
+        for _ in range(3):
+            batch = self.evaluate(strategy.ask(16))
+            found += batch
+            strategy.tell(batch)
+        drawn = self.evaluate(Random(strategy.problem, Random.Options(), 0).ask(len(found)))
+        best, chance = (sorted(trial.accuracy for trial in trials)[-8:] for trials in (found, drawn))
+        assert sum(best) > sum(chance) and all(strategy.problem.feasible(trial.pair) for trial in found)
+
+    def test_it_says_how_well_it_ranks_archs_that_it_has_not_seen(self):
+        strategy = self.strategy(self.pairs(), 0)
+        assert strategy.findings()["said"] == ""
+        strategy.tell(self.evaluate(strategy.ask(8)))
+        found = strategy.findings()
+        ranked = found["held_out"]["big"]
+        assert 0.5 < ranked["kendall"] <= 1 and 10 <= ranked["archs"] <= 16
+        assert found["said"] == (
+            "The predictor (gp) ranks archs that it was not fitted to by a Kendall's tau of "
+            f"{ranked['kendall']:.2f} over {ranked['archs']} archs of big."
+        )
+
+
+@pytest.mark.parametrize(("name", "least"), [("moead", 4), ("predictor", 10)])
+def test_too_few_evaluations_are_refused_before_a_search(name, least, pairs):
+    problem = Problem(GOAL, Prices(pairs))
+    make_strategy(problem, options_for("search", strategy=name, evaluations=least), 0)
+    with pytest.raises(
+        DuonasError, match=f"'{name}' needs at least {least} evaluations, got evaluations = {least - 1}"
+    ):
+        make_strategy(problem, options_for("search", strategy=name, evaluations=least - 1), 0)
+
+
 class TestEvolution(Strategies):
     def strategy(self, pairs, seed, limits=None, **options):
         sizes = EvolutionOptions(**{"population": 8, "parents": 3, "mutations": 4, "crossovers": 4} | options)
@@ -136,11 +242,14 @@ class TestEvolution(Strategies):
 
 
 SIZES = EvolutionOptions(10, 9, 4, 5, 5)
+PREDICTS = PredictorOptions("gp", first=10, batch=10, population=20, generations=3)
 STRATEGIES = {
     "random": lambda problem, seed: Random(problem, Random.Options(), seed),
     "nsga2": lambda problem, seed: Nsga2(problem, Nsga2.Options(population=10), seed),
     "evolution": lambda problem, seed: Evolution(problem, Evolution.Options(evolution=SIZES), seed),
     "sequential": lambda problem, seed: Sequential(problem, Sequential.Options(evaluations=50), seed),
+    "moead": lambda problem, seed: Moead(problem, Moead.Options(population=5), seed),
+    "predictor": lambda problem, seed: Predictor(problem, Predictor.Options(predictor=PREDICTS), seed),
 }
 
 
