@@ -1,9 +1,9 @@
 """Export untrained pairs: neither the agreement of runtimes nor the time depends on what networks have learned.
 
-    python bundles.py FOLDER
+    python bundles.py FOLDER [NAME ...]
 
 FOLDER/margin, learned, input, apart: little's margin and a learned router (which needs TopK) after little, a router at
-the image, and a pair without a stem; 32 x 32. FOLDER/large: 224 x 224.
+the image, and a pair without a stem; 32 x 32. FOLDER/large: 224 x 224. All have the split form, too.
 """
 
 from __future__ import annotations
@@ -78,19 +78,30 @@ def export(pair: Pair, router: Router, images: torch.Tensor, folder: Path) -> No
     answers = Answers(output.little.numpy(), output.big.numpy(), labels)
     observed = Observed(router.describe(seen(router, images, output)), answers)
     policy = decide(*fit(router, observed, pair.facts, seed=0), options)
-    print(export_bundle(pair, policy, folder, ExportOptions()), policy.router.name, f"tau {policy.tau:.4g}")
+    stored = (images[:32] * 255).to(torch.uint8)
+    print(
+        export_bundle(pair, policy, folder, ExportOptions(targets=("split",)), stored),
+        policy.router.name,
+        f"tau {policy.tau:.4g}",
+    )
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    folder, asked = Path(sys.argv[1]), set(sys.argv[2:])
     images = pictures(400, PRESETS["cifar"].image_size)
     pair = untrained("cifar", images)
-    export(pair, Confidence(), images, folder / "margin")
-    export(pair, Learned(position="after_little"), images, folder / "learned")
-    export(pair, Difficulty(position="input"), images, folder / "input")
-    export(without_stem(pair), Confidence(), images, folder / "apart")
-    images = pictures(40, PRESETS["imagenet"].image_size)
-    export(untrained("imagenet", images), Confidence(), images, folder / "large")
+    small = {
+        "margin": (pair, Confidence()),
+        "learned": (pair, Learned(position="after_little")),
+        "input": (pair, Difficulty(position="input")),
+        "apart": (without_stem(pair), Confidence()),
+    }
+    for name, (each, router) in small.items():
+        if not asked or name in asked:
+            export(each, router, images, folder / name)
+    if not asked or "large" in asked:
+        images = pictures(40, PRESETS["imagenet"].image_size)
+        export(untrained("imagenet", images), Confidence(), images, folder / "large")
 
 
 if __name__ == "__main__":

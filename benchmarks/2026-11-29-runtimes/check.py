@@ -26,6 +26,10 @@ HERE = Path(__file__).parent
 NEAR = 1e-3
 PYTHON = {  # runtime: what pip installs
     "onnxruntime-oldest": ["onnxruntime==1.15.0", "numpy==1.24.4"],
+    "onnxruntime-1.16": ["onnxruntime==1.16.3", "numpy==1.26.4"],
+    "onnxruntime-1.18": ["onnxruntime==1.18.1", "numpy==1.26.4"],
+    "onnxruntime-1.20": ["onnxruntime==1.20.1"],
+    "onnxruntime-1.23": ["onnxruntime==1.23.2"],
     "onnxruntime-newest": ["onnxruntime"],
     "openvino": ["openvino"],
     "openvino-default": ["openvino"],
