@@ -7,7 +7,8 @@ import pytest
 from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.pair import Subnet
-from duonas.ranking.predictors import predicted, predictors
+from duonas.ranking.predictors import predicted, predictors, proxies
+from duonas.search.untrained import UntrainedNetworks
 from duonas.spaces.mobilenet import MobileNet
 from duonas.spaces.nasbench201 import NasBench201
 
@@ -38,6 +39,16 @@ def test_values_of_a_kind_of_axis_add_up():
     arch = SIZES.space.arch(stage1_depth=1, stage2_depth=2)
     assert of("depth", SIZES, arch) == 3
     assert of("params", SIZES, SIZES.space.largest()) > of("params", SIZES, SIZES.space.smallest())
+
+
+def test_proxies_of_untrained_networks_are_predictors():
+    untrained, told = UntrainedNetworks.rehearsal(8, 10), []
+    archs = [Subnet(SIZES.space.smallest()), Subnet(SIZES.space.largest())]
+    found = predicted(["synflow", "macs"], SIZES, archs, untrained, lambda done, total: told.append((done, total)))
+    assert found["synflow"][0] < found["synflow"][1] and found["macs"][0] < found["macs"][1]
+    assert told == [(1, 2), (2, 2)] and proxies(["macs", "synflow"]) == ["synflow"]
+    with pytest.raises(DuonasError, match="did you mean 'synflow'"):
+        predictors(["sinflow"], SIZES, untrained=untrained)
 
 
 @pytest.mark.parametrize(

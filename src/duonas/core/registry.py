@@ -99,6 +99,10 @@ KINDS: dict[str, Kind] = {
             "A figure of an arch or of a pair, for objectives and constraints.",
         ),
         Kind(
+            "proxy", "duonas.search.proxies", "duonas.search.proxy:Proxy", "[search] objectives",
+            "A metric of an untrained network, for objectives, constraints and [search] filter.",
+        ),
+        Kind(
             "router", "duonas.routing.routers", "duonas.routing.router:Router", "[route] router",
             "Decides which images little answers and which go to big.",
             {"oracle": "it reads the labels, so it cannot be deployed (every run is measured against it)"},

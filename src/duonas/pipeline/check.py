@@ -27,6 +27,7 @@ from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
 from duonas.runtime.energy import Meter, MeterError
 from duonas.runtime.meters import find_meter, need_meter
+from duonas.search.filter import check_filter
 from duonas.search.goal import GIVE_TABLE
 from duonas.search.problem import Problem
 from duonas.search.strategy import make_strategy
@@ -105,6 +106,7 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
     check_targets(recipe.export.targets)
     pairs = problem.pairs
     make_rule(pairs, recipe.train)
+    check_filter(problem, searched(recipe))
     make_strategy(problem.check(), searched(recipe), recipe.seed)
     check_target(recipe, problem, splits)
     routers = problem.prices.routers

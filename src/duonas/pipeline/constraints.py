@@ -67,10 +67,10 @@ def _figures(prices: Prices, metric: Metric, best: FrontPoint, images: int) -> n
         shares = np.arange(images + 1) / images if metric.varies else np.ones(1)
         value = np.asarray(metric.value(prices.price(best.pair, prices.routers[0]), shares), np.float64)
         return np.array(np.broadcast_to(value, shares.shape))
-    if isinstance(metric, ArchMetric) and not metric.dear:
+    if isinstance(metric, ArchMetric) and not metric.late:
         little, big = _members(prices, best.pair, metric)
         return np.array([float(metric.worse(little, big))])
-    return np.array([float(best.figures.get(metric.called, np.nan))])  # judged by answers of the search
+    return np.array([float(best.figures.get(metric.called, np.nan))])  # known from the search
 
 
 def _members(prices: Prices, pair: PairArch, metric: ArchMetric) -> tuple[float, float]:

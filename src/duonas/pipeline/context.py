@@ -48,6 +48,7 @@ from duonas.search.options import SearchOptions
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem
 from duonas.search.routers import make_routers
+from duonas.search.untrained import UntrainedNetworks
 from duonas.supernet.family import Family, build_supernet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.fabric import check_accelerator
@@ -139,6 +140,12 @@ class Context:
     def fitting(self) -> tuple[PairSupernet, Images, Images] | None:
         """What a strategy of the search may be fitted on: the supernet, and the images of the train and val splits."""
         return self.supernet, self.splits.train, self.splits.val
+
+    @cached_property
+    def untrained(self) -> UntrainedNetworks | None:
+        """Untrained networks on a batch of training images, for metrics of these."""
+        splits, folder = self.splits, self.run.proxies if self.run.writes else None
+        return UntrainedNetworks(splits.train, (splits.mean, splits.std), self.recipe.seed, folder, self.device)
 
     @property
     def search_options(self) -> SearchOptions:

@@ -97,7 +97,11 @@ class GivenContext(Context):
     @property
     def search_options(self) -> SearchOptions:
         """``[search]``, in which every pair is evaluated."""
-        return replace(searched(self.recipe), strategy="every", evaluations=self.pairs.size())
+        return replace(searched(self.recipe), strategy="every", evaluations=self.pairs.size(), filter=None)
+
+    @property
+    def untrained(self) -> None:
+        """Given networks have no untrained form."""
 
     @property
     def fitting(self) -> None:

@@ -248,9 +248,9 @@ def _feasibility(problem: Problem, constraints: Mapping[str, float]) -> tuple[Fe
     found = []
     for name, limit in constraints.items():
         alone = Problem(replace(problem.goal, constraints={name: limit}), problem.prices)
-        dear = problem.goal.metrics[name].dear
-        why = "unknown until archs are evaluated" if dear else alone.needs(name)
-        found.append(Feasibility(name, limit, dear or _is_met(alone), why))
+        late = problem.goal.metrics[name].late
+        why = "unknown until archs are evaluated" if late else alone.needs(name)
+        found.append(Feasibility(name, limit, late or _is_met(alone), why))
     return tuple(found)
 
 

@@ -90,8 +90,8 @@ def search(context: Context, progress: Progress) -> list[Path]:
         with context.spending(SEARCH) as planned:
             options = context.search_options
             options = options if planned is None else replace(options, evaluations=planned)
-            seed, fitting = context.recipe.seed, context.fitting
-            result = search_pairs(context.problem, context.evaluator, options, seed, progress, fitting)
+            seed, fitting, untrained = context.recipe.seed, context.fitting, context.untrained
+            result = search_pairs(context.problem, context.evaluator, options, seed, progress, fitting, untrained)
     except DuonasError as error:
         if context.recipe.is_given:
             raise
@@ -103,6 +103,8 @@ def search(context: Context, progress: Progress) -> list[Path]:
     context.note(result.front.cheaper)
     result.save(run.folder)
     run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
+    if untrained is not None and untrained.effort:
+        run.log("search", proxies=untrained.effort)
     if said := prices_in_words(result.front.device):
         run.log("search", prices=said)
     if learned := result.front.strategy:

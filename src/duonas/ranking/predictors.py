@@ -9,8 +9,12 @@ import numpy as np
 from duonas.core.arch import Arch
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.pair import PairSpace, Role, Subnet
+from duonas.core.protocols import Progress, silent
+from duonas.core.registry import names as parts
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic
+from duonas.search.metric import ArchFacts, ArchMetric, find_metric
+from duonas.search.untrained import UntrainedNetworks
 
 USUAL = ("params", "macs", "layers")
 COUNTED = ("params", "macs", "weight_bytes", "peak_memory_bytes")
@@ -19,21 +23,31 @@ COUNT, WITHOUT = "count:", "without:"
 Predictor = Callable[[Subnet], float]
 
 
-def predictors(names: Sequence[str], pairs: PairSpace, role: Role = "big") -> dict[str, Predictor]:
+def proxies(names: Sequence[str]) -> list[str]:
+    """Return those of the names that are proxies, which judge untrained networks."""
+    return [name for name in names if name in parts("proxy")]
+
+
+def predictors(
+    names: Sequence[str], pairs: PairSpace, role: Role = "big", untrained: UntrainedNetworks | None = None
+) -> dict[str, Predictor]:
     """Return functions of the subnets of one role by their names.
 
     A name is ``params``, ``macs``, ``weight_bytes`` or ``peak_memory_bytes``; ``layers``, the number of convolutions
     and linear layers; a kind of axis such as ``depth`` or ``width``, whose values are added up; ``count:A+B``, the
-    number of axes whose value is A or B; or ``without:A+B``, the number of axes whose value is neither.
+    number of axes whose value is A or B; ``without:A+B``, the number of axes whose value is neither; or, where there
+    are untrained networks, a proxy such as ``naswot``.
 
     Raises:
         DuonasError: there is no such predictor for this search space.
     """
-    return {name: _predictor(name, pairs, role) for name in dict.fromkeys(names)}
+    return {name: _predictor(name, pairs, role, untrained) for name in dict.fromkeys(names)}
 
 
-def _predictor(name: str, pairs: PairSpace, role: Role) -> Predictor:
+def _predictor(name: str, pairs: PairSpace, role: Role, untrained: UntrainedNetworks | None) -> Predictor:
     space = pairs.spaces[role]
+    if untrained is not None and proxies([name]):
+        return _proxy(name, pairs, untrained)
     if name in COUNTED:
         return lambda subnet: float(getattr(analytic(pairs.blocks(subnet)), name))
     if name == "layers":
@@ -51,11 +65,22 @@ def _predictor(name: str, pairs: PairSpace, role: Role) -> Predictor:
         return lambda subnet: float(
             sum(value for axis, value in space.values(subnet.arch).items() if space.axes[axis].kind == name)
         )
-    known = (*COUNTED, "layers", *kinds)
+    known = (*COUNTED, "layers", *kinds, *(parts("proxy") if untrained is not None else ()))
     raise DuonasError(
         f"--predictors has no {name!r} for search space {space.name!r}: {nearest(name, known)}; or {COUNT}VALUE and "
         f"{WITHOUT}VALUE for the number of axes with or without a value."
     )
+
+
+def _proxy(name: str, pairs: PairSpace, untrained: UntrainedNetworks) -> Predictor:
+    metric = find_metric(name)
+    assert isinstance(metric, ArchMetric)
+
+    def predict(subnet: Subnet) -> float:
+        blocks = pairs.blocks(subnet)
+        return untrained.value(metric, ArchFacts(subnet, blocks, analytic(blocks)))
+
+    return predict
 
 
 def _values(space: SearchSpace, name: str, wanted: Sequence[str]) -> set[str]:
@@ -78,7 +103,21 @@ def _numeric_kinds(space: SearchSpace) -> list[str]:
     return [kind for kind, numbers in kinds.items() if numbers]
 
 
-def predicted(names: Sequence[str], pairs: PairSpace, subnets: Sequence[Subnet]) -> dict[str, np.ndarray]:
-    """Return the value (N,) of each predictor for N subnets of one role, by name; see ``predictors``."""
-    found = predictors(names, pairs, subnets[0].role)
-    return {name: np.array([predict(subnet) for subnet in subnets]) for name, predict in found.items()}
+def predicted(
+    names: Sequence[str],
+    pairs: PairSpace,
+    subnets: Sequence[Subnet],
+    untrained: UntrainedNetworks | None = None,
+    progress: Progress = silent,
+) -> dict[str, np.ndarray]:
+    """Return the value (N,) of each predictor for N subnets of one role, by name; see ``predictors``.
+
+    ``progress`` is called with the number of subnets where there are untrained networks to judge.
+    """
+    found = predictors(names, pairs, subnets[0].role, untrained)
+    rows = []
+    for subnet in subnets:
+        rows.append([predict(subnet) for predict in found.values()])
+        if proxies(names):
+            progress(len(rows), len(subnets))
+    return dict(zip(found, np.array(rows, np.float64).T, strict=True))

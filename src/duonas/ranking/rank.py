@@ -17,13 +17,13 @@ from duonas.core.files import write_json
 from duonas.core.pair import PairSpace, Subnet
 from duonas.core.parquet import write_rows
 from duonas.core.processes import process_count
-from duonas.core.progress import Silent, StageProgress
+from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.ranking.archs import chosen_archs
 from duonas.ranking.evaluate import SCHEMA, RankRow, evaluate_archs
-from duonas.ranking.predictors import USUAL, predicted
+from duonas.ranking.predictors import USUAL, predicted, proxies
 from duonas.ranking.rank_correlation import rank_correlations, regrets
 from duonas.ranking.table import PARAMS, Benchmark, RankTable
 from duonas.report.html import write_report
@@ -87,7 +87,9 @@ def rank(
         space = context.pairs.spaces["little" if role == "little" else "big"]
         chosen = chosen_archs(space, which, seed)
         named = table.predictors if table else USUAL
-        trivial = predicted(named, context.pairs, [subnet(arch) for arch in chosen])
+        with lazy_stage(watch, "predictors") as told:
+            untrained = context.untrained if proxies(named) else None
+            trivial = predicted(named, context.pairs, [subnet(arch) for arch in chosen], untrained, told)
         theirs = _looked_up(benchmark, space, chosen, watch) if benchmark else None
         evaluator = context.evaluator_on(getattr(context.splits, split), None)
         into = run.ranking if role == "big" else run.ranking / role

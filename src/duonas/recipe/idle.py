@@ -55,7 +55,7 @@ def _learns_from_labels(recipe: Recipe) -> bool:
 
 TABLE = (
     Idle(
-        ("space", "train", "search.strategy", "search.evaluations"),
+        ("space", "train", "search.strategy", "search.evaluations", "search.filter"),
         lambda r: r.is_given and not r.baselines.networks,
         "networks of [pair.given] are neither searched for nor trained",
     ),
@@ -142,7 +142,8 @@ TABLE = (
     Idle(("route.budget_in_search",), lambda r: r.route.budget is None, "[route] has no budget"),
     Idle(("route.watts",), lambda r: r.route.energy is None, "[route] has no energy as a target"),
     Idle(
-        ("search.strategy", "search.evaluations", "search.objectives"), lambda r: r.search.pair is not None,
+        ("search.strategy", "search.evaluations", "search.objectives", "search.filter"),
+        lambda r: r.search.pair is not None,
         "[search.pair] names the pair, so none is searched",
     ),
 )  # fmt: skip

@@ -30,6 +30,7 @@ from duonas.recipe.errors import Mistake, describe
 from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options, spelled_out
 from duonas.routing.options import TARGETS, RouteOptions
 from duonas.search.goal import Goal
+from duonas.search.metric import find_filter
 from duonas.search.options import SearchOptions
 from duonas.supernet.options import PairOptions, SpaceOptions
 from duonas.training.options import FinetuneOptions, LossOptions, PairLossOptions, TrainOptions
@@ -244,6 +245,7 @@ def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dic
         found += [each.module for each in networks if each.module is not None]
     found += recipe.baselines.networks if "baselines" in among else ()
     found += [*(recipe.search.objectives or ()), *recipe.search.constraints] if "search" in among else ()
+    found += [recipe.search.filter.metric] if "search" in among and recipe.search.filter is not None else []
     return {name: source_hash(name) or "" for name in dict.fromkeys(found) if is_plugin(name)}
 
 
@@ -297,6 +299,11 @@ def _check_together(recipe: Recipe) -> None:
         Goal(("accuracy",) if search.objectives is None else search.objectives, search.constraints)
     except DuonasError as error:
         raise Mistake(str(error), "search.objectives", "search.constraints") from error
+    if search.filter is not None:
+        try:
+            find_filter(search.filter.metric)
+        except DuonasError as error:
+            raise Mistake(str(error), "search.filter.metric") from error
 
 
 def _with_given(pair: Any) -> Any:

@@ -42,6 +42,8 @@ class RunPaths:
         """Folder of the state of the supernet's training."""
         self.logits = folder / "logits"
         """Folder of the logits of each arch on the val split."""
+        self.proxies = folder / "proxies"
+        """Folder of the figures of each arch's untrained network, where the recipe asks for some."""
         self.trials = folder / "trials.parquet"
         """The pairs that the search tried."""
         self.archs = folder / "archs.parquet"

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from duonas.core.errors import DuonasError
 from duonas.core.pair import Subnet
 from duonas.core.registry import source_hash
 from duonas.core.trial import Candidate, Trial
@@ -20,6 +21,7 @@ from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, me
 from duonas.search.pair_table import PairTable
 from duonas.search.prices import Prices
 from duonas.search.scores import Evaluates, Scores
+from duonas.search.untrained import UntrainedNetworks
 
 Row = dict[str, Any]
 
@@ -32,12 +34,21 @@ class Bench:
         scores: scores littles by every router.
         prices: of subnets and pairs.
         goal: objectives and constraints.
+        untrained: untrained networks, for metrics of these.
 
     ``asked`` is true after the first evaluation that was not in the cache.
     """
 
-    def __init__(self, evaluator: Evaluates, scores: Scores, prices: Prices, goal: Goal) -> None:
+    def __init__(
+        self,
+        evaluator: Evaluates,
+        scores: Scores,
+        prices: Prices,
+        goal: Goal,
+        untrained: UntrainedNetworks | None = None,
+    ) -> None:
         self._evaluator, self._scores, self.prices, self._goal = evaluator, scores, prices, goal
+        self._untrained = untrained
         self._right: dict[Subnet, np.ndarray] = {}
         self._values: dict[Subnet, dict[str, float]] = {}
         self._archs = [metric for metric in goal.metrics.values() if isinstance(metric, ArchMetric)]
@@ -73,9 +84,27 @@ class Bench:
             self._right[subnet] = result.right
             self._scores.take(result)
             values = {name: float(result.readings[cached]) for name, cached in self._cached.items()}
-            values |= {m.called: self.prices.arch_value(m, subnet) for m in self._archs if not m.dear}
+            values |= {metric.called: self.value(metric, subnet) for metric in self._archs if not metric.dear}
             self._values[subnet] = {ACCURACY: result.accuracy, **self.prices.subnet(subnet).figures, **values}
         return self._values[subnet]
+
+    @property
+    def computed(self) -> int:
+        """The number of figures of untrained networks that were computed anew."""
+        return 0 if self._untrained is None else self._untrained.new
+
+    def value(self, metric: ArchMetric, subnet: Subnet) -> float:
+        """The figure of a subnet by a metric that is not ``dear``.
+
+        Raises:
+            DuonasError: the metric is one of untrained networks, and there are none, or it is not a finite number.
+        """
+        if not metric.untrained:
+            return self.prices.arch_value(metric, subnet)
+        if self._untrained is None:
+            raise DuonasError(f"[search] metric {metric.called} needs the images of the train split.")
+        price = self.prices.of(subnet)
+        return self._untrained.value(metric, ArchFacts(subnet, price.blocks, price.cost))
 
     def trial(self, candidate: Candidate) -> Trial:
         """Evaluate a candidate."""
@@ -110,8 +139,8 @@ class Bench:
 
     def table(self) -> PairTable:
         """The prices of all pairs of the evaluated subnets."""
-        dear = [metric.called for metric in self._archs if metric.dear]
-        known = {name: np.array([values[name] for values in self._values.values()]) for name in dear}
+        late = [metric.called for metric in self._archs if metric.late]
+        known = {name: np.array([values[name] for values in self._values.values()]) for name in late}
         return PairTable(self.prices, self.subnets, self._goal, known)
 
     def _arch_row(self, subnet: Subnet, values: Mapping[str, float]) -> Row:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -18,7 +18,25 @@ from duonas.core.pair import Subnet
 from duonas.core.plugin import is_plugin
 from duonas.core.registry import Part, find, names
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 ACCURACY = "accuracy"
+
+
+@dataclass(frozen=True, eq=False)
+class UntrainedNetwork:
+    """The network of an arch before any training, and a batch of training images.
+
+    Args:
+        network: plain, with a child for each block, in training mode; a metric may change it.
+        images: (B, 3, H, W) float32 in [0, 1], no two of them equal.
+        labels: (B,) int64 class numbers.
+    """
+
+    network: nn.Sequential
+    images: Tensor
+    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -31,6 +49,7 @@ class ArchFacts:
         cost: for one image.
         logits: (N, K) float32 on the val split; ``None`` before its evaluation.
         labels: (N,) class numbers of the val split; ``None`` before its evaluation.
+        untrained: its network before training, for a metric that is ``untrained``.
     """
 
     subnet: Subnet
@@ -38,6 +57,7 @@ class ArchFacts:
     cost: Cost
     logits: np.ndarray | None = None
     labels: np.ndarray | None = None
+    untrained: UntrainedNetwork | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +86,8 @@ class Metric(Part, ABC):
     instance for each name in ``family``.
 
     ``direction`` is ``min`` if less is better (a constraint is an upper limit) or ``max`` (a constraint is a lower
-    limit). A ``dear`` metric needs the predictions of trained networks; other metrics are known before. A metric that
+    limit). A ``dear`` metric needs the predictions of trained networks, an ``untrained`` one the network as it is
+    before training; both are computed when a pair is evaluated, other metrics are known before. A metric that
     ``varies`` depends on the threshold.
     """
 
@@ -74,6 +95,7 @@ class Metric(Part, ABC):
     unit: ClassVar[str] = ""
     direction: ClassVar[Literal["min", "max"]] = "min"
     dear: ClassVar[bool] = False
+    untrained: ClassVar[bool] = False
     varies: ClassVar[bool] = False
     bounded: ClassVar[bool] = True  # whether it may be a constraint
     aim: ClassVar[bool] = True  # whether it may be an objective
@@ -94,6 +116,11 @@ class Metric(Part, ABC):
         return "" if issubclass(cls, ArchMetric | PairMetric) else "subclass ArchMetric or PairMetric"
 
     @property
+    def late(self) -> bool:
+        """Whether the figure is unknown until an evaluation."""
+        return self.dear or self.untrained
+
+    @property
     def minimised(self) -> int:
         """The sign by which to multiply the value so that less is better."""
         return 1 if self.direction == "min" else -1
@@ -108,7 +135,7 @@ class ArchMetric(Metric):
 
     @abstractmethod
     def value(self, arch: ArchFacts) -> float:
-        """The figure of an arch; for a ``dear`` metric, ``arch`` has logits and labels."""
+        """The figure of an arch, which has logits and labels for a ``dear`` metric, ``untrained`` for such a one."""
 
     def measured(self, arch: ArchFacts) -> float:
         """The figure of an arch, checked.
@@ -186,7 +213,7 @@ def find_metric(name: str, kind: str = "metric") -> Metric:
 
     Args:
         name: such as ``expected_macs``.
-        kind: its use, ``objective`` or ``constraint``.
+        kind: its use, ``objective``, ``constraint`` or ``filter``.
 
     Raises:
         DuonasError: there is no such metric for this use.
@@ -199,6 +226,22 @@ def find_metric(name: str, kind: str = "metric") -> Metric:
     if name not in known:
         raise DuonasError(f"[search] has no {kind} {name!r}: {nearest(name, known)}, or your own as file.py:CLASS.")
     return known[name]
+
+
+def find_filter(name: str) -> ArchMetric:
+    """The metric of ``[search] filter`` by its name.
+
+    Raises:
+        DuonasError: there is no such metric, or pairs cannot be filtered by it before they are evaluated.
+    """
+    metric = find_metric(name, "filter")
+    if not isinstance(metric, ArchMetric) or metric.dear:
+        fit = [each for each, one in metrics().items() if isinstance(one, ArchMetric) and not one.dear]
+        raise DuonasError(
+            f"[search] filter cannot be by {name!r}, which is no figure of single archs or is only known after their "
+            f"evaluation: choose from {', '.join(fit)}, or your own as file.py:CLASS."
+        )
+    return metric
 
 
 def figures(metrics: Iterable[Metric], pair: PairPrice, little_share: Any = 1.0) -> dict[str, Any]:

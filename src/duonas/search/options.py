@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from annotated_types import Gt, Le
+
 from duonas.core.fields import Count, CountOrZero, PartOf, Positive, Several
 from duonas.core.units import ByName
 from duonas.costs.options import DeviceOptions
+from duonas.runtime.units import SHARE
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,16 @@ class GivenPair:
     """Values of big's axes; default: the largest arch."""
     split: CountOrZero = 0
     """For partial coupling, the stage after which little branches off."""
+
+
+@dataclass(frozen=True)
+class FilterOptions:
+    """``[search.filter]``: of the pairs that a strategy proposes, only the best by a cheap metric are evaluated."""
+
+    metric: str = "naswot"
+    """A metric of archs that needs no evaluation, such as naswot, synflow or depth, or your own as file.py:CLASS."""
+    keep: Annotated[float, Gt(0), Le(1), SHARE] = 0.25
+    """The fraction of the proposals that is evaluated."""
 
 
 @dataclass(frozen=True)
@@ -48,5 +61,7 @@ class SearchOptions:
     """What blocks take on a device, for objectives and constraints in ms and mJ."""
     routers: tuple[str, ...] = ()
     """Routers to choose from, such as "confidence" or "learned@stem"; default: the router of [route]."""
+    filter: FilterOptions | None = None
+    """Which of the proposed pairs are evaluated; default: all."""
     pair: GivenPair | None = None
     """A fixed pair, in place of a search."""

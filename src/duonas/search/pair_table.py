@@ -51,7 +51,7 @@ class PairTable:
         prices: of single subnets.
         subnets: distinct subnets.
         goal: objectives and constraints.
-        known: (A,) values of ``dear`` metrics of archs, by name.
+        known: (A,) values of ``late`` metrics of archs, by name.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class PairTable:
         self._archs = dict(known or {}) | {
             name: np.array([prices.arch_value(metric, subnet) for subnet in self.subnets])
             for name, metric in goal.metrics.items()
-            if isinstance(metric, ArchMetric) and not metric.dear
+            if isinstance(metric, ArchMetric) and not metric.late
         }
 
     @property

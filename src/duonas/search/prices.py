@@ -104,7 +104,7 @@ class Prices:
         return self.of(subnet).cost
 
     def arch_value(self, metric: ArchMetric, subnet: Subnet) -> float:
-        """The value of a metric of an arch that is not ``dear``."""
+        """The value of a metric of an arch that is not ``late``."""
         key = metric.called, subnet
         if key not in self._values:
             price = self.of(subnet)
@@ -169,8 +169,8 @@ class Prices:
         price = self._routed(pair, self._least_routing)
         wanted = dict.fromkeys([*common(), *(goal.metrics.values() if goal else ())])
         found = figures(wanted, price)
-        for metric in wanted:
-            if isinstance(metric, ArchMetric) and not metric.dear:
+        for metric in goal.metrics.values() if goal else ():
+            if isinstance(metric, ArchMetric) and not metric.late:
                 members = (self.arch_value(metric, subnet) for subnet in self.pairs.subnets(pair))
                 found[metric.called] = float(metric.worse(*members))
         return found

@@ -13,9 +13,10 @@ from duonas.core.pair import PairArch, Subnet
 from duonas.core.plugin import is_plugin
 from duonas.core.rng import stream
 from duonas.search.goal import BUDGETS, Goal, relaxing
-from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, PairPrice, finite
+from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, Metric, PairMetric, PairPrice, finite
 from duonas.search.pair_table import PairTable, PriceRow
 from duonas.search.prices import Prices
+from duonas.search.untrained import UntrainedNetworks
 
 DRAWS = 50  # uniform draws before a random walk takes over
 WALK = 30  # steps of the random walk
@@ -35,8 +36,7 @@ class Problem:
     def __init__(self, goal: Goal, prices: Prices) -> None:
         self.goal, self.prices, self.pairs = goal, prices, prices.pairs
         self.lowest = cache(self._lowest)
-        # Dear metrics are unknown before an evaluation.
-        self._limits = {name: limit for name, limit in goal.constraints.items() if not goal.metrics[name].dear}
+        self._limits = {name: limit for name, limit in goal.constraints.items() if not goal.metrics[name].late}
 
     def check(self) -> Problem:
         """This problem, if it has a feasible pair.
@@ -50,7 +50,8 @@ class Problem:
                 f"search space {self.pairs.space.name!r} has no allowed {self.pairs.coupling} pair: "
                 "widen [space.axes], or choose another [pair] coupling."
             )
-        self._check_own_metrics()
+        for metric in self.goal.metrics.values():
+            self.rehearse(metric)
         for name, limit in self._limits.items():
             if not self.goal.metrics[name].within(self.lowest(name), limit):
                 kind = "constraint (or [route] budget)" if name in BUDGETS else "constraint"
@@ -61,16 +62,24 @@ class Problem:
             self._refuse()
         return self
 
-    def _check_own_metrics(self) -> None:
-        """Compute the metrics of the user's own once, ``dear`` ones on random predictions."""
-        pair = self._smallest[0]
-        for name, metric in self.goal.metrics.items():
-            if not is_plugin(name):
-                continue
-            if isinstance(metric, ArchMetric) and metric.dear:
-                metric.measured(self._random_facts(self.pairs.subnets(pair)[0]))
-            elif not metric.dear and metric.quantity in (None, *self.prices.quantities):
-                finite(metric, self.figures(pair)[name])
+    def rehearse(self, metric: Metric) -> None:
+        """Compute a metric of the user's own, or of untrained networks, once, on random predictions or images.
+
+        Raises:
+            DuonasError: it is not one finite number, or the networks are given.
+        """
+        if not self._smallest or not (is_plugin(metric.called) or metric.untrained):
+            return
+        subnet = self.pairs.subnets(self._smallest[0])[0]
+        if isinstance(metric, ArchMetric) and metric.untrained:
+            if self.pairs.coupling == "given":
+                raise DuonasError(f"[search] metric {metric.called}: networks that are given have no untrained form.")
+            space = self.pairs.space
+            UntrainedNetworks.rehearsal(space.image_size, space.classes).value(metric, self._random_facts(subnet))
+        elif isinstance(metric, ArchMetric) and metric.dear:
+            metric.measured(self._random_facts(subnet))
+        elif not metric.dear and metric.quantity in (None, *self.prices.quantities):
+            finite(metric, self.prices.figures(self._smallest[0], Goal((ACCURACY, metric.called), {}))[metric.called])
 
     def _random_facts(self, subnet: Subnet) -> ArchFacts:
         price, classes = self.prices.of(subnet), self.pairs.space.classes
@@ -163,14 +172,15 @@ class Problem:
     def _must_be_searched(self, name: str) -> bool:
         """Whether a metric may be least elsewhere than in the smallest pairs, since it need not grow with the archs.
 
-        That holds for peak memory, measured quantities and metrics of the user's own, and for every metric where no
-        arch is contained in all others.
+        That holds for peak memory, measured quantities, metrics of archs and of the user's own, and for every metric
+        where no arch is contained in all others.
         """
         if not self.pairs.has_smallest and self.prices.model.networks is None:
             return True
         metric = self.goal.metrics[name]
         measured = metric.quantity not in (None, "macs") and self.prices.model.networks is None
-        return name == MEMORY or measured or type(metric).__module__.endswith(".py")
+        own = type(metric).__module__.endswith(".py")
+        return name == MEMORY or measured or own or isinstance(metric, ArchMetric)
 
     def _lowest(self, name: str) -> float:
         """The least value of a constrained metric that was found; the largest if it is maximised."""

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from duonas.core.errors import DuonasError
-from duonas.core.pair import PairArch
+from duonas.core.pair import PairArch, Subnet
 from duonas.core.parquet import write_rows
 from duonas.core.protocols import Progress, silent
 from duonas.core.trial import Candidate, Trial
 from duonas.search.bench import Bench, Row
+from duonas.search.filter import Ask, Filter, Value, check_filter
 from duonas.search.front import Front, front
+from duonas.search.metric import ArchMetric
 from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
 from duonas.search.recombine import recombine
 from duonas.search.scores import Evaluates, Scores
 from duonas.search.single import Singles
 from duonas.search.strategy import Strategy, make_strategy, proposals
+from duonas.search.untrained import UntrainedNetworks
 
 if TYPE_CHECKING:
     from duonas.data.images import Images
@@ -62,6 +66,7 @@ def search(
     seed: int,
     progress: Progress = silent,
     fitting: tuple[PairSupernet, Images, Images] | None = None,
+    untrained: UntrainedNetworks | None = None,
 ) -> SearchResult:
     """Evaluate ``options.evaluations`` pairs, then score all pairs of the evaluated archs.
 
@@ -77,18 +82,20 @@ def search(
         progress: called with the number of evaluated pairs and the best accuracy so far, then with the number of scored
             pairs of the evaluated archs, and at the end with the accuracy of the chosen pair, all on the val split.
         fitting: the arguments of the strategy's ``fit``: the supernet, and the images of the train and val splits.
+        untrained: untrained networks, for metrics of these.
 
     Raises:
         DuonasError: the constraints cannot be met; raised before any evaluation, unless the reason is the cost of a
             fitted router.
     """
+    check_filter(problem, options)
     problem.check()
     strategy = make_strategy(problem, options, seed)
     if fitting is not None:
         strategy.fit(*fitting)
     scores = Scores(evaluator, problem.prices, seed)
-    bench = Bench(evaluator, scores, problem.prices, problem.goal)
-    rows, best = explore(strategy, bench, options.evaluations, progress)
+    bench = Bench(evaluator, scores, problem.prices, problem.goal, untrained)
+    rows, best = explore(strategy, bench, options, progress)
     if not rows:
         raise DuonasError(f"[search] strategy {strategy.name} proposed no pair.")
     scoring = partial(progress, best_val_accuracy=best)
@@ -102,18 +109,22 @@ def search(
     return SearchResult(found, tuple(rows), bench.arch_rows())
 
 
-def explore(strategy: Strategy, bench: Bench, evaluations: int, progress: Progress) -> tuple[list[Row], float]:
+def explore(strategy: Strategy, bench: Bench, options: SearchOptions, progress: Progress) -> tuple[list[Row], float]:
     """Propose and evaluate pairs; return the rows of their trials and the best accuracy.
 
     Args:
         strategy: proposes pairs, and ends the loop when it has no more.
         bench: evaluates them.
-        evaluations: the largest number of pairs.
-        progress: called with the number of pairs that a replay found in the cache, then after each further pair.
+        options: have the largest number of pairs, and the filter.
+        progress: called with the number of pairs that a replay found in the cache, then after each further pair, and
+            while the filter computes new figures.
     """
     rows: list[Row] = []
-    best = 0.0
-    ask = partial(proposals, strategy, prices=bench.prices)
+    best, evaluations = 0.0, options.evaluations
+    ask: Ask = partial(proposals, strategy, prices=bench.prices)
+    if options.filter is not None:
+        judge = watched(bench, lambda: progress(len(rows), evaluations))
+        ask = partial(Filter(options.filter, bench.prices.pairs, judge).best, ask)
 
     def tried(candidate: Candidate) -> Trial:
         nonlocal best
@@ -132,3 +143,16 @@ def explore(strategy: Strategy, bench: Bench, evaluations: int, progress: Progre
     if not bench.asked:
         progress(len(rows), evaluations, best_val_accuracy=best)
     return rows, best
+
+
+def watched(bench: Bench, tell: Callable[[], None]) -> Value:
+    """The figures of subnets; ``tell`` is called after each that was not in the cache, since many may take minutes."""
+
+    def value(metric: ArchMetric, subnet: Subnet) -> float:
+        before = bench.computed
+        figure = bench.value(metric, subnet)
+        if bench.computed > before:
+            tell()
+        return figure
+
+    return value

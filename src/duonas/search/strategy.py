@@ -50,7 +50,10 @@ class Strategy(Part, ABC):
         """Return up to ``n`` pairs that were not proposed before; an empty list ends the search."""
 
     def tell(self, trials: Sequence[Trial]) -> None:
-        """Learn from the trials of the pairs of the last ``ask``, in the same order; by default do nothing."""
+        """Learn from the trials of the pairs of the last ``ask``, in the same order; by default do nothing.
+
+        With a ``[search] filter`` only some of the pairs have trials, but always at least one of those of an ``ask``.
+        """
 
     def findings(self) -> Mapping[str, Any]:
         """What the strategy learned, after the last ``tell``: for ``front.json``, as JSON; by default nothing.

@@ -74,7 +74,7 @@ class Evolution(Strategy):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from the trials of the proposed pairs: the most accurate so far become parents."""
-        self._tried += len(trials)
+        self._tried = self._proposed  # those of them that a filter left out have no trials
         self._parents += [(trial.accuracy, trial.pair) for trial in trials]
         self._parents.sort(key=lambda parent: -parent[0])
         del self._parents[self._sizes.parents :]

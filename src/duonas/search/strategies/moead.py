@@ -78,8 +78,9 @@ class Moead(Strategy):
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from the trials of the proposed pairs; after the last one of a generation, select the survivors."""
         self._trials += trials
-        if not self._trials or len(self._trials) < len(self._generation):
+        if not self._trials or self._proposed < len(self._generation):
             return
+        self._generation = [trial.candidate for trial in self._trials]  # a filter may have left out some
         self._fitted = self._best_by_direction([*self._fitted, *self._trials])
         known = [*self._accurate, *self._trials]
         self._accurate = sorted(known, key=lambda trial: -trial.accuracy)[: self._size]

@@ -79,8 +79,11 @@ class Nsga2(Strategy):
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn from the trials of the proposed pairs; after the last one of a generation, select the survivors."""
         self._trials += trials
-        if not self._trials or len(self._trials) < len(self._generation):
+        if not self._trials or self._proposed < len(self._generation):
             return
+        tried = {trial.candidate.pair.id for trial in self._trials}  # a filter may have left out some
+        self._generation = self._generation[[one.X[0].pair.id in tried for one in self._generation]]
+        self._proposed = len(self._generation)
         figures = np.array([minimised(trial.point, self.problem.goal) for trial in self._trials])
         Evaluator().eval(StaticProblem(self._shape, F=figures), self._generation)
         self._algorithm.tell(infills=self._generation)

@@ -96,7 +96,7 @@ class Predictor(Strategy):
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Learn what the networks of the proposed pairs reach, and what their routers gain."""
-        self._told += len(trials)
+        self._told = self._proposed  # those of them that a filter left out have no trials
         for trial in trials:
             members = zip(self.problem.pairs.subnets(trial.pair), (trial.little, trial.big), strict=True)
             for subnet, figures in members:
