@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from duonas.measure.precision import beside_fp32, file_sizes, quantized_in_words
+from duonas.measure.precision import beside_fp32, file_sizes
+from duonas.measure.quantized import quantized_in_words
 
 
 def role(now, before, spread=0.01):

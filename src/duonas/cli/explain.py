@@ -15,7 +15,7 @@ from duonas.core.plan import Plan
 from duonas.core.registry import summary
 from duonas.costs.calibration import prices_in_words
 from duonas.measure.constraints import comparisons
-from duonas.measure.precision import quantized_in_words
+from duonas.measure.quantized import quantized_in_words
 from duonas.measure.renewed import renewed_in_words
 from duonas.measure.verdict import told, verdict_of
 from duonas.routing.constraints import ConstraintCheck

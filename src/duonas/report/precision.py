@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from duonas.measure.precision import quantized_in_words
+from duonas.measure.quantized import quantized_in_words
 from duonas.report.formatting import NOTHING, count, milliseconds, number, percent, size, whole
 from duonas.report.tables import Table
 
