@@ -1,6 +1,9 @@
 """The examples in C++ and JavaScript answer as Python does, where a compiler and ONNX Runtime for them are there.
 
-What they need beside a compiler and Node is not in the wheel of ONNX Runtime: see ``.ci/run``, which gets it.
+What they need beside a compiler and Node is not in the wheel of ONNX Runtime. Before a release:
+
+    .ci/onnxruntime-headers /tmp/headers && npm install --prefix /tmp/node --ignore-scripts onnxruntime-node
+    ONNXRUNTIME_INCLUDE=/tmp/headers ONNXRUNTIME_NODE=/tmp/node pytest -m slow tests/docs/test_languages.py
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import pytest
 
 from duonas.runtime import Bundle
 
+pytestmark = pytest.mark.slow
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HEADER = "onnxruntime_cxx_api.h"
 INCLUDED = [Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/nowhere")), Path("/usr/include/onnxruntime"),
