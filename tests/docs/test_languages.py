@@ -2,8 +2,10 @@
 
 What they need beside a compiler and Node is not in the wheel of ONNX Runtime. Before a release:
 
-    .ci/onnxruntime-headers /tmp/headers && npm install --prefix /tmp/node --ignore-scripts onnxruntime-node
-    ONNXRUNTIME_INCLUDE=/tmp/headers ONNXRUNTIME_NODE=/tmp/node pytest -m slow tests/docs/test_languages.py
+    npm install --prefix NODE --ignore-scripts onnxruntime-node      # its script would download CUDA
+    ONNXRUNTIME_INCLUDE=HEADERS ONNXRUNTIME_NODE=NODE pytest -m slow tests/docs/test_languages.py
+
+where HEADERS has the C++ headers of ONNX Runtime, which are in the package libonnxruntime-dev from Debian 13 on.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ INCLUDED = [Path(os.environ.get("ONNXRUNTIME_INCLUDE", "/nowhere")), Path("/usr/
 def headers():
     found = next((folder for folder in INCLUDED if (folder / HEADER).is_file()), None)
     if found is None:
-        pytest.skip(f"no {HEADER}: .ci/onnxruntime-headers DIR gets it, and ONNXRUNTIME_INCLUDE=DIR says where it is")
+        pytest.skip(f"no {HEADER}: ONNXRUNTIME_INCLUDE=DIR says where it is")
     return found
 
 
