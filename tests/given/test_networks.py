@@ -15,6 +15,7 @@ from torch import nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
+from duonas.deploy.options import ExportOptions
 from duonas.given.candidates import candidates, image_size, read_all
 from duonas.given.network import Wants, read
 from duonas.given.tried import tried
@@ -296,7 +297,7 @@ def test_candidates_are_named_and_counted(tmp_path):
     found = read_all(given, 18)
     assert image_size(found) == 24
     pixels = (images(side=24) * 255).astype(np.uint8)
-    every = candidates(given, found, pixels, COLOURS, 18)
+    every = candidates(given, found, pixels, COLOURS, ExportOptions())
     labels = [each.label for each in every["little"]]
     assert labels == [little.file, twin.file] and every["big"][0].label == "b"
     assert every["little"][0].digest == every["little"][1].digest

@@ -12,13 +12,18 @@ import torch
 import duonas
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
+from duonas.core.progress import Silent
 from duonas.deploy.bundle import check_files
+from duonas.deploy.kit import write_kit
+from duonas.deploy.quantize import in_int8 as in_int8_of
+from duonas.deploy.quantize import prepared, ranges_of
 from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import Pair
 from duonas.pipeline.profile import profile
 from duonas.recipe.cascade import cascade
 from duonas.recipe.read import load
 from duonas.rundir.folder import RunFolder
+from duonas.runtime import Bundle
 from support.graphs import COLOURS, classifier, colour_classifier, colour_images
 
 QUICK = ["measure.latency_images=5", "measure.throughput_batches=2", "export.stored_images=4", "route.share=60%",
@@ -164,6 +169,13 @@ def five_classes(folder):
     return {"big": ("five.onnx",)}
 
 
+def quantised(folder):
+    model = prepared(colour_classifier(4))
+    pixels = np.random.default_rng(0).random((4, 3, SIDE, SIDE), dtype=np.float32)
+    onnx.save(in_int8_of(model, ranges_of(model, [pixels], "little")), folder / "integers.onnx")
+    return {"little": ("integers.onnx",), "big": ("big.onnx",)}
+
+
 @pytest.mark.parametrize(("change", "overrides", "message"), [
     (five_classes, [], r"five\.onnx has 5 outputs, but the images have 3 classes"),
     (lambda folder: {"little": ("none.onnx",)}, [], r"there is no network .*none\.onnx"),
@@ -171,6 +183,8 @@ def five_classes(folder):
     (lambda folder: {}, ["route.position=stem", "route.router=random"], "given networks share nothing"),
     (lambda folder: {}, ["search.constraints.peak_macs=100"], "peak_macs = 100 cannot be met: the smallest pair"),
     (lambda folder: {}, ["route.share=", "route.floor=99.9%"], "99.9"),
+    (quantised, ["export.precision=int8"], r"integers\.onnx is quantised to integers already, so it cannot"),
+    (lambda folder: {}, ['export.targets=["litert"]'], "files of 'litert' are made of PyTorch modules, and networks"),
 ])  # fmt: skip
 def test_what_profile_refuses_run_refuses_before_any_work(change, overrides, message, folder, tmp_path):
     """Law 13."""
@@ -228,3 +242,35 @@ def test_a_recipe_is_the_same_after_it_was_written(folder, tmp_path):
     assert load(tmp_path / "run") == recipe
     with pytest.raises(DuonasError, match="little must be a file, timm:NAME"):
         cascade(torch.nn.Identity(), "big.onnx")
+
+
+@pytest.fixture(scope="module")
+def in_int8(folder):
+    """The same networks in int8, for a target that knows no branch, too."""
+    overrides = ["export.precision=int8", "export.layer_images=4", 'export.targets=["split"]', "export.buckets=[1, 4]",
+                 "search.device.table=none"]  # fmt: skip
+    recipe = recipe_of(folder, *overrides, little=("little.onnx",), big=("big.onnx",))
+    with pytest.MonkeyPatch.context() as patch:
+        said = []
+        patch.setattr(Silent, "warn", lambda self, sentence: said.append(sentence))
+        run = duonas.run(recipe, folder / "int8", until="export", progress=Silent())
+    assert sum("the scales of the integers are taken from only" in each for each in said) == 1
+    return run
+
+
+def test_given_networks_in_int8_are_routed_as_they_are_quantised(in_int8, images):
+    """Laws 2 and 4 for a pair that is given, quantised, exported in two forms, and carried in a kit."""
+    found = read_json(in_int8 / "quantized.json")
+    assert found["networks"]["big"]["accuracy"] > 0.6 and {row["part"] for row in found["layers"]} == {"little", "big"}
+    whole, parts = in_int8.bundle, Bundle.load(in_int8 / "export", engine="split")
+    for tau in (-np.inf, whole.tau, np.inf):
+        whole.tau = parts.tau = tau
+        answers, others = whole.predict(images), parts.predict(images)
+        np.testing.assert_array_equal(answers.is_little, others.is_little)
+        np.testing.assert_allclose(answers.logits, others.logits, atol=1e-4)
+    with torch.inference_mode():
+        both = in_int8.deployed(torch.from_numpy(images))
+    np.testing.assert_allclose(whole.predict(images).logits, both.big.numpy(), atol=1e-4)
+    assert np.abs(both.big.numpy() - in_int8.pair(torch.from_numpy(images)).big.numpy()).max() > 1e-3
+    kit = write_kit(in_int8 / "export", in_int8 / "kit.zip")
+    assert kit.tested.startswith("Self-test passed: on 4 stored images")

@@ -19,6 +19,7 @@ import onnx
 from onnx import TensorProto, helper, shape_inference
 
 from duonas.core.errors import DuonasError
+from duonas.deploy.float_logits import float_logits
 from duonas.runtime.session import open_session
 
 OLDEST_OPSET = 13  # that has scales by channel
@@ -160,7 +161,7 @@ def in_int8(
         _with_activations(model, only), sorted(but), list(OPERATIONS), dict(OPTIONS),
     )  # fmt: skip
     quantizer.quantize_model()
-    return tidied(quantizer.model.model)
+    return tidied(float_logits(quantizer.model.model))
 
 
 def _with_activations(model: onnx.ModelProto, nodes: Collection[str]) -> list[str]:

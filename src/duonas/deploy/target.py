@@ -40,11 +40,13 @@ class Target(Part, ABC):
 
     ``engine`` runs a bundle there, ``Bundle.load(folder, engine=...)``, and is held by ``TargetContract`` to the
     decisions of ONNX Runtime. ``tested`` says where that contract was run, and ``untested``, where it was not, why.
+    ``of_modules``: its files are made of PyTorch modules, which ONNX graphs are not.
     """
 
     engine: ClassVar[type[Engine]]
     tested: ClassVar[str] = "in every run of the tests"
     untested: ClassVar[str] = ""
+    of_modules: ClassVar[bool] = False
 
     @classmethod
     def objection(cls) -> str:
@@ -66,14 +68,23 @@ class Target(Part, ABC):
         return {}
 
 
-def check_targets(names: Sequence[str]) -> list[type[Target]]:
+def check_targets(names: Sequence[str], *, graphs: bool = False) -> list[type[Target]]:
     """Return the targets of ``[export] targets``.
 
+    Args:
+        names: of the targets.
+        graphs: whether the pair is of ONNX graphs, since its networks were given or are in fp16 or int8.
+
     Raises:
-        DuonasError: there is no such target, or its files cannot be made on this machine.
+        DuonasError: there is no such target, or its files cannot be made on this machine, or of graphs.
     """
     found: list[type[Target]] = [find("target", name) for name in names]
     for target in found:
+        if graphs and target.of_modules:
+            raise DuonasError(
+                f"[export] targets: the files of {target.name!r} are made of PyTorch modules, and networks that are "
+                "given, or are in fp16 or int8, are ONNX graphs."
+            )
         if reason := target.cannot_export():
             raise DuonasError(f"[export] targets: {target.name!r} cannot be exported here: {reason}.")
     return found

@@ -12,8 +12,10 @@ import numpy as np
 from duonas.core.cost import Cost
 from duonas.core.errors import DuonasError
 from duonas.core.pair import Role
+from duonas.deploy.options import ExportOptions
 from duonas.given.count import count
 from duonas.given.network import Read, Wants, read
+from duonas.given.precision import check_precision
 from duonas.given.tried import TRIED, tried
 from duonas.pair.facts import ROLES
 from duonas.pair.onnx_network import OnnxNetwork
@@ -74,7 +76,7 @@ def candidates(
     found: Mapping[NetworkOptions, Read],
     images: np.ndarray,
     class_names: tuple[str, ...],
-    opset: int,
+    export: ExportOptions,
     tell: Callable[[int, int], object] = lambda done, total: None,
 ) -> dict[Role, tuple[Candidate, ...]]:
     """Try the networks on a few images, and count what they cost.
@@ -84,7 +86,7 @@ def candidates(
         found: the networks as they were read.
         images: (n, 3, S, S) uint8, real ones, of which a few are used.
         class_names: (K,) of the images.
-        opset: ONNX opset version.
+        export: the ``[export]`` table.
         tell: called with the number of networks that were tried, and of all.
 
     Raises:
@@ -94,7 +96,8 @@ def candidates(
     labels, made = _labels(list(found)), dict[NetworkOptions, Candidate]()
     tell(0, len(found))
     for options, each in found.items():
-        network, about = tried(each, options, some, class_names, opset)
+        network, about = tried(each, options, some, class_names, export.opset)
+        check_precision(network.proto, export.precision, options.called)
         said = _about(each.wants, options, images.shape[-1], probabilities=about.probabilities)
         made[options] = Candidate(labels[options], options, network, count(network.proto), each.wants, said)
         tell(len(made), len(found))

@@ -8,6 +8,7 @@ from onnx import inliner, numpy_helper, shape_inference, version_converter
 
 from duonas.core.errors import DuonasError
 from duonas.given.shapes import class_output, image_input
+from duonas.given.tidy import reads, tidy
 from duonas.pair.options import NetworkOptions
 
 BATCH = "N"
@@ -34,7 +35,7 @@ def cleaned(proto: onnx.ModelProto, options: NetworkOptions, sides: tuple[int, .
     model.CopyFrom(proto)
     if model.functions:
         model = inliner.inline_local_functions(model)
-    model = _converted(model, opset, called)
+    model = tidy(_converted(tidy(model, called), opset, called), called)
     entry = image_input(model, options.input_name, called)
     leaving = class_output(model, options.output_name, called)
     graph = model.graph
@@ -105,20 +106,13 @@ def _drop_unread(graph: onnx.GraphProto) -> None:
     for node in reversed(graph.node):
         if wanted & set(node.output):
             kept.append(node)
-            wanted |= set(node.input) | _read_inside(node)
+            wanted |= reads(node)
     nodes = list(reversed(kept))
     del graph.node[:]
     graph.node.extend(nodes)
     stored = [each for each in graph.initializer if each.name in wanted]
     del graph.initializer[:]
     graph.initializer.extend(stored)
-
-
-def _read_inside(node: onnx.NodeProto) -> set[str]:
-    inner = [each.g for each in node.attribute if each.type == onnx.AttributeProto.GRAPH]
-    read = {name for graph in inner for one in graph.node for name in one.input}
-    return read.union({name for graph in inner for one in graph.node for name in _read_inside(one)},
-                      {each.name for graph in inner for each in graph.output})  # fmt: skip
 
 
 def _free_reshapes(model: onnx.ModelProto) -> bool:

@@ -14,6 +14,7 @@ from duonas.core.text import listed, plural
 from duonas.deploy.simplify import simplify
 from duonas.given.canonical import Leaving, canonical, seeing
 from duonas.given.clean import cleaned
+from duonas.given.fold import fold_batch_norms
 from duonas.given.network import Read
 from duonas.given.shapes import COLOURS, class_output
 from duonas.pair.onnx_network import OnnxNetwork
@@ -54,7 +55,7 @@ def tried(
     expected = found[:, list(about.order)]
     half = TensorProto.FLOAT16 in (model.graph.input[0].type.tensor_type.elem_type, _type(read.proto, options))
     plain = canonical(model, wants, images.shape[-1], about)
-    for graph in (simplify(_copy(plain)), plain):
+    for graph in (simplify(fold_batch_norms(_copy(plain))), plain):
         network = OnnxNetwork(graph).eval()
         if _agrees(network, images, expected, about.probabilities, NEAR_HALF if half else NEAR):
             return network, about

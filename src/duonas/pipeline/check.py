@@ -103,7 +103,7 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
         DuonasError: one of them cannot be used or met; the message says what is possible.
     """
     check_budget(recipe, problem)
-    check_targets(recipe.export.targets)
+    check_targets(recipe.export.targets, graphs=recipe.export.converts)
     pairs = problem.pairs
     make_rule(pairs, recipe.train)
     check_filter(problem, searched(recipe))
@@ -131,6 +131,7 @@ def check_given(recipe: Recipe, problem: Problem, splits: Splits, device: torch.
             "a router at position 'stem' needs a stem that both networks share, and given networks share nothing: take "
             "'input' or 'after_little'."
         )
+    check_targets(recipe.export.targets, graphs=True)
     check_budget(recipe, problem)
     problem.check()
     check_target(recipe, problem, splits)

@@ -18,7 +18,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, Role, Subnet
 from duonas.core.progress import StageProgress
 from duonas.core.protocols import CostModel, Progress
-from duonas.core.text import listed
+from duonas.core.text import listed, plural
 from duonas.costs.options import NONE
 from duonas.data.batches import outputs
 from duonas.data.images import Images, take
@@ -41,6 +41,7 @@ from duonas.search.evaluate import Evaluator, fingerprint_of
 from duonas.search.options import SearchOptions
 
 Found = Mapping[NetworkOptions, Read]
+FEW = 64  # images to take the scales of integers from
 
 
 class GivenContext(Context):
@@ -140,8 +141,14 @@ class GivenContext(Context):
 
     @property
     def advice(self) -> tuple[str, ...]:
-        """Empty: there is no search space to give advice on."""
-        return ()
+        """What to change where few images are left to quantise by; there is no search space to give advice on."""
+        images, wanted = len(self.splits.train), min(self.recipe.export.calibration_images, FEW)
+        if self.recipe.export.precision != "int8" or images >= wanted:
+            return ()
+        return (
+            f"[export] precision = 'int8': the scales of the integers are taken from only {plural(images, 'image')}, "
+            "those that are left for the train split: lower [data] test or calib, or add images.",
+        )
 
     def _check_same(self) -> None:
         """Refuse networks that are made anew as others than the run began with, as by another version of PyTorch."""
@@ -212,7 +219,7 @@ def candidates_of(
 ) -> Mapping[Role, tuple[Candidate, ...]]:
     """The networks of a recipe, tried on a few training images."""
     some = read_pixels(take(splits.train.pixels, np.arange(min(TRIED, len(splits.train))))).cpu().numpy()
-    return candidates(networks_of(recipe), found, some, splits.class_names, recipe.export.opset, progress)
+    return candidates(networks_of(recipe), found, some, splits.class_names, recipe.export, progress)
 
 
 def facts_of(

@@ -17,6 +17,7 @@ class ExecuTorchTarget(Target):
     """Writes the split form, and each part as a .pte file for each bucket."""
 
     engine = ExecuTorch
+    of_modules = True
     tested = "by hand for pairs with a shared stem, 2026-11-30, executorch 1.5.1"
 
     @classmethod

@@ -20,6 +20,7 @@ class LiteRtTarget(Target):
     """Writes the split form, and each part as a .tflite file for each bucket."""
 
     engine = LiteRt
+    of_modules = True
     tested = "by hand for pairs with a shared stem, 2026-11-30, litert-torch 0.10.0, ai-edge-litert 2.3.0"
 
     @classmethod
