@@ -7,7 +7,6 @@ to the current directory.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -20,20 +19,18 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count
 from duonas.core.plugin import is_plugin
 from duonas.core.registry import KINDS, source_hash
-from duonas.costs.options import HERE, NONE
 from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
-from duonas.pair.options import objection, spelled
 from duonas.recipe.budget import BudgetOptions
+from duonas.recipe.contradictions import check_together
 from duonas.recipe.errors import Mistake, describe
-from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options, spelled_out
+from duonas.recipe.implied import untrained, with_given, with_own_little
+from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options
 from duonas.routing.options import TARGETS, RouteOptions
-from duonas.search.goal import Goal
-from duonas.search.metric import find_filter
 from duonas.search.options import SearchOptions
 from duonas.supernet.options import PairOptions, SpaceOptions
-from duonas.training.options import FinetuneOptions, LossOptions, PairLossOptions, TrainOptions
+from duonas.training.options import FinetuneOptions, TrainOptions
 
 TABLES: dict[str, type] = {
     "data": DataOptions,
@@ -88,13 +85,13 @@ class Recipe(Whole):
     def __post_init__(self) -> None:
         tables = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
         _check_whole({name: tables[name] for name in ("seed", "threads")})
-        tables["pair"] = _with_given(_with_own_little(tables["pair"], tables["space"]))
+        tables["pair"] = with_given(with_own_little(tables["pair"], tables["space"]))
         if isinstance(tables["pair"], Mapping) and tables["pair"].get("coupling") == "given":
-            tables["finetune"] = _untrained(self.finetune, tables["finetune"])
+            tables["finetune"] = untrained(self.finetune, tables["finetune"])
         for name, base in TABLES.items():
             options = read_options(base, tables[name], name, joining(name, tables))
             object.__setattr__(self, name, options)
-        _check_together(self)
+        check_together(self)
 
     @property
     def summary(self) -> str:
@@ -264,175 +261,10 @@ def _check_whole(keys: Mapping[str, Any]) -> None:
         raise describe(error) from error
 
 
-def _with_own_little(pair: Any, space: Any) -> Any:
-    """Return ``[pair]`` with the defaults that follow from ``[pair.little]``: its name and the coupling."""
-    if not isinstance(pair, Mapping) or "little" not in pair:
-        return pair
-    little, named = spelled_out(SpaceOptions, pair["little"]), spelled_out(SpaceOptions, space)
-    if isinstance(little, Mapping) and isinstance(named, Mapping) and "name" in named:
-        little = {"name": named["name"], **little}
-    return {"coupling": "independent", **pair, "little": little}
-
-
-def _check_together(recipe: Recipe) -> None:
-    given = [name for name in TARGETS if getattr(recipe.route, name) is not None]
-    if len(given) > 1:
-        keys = [f"route.{name}" for name in given]
-        raise Mistake(f"[route] takes one of {', '.join(TARGETS)}, got {' and '.join(given)}", *keys)
-    if recipe.train.class_weights == recipe.train.sampling == "balanced":
-        raise Mistake(
-            "[train] class_weights = 'balanced' and sampling = 'balanced' would make up for rare classes twice: "
-            "choose one of them", "train.class_weights", "train.sampling",
-        )  # fmt: skip
-    _check_shares(recipe.budget)
-    _check_losses(recipe)
-    _check_precision(recipe.export)
-    _check_little(recipe.pair)
-    _check_given(recipe)
-    search = recipe.search
-    for column in ("latency", "energy"):
-        if getattr(search.device, column) is not None and search.device.table in (HERE, NONE):
-            raise Mistake(
-                f"[search.device] {column} names a column of a table: give table = the file", f"search.device.{column}"
-            )
-    try:
-        Goal(("accuracy",) if search.objectives is None else search.objectives, search.constraints)
-    except DuonasError as error:
-        raise Mistake(str(error), "search.objectives", "search.constraints") from error
-    if search.filter is not None:
-        try:
-            find_filter(search.filter.metric)
-        except DuonasError as error:
-            raise Mistake(str(error), "search.filter.metric") from error
-
-
-def _with_given(pair: Any) -> Any:
-    """Return ``[pair]`` with the networks of ``[pair.given]`` as tables, and the coupling that follows from it.
-
-    Raises:
-        Mistake: a network's table is wrong.
-    """
-    if not isinstance(pair, Mapping) or not isinstance(pair.get("given"), Mapping):
-        return pair
-    given = dict(pair["given"])
-    for role in ("little", "big"):
-        listed = given.get(role, [])
-        listed = list(listed) if isinstance(listed, list | tuple) else [listed]
-        given[role] = [spelled(each) for each in listed]
-        for number, network in enumerate(given[role], 1):
-            place = f"[pair.given] {role}" + (f", network {number}" if len(listed) > 1 else "")
-            if not isinstance(network, Mapping):
-                raise Mistake(f"{place} must be a text or a table, got {network!r}", f"pair.given.{role}")
-            if wrong := objection(network):
-                raise Mistake(f"{place}: {wrong}", f"pair.given.{role}")
-    return {"coupling": "given", **pair, "given": given}
-
-
-def _untrained(options: Any, table: Any) -> Any:
-    """Return ``[finetune]`` with another default of its mode: networks that are given are not trained on."""
-    if options == FinetuneOptions():
-        return {**table, "mode": "none"}
-    return {"mode": "none", **table} if isinstance(table, Mapping) else table
-
-
-def _check_given(recipe: Recipe) -> None:
-    given = recipe.pair.given
-    if not recipe.is_given:
-        if given is not None:
-            raise Mistake(
-                f"[pair.given] names the networks of the pair, with which coupling must be 'given', got "
-                f"{recipe.pair.coupling!r}: leave out coupling, or [pair.given]", "pair.coupling", "pair.given",
-            )  # fmt: skip
-        return
-    if given is None or not given.little or not given.big:
-        raise Mistake(
-            "[pair] coupling = 'given' needs the networks: [pair.given] little = [\"little.onnx\"] and big = "
-            "[\"big.onnx\"]", "pair.given", "pair.coupling",
-        )  # fmt: skip
-    if recipe.finetune.mode != "none":
-        raise Mistake(
-            f"networks of [pair.given] are not trained on, so [finetune] mode must be 'none', got "
-            f"{recipe.finetune.mode!r}", "finetune.mode",
-        )  # fmt: skip
-    if recipe.budget.minutes is not None:
-        raise Mistake(
-            "[budget] minutes divides the time of training, and networks of [pair.given] are not trained: leave it out",
-            "budget.minutes",
-        )
-    if recipe.search.device.table not in (HERE, NONE):
-        raise Mistake(
-            "[search.device] table has times of blocks, and networks of [pair.given] have none: write 'here' to time "
-            "them on this machine, or 'none'", "search.device.table",
-        )  # fmt: skip
-
-
 def _counted(littles: int, bigs: int) -> str:
     if littles == bigs == 1:
         return "two given networks"
     return f"{littles} given littles and {bigs} given bigs"
-
-
-def _check_shares(budget: BudgetOptions) -> None:
-    shares = {name: getattr(budget, name) for name in ("supernet", "search", "pair")}
-    if not math.isclose(sum(shares.values()), 1, abs_tol=1e-6):
-        given = ", ".join(f"{name} = {share:g}" for name, share in shares.items())
-        raise Mistake(
-            f"supernet, search and pair of [budget] must sum to 1, and {given} sum to {sum(shares.values()):g}",
-            *(f"budget.{name}" for name in shares),
-        )
-
-
-def _check_losses(recipe: Recipe) -> None:
-    """Refuse losses of a pair that train nothing of little."""
-    tables = [("train.loss", getattr(recipe.train, "loss", None))]
-    if recipe.finetune.mode in ("joint", "scratch"):
-        tables.append(("finetune.loss", recipe.finetune.loss))
-    for where, loss in tables:
-        if loss is None or not loss.alpha == loss.beta == 0 or _has_terms(loss):
-            continue
-        raise Mistake(
-            f"[{where}] alpha and beta are 0, so little learns nothing: give one of them a weight, or leave both out",
-            f"{where}.alpha", f"{where}.beta",
-        )  # fmt: skip
-
-
-def _has_terms(loss: Any) -> bool:
-    """Whether a loss has further terms, of which little may learn."""
-    known = {each.name for options in (LossOptions, PairLossOptions) for each in fields(options)}
-    return bool(loss.terms) or any(
-        getattr(loss, each.name) not in (each.default, None, 0) for each in fields(loss) if each.name not in known
-    )
-
-
-def _check_precision(export: ExportOptions) -> None:
-    if export.most_points_lost is None:
-        return
-    if export.precision != "int8":
-        raise Mistake(
-            f"[export] most_points_lost is for precision = 'int8', and precision is {export.precision!r}: leave it out",
-            "export.most_points_lost", "export.precision",
-        )  # fmt: skip
-    if export.layer_images == 0:
-        raise Mistake(
-            "[export] most_points_lost leaves the worst layers in float, which are not known with layer_images = 0: "
-            "leave that out", "export.most_points_lost", "export.layer_images",
-        )  # fmt: skip
-
-
-def _check_little(pair: PairOptions) -> None:
-    if pair.little is None:
-        return
-    if pair.coupling != "independent":
-        raise Mistake(
-            f"[pair.little] gives little a search space of its own, with which coupling must be 'independent', got "
-            f"{pair.coupling!r}: leave out coupling, or [pair.little]", "pair.coupling", "pair.little",
-        )  # fmt: skip
-    for key in ("little_squeeze_excite", "little_blocks"):
-        if getattr(pair, key) != "same":
-            raise Mistake(
-                f"[pair] {key} varies the blocks of [space] for little, which has a space of its own in [pair.little]: "
-                "give its blocks there", f"pair.{key}", "pair.little",
-            )  # fmt: skip
 
 
 def _home(key: str) -> str | None:
