@@ -16,7 +16,7 @@ from duonas.core.files import read_json
 from duonas.core.plan import Plan
 from duonas.core.progress import Silent
 from duonas.pipeline import stages
-from duonas.pipeline.context import Context
+from duonas.pipeline.contexts import context_of
 from duonas.rundir.folder import RunFolder
 
 QUICK = [
@@ -68,7 +68,7 @@ class _Interrupt:
 
 def run(folder, *, clock=None, overrides=(), **options):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "Context", partial(Context, clock=clock or Ticking(1.0)))
+        patch.setattr(stages, "context_of", partial(context_of, clock=clock or Ticking(1.0)))
         recipe = duonas.load_recipe("digits", [*QUICK, *overrides])
         return Path(stages.run(recipe, folder, **options))
 
