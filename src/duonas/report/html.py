@@ -67,7 +67,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "latencies": (lambda run: tables.latencies(run.measure), ()),
     "precision": (lambda run: precision(run["quantized.json"], run.measure), ("quantized.json",)),
     "trained": (lambda run: summary.trained(run[RECIPE]), (RECIPE,)),
-    "training": (lambda run: None if summary.is_given(run[RECIPE]) else training(run[LOG]), (RECIPE,)),
+    "training": (lambda run: _training(run), (RECIPE,)),
     "finetuning": (lambda run: finetuning(run[LOG]), (LOG,)),
     "plan": (lambda run: tables.plan(run["plan.json"]), ("plan.json",)),
     "renewed": (lambda run: renewed_in_words(run["finetuned.json"]), ("finetuned.json",)),
@@ -104,6 +104,13 @@ def render(run: RunFiles) -> str:
     )  # fmt: skip
 
 
+def _training(run: RunFiles) -> Part:
+    """The curves of the supernet; there are none where networks were given."""
+    if summary.is_given(run[RECIPE]):
+        return Part()
+    return _part(run, lambda run: training(run[LOG]), (LOG,))
+
+
 def _ranking(run: RunFiles, title: str, folder: str) -> Part:
     found, archs = f"{folder}/ranking.json", f"{folder}/archs.parquet"
     return _part(run, lambda run: ranking.section(title, run[found], run[archs]), (found, archs))
@@ -118,9 +125,10 @@ def _part(run: RunFiles, build: Build, files: tuple[str, ...]) -> Part:
         names = " and ".join(f"{name} (the {WRITTEN_BY[name]} stage writes it)" for name in absent)
         return Part(missing=f"Not shown: the run has no {names}.")
     try:
-        return Part(build(run))
+        value = build(run)
     except KeyError as error:
         raise DuonasError(
             f"the report cannot be written: {' or '.join(files) or 'measure.json'} lacks {error.args[0]!r}; "
             "was it written by another version?"
         ) from error
+    return value if isinstance(value, Part) else Part(value)
