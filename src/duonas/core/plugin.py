@@ -58,6 +58,7 @@ class RunParts:
 
 
 _of_run: ContextVar[RunParts | None] = ContextVar("_of_run", default=None)
+_sources: dict[str, LoadedModule] = {}  # of the modules that are loaded, by name
 _homes: dict[str, Path] = {}  # folder where a path was found last; it counts between reading and opening a run
 
 
@@ -126,6 +127,36 @@ def load_plugin(name: str, key: str) -> Any:
     return getattr(module, attribute)
 
 
+@dataclass(frozen=True)
+class LoadedModule:
+    """The file of a plug-in as it was loaded.
+
+    Args:
+        path: the name of the module.
+        file: where the file was found.
+        source: its bytes.
+    """
+
+    path: str
+    file: str
+    source: bytes
+
+
+def loaded_plugins() -> list[LoadedModule]:
+    """The files of all plug-ins that are loaded, in their order, for another process to load as they are here."""
+    return [_sources[path] for path in _sources if path in sys.modules]
+
+
+def load_again(modules: Sequence[LoadedModule]) -> None:
+    """Load what ``loaded_plugins`` gave in another process, without reading any file.
+
+    Raises:
+        DuonasError: a file cannot be loaded here.
+    """
+    for module in modules:
+        _module(module.path, module.file, module.source)
+
+
 def blamed(error: BaseException) -> str | None:
     """Where in a plug-in an error comes from, as ``FILE, line N: ERROR``; ``None`` where no plug-in was running."""
     found, trace = None, error.__traceback__
@@ -175,4 +206,6 @@ def _module(path: str, file: str, source: bytes) -> ModuleType:
         if before is not None:
             sys.modules[path] = before
         raise DuonasError(f"{path} cannot be loaded: {_named(error).removesuffix('.')}.") from error
+    _sources.pop(path, None)  # so that what was loaded last is last
+    _sources[path] = LoadedModule(path, file, source)
     return module

@@ -65,6 +65,13 @@ def take(pixels: Pixels, rows: np.ndarray) -> Pixels:
     return select(pixels, rows) if isinstance(pixels, Tensor) else pixels[rows]
 
 
+def compact(pixels: Pixels) -> Pixels:
+    """The same images, in memory of their own where they are in a tensor that is larger; on disk they stay there."""
+    if isinstance(pixels, Tensor) and pixels.untyped_storage().nbytes() > pixels.nbytes:
+        return pixels.clone()
+    return pixels
+
+
 def parts(pixels: Pixels, size: int = PART) -> Iterator[Tensor]:
     """All images in order, in tensors of ``size`` images; of no images one empty tensor."""
     for start in range(0, max(len(pixels), 1), size):

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,15 @@ class OnDisk:
     Args:
         stored: (M, 3, H, W) uint8, all images of the file, memory-mapped: the system caches what it has room for.
         rows: (N,) int64 indices of the selected images, in order.
-        folder: where the file lies.
+        path: the file.
+        sides: sides in pixels of the squares of an image, in their order in the file.
         device: where ``read`` puts the images.
     """
 
     stored: Tensor
     rows: np.ndarray
-    folder: Path
+    path: Path
+    sides: tuple[int, ...]
     device: torch.device
 
     @classmethod
@@ -55,7 +58,17 @@ class OnDisk:
             whole = torch.from_numpy(mapped[: count * sum(sizes)].reshape(count, sum(sizes)))
         rows, cpu = np.arange(count), torch.device("cpu")
         parts = zip(whole.split(sizes, 1), sides, strict=True)
-        return [cls(part.unflatten(1, (3, side, side)), rows, path.parent, cpu) for part, side in parts]
+        return [cls(part.unflatten(1, (3, side, side)), rows, path, tuple(sides), cpu) for part, side in parts]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process the file is opened again, since its images would not fit into memory."""
+        count, side = len(self.stored), self.stored.shape[-1]
+        return _opened, (self.path.absolute(), count, self.sides, side, self.rows, self.device)
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies."""
+        return self.path.parent
 
     @property
     def shape(self) -> torch.Size:
@@ -78,6 +91,13 @@ class OnDisk:
         pixels = torch.empty(self.shape, dtype=torch.uint8, pin_memory=cuda)
         torch.index_select(self.stored, 0, torch.from_numpy(self.rows), out=pixels)
         return pixels.to(self.device, non_blocking=cuda)
+
+
+def _opened(
+    path: Path, count: int, sides: tuple[int, ...], side: int, rows: np.ndarray, device: torch.device
+) -> OnDisk:
+    whole = OnDisk.open(path, count, sides)[sides.index(side)]
+    return replace(whole, rows=rows, device=device)
 
 
 Pixels = Tensor | OnDisk

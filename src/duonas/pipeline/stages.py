@@ -42,6 +42,7 @@ from duonas.pipeline.reuse import adopt
 from duonas.pipeline.route import choose_threshold, doubts, fit_router, save_policy, time_pair
 from duonas.pipeline.timing import timing_of
 from duonas.pipeline.tuning import tunings
+from duonas.pipeline.workers import check_workers, evaluating
 from duonas.recipe.idle import idle_keys
 from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
@@ -87,11 +88,11 @@ def search(context: Context, progress: Progress) -> list[Path]:
     """Search pairs on the val split."""
     run = context.run
     try:
-        with context.spending(SEARCH) as planned:
+        with context.spending(SEARCH) as planned, evaluating(context) as evaluator:
             options = context.search_options
             options = options if planned is None else replace(options, evaluations=planned)
             seed, fitting, untrained = context.recipe.seed, context.fitting, context.untrained
-            result = search_pairs(context.problem, context.evaluator, options, seed, progress, fitting, untrained)
+            result = search_pairs(context.problem, evaluator, options, seed, progress, fitting, untrained)
     except DuonasError as error:
         if context.recipe.is_given:
             raise
@@ -261,6 +262,7 @@ def run(
         try:
             if needs_images:
                 check(context)
+                check_workers(context)
                 for sentence in context.begin_with_weights() if supernet is None else ():
                     context.warn(sentence)
             if supernet is not None and opened.writes and not opened.is_done("train"):

@@ -55,7 +55,9 @@ def _learns_from_labels(recipe: Recipe) -> bool:
 
 TABLE = (
     Idle(
-        ("space", "train", "search.strategy", "search.evaluations", "search.filter"),
+        (
+            "space", "train", "search.strategy", "search.evaluations", "search.filter", "search.workers", "search.ray",
+        ),
         lambda r: r.is_given and not r.baselines.networks,
         "networks of [pair.given] are neither searched for nor trained",
     ),
@@ -141,6 +143,10 @@ TABLE = (
     ),
     Idle(("route.budget_in_search",), lambda r: r.route.budget is None, "[route] has no budget"),
     Idle(("route.watts",), lambda r: r.route.energy is None, "[route] has no energy as a target"),
+    Idle(
+        ("search.workers",), lambda r: r.search.ray is not None and not r.is_given,
+        "[search] ray has as many workers as the cluster has cores for",
+    ),
     Idle(
         ("search.strategy", "search.evaluations", "search.objectives", "search.filter"),
         lambda r: r.search.pair is not None,

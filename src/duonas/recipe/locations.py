@@ -2,7 +2,7 @@
 
 A run goes on when its images were moved, from another working directory, or when it was renamed. So two recipes that
 differ in such keys alone are the same run's; what is found there is checked by hashes. The same goes for the number of
-threads, which makes a run faster or slower.
+threads and for who evaluates archs, which make a run faster or slower.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, is_dataclass
+from functools import reduce
 from os.path import exists, isfile  # unlike Path's, false for a name that the system refuses
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from duonas.core.files import checksum, expand
 from duonas.recipe.schema import TABLES, Recipe, parse, to_tables
 from duonas.recipe.tables import inner_tables, location_mark
 
-SPEED = ("threads",)  # keys before the tables that change how long a run takes, and at most the last bits of it
+SPEED = (("threads",), ("search", "workers"), ("search", "ray"))  # which change how long a run takes, and at most bits
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ def places(recipe: Recipe) -> list[Place]:
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as nested dictionaries without the keys that say where something is, or how many threads."""
+    """Return the recipe as nested dictionaries without the keys that say where something is, or how fast it goes."""
     tables = to_tables(recipe)
-    for name in SPEED:
-        tables.pop(name, None)
+    for keys in SPEED:
+        _table(tables, keys).pop(keys[-1], None)
     for place in places(recipe):
         _table(tables, place.keys).pop(place.keys[-1])
     return tables
@@ -102,12 +103,12 @@ def absolute(recipe: Recipe) -> Recipe:
 
 
 def same_places(ours: Recipe, theirs: Recipe) -> bool:
-    """Whether two recipes say the same of where everything is, and of threads; a path may be relative or absolute."""
+    """Whether two recipes say the same of where everything is, and of speed; a path may be relative or absolute."""
     mine, other = (
         {each.keys: str(each.path.absolute()) if each.mark.path else each.value for each in places(recipe)}
         for recipe in (ours, theirs)
     )
-    return mine == other and all(getattr(ours, name) == getattr(theirs, name) for name in SPEED)
+    return mine == other and all(_value(ours, keys) == _value(theirs, keys) for keys in SPEED)
 
 
 def gone(recipe: Recipe) -> Place | None:
@@ -125,6 +126,10 @@ def file_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dict[
     """
     found = [place for place in places(recipe) if place.mark.content and place.keys[0] in among]
     return {place.key: checksum(place.path) for place in found if isfile(place.path)}
+
+
+def _value(recipe: Recipe, keys: Sequence[str]) -> Any:
+    return reduce(getattr, keys, recipe)
 
 
 def _places(options: Any, where: tuple[str, ...]) -> Iterator[Place]:

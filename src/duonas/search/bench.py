@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from duonas.search.goal import Goal
 from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, metrics
 from duonas.search.pair_table import PairTable
 from duonas.search.prices import Prices
-from duonas.search.scores import Evaluates, Scores
+from duonas.search.scores import Evaluates, EvaluatesAhead, Scores
 from duonas.search.untrained import UntrainedNetworks
 
 Row = dict[str, Any]
@@ -77,9 +77,7 @@ class Bench:
     def evaluate(self, subnet: Subnet) -> Mapping[str, float]:
         """The figures of a subnet, including accuracy."""
         if subnet not in self._right:
-            readings = dict(self._scores.readings) if subnet.role == self.prices.pairs.roles[-1] else {}
-            dear = {self._cached[metric.called]: self._reading(metric) for metric in self._archs if metric.dear}
-            result = self._evaluator.evaluate(subnet, readings | dear)
+            result = self._evaluator.evaluate(subnet, self._readings(subnet))
             self.asked |= not result.known
             self._right[subnet] = result.right
             self._scores.take(result)
@@ -87,6 +85,12 @@ class Bench:
             values |= {metric.called: self.value(metric, subnet) for metric in self._archs if not metric.dear}
             self._values[subnet] = {ACCURACY: result.accuracy, **self.prices.subnet(subnet).figures, **values}
         return self._values[subnet]
+
+    def ahead(self, candidates: Iterable[Candidate]) -> None:
+        """Let workers, if there are any, begin with the subnets of candidates, which are then tried in this order."""
+        if isinstance(self._evaluator, EvaluatesAhead):
+            subnets = (subnet for each in candidates for subnet in self.prices.pairs.subnets(each.pair))
+            self._evaluator.ahead({each: self._readings(each).keys() for each in subnets if each not in self._right})
 
     @property
     def computed(self) -> int:
@@ -152,6 +156,11 @@ class Bench:
     def _values_of(self, subnet: Subnet) -> str:
         """The values of the axes as JSON."""
         return json.dumps(self.prices.pairs.spaces[subnet.role].values(subnet.arch))
+
+    def _readings(self, subnet: Subnet) -> dict[str, Reading]:
+        """What is read of the logits of a subnet."""
+        readings = dict(self._scores.readings) if subnet.role == self.prices.pairs.roles[-1] else {}
+        return readings | {self._cached[each.called]: self._reading(each) for each in self._archs if each.dear}
 
     def _reading(self, metric: ArchMetric) -> Reading:
         def read(subnet: Subnet, logits: np.ndarray) -> np.ndarray:

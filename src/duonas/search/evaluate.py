@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from duonas.core.pair import Subnet
 from duonas.core.tensors import load_arrays, save_tensors
 from duonas.costs.analytic import analytic
 from duonas.data.batches import outputs, recalibration_batches
-from duonas.data.images import Images, parts
+from duonas.data.images import Images, compact, parts
 from duonas.data.ondisk import Pixels
 from duonas.layers.norm import folded
 from duonas.routing.router import Router
@@ -93,25 +93,44 @@ class Evaluator:
         name = f"{fingerprint}/{supernet.norms}"
         self.fingerprint = fingerprint_of(name, options.batch_size, self._pixels, images.pixels, images.labels)
 
-    def evaluate(self, subnet: Subnet, readings: Mapping[str, Reading] = NO_READINGS) -> SubnetResult:
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process, which has no cache; of pixels that are a part of others that part alone."""
+        own = {"_pixels": compact(self._pixels), "images": replace(self.images, pixels=compact(self.images.pixels))}
+        return vars(self) | own | {"folder": None}
+
+    def evaluate(
+        self,
+        subnet: Subnet,
+        readings: Mapping[str, Reading] = NO_READINGS,
+        answers: Callable[[Subnet], np.ndarray] | None = None,
+    ) -> SubnetResult:
         """The result of a subnet, from the cache if it is complete there.
 
         Args:
             subnet: the subnet.
             readings: functions of its logits, by names that identify everything else that they depend on.
+            answers: gives its logits (N, K) float32 where the cache has not; by default they are computed here.
         """
-        about = {"subnet": subnet.to_json()}  # the eight hex digits of a file name may collide
         known = True
 
         def compute() -> dict[str, np.ndarray]:
             nonlocal known
             known = False
-            result = SubnetResult.of(subnet, self.logits(self.network(subnet)), self.labels, readings)
+            result = SubnetResult.of(subnet, (answers or self.answers)(subnet), self.labels, readings)
             return {RIGHT: np.packbits(result.right), **result.readings}
 
-        arrays = self.kept(subnet.id, about, compute, wanted=(RIGHT, *readings))
+        arrays = self.kept(subnet.id, _about(subnet), compute, wanted=(RIGHT, *readings))
         right = np.unpackbits(arrays.pop(RIGHT), count=len(self.labels)).astype(bool)
         return SubnetResult(subnet, right, arrays, known)
+
+    def knows(self, subnet: Subnet, readings: Collection[str] = ()) -> bool:
+        """Whether the cache has the result of a subnet with these readings."""
+        arrays = self._read(subnet.id, _about(subnet))
+        return arrays is not None and arrays.keys() >= {RIGHT, *readings}
+
+    def answers(self, subnet: Subnet) -> np.ndarray:
+        """The logits (N, K) float32 of a subnet on the split."""
+        return self.logits(self.network(subnet))
 
     def cost(self, subnet: Subnet) -> Cost:
         """What is counted of the subnet, for one image."""
@@ -157,21 +176,32 @@ class Evaluator:
         """
         if self.folder is None:
             return compute()
-        path, label = self.folder / f"{name}.safetensors", {"fingerprint": self.fingerprint, **about}
-        arrays = _read(path, label)
+        arrays = self._read(name, about)
         if arrays is None or not arrays.keys() >= set(wanted):
             arrays = {**(arrays or {}), **compute()}  # what others read of the same subnet stays
-            save_tensors(path, arrays, label)
+            save_tensors(self._path(name), arrays, self._label(about))
         return arrays
 
+    def _read(self, name: str, about: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
+        """The arrays of the cache; ``None`` if it has none of this name for the same weights, images and ``about``."""
+        if self.folder is None:
+            return None
+        try:
+            arrays, header = load_arrays(self._path(name))
+        except DuonasError:
+            return None
+        return arrays if header == json.loads(json.dumps(self._label(about))) else None  # JSON makes lists of tuples
 
-def _read(path: Path, label: Mapping[str, Any]) -> dict[str, np.ndarray] | None:
-    """The arrays of a file with this label; ``None`` if there is no such file."""
-    try:
-        arrays, header = load_arrays(path)
-    except DuonasError:
-        return None
-    return arrays if header == json.loads(json.dumps(label)) else None  # JSON makes lists of tuples
+    def _path(self, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{name}.safetensors"
+
+    def _label(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        return {"fingerprint": self.fingerprint, **about}
+
+
+def _about(subnet: Subnet) -> dict[str, Any]:
+    return {"subnet": subnet.to_json()}  # the eight hex digits of a file name may collide
 
 
 def fingerprint_of(name: str, batch_size: int, *values: Pixels) -> str:

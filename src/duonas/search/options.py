@@ -65,3 +65,7 @@ class SearchOptions:
     """Which of the proposed pairs are evaluated; default: all."""
     pair: GivenPair | None = None
     """A fixed pair, in place of a search."""
+    workers: Count = 1
+    """Processes that evaluate archs at the same time, each with as many threads as the run; see ray, too."""
+    ray: str | None = None
+    """The address of a Ray cluster that evaluates archs, or "auto" for the one that this machine belongs to."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import is_dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -51,6 +51,15 @@ class Evaluates(Protocol):
         wanted: Collection[str] = (),
     ) -> dict[str, np.ndarray]:
         """The arrays of ``compute``, from the cache if possible; see ``Evaluator.kept``."""
+        ...
+
+
+@runtime_checkable
+class EvaluatesAhead(Evaluates, Protocol):
+    """The interface of evaluators that begin with subnets before these are evaluated."""
+
+    def ahead(self, wanted: Mapping[Subnet, Collection[str]]) -> None:
+        """Begin with subnets; they will be evaluated in this order, with readings of these names."""
         ...
 
 

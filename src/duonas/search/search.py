@@ -139,6 +139,7 @@ def explore(strategy: Strategy, bench: Bench, options: SearchOptions, progress: 
         return trial
 
     while len(rows) < evaluations and (candidates := ask(min(BATCH, evaluations - len(rows)))):
+        bench.ahead(candidates)
         strategy.tell([tried(candidate) for candidate in candidates])
     if not bench.asked:
         progress(len(rows), evaluations, best_val_accuracy=best)
