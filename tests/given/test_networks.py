@@ -17,6 +17,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.deploy.options import ExportOptions
 from duonas.given.candidates import candidates, image_size, read_all
+from duonas.given.handed import handed
 from duonas.given.network import Wants, read
 from duonas.given.tried import tried
 from duonas.pair.options import GivenOptions, NetworkOptions, objection, spelled
@@ -260,7 +261,7 @@ def test_a_network_of_timm_has_the_classes_of_its_weights_and_says_what_it_wants
     torch.manual_seed(0)
     network = timm.create_model("resnet10t", num_classes=3).eval()
     save_file(network.state_dict(), tmp_path / "small.safetensors")
-    options = NetworkOptions(**spelled(f"timm:resnet10t@{tmp_path / 'small.safetensors'}"), size=32)
+    options = NetworkOptions(**spelled(f"timm:resnet10t@{tmp_path / 'small.safetensors'}", "little"), size=32)
     found = read(options, 18)
     assert found.wants.mean == (0.485, 0.456, 0.406) and found.wants.crop == 0.875 and found.wants.square == 37
     logits, _ = tried(found, options, images(side=37), COLOURS, 18)
@@ -309,7 +310,8 @@ def test_candidates_are_named_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize(("table", "message"), [
-    ({}, "one of file, timm and module, got none of them"),
+    ({}, "one of file, timm, module and run, got none of them"),
+    ({"file": "a", "role": "big"}, "role is for a network of a run"),
     ({"file": "a", "timm": "b"}, "got file and timm"),
     ({"file": "a", "sise": 3}, "there is no key 'sise': did you mean 'size'"),
     ({"file": "a", "weights": "b"}, "weights are for a network of timm"),
@@ -321,9 +323,34 @@ def test_wrong_tables_of_networks_are_told(table, message):
     assert message in objection(table)
 
 
-def test_texts_stand_for_tables():
-    assert spelled("a/b.onnx") == {"file": "a/b.onnx"} and spelled("nets.py:Small") == {"module": "nets.py:Small"}
-    assert spelled("timm:resnet18") == {"timm": "resnet18"}
-    assert spelled("timm:resnet18@w.pth") == {"timm": "resnet18", "weights": "w.pth"}
-    called = NetworkOptions(**spelled("timm:resnet18@w.pth")).called
-    assert called == "timm:resnet18@w.pth" and objection(spelled("timm:resnet18")) == ""
+def test_texts_stand_for_tables(tmp_path):
+    for text, table in {
+        "a/b.onnx": {"file": "a/b.onnx"},
+        "nets.py:Small": {"module": "nets.py:Small"},
+        "timm:resnet18": {"timm": "resnet18"},
+        "timm:resnet18@w.pth": {"timm": "resnet18", "weights": "w.pth"},
+        str(tmp_path): {"run": str(tmp_path), "role": "little"},
+    }.items():
+        assert spelled(text, "little") == table and objection(table) == ""
+    assert spelled({"run": "a", "role": "big"}, "little")["role"] == "big"
+    assert NetworkOptions(**spelled("timm:resnet18@w.pth", "big")).called == "timm:resnet18@w.pth"
+    assert NetworkOptions(**spelled(str(tmp_path), "big")).called == f"big of {tmp_path}"
+
+
+def test_a_module_that_python_hands_over_is_kept_as_a_file(tmp_path):
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(196, 3)).train()
+    with pytest.raises(DuonasError, match="little: the size of the images that a module takes must be given in pixels"):
+        handed(network, "little", tmp_path / "little.onnx")
+    given = {"module": network, "size": SIDE, "mean": [0.5]}
+    table = handed(given, "little", tmp_path / "little.onnx")
+    assert table == {"file": str(tmp_path / "little.onnx"), "size": SIDE, "mean": [0.5]}
+    assert handed(given, "little", tmp_path / "little.onnx") == table and network.training
+    found = answers(NetworkOptions(file=table["file"]))
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, network.eval()(torch.from_numpy(images())).numpy(), atol=1e-4)
+    for other in ("big.onnx", {"file": "big.onnx"}, {"module": "nets.py:Small"}):
+        assert handed(other, "big", tmp_path / "big.onnx") is other
+    (tmp_path / "little.onnx").write_bytes(b"another")
+    with pytest.raises(DuonasError, match=r"little is not the module with which the run in .* began"):
+        handed(given, "little", tmp_path / "little.onnx")

@@ -17,7 +17,10 @@ from duonas.deploy.bundle import check_files
 from duonas.deploy.kit import write_kit
 from duonas.deploy.quantize import in_int8 as in_int8_of
 from duonas.deploy.quantize import prepared, ranges_of
+from duonas.given.network import read
+from duonas.given.tried import tried
 from duonas.pair.onnx_network import OnnxNetwork
+from duonas.pair.options import NetworkOptions, spelled
 from duonas.pair.pair import Pair
 from duonas.pipeline.profile import profile
 from duonas.recipe.cascade import cascade
@@ -143,6 +146,52 @@ def test_another_threshold_takes_seconds(run, tmp_path):
     again = duonas.rechoose(copy, share="90%", progress=False)
     assert check_files(copy / "export") and again.bundle.tau != run.bundle.tau
     assert again.recipe.pair == run.recipe.pair
+
+
+def test_a_finished_run_is_a_network(run, images, tmp_path):
+    """Its little is a little and its big a big, with all that is known of it; in another order or a bundle, too."""
+    for options, role in (
+        (spelled(str(run.folder), "little"), "little"),
+        (spelled({"run": str(run.folder), "role": "little"}, "big"), "little"),
+        (spelled(str(run / "export"), "big"), "big"),
+    ):
+        network = NetworkOptions(**options)
+        found = read(network, 18)
+        assert found.wants.classes == COLOURS and found.wants.size == SIDE and not found.wants.unknown
+        logits, _ = tried(found, network, images[:4], COLOURS, 18)
+        bundle = run.bundle
+        bundle.tau = -np.inf if role == "little" else np.inf
+        expected = bundle.predict(images[:4]).logits
+        np.testing.assert_allclose(logits(torch.from_numpy(images[:4])).numpy(), expected, atol=1e-4)
+    copy = shutil.copytree(run.folder, tmp_path / "copy")
+    (copy / "export" / "big.onnx").write_bytes(b"another")
+    for folder, message in ((copy, "is not the file that policy.json was written with"),
+                            (tmp_path, "is neither a run nor a bundle: expected an ONNX file")):  # fmt: skip
+        with pytest.raises(DuonasError, match=message):
+            read(NetworkOptions(**spelled(str(folder), "big")), 18)
+    shutil.rmtree(copy / "export")
+    with pytest.raises(DuonasError, match="has no export yet: finish it first with `duonas export"):
+        read(NetworkOptions(**spelled(str(copy), "big")), 18)
+
+
+def test_modules_become_files_of_the_run(folder, run, tmp_path, monkeypatch):
+    """And where the run is refused, none are left; what a killed start left is no obstacle."""
+    monkeypatch.setattr("duonas.given.handed.exported", lambda *_: colour_classifier(5))
+    little, big, place = {"module": torch.nn.Identity(), "size": SIDE}, folder / "big.onnx", tmp_path / "new" / "run"
+    for images, message in ((tmp_path / "none", "none"), (folder / "images", "route.share")):
+        with pytest.raises(DuonasError, match=message):
+            duonas.cascade(little, big, images, place, share="200%", overrides=QUICK)
+        assert not place.exists()
+    begun = []
+    monkeypatch.setattr("duonas.api.cascade.run", lambda recipe, *_, **__: begun.append(recipe))
+    (place / "networks").mkdir(parents=True)
+    (place / "networks" / "little-1.onnx").write_bytes(b"left by a killed start")
+    duonas.cascade([little, run], big, folder / "images", place, share="50%")
+    first, second = begun[0].pair.given.little
+    assert first.file == str(place / "networks" / "little-1.onnx") and first.size == SIDE
+    assert (second.run, second.role) == (str(run.folder), "little")
+    with RunFolder.open(place, begun[0]) as opened:
+        assert opened.stages == {}
 
 
 def test_other_files_are_another_run(run, folder):

@@ -11,7 +11,7 @@ from duonas.cli.errors import one_line_errors
 from duonas.cli.stages import carry_out
 from duonas.core.errors import DuonasError
 
-NETWORK = "An ONNX file, timm:NAME@WEIGHTS, or file.py:NAME."
+NETWORK = "An ONNX file, timm:NAME@WEIGHTS, file.py:NAME, or a finished run."
 
 
 def cascade(

@@ -106,7 +106,7 @@ def candidates(
 
 def _labels(every: Sequence[NetworkOptions]) -> dict[NetworkOptions, str]:
     """Short names: the file's, timm's or the module's; all of it where that is not the only one."""
-    short = {each: each.timm or (each.module or "").rpartition(":")[2] or Path(str(each.file)).stem for each in every}
+    short = {each: _short(each) for each in every}
     names = list(short.values())
     labels = {each: name if names.count(name) == 1 else each.called for each, name in short.items()}
     taken = list(labels.values())
@@ -114,6 +114,12 @@ def _labels(every: Sequence[NetworkOptions]) -> dict[NetworkOptions, str]:
         each: name if taken.count(name) == 1 else f"{name} ({number})"
         for number, (each, name) in enumerate(labels.items(), 1)
     }
+
+
+def _short(options: NetworkOptions) -> str:
+    if options.run is not None:
+        return f"{Path(options.run).name}'s {options.role}"
+    return options.timm or (options.module or "").rpartition(":")[2] or Path(str(options.file)).stem
 
 
 def _about(wants: Wants, options: NetworkOptions, side: int, *, probabilities: bool) -> str:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from os.path import expanduser, isdir  # unlike Path's, these bear a name that the system refuses
 from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le
 
 from duonas.core.errors import nearest
 from duonas.core.fields import Count, Location, Positive
+from duonas.core.pair import Role
 
 Numbers = tuple[float, ...]
 Output = Literal["auto", "logits", "softmax"]
 TIMM = "timm:"
+SOURCES = ("file", "timm", "module", "run")
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """A network: one of ``file``, ``timm`` and ``module``, and what is not stored in it of the images that it wants."""
+    """A network: one of ``file``, ``timm``, ``module`` and ``run``, and what is not stored in it of what it wants."""
 
     file: Annotated[str | None, Location(content=True)] = None
     """An ONNX file."""
@@ -28,6 +31,10 @@ class NetworkOptions:
     """With timm: a file of its weights, .safetensors or .pth; default: the published ones."""
     module: str | None = None
     """A torch.nn.Module as file.py:NAME, or a function or a class that makes one."""
+    run: Annotated[str | None, Location()] = None
+    """The folder of a finished run or of a bundle, of which it is a network."""
+    role: Literal["little", "big"] | None = None
+    """With run: which of its networks; default: its little for a little, its big for a big."""
     size: Count | None = None
     """Side of the images that it takes, in pixels."""
     mean: Numbers | None = None
@@ -56,6 +63,8 @@ class NetworkOptions:
         """The network in messages."""
         if self.timm is not None:
             return f"{TIMM}{self.timm}" + (f"@{self.weights}" if self.weights else "")
+        if self.run is not None:
+            return f"{self.role} of {self.run}"
         return self.file or self.module or ""
 
 
@@ -63,7 +72,8 @@ class NetworkOptions:
 class GivenOptions:
     """``[pair.given]``: networks to make a pair of, in place of a search space.
 
-    Each is a text, such as ``"little.onnx"``, ``"timm:resnet18@weights.pth"`` or ``"nets.py:Small"``, or a table.
+    Each is a text, such as ``"little.onnx"``, ``"timm:resnet18@weights.pth"``, ``"nets.py:Small"`` or ``"runs/mine"``,
+    or a table.
     """
 
     little: tuple[NetworkOptions, ...] = ()
@@ -74,13 +84,22 @@ class GivenOptions:
     """What timing a network on this machine may take."""
 
 
-def spelled(network: Any) -> Any:
-    """Return a network that is given as a text as a table; anything else as it is."""
+def spelled(network: Any, role: Role) -> Any:
+    """Return a network that is given as a text as a table; anything else as it is, of a run with its role.
+
+    Args:
+        network: as in a recipe.
+        role: that it is given for.
+    """
+    if isinstance(network, Mapping):
+        return {"role": role, **network} if network.get("run") is not None else network
     if not isinstance(network, str):
         return network
     if network.startswith(TIMM):
         name, _, weights = network.removeprefix(TIMM).partition("@")
         return {"timm": name} | ({"weights": weights} if weights else {})
+    if isdir(expanduser(network)):
+        return {"run": network, "role": role}
     return {"module" if ".py:" in network else "file": network}
 
 
@@ -90,11 +109,13 @@ def objection(network: Mapping[str, Any]) -> str:
     for key in network:
         if key not in known:
             return f"there is no key {key!r}: {nearest(str(key), known)}"
-    sources = [key for key in ("file", "timm", "module") if network.get(key) is not None]
+    sources = [key for key in SOURCES if network.get(key) is not None]
     if len(sources) != 1:
-        return f"it needs one of file, timm and module, got {' and '.join(sources) or 'none of them'}"
+        return f"it needs one of file, timm, module and run, got {' and '.join(sources) or 'none of them'}"
     if network.get("weights") is not None and "timm" not in sources:
         return "weights are for a network of timm"
+    if network.get("role") is not None and "run" not in sources:
+        return "role is for a network of a run"
     for key in ("mean", "std"):
         value = network.get(key)
         if isinstance(value, list | tuple) and len(value) not in (1, 3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from duonas.recipe.read import load
 from duonas.recipe.schema import Recipe
 
 NAME = "cascade"  # of the shipped recipe
-Network = str | Path | Mapping[str, Any]
+Network = str | PathLike[str] | Mapping[str, Any]
 
 
 def cascade(
@@ -25,8 +26,8 @@ def cascade(
     """Return the shipped recipe ``cascade`` with these networks and images.
 
     Args:
-        little: a network, or several to choose from: an ONNX file, ``timm:NAME@WEIGHTS``, ``file.py:NAME``, or a table
-            of what is not stored in it, such as ``{"file": "big.onnx", "size": 224}``.
+        little: a network, or several to choose from: an ONNX file, ``timm:NAME@WEIGHTS``, ``file.py:NAME``, the folder
+            of a run, or a table of what is not stored in it, such as ``{"file": "big.onnx", "size": 224}``.
         big: likewise.
         images: a folder with a subfolder of images per class, or a table.
         overrides: as in ``load``.
@@ -47,12 +48,12 @@ def networks(little: Sequence[str], big: Sequence[str]) -> list[str]:
 def _listed(role: str, given: Any) -> list[Any]:
     every = list(given) if isinstance(given, list | tuple) else [given]
     for each in every:
-        if not isinstance(each, str | Path | Mapping):
+        if not isinstance(each, str | PathLike | Mapping):
             raise DuonasError(
-                f"{role} must be a file, timm:NAME, file.py:NAME or a table of keys, got {type(each).__name__}: export "
-                "a module to ONNX, or name it as file.py:NAME."
+                f"{role} must be a file, timm:NAME, file.py:NAME, a run or a table of keys, got {type(each).__name__}: "
+                "a recipe names a module as file.py:NAME."
             )
-    return every
+    return [fspath(each) if isinstance(each, PathLike) else each for each in every]
 
 
 def _inline(value: Any) -> str:

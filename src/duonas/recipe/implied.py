@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from duonas.pair.facts import ROLES
 from duonas.pair.options import objection, spelled
 from duonas.recipe.errors import Mistake
 from duonas.recipe.tables import spelled_out
@@ -31,10 +32,10 @@ def with_given(pair: Any) -> Any:
     if not isinstance(pair, Mapping) or not isinstance(pair.get("given"), Mapping):
         return pair
     given = dict(pair["given"])
-    for role in ("little", "big"):
+    for role in ROLES:
         listed = given.get(role, [])
         listed = list(listed) if isinstance(listed, list | tuple) else [listed]
-        given[role] = [spelled(each) for each in listed]
+        given[role] = [spelled(each, role) for each in listed]
         for number, network in enumerate(given[role], 1):
             place = f"[pair.given] {role}" + (f", network {number}" if len(listed) > 1 else "")
             if not isinstance(network, Mapping):

@@ -23,7 +23,7 @@ from duonas.rundir.environment import describe_environment
 from duonas.rundir.lock import NAME as LOCK
 from duonas.rundir.lock import lock_run
 from duonas.rundir.log import RunLog
-from duonas.rundir.paths import RunPaths
+from duonas.rundir.paths import NETWORKS, RunPaths
 from duonas.rundir.stages import Records, StageRecords
 
 CLASSES = "class_names"  # beside the hashes in splits.json
@@ -347,8 +347,8 @@ def _create(folder: Path) -> bool:
             raise DuonasError(f"{folder} is a file: a run needs a folder of its own; give another with --out.")
         new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        # What a killed start can have left does not count.
-        strangers = [p.name for p in sorted(folder.iterdir()) if p.name != LOCK and p.suffix != ".part"]
+        # What a killed start can have left does not count, nor what a recipe was made of.
+        strangers = [p.name for p in sorted(folder.iterdir()) if p.name not in (LOCK, NETWORKS) and p.suffix != ".part"]
     except OSError as error:
         raise DuonasError(f"cannot make a run in {folder}: {error.strerror or error}.") from error
     if strangers and "recipe.toml" not in strangers:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+NETWORKS = "networks"  # of what ``duonas.cascade`` writes before a run begins
+
 
 class RunPaths:
     """The files and folders of a run.
@@ -50,6 +52,8 @@ class RunPaths:
         """The archs that the search evaluated."""
         self.device = folder / "device.parquet"
         """The device table that the search is priced by, complete for its space."""
+        self.networks = folder / NETWORKS
+        """Folder of the modules that Python handed over, as ONNX files."""
         self.given = folder / "given.json"
         """What is known of the networks of [pair.given]: what they take, cost and were timed at."""
         self.front = folder / "front.json"

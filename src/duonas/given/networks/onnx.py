@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import onnx
-
-from duonas.core.errors import DuonasError
 from duonas.core.files import expand
-from duonas.given.network import GivenNetwork, Read, stored_wants
-from duonas.given.shapes import image_input, sides_of
+from duonas.given.network import GivenNetwork, Read
+from duonas.given.onnx_file import read_file
 from duonas.pair.options import NetworkOptions
 
 
@@ -25,28 +20,4 @@ class Onnx(GivenNetwork):
             DuonasError: there is no such file, it is not an ONNX file, or a file of its weights is missing.
         """
         path = expand(str(options.file), "[pair.given] file")
-        proto = _loaded(path)
-        wants = stored_wants({each.key: each.value for each in proto.metadata_props})
-        size, layout = sides_of(image_input(proto, options.input_name, options.called))
-        return Read(proto, wants.filled(size, layout))
-
-
-def _loaded(path: Path) -> onnx.ModelProto:
-    if path.is_dir():
-        raise DuonasError(
-            f"{path} is a folder: expected an ONNX file, such as {path / 'export' / 'big.onnx'} of a run."
-        )
-    if not path.is_file():
-        raise DuonasError(f"there is no network {path}: expected an ONNX file, timm:NAME@WEIGHTS or file.py:NAME.")
-    try:
-        proto = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's exceptions are not part of the interface of onnx
-        raise DuonasError(f"{path} is not an ONNX file.") from error
-    if not proto.graph.node or not proto.graph.output:
-        raise DuonasError(f"{path} is not an ONNX file: it holds no network.")
-    try:
-        onnx.load_external_data_for_model(proto, str(path.parent))
-    except Exception as error:  # of the file system, or of a path that leads elsewhere
-        said = " ".join(str(error).split()).rstrip(".")
-        raise DuonasError(f"{path} keeps its weights in another file, which cannot be read: {said}.") from error
-    return proto
+        return read_file(path, options)
