@@ -16,6 +16,7 @@ from duonas.cli.errors import one_line_errors
 from duonas.cli.kit import kit
 from duonas.cli.rank import rank
 from duonas.cli.route import route
+from duonas.cli.several import TakesNetworks
 from duonas.cli.stages import add_stages, report
 from duonas.cli.targets import targets
 from duonas.core.errors import DuonasError
@@ -120,7 +121,7 @@ def profile(
             raise DuonasError(found.refusal)
 
 
-app.command()(cascade)
+app.command(cls=TakesNetworks)(cascade)
 app.command()(route)
 app.command()(kit)
 app.command()(demo)

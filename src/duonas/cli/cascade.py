@@ -19,10 +19,10 @@ def cascade(
     big: Annotated[str | None, typer.Argument(metavar="BIG", help=f"The large network. {NETWORK}")] = None,
     images: ImagesOption = None,
     littles: Annotated[
-        list[str] | None, typer.Option("--little", metavar="A", help="A further little; can be repeated.")
+        list[str] | None, typer.Option("--little", metavar="A...", help="Littles to choose from, or further ones.")
     ] = None,
     bigs: Annotated[
-        list[str] | None, typer.Option("--big", metavar="B", help="A further big; can be repeated.")
+        list[str] | None, typer.Option("--big", metavar="B...", help="Bigs to choose from, or further ones.")
     ] = None,
     out: OutOption = None,
     floor: Annotated[
@@ -44,7 +44,7 @@ def cascade(
 
     [dim]duonas cascade timm:resnet18@small.pth timm:resnet50@large.pth --images pictures[/dim]
 
-    [dim]duonas cascade --little a.onnx --little b.onnx --big c.onnx --images pictures --budget 5ms[/dim]
+    [dim]duonas cascade --little a.onnx b.onnx --big c.onnx d.onnx --images pictures --budget 5ms[/dim]
     """  # fmt: skip
     with one_line_errors():
         from duonas.recipe.cascade import NAME, networks
@@ -55,7 +55,10 @@ def cascade(
         }
         for role, each in chosen.items():
             if not each:
-                raise DuonasError(f"no network for {role} was given: duonas cascade LITTLE BIG --images FOLDER.")
+                raise DuonasError(
+                    f"no network for {role} was given: duonas cascade LITTLE BIG --images FOLDER, or --little A B "
+                    "--big C D where several are there to choose from."
+                )
         if images is None and not any(each.startswith("data.") for each in override or ()):
             raise DuonasError(
                 "no images were given: --images FOLDER, a folder with a subfolder of images per class, or a table."
