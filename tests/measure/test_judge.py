@@ -217,3 +217,25 @@ def test_no_figure_contradicts_the_advice(routed, big, little, share, constant, 
         name = "big" if ": big is right" in step else "little"
         accuracy = {"big": big, "little": little}[name]["accuracy"]
         assert accuracy < 0.5 or accuracy - constant < 0.25 * (1 - constant) + 1e-9
+
+
+@pytest.mark.parametrize(("routed", "little", "right", "step"), [
+    (0.30, 0.05, (0.8, 0.79, 0.8), "Give a more accurate big, or several to choose from (--big A B)"),
+    (0.30, 0.20, (0.89, 0.9, 0.8), "little at smaller images, or a larger big. To save time without routing, try"),
+    (0.30, 0.05, (0.6, 0.9, 0.6), "Give a more accurate little, or several"),
+    (0.30, 0.05, (0.4, 0.4, 0.3), "First check the size, range, mean, std and order of classes that big wants"),
+])  # fmt: skip
+def test_networks_that_were_given_are_replaced_and_not_trained(routed, little, right, step):
+    nets = [network(accuracy, ms) for accuracy, ms in zip(right, (routed, 0.28, little), strict=True)]
+    share = 0.1 if right[0] == 0.6 else 0.7
+    found = judge(measured(*nets, share=share, coupling="given", ratio_to_ideal={"batch_1": 1.05}))
+    assert step in found.next
+    quantised = judge(measured(*nets, share=share, coupling="given", precision={"sentence": ""}))
+    assert "int8" not in quantised.next
+
+
+@given(NETWORKS, NETWORKS, NETWORKS, SHARES, st.floats(0, 1))
+def test_no_training_is_advised_for_networks_that_were_given(routed, big, little, share, constant):
+    more = {"majority": {"accuracy": constant}, "ratio_to_ideal": {"batch_1": 1.5}, "coupling": "given"}
+    found = judge(measured(routed, big, little, share, **more))
+    assert not any(word in found.next.lower() for word in ("longer training", "train longer", "search"))

@@ -78,7 +78,8 @@ def chances(logits):
 
 def test_no_stage_trains_and_every_other_is_done(run):
     assert run.stages == ("search", "pair", "route", "export", "measure", "report")
-    assert run.verdict["sentence"] and 0 < run.measure["routed"]["little_share"] < 1
+    assert run.measure["coupling"] == "given" and run.verdict["sentence"]
+    assert 0 < run.measure["routed"]["little_share"] < 1
     assert sorted(path.name for path in (run / "pair").glob("*.onnx")) == ["big.onnx", "little.onnx"]
     facts = run.pair.facts
     assert facts.coupling == "given" and facts.class_names == COLOURS and facts.preprocessing.image_size == SIDE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from duonas.measure.row import Figures, Row
 from duonas.routing.bounds import paired_difference
 
@@ -12,33 +14,87 @@ WORTH = 0.9  # of big's time that a routed pair may take for a share to be advis
 SHARES = (0.5, 0.8, 0.9)  # to advise
 
 QUIET = "Measure again on a quiet machine, with more [measure] latency_images."
-LONGER = "Train longer, or with more images, so that a large network gets ahead of a small one."
-SURER = "Make little surer: more images, or longer training."
 SLOWER = "Routing needs networks that take longer: a larger big or larger images, or a slower device."
-SMALLER = (
-    "Let the search find a little further from big (a limit on little_latency_ms or little_macs in "
-    "[search.constraints]), or take a larger big."
-)
 ROUTER = "Try another router ([route] router), or more images in the calib split."
 LARGER = "Routing has more to gain from a larger big, further from little, and from images that are harder to tell."
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What to do about a pair, which depends on where its networks are from.
+
+    Args:
+        ahead: so that big gets ahead of little.
+        or_ahead: likewise, after another step.
+        surer: so that little is right more often.
+        or_surer: likewise, after another step.
+        smaller: so that little takes less beside big.
+        unlearned: where a network, ``{role}``, is right too rarely for anything else to help.
+    """
+
+    ahead: str
+    or_ahead: str
+    surer: str
+    or_surer: str
+    smaller: str
+    unlearned: str
+
+
+TRAINED = Steps(
+    ahead="Train longer, or with more images, so that a large network gets ahead of a small one.",
+    or_ahead="train longer so that big gets ahead.",
+    surer="Make little surer: more images, or longer training.",
+    or_surer="make little surer: more images, or longer training.",
+    smaller="Let the search find a little further from big (a limit on little_latency_ms or little_macs in "
+    "[search.constraints]), or take a larger big.",
+    unlearned="First train longer, or with more images",
+)
+GIVEN = Steps(  # nothing is trained, so the pair is changed by what it is made of
+    ahead="Give a more accurate big, or several to choose from (--big A B), or fine-tune it on images like these.",
+    or_ahead="give a more accurate big.",
+    surer="Give a more accurate little, or several to choose from (--little A B), or little at larger images, or "
+    "fine-tune it on images like these.",
+    or_surer="give a more accurate little: another one, the same at larger images, or fine-tuned on images like these.",
+    smaller="Give a little that takes less, or several to choose from (--little A B), or little at smaller images, or "
+    "a larger big.",
+    unlearned="First check the size, range, mean, std and order of classes that {role} wants, and fine-tune it on "
+    "images like these if they are right",
+)
+QUANTISE = " To save time without routing, try --set export.precision=int8."
+
+
+def steps(measured: Figures) -> Steps:
+    """The steps for a pair."""
+    return GIVEN if measured.get("coupling") == "given" else TRAINED
+
+
 def unlearned(measured: Figures) -> str:
-    """Advise a longer training where a network is right too rarely for anything else to help; else empty."""
+    """Advise on a network that is right too rarely for anything else to help; else empty."""
     constant = float(measured.get("majority", {}).get("accuracy", 0.0))
     for role in ("big", "little"):
         accuracy = float(measured[role]["accuracy"])
         if accuracy < max(UNLEARNED if role == "big" else 0.0, constant + SKILL * (1 - constant)):
             than = f", and a constant answer on {constant:.1%}" if constant else ""
-            return f"First train longer, or with more images: {role} is right on {accuracy:.1%} only{than}."
+            return f"{steps(measured).unlearned.format(role=role)}: {role} is right on {accuracy:.1%} only{than}."
     return ""
+
+
+def ahead(measured: Figures) -> str:
+    """What to do where big is no more accurate than little."""
+    return steps(measured).ahead
+
+
+def smaller(measured: Figures) -> str:
+    """What to do where little is too near big in cost."""
+    given = measured.get("coupling") == "given" and "precision" not in measured
+    return steps(measured).smaller + (QUANTISE if given else "")
 
 
 def ask_big(measured: Figures) -> str:
     """What to do where little answers every image."""
     if not is_ahead(measured):
-        return LONGER
-    return "Choose a threshold that asks big (duonas route RUN --share 80%), or train longer so that big gets ahead."
+        return ahead(measured)
+    return f"Choose a threshold that asks big (duonas route RUN --share 80%), or {steps(measured).or_ahead}"
 
 
 def ask_big_less(measured: Figures, parts: dict[str, float]) -> str:
@@ -52,13 +108,11 @@ def ask_big_less(measured: Figures, parts: dict[str, float]) -> str:
     fixed = parts["router"] + parts["little"]
     enough = [each for each in SHARES if each > 1 - parts["big"] and fixed + 1 - each < WORTH]
     if little < NEAR * big:
-        return SURER
+        return steps(measured).surer
     if not enough:
-        return SMALLER
-    return (
-        f"Accept a little less accuracy (duonas route RUN --share {enough[0]:.0%}), or make little surer: more images, "
-        "or longer training."
-    )
+        return smaller(measured)
+    share = f"(duonas route RUN --share {enough[0]:.0%})"
+    return f"Accept a little less accuracy {share}, or {steps(measured).or_surer}"
 
 
 def is_ahead(measured: Figures) -> bool:

@@ -157,6 +157,7 @@ def _figures(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]
         "ratio_to_ideal": speed["ratio_to_ideal"],
         "ratio_to_two_calls": speed["ratio_to_two_calls"],
         "test_images": len(outputs.labels),
+        "coupling": pair.facts.coupling,
         "router": policy.router.name,
         "position": policy.router.position,
         "tau": policy.tau,

@@ -120,7 +120,7 @@ def _why_not(measured: Figures, routed: Row, best: Row) -> tuple[str, str]:
     if best.name == "little":
         return _beaten_by_little(measured)
     if not routed.times:
-        return "Little and the router together need more MACs than they save.", advice.SMALLER
+        return "Little and the router together need more MACs than they save.", advice.smaller(measured)
     parts = _parts(measured, share or 0.0, best)
     if share == 0:
         reason = "Big answers every image, so little and the router only add their own time."
@@ -134,9 +134,9 @@ def _beaten_by_little(measured: Figures) -> tuple[str, str]:
     little, big = (measured[role]["accuracy"] for role in ("little", "big"))
     accuracies = f"({big:.1%} against {little:.1%})"
     if little >= big:
-        return f"Big is no more accurate than little {accuracies}, so asking it gains nothing.", advice.LONGER
+        return f"Big is no more accurate than little {accuracies}, so asking it gains nothing.", advice.ahead(measured)
     if not advice.is_ahead(measured):
-        return f"Big is hardly more accurate than little {accuracies}, within the noise.", advice.LONGER
+        return f"Big is hardly more accurate than little {accuracies}, within the noise.", advice.ahead(measured)
     return (
         f"Big is more accurate than little {accuracies}, but the router sends it the wrong images.",
         advice.ROUTER,
@@ -151,7 +151,7 @@ def _largest_part(measured: Figures, parts: dict[str, float]) -> tuple[str, str]
         return f"Routing itself (decision, branch and copies) takes {of_big}.", advice.SLOWER
     if largest == "little":
         near = "too near big" if parts["little"] < 1 else "no faster than big"
-        return f"Little is {near}: it takes {of_big}.", advice.SMALLER
+        return f"Little is {near}: it takes {of_big}.", advice.smaller(measured)
     stay = 1 - parts["big"]
     reason = f"Little answers too few images: only {stay:.1%} stay little, the others need big as well."
     return reason, advice.ask_big_less(measured, parts)
