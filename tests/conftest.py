@@ -14,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: a thread each, before 
 
 from support.device_kits import kit, kit_source  # noqa: F401  (fixtures)
 from support.exported import export, exported, images  # noqa: F401  (fixtures)
+from support.interrupts import interruptible  # noqa: F401  (fixture)
 from support.ondisk import make_folder, make_shard  # noqa: F401  (fixtures)
 
 settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -9,7 +9,7 @@ import pytest
 from duonas.training.interrupt import PatientInterrupt
 
 
-def test_the_first_interrupt_is_noted_and_the_second_is_not_patient():
+def test_the_first_interrupt_is_noted_and_the_second_is_not_patient(interruptible):
     with pytest.raises(KeyboardInterrupt), PatientInterrupt() as interrupt:
         signal.raise_signal(signal.SIGINT)
         assert interrupt.wanted

@@ -141,7 +141,7 @@ class Interrupted(Halves):
         return super().batch(step)
 
 
-def test_ctrl_c_saves_the_step_in_hand_and_resuming_gives_the_same_bits(tmp_path):
+def test_ctrl_c_saves_the_step_in_hand_and_resuming_gives_the_same_bits(tmp_path, interruptible):
     options = replace(OPTIONS, checkpoint_seconds=3600)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "stopped", Interrupted(), options)
