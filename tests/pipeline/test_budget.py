@@ -192,6 +192,7 @@ def test_an_interrupted_run_notes_what_it_took(whole, tmp_path):
     assert plan.parts["supernet"].begun and plan.parts["supernet"].used > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stage", "part"), [("train", "supernet"), ("search", "search")])
 def test_what_a_part_took_is_noted_while_it_goes_on(tmp_path, stage, part):
     """A power cut leaves no time to do so, and the parts that follow are planned by it."""
@@ -226,6 +227,7 @@ def test_too_short_a_time_is_refused_by_profile_and_run_before_any_training(tmp_
     assert duonas.profile(recipe, clock=Ticking(1.0)).refusal.startswith(str(refused.value)[:60])
 
 
+@pytest.mark.slow
 def test_the_minutes_that_are_said_to_be_enough_are_enough():
     """Also where a run of as many minutes trains a plain network, and one of those that were given does not."""
     overrides = [*QUICK, "baselines.plain=", "budget.minutes=0.1"]

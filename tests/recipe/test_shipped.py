@@ -40,7 +40,12 @@ class TwoSteps(Silent):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+LARGE = ("uib-imagenet", "cifar100")  # which take a minute each, and teach little that others do not
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in COMPLETE]
+)
 def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_path):
     overrides = ["train.batch_size=4", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001"]
     overrides.append("search.device.table=none")
