@@ -63,12 +63,14 @@ class Top:
     @property
     def names(self) -> set[str]:
         """The folders in it, in small letters: the names of classes, if it is a split."""
-        return {path.parts[self.depth].casefold() for path in self.images if len(path.parts) > self.depth + 1}
+        depth = self.depth  # which looks at every image itself
+        return {path.parts[depth].casefold() for path in self.images if len(path.parts) > depth + 1}
 
     @property
     def loose(self) -> list[Path]:
         """The images in it that are in none of these."""
-        return [path for path in self.images if len(path.parts) <= self.depth + 1]
+        depth = self.depth
+        return [path for path in self.images if len(path.parts) <= depth + 1]
 
 
 def list_classes(root: Path, layout: str = "auto") -> Listing:
