@@ -346,6 +346,12 @@ def test_a_damaged_export_is_noticed(whole, tmp_path):
         Bundle.load(copy / "export")
 
 
+def test_the_hypervolume_is_logged_as_the_search_goes_on(whole):
+    steps = [row for row in RunFolder(whole).read_log("search") if "hypervolume_of_trials" in row]
+    reached = Front.load(whole / "front.json").reached
+    assert [(row["step"], row["hypervolume_of_trials"]) for row in steps] == [*reached] and len(reached) == 2
+
+
 def test_log_lines_are_json(whole):
     lines = [json.loads(line) for line in (whole / "log.jsonl").read_text().splitlines()]
     assert {"stage", "step", "loss", "lr"} <= lines[0].keys()

@@ -12,6 +12,7 @@ from duonas.search.strategies.nsga2 import Nsga2
 from duonas.search.strategies.predictor import Predictor, PredictorOptions
 from duonas.search.strategies.random import Random
 from duonas.search.strategies.sequential import Sequential
+from duonas.search.strategies.splines import Splines
 from duonas.spaces.mobilenet import MobileNet
 from duonas.spaces.uib import UIB
 from duonas.testing import StrategyContract
@@ -118,3 +119,8 @@ class TestPredictorPartial(TestPredictor):
 class TestPredictorOwnLittle(TestPredictor):
     def pairs(self):
         return own_little()
+
+
+class TestSplines(TestRandomSearch):
+    def strategy(self, pairs, seed):
+        return Splines(Problem(GOAL, Prices(pairs)), Splines.Options(), seed)

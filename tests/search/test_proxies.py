@@ -15,12 +15,14 @@ from duonas.core.couplings import pair_space
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find, names
 from duonas.core.rng import stream
+from duonas.core.trial import Candidate
 from duonas.costs.analytic import analytic
 from duonas.data.images import Images
 from duonas.recipe.schema import parse
 from duonas.routing.routers.confidence import Confidence
+from duonas.search.filter import Filter
 from duonas.search.goal import Goal
-from duonas.search.metric import ArchFacts, find_metric, metrics
+from duonas.search.metric import ArchFacts, find_filter, find_metric, metrics
 from duonas.search.options import FilterOptions, SearchOptions
 from duonas.search.prices import Prices
 from duonas.search.problem import Problem
@@ -346,3 +348,16 @@ def test_a_recipe_names_a_filter_or_is_refused(tmp_path):
 def test_every_proxy_is_a_metric_whose_file_is_imported_when_it_judges():
     assert set(names("proxy")) == {"naswot", "jacob_cov", "synflow", "grad_norm"} <= set(metrics())
     assert all(find_metric(name).untrained and find_metric(name).late for name in names("proxy"))
+
+
+@pytest.mark.parametrize("metric", ["params", "macs"])
+def test_a_filter_by_size_keeps_the_largest(metric, pairs):
+    prices, drawn = Prices(pairs), [Candidate(pairs.sample(stream(seed))) for seed in range(20)]
+    kept = Filter(FilterOptions(metric, 0.25), pairs, prices.arch_value).best(lambda n: drawn[:n], 5)
+
+    def size(candidate):
+        return sum(getattr(prices.subnet(each), metric) for each in pairs.subnets(candidate.pair))
+
+    assert len(kept) == 5 and np.mean([*map(size, kept)]) > np.mean([*map(size, drawn)])
+    with pytest.raises(DuonasError, match="params, macs, or your own"):
+        find_filter("expected_macs")

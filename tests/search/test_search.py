@@ -78,6 +78,19 @@ def test_no_evaluated_network_beats_a_pair_of_the_front(launch, pairs, evaluator
     assert front.plain.accuracy == max(affordable) < best.accuracy
 
 
+def test_the_hypervolume_that_is_reached_rises_and_is_that_of_the_trials(result):
+    assert [count for count, _ in result.front.reached] == [8, 16, 24]
+    volumes = [volume for _, volume in result.front.reached]
+    assert volumes[0] > 0 and volumes == sorted(volumes) and volumes[-1] < 1
+    assert Front.from_json(result.front.to_json()) == result.front
+
+
+def test_progress_is_told_of_the_hypervolume_with_the_last_of_each_generation(pairs, evaluator, search):
+    told = []
+    found = search(pairs, evaluator, OPTIONS, ROUTERS, 0, lambda done, total, **more: told.append((done, more)))
+    assert [(done, more["hypervolume"]) for done, more in told if "hypervolume" in more] == [*found.front.reached]
+
+
 def ordered(evaluator, pairs):
     """The same images, of which a larger network gets all right that a smaller one does, and is as sure of them."""
 

@@ -92,7 +92,8 @@ def search(context: Context, progress: Progress) -> list[Path]:
             options = context.search_options
             options = options if planned is None else replace(options, evaluations=planned)
             seed, fitting, untrained = context.recipe.seed, context.fitting, context.untrained
-            result = search_pairs(context.problem, evaluator, options, seed, progress, fitting, untrained)
+            watched = _logging_volume(run, progress)
+            result = search_pairs(context.problem, evaluator, options, seed, watched, fitting, untrained)
     except DuonasError as error:
         if context.recipe.is_given:
             raise
@@ -114,6 +115,18 @@ def search(context: Context, progress: Progress) -> list[Path]:
     context.warn(no_better_than_guessing(result.archs, context.splits.val) if context.recipe.is_given else "")
     priced_by = [path for path in (run.device, run.given) if path.exists()]
     return [run.trials, run.archs, run.front, *priced_by]
+
+
+def _logging_volume(run: RunFolder, progress: Progress) -> Progress:
+    """A progress that logs the hypervolume as the search goes on, so that TensorBoard draws it."""
+
+    def report(done: int, total: int, **figures: float) -> None:
+        volume = figures.pop("hypervolume", None)
+        if volume is not None:
+            run.log("search", step=done, hypervolume_of_trials=volume)
+        progress(done, total, **figures)
+
+    return report
 
 
 def pair(context: Context, progress: Progress) -> list[Path]:

@@ -20,7 +20,7 @@ from duonas.report.figures.difficulty import difficulty
 from duonas.report.figures.latency import latency
 from duonas.report.figures.losses import finetuning, training
 from duonas.report.figures.scores import histogram
-from duonas.report.figures.search import front
+from duonas.report.figures.search import front, reached
 from duonas.report.figures.sensitivity import sensitivity
 from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
@@ -41,6 +41,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "tradeoff": (tradeoff, (OUTPUTS, PAIR)),
     "baselines": (lambda run: tables.baselines(run["baselines.json"]), ("baselines.json",)),
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),
+    "reached": (lambda run: reached(run["front.json"]), ("front.json",)),
     "histogram": (histogram, (OUTPUTS,)),
     "outcomes": (lambda run: tables.outcomes(run.outputs), (OUTPUTS,)),
     "difficulty": (lambda run: difficulty(run.outputs), (OUTPUTS,)),

@@ -94,6 +94,7 @@ class Front:
         alike: index of the cheapest point whose accuracy is that of the chosen one within chance, a standard error;
             ``None`` if there is none that costs clearly less.
         strategy: what the strategy learned, see ``Strategy.findings``.
+        reached: after how many evaluated pairs which hypervolume was reached by these alone, see ``Volumes``.
     """
 
     objectives: tuple[str, ...]
@@ -111,6 +112,7 @@ class Front:
     val_images: int | None = None
     alike: int | None = None
     strategy: Mapping[str, Any] | None = None
+    reached: tuple[tuple[int, float], ...] = ()
 
     @property
     def best(self) -> FrontPoint:
@@ -172,7 +174,7 @@ class Front:
             "objectives": list(self.objectives), "constraints": dict(self.constraints),
             "points": [point.to_json() for point in self.points],
             "single": [network.to_json() for network in self.single],
-            "plain": self.plain and self.plain.to_json(),
+            "plain": self.plain and self.plain.to_json(), "reached": [list(each) for each in self.reached],
         }  # fmt: skip
         return {name: each for name, each in value.items() if each is not None}
 
@@ -187,7 +189,9 @@ class Front:
             points = tuple(map(FrontPoint.from_json, value["points"]))
             single = tuple(map(SingleNetwork.from_json, value.get("single", ())))
             plain = SingleNetwork.from_json(value["plain"]) if "plain" in value else None
+            reached = tuple((int(count), float(volume)) for count, volume in value.get("reached", ()))
             known = {"objectives": tuple(value["objectives"]), "points": points, "single": single, "plain": plain}
+            known |= {"reached": reached}
             front = cls(**value | known)
             points[front.chosen]  # fails if there is no such point
             return front

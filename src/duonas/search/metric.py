@@ -150,6 +150,20 @@ class ArchMetric(Metric):
         return np.maximum(little, big) if self.direction == "min" else np.minimum(little, big)
 
 
+class Counted(ArchMetric):
+    """The parameters or MACs of an arch, for ``[search] filter``: what every proxy should be compared with.
+
+    There they are a guess at how accurate the arch will be, so the more, the better.
+    """
+
+    family = ("params", "macs")
+    direction: ClassVar[Literal["min", "max"]] = "max"
+
+    def value(self, arch: ArchFacts) -> float:
+        """The count."""
+        return float(getattr(arch.cost, self.called))
+
+
 class PairMetric(Metric):
     """A figure of a pair, computed from the costs of its parts."""
 
@@ -229,14 +243,17 @@ def find_metric(name: str, kind: str = "metric") -> Metric:
 
 
 def find_filter(name: str) -> ArchMetric:
-    """The metric of ``[search] filter`` by its name.
+    """The metric of ``[search] filter`` by its name; of ``params`` and ``macs`` the more are the better there.
 
     Raises:
         DuonasError: there is no such metric, or pairs cannot be filtered by it before they are evaluated.
     """
+    if name in Counted.family:
+        return Counted(name)
     metric = find_metric(name, "filter")
     if not isinstance(metric, ArchMetric) or metric.dear:
         fit = [each for each, one in metrics().items() if isinstance(one, ArchMetric) and not one.dear]
+        fit += Counted.family
         raise DuonasError(
             f"[search] filter cannot be by {name!r}, which is no figure of single archs or is only known after their "
             f"evaluation: choose from {', '.join(fit)}, or your own as file.py:CLASS."

@@ -34,7 +34,8 @@ class FilterOptions:
     """``[search.filter]``: of the pairs that a strategy proposes, only the best by a cheap metric are evaluated."""
 
     metric: str = "naswot"
-    """A metric of archs that needs no evaluation, such as naswot, synflow or depth, or your own as file.py:CLASS."""
+    """A metric of archs that needs no evaluation, such as naswot, synflow, depth, or params or macs, of which the more
+    are the better here; or your own as file.py:CLASS."""
     keep: Annotated[float, Gt(0), Le(1), SHARE] = 0.25
     """The fraction of the proposals that is evaluated."""
 

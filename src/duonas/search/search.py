@@ -24,6 +24,7 @@ from duonas.search.scores import Evaluates, Scores
 from duonas.search.single import Singles
 from duonas.search.strategy import Strategy, make_strategy, proposals
 from duonas.search.untrained import UntrainedNetworks
+from duonas.search.volume import Volumes
 
 if TYPE_CHECKING:
     from duonas.data.images import Images
@@ -95,7 +96,8 @@ def search(
         strategy.fit(*fitting)
     scores = Scores(evaluator, problem.prices, seed)
     bench = Bench(evaluator, scores, problem.prices, problem.goal, untrained)
-    rows, best = explore(strategy, bench, options, progress)
+    volumes = Volumes(problem.goal, problem.prices)
+    rows, best = explore(strategy, bench, options, volumes, progress)
     if not rows:
         raise DuonasError(f"[search] strategy {strategy.name} proposed no pair.")
     scoring = partial(progress, best_val_accuracy=best)
@@ -103,21 +105,25 @@ def search(
     judged = scores.judged(table, scoring)
     singles = Singles(bench.right, table)
     points, scored = recombine(bench.right, judged, table, singles, scoring)
-    found = replace(front(points, table, singles, scored), strategy=strategy.findings() or None)
+    learned = strategy.findings() or None
+    found = replace(front(points, table, singles, scored), strategy=learned, reached=tuple(volumes.reached))
     pairs = sum(len(each.row.bigs) for each in judged)
     progress(pairs, pairs, chosen_val_accuracy=found.best.accuracy)
     return SearchResult(found, tuple(rows), bench.arch_rows())
 
 
-def explore(strategy: Strategy, bench: Bench, options: SearchOptions, progress: Progress) -> tuple[list[Row], float]:
+def explore(
+    strategy: Strategy, bench: Bench, options: SearchOptions, volumes: Volumes, progress: Progress
+) -> tuple[list[Row], float]:
     """Propose and evaluate pairs; return the rows of their trials and the best accuracy.
 
     Args:
         strategy: proposes pairs, and ends the loop when it has no more.
         bench: evaluates them.
         options: have the largest number of pairs, and the filter.
-        progress: called with the number of pairs that a replay found in the cache, then after each further pair, and
-            while the filter computes new figures.
+        volumes: is told of the trials.
+        progress: called with the number of pairs that a replay found in the cache, then after each further pair, with
+            the last of a batch also the hypervolume, and while the filter computes new figures.
     """
     rows: list[Row] = []
     best, evaluations = 0.0, options.evaluations
@@ -126,7 +132,8 @@ def explore(strategy: Strategy, bench: Bench, options: SearchOptions, progress: 
         judge = watched(bench, lambda: progress(len(rows), evaluations))
         ask = partial(Filter(options.filter, bench.prices.pairs, judge).best, ask)
 
-    def tried(candidate: Candidate) -> Trial:
+    def tried(candidate: Candidate, before: list[Trial] | None) -> Trial:
+        """The trial of a candidate; ``before`` are those before the last of a batch."""
         nonlocal best
         replayed = not bench.asked
         trial = bench.trial(candidate)
@@ -134,13 +141,19 @@ def explore(strategy: Strategy, bench: Bench, options: SearchOptions, progress: 
             progress(len(rows), evaluations)
         rows.append(bench.row(len(rows), trial))
         best = max(best, trial.best.accuracy)
+        figures = {"best_val_accuracy": best}
+        if before is not None:
+            figures["hypervolume"] = volumes.add([*before, trial])
         if bench.asked:
-            progress(len(rows), evaluations, best_val_accuracy=best)
+            progress(len(rows), evaluations, **figures)
         return trial
 
     while len(rows) < evaluations and (candidates := ask(min(BATCH, evaluations - len(rows)))):
         bench.ahead(candidates)
-        strategy.tell([tried(candidate) for candidate in candidates])
+        trials: list[Trial] = []
+        for candidate in candidates:
+            trials.append(tried(candidate, trials if len(trials) + 1 == len(candidates) else None))
+        strategy.tell(trials)
     if not bench.asked:
         progress(len(rows), evaluations, best_val_accuracy=best)
     return rows, best

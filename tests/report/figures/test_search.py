@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from duonas.report.figures.search import front
+from duonas.report.figures.search import front, reached
 
 
 def point(number):
@@ -51,3 +51,9 @@ def test_the_caption_names_a_cheaper_pair_that_is_as_good_within_chance():
     assert "Within the chance of 300 val images a pair at 33" in drawn(
         ["accuracy", "expected_macs"], alike=0, val_images=300
     )
+
+
+def test_the_hypervolume_is_drawn_over_the_evaluations_where_there_are_some():
+    made = reached({"reached": [[8, 0.4], [16, 0.55]], "hypervolume": 0.61})
+    assert "16 pairs evaluated" in made.wide and "a hypervolume of 0.550" in made.caption and "0.610" in made.caption
+    assert reached({"hypervolume": 0.6}) is None and reached({"reached": [[8, 0.4]], "hypervolume": 0.6}) is None

@@ -52,6 +52,36 @@ def front(found: dict[str, Any], trials: list[Row] | None) -> Figure:
     return figure("The front", draw, _caption(found, chosen), keys)
 
 
+def reached(found: dict[str, Any]) -> Figure | None:
+    """The hypervolume of what was tried, over the evaluated pairs; ``None`` where that is not known or one point.
+
+    Args:
+        found: the content of ``front.json``.
+    """
+    steps = [(float(tried), float(volume)) for tried, volume in found.get("reached", ())]
+    if len(steps) < 2:
+        return None
+    tried, volumes = (np.array(each) for each in zip(*steps, strict=True))
+    x, y = span(tried, pad=0), span(volumes, floor=0, ceiling=1)
+
+    def draw(width: int) -> Markup:
+        plot = frame(width, 300, x, y)
+        tips = [f"{whole(count)} pairs evaluated\nhypervolume {number(volume)}" for count, volume in steps]
+        return canvas(
+            width, 300, "Hypervolume over evaluations",
+            plot.axes("Evaluated pairs", "Hypervolume", tick, tick),
+            plot.line(tried, volumes, "routed"),
+            (plot.dot(count, volume, "routed", tip, 3) for (count, volume), tip in zip(steps, tips, strict=True)),
+        )  # fmt: skip
+
+    caption = (
+        f"After {whole(tried[-1])} evaluated pairs these alone reach a hypervolume of {number(float(volumes[-1]))}, "
+        f"where 1 is a perfect pair without cost; the front has {number(float(found['hypervolume']))}, made of all "
+        "pairs of their archs that no single network beats. Where it is level, more evaluations would hardly help."
+    )
+    return figure("Hypervolume over evaluations", draw, caption, [Key("line", "routed", "pairs evaluated so far")])
+
+
 class _Cost(NamedTuple):
     """The cost that a search minimised: its noun, its unit on an axis and behind a figure, how figures are written."""
 
