@@ -120,8 +120,27 @@ def test_weights_in_a_file_beside_it_are_read(tmp_path):
     options = NetworkOptions(file=str(tmp_path / "net.onnx"))
     np.testing.assert_allclose(answers(options), directly(colour_classifier(2), images()), atol=1e-4)
     (tmp_path / "weights.bin").unlink()
-    with pytest.raises(DuonasError, match="keeps its weights in another file, which cannot be read"):
+    with pytest.raises(
+        DuonasError, match=r"keeps its weights in weights\.bin, which is not there: put that file beside it"
+    ):
         read(options, 18)
+
+
+@pytest.mark.parametrize(("place", "message"), [
+    ("../weights.bin", "names a file of weights outside of its folder, '../weights.bin', which is not read"),
+    ("weights.bin", "keeps its weights in weights.bin, of which not all can be read"),
+])  # fmt: skip
+def test_weights_elsewhere_or_cut_off_are_refused(place, message, tmp_path):
+    model = colour_classifier(2)
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    for folder in (tmp_path, tmp_path.parent):
+        (folder / "weights.bin").write_bytes(b"short")
+    model = onnx.load(tmp_path / "net.onnx", load_external_data=False)
+    for one in (one for each in model.graph.initializer for one in each.external_data if one.key == "location"):
+        one.value = place
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(DuonasError, match=message):
+        read(NetworkOptions(file=str(tmp_path / "net.onnx")), 18)
 
 
 def test_what_duonas_stored_is_read(tmp_path):
@@ -174,6 +193,11 @@ def constant(model):
             tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros((3, 8), np.float32), "matrix"))
 
 
+def labels(model):
+    model.graph.node.append(helper.make_node("ArgMax", ["scores"], ["label"], axis=1))
+    model.graph.output[0].CopyFrom(helper.make_tensor_value_info("label", onnx.TensorProto.INT64, ["N", 1]))
+
+
 def unknown_operation(model):
     model.graph.node[1].op_type = "NoSuchOperation"
 
@@ -191,7 +215,10 @@ def unknown_operation(model):
     (lambda m: None, {"classes": ("red", "green")}, "has 3 outputs, but 2 names of classes"),
     (lambda m: None, {"output": "softmax"}, "output = 'softmax', but its outputs do not sum to 1"),
     (lambda m: None, {"size": 20, "file": "square"}, "there is no network square"),
+    (labels, {}, "must be the scores of classes, of float32.* and it is of int64: take an output before it"),
     (lambda m: setattr(m.opset_import[0], "version", 5), {}, "opset 5, which is too old: export it again"),
+    (lambda m: setattr(m.opset_import[0], "version", 99), {}, "opset 99, and the package onnx here knows .* at most"),
+    (lambda m: m.opset_import.pop(), {}, "does not say of which ONNX opset it is: export it again with opset 18"),
 ])  # fmt: skip
 def test_what_cannot_be_used_is_one_sentence(change, options, message, tmp_path):
     path = tmp_path / "net.onnx"

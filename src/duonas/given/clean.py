@@ -13,6 +13,7 @@ from duonas.pair.options import NetworkOptions
 
 BATCH = "N"
 OLDEST = 7  # ONNX opset version that is converted
+NEWEST = 25  # that [export] takes
 
 
 def cleaned(proto: onnx.ModelProto, options: NetworkOptions, sides: tuple[int, ...], opset: int) -> onnx.ModelProto:
@@ -67,9 +68,16 @@ def _converted(model: onnx.ModelProto, opset: int, called: str) -> onnx.ModelPro
     own = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if own == opset:
         return model
-    advice = f"export it again with opset {opset}" if own < opset else f"set [export] opset = {own}"
+    again = f"export it again with opset {opset}"
+    if own == 0:
+        raise DuonasError(f"{called} does not say of which ONNX opset it is: {again}.")
     if own < OLDEST:
-        raise DuonasError(f"{called} is of ONNX opset {own}, which is too old: {advice}.")
+        raise DuonasError(f"{called} is of ONNX opset {own}, which is too old: {again}.")
+    if own > (newest := onnx.defs.onnx_opset_version()):
+        raise DuonasError(
+            f"{called} is of ONNX opset {own}, and the package onnx here knows {newest} at most: {again}."
+        )
+    advice = f"set [export] opset = {own}" if opset < own <= NEWEST else again
     try:
         return version_converter.convert_version(model, opset)
     except Exception as error:  # the converter's exceptions have no common base class

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
+from onnx.external_data_helper import uses_external_data
 
 from duonas.core.errors import DuonasError
 from duonas.given.network import Read, stored_wants
@@ -37,9 +38,23 @@ def _loaded(path: Path) -> onnx.ModelProto:
         raise DuonasError(f"{path} is not an ONNX file.") from error
     if not proto.graph.node or not proto.graph.output:
         raise DuonasError(f"{path} is not an ONNX file: it holds no network.")
+    _read_weights(proto, path)
+    return proto
+
+
+def _read_weights(proto: onnx.ModelProto, path: Path) -> None:
+    """Read weights that are in files beside a network."""
+    stored = [each for each in proto.graph.initializer if uses_external_data(each)]
+    beside = dict.fromkeys(one.value for each in stored for one in each.external_data if one.key == "location")
+    for name in beside:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise DuonasError(f"{path} names a file of weights outside of its folder, {name!r}, which is not read.")
+        if not (path.parent / name).is_file():
+            raise DuonasError(f"{path} keeps its weights in {name}, which is not there: put that file beside it.")
     try:
         onnx.load_external_data_for_model(proto, str(path.parent))
-    except Exception as error:  # of the file system, or of a path that leads elsewhere
+    except Exception as error:  # of the file system, or of a file that is another one
         said = " ".join(str(error).split()).rstrip(".")
-        raise DuonasError(f"{path} keeps its weights in another file, which cannot be read: {said}.") from error
-    return proto
+        raise DuonasError(
+            f"{path} keeps its weights in {', '.join(beside)}, of which not all can be read: {said}."
+        ) from error

@@ -38,7 +38,9 @@ def image_input(proto: onnx.ModelProto, name: str | None, called: str) -> onnx.V
         others = _named([each for each in inputs if each is not found])
         raise DuonasError(f"{called} needs {others} beside the input {name!r}: networks with more are not supported.")
     if found.type.tensor_type.elem_type not in TYPES:
-        raise DuonasError(f"the input {found.name!r} of {called} must be of {', '.join(TYPES.values())}.")
+        raise DuonasError(
+            f"the input {found.name!r} of {called} must be of {', '.join(TYPES.values())}, and it is of {_type(found)}."
+        )
     sides = _sides(found)
     if len(sides) != 4 or COLOURS not in (sides[1] or COLOURS, sides[3] or COLOURS):
         raise DuonasError(
@@ -79,9 +81,14 @@ def class_output(proto: onnx.ModelProto, name: str | None, called: str) -> onnx.
         raise DuonasError(f"{called} has no output {name!r}: its outputs are {_named(outputs)}.")
     if found.type.tensor_type.elem_type not in TYPES:
         raise DuonasError(
-            f"the output {found.name!r} of {called} must be the scores of classes, of {', '.join(TYPES.values())}."
+            f"the output {found.name!r} of {called} must be the scores of classes, of {', '.join(TYPES.values())}, and it "
+            f"is of {_type(found)}: take an output before it, if there is one."
         )
     return found
+
+
+def _type(value: onnx.ValueInfoProto) -> str:
+    return onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
 
 
 def _sides(value: onnx.ValueInfoProto) -> list[int | None]:
