@@ -81,8 +81,8 @@ def class_output(proto: onnx.ModelProto, name: str | None, called: str) -> onnx.
         raise DuonasError(f"{called} has no output {name!r}: its outputs are {_named(outputs)}.")
     if found.type.tensor_type.elem_type not in TYPES:
         raise DuonasError(
-            f"the output {found.name!r} of {called} must be the scores of classes, of {', '.join(TYPES.values())}, and it "
-            f"is of {_type(found)}: take an output before it, if there is one."
+            f"the output {found.name!r} of {called} must be the scores of classes, of {', '.join(TYPES.values())}, and "
+            f"it is of {_type(found)}: take an output before it, if there is one."
         )
     return found
 
