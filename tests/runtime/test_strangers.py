@@ -130,6 +130,25 @@ def field(number, content):
     return head + bytes([size]) + content
 
 
+def hidden_by_kind():
+    """A loop whose name is followed by a number in its place, which ONNX Runtime passes over."""
+    whole = endless()
+    plain = next(node for node in whole.graph.node if node.op_type == "Loop").SerializeToString()
+    graph = whole.graph.SerializeToString()
+    tricked = graph.replace(field(1, plain), field(1, plain + b"\x20\x01"))
+    assert tricked != graph
+    return whole.SerializeToString().replace(field(7, graph), field(7, tricked))
+
+
+def sized_by_kind():
+    """A tensor of a terabyte with a further side of none, as a number of fixed length."""
+    whole = sized(10**12)
+    tensor, graph = whole.graph.initializer[0].SerializeToString(), whole.graph.SerializeToString()
+    tricked = graph.replace(field(5, tensor), field(5, tensor + b"\x0d\0\0\0\0"))
+    assert tricked != graph
+    return whole.SerializeToString().replace(field(7, graph), field(7, tricked))
+
+
 def deep():
     content = b""
     for _ in range(2000):
@@ -151,6 +170,8 @@ HOSTILE = {
     "a compiled engine": (lambda: foreign("EPContext", "com.microsoft"), "'EPContext' reads another file"),
     "an operation in a function": (hidden_in_a_function, "'Evil' of 'evil' does not come with ONNX Runtime"),
     "a loop": (endless, "'Loop' may never end"),
+    "a loop behind a number": (hidden_by_kind, "is no ONNX file"),
+    "a terabyte behind a number": (sized_by_kind, "is no ONNX file"),
     "images of a million pixels a side": (
         lambda: model(side=10**6),
         "can have 8,192 pixels a side at most, got .N, 3, 1000000",

@@ -39,6 +39,13 @@ OPERATION, DOMAIN = 4, 7  # fields of a node
 FUNCTION, DOMAIN_OF_FUNCTION = 25, 10
 VARINT, LENGTH = 0, 2  # kinds of fields; those of a fixed length are 1 and 5
 FIXED = {1: 8, 5: 4}  # bytes
+# Runtimes pass over a field of another kind, and go by one before it: it would hide what that one says.
+KINDS = {
+    ("node", OPERATION): (LENGTH,),
+    ("node", DOMAIN): (LENGTH,),
+    ("tensor", DIMS): (VARINT, LENGTH),
+    ("tensor", DATA_LOCATION): (VARINT,),
+}
 
 
 class Field(NamedTuple):
@@ -95,6 +102,8 @@ class _Scan:
                 return "its graphs are nested too deeply"
             inside, fields = MESSAGES[kind], list(self._fields(start, end))
             graphs += kind == "graph"
+            if any(each.kind not in KINDS.get((kind, each.number), (each.kind,)) for each in fields):
+                raise ValueError("a field is of another kind, which runtimes pass over")
             if found := self._looked_at(kind, fields):
                 return found
             for each in fields:
