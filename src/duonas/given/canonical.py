@@ -65,8 +65,13 @@ def entering(wants: Wants, image_size: int, kind: int) -> _Made:
         start = (image_size - side) // 2
         made.add("Slice", *(made.constant(each, np.int64) for each in ([start] * 2, [start + side] * 2, [2, 3])))
     if side != size:  # as torch.nn.functional.interpolate, which every runtime computes alike
-        sizes = made.constant([1.0, 1.0, size / side, size / side])
-        made.add("Resize", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel")
+        made.add(
+            "Resize",
+            "",
+            made.constant([1.0, 1.0, *[_scale(side, size)] * 2]),
+            mode="linear",
+            coordinate_transformation_mode="half_pixel",
+        )
     if wants.channels == "bgr":
         made.add("Gather", made.constant([2, 1, 0], np.int64), axis=1)
     low, high = wants.range or (0.0, 1.0)
@@ -88,6 +93,12 @@ def entering(wants: Wants, image_size: int, kind: int) -> _Made:
     if not made.nodes:
         made.add("Identity")
     return made
+
+
+def _scale(side: int, size: int) -> np.float32:
+    """The factor from a side to a size in float32, of which runtimes round the product down."""
+    found = np.float32(size / side)
+    return found if float(found) * side >= size else np.nextafter(found, np.float32(np.inf))
 
 
 def leaving(value: str, kind: int, sides: Sequence[int], about: Leaving) -> _Made:
