@@ -9,7 +9,7 @@ import onnx
 import pytest
 import timm
 import torch
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
@@ -17,10 +17,12 @@ from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.deploy.options import ExportOptions
 from duonas.given.candidates import candidates, image_size, read_all
+from duonas.given.canonical import seeing
 from duonas.given.handed import handed
 from duonas.given.network import Wants, read
 from duonas.given.tried import tried
 from duonas.pair.options import GivenOptions, NetworkOptions, objection, spelled
+from duonas.runtime.session import open_session
 from support.graphs import COLOURS, classifier, colour_classifier
 
 SIDE = 16
@@ -92,6 +94,33 @@ def test_pixels_are_what_the_network_wants(tmp_path):
     halved = answers(NetworkOptions(file=path), side=32)  # to a half, bilinear is the mean of four pixels
     small = images(side=32).reshape(4, 3, 16, 2, 16, 2).mean((3, 5))
     np.testing.assert_allclose(halved, directly(model, small), atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "size"), [(46, 224), (224, 227), (380, 240), (41, 32), (47, 32)])
+def test_images_are_resized_to_exactly_the_size_that_a_network_wants(side, size):
+    """Runtimes round the product of side and factor down, and a factor in float32 may be a little too small."""
+    graph = seeing(classifier(side=size), Wants(size=size).complete, side)
+    (found,) = open_session(graph.SerializeToString(), 1).run(None, {graph.graph.input[0].name: images(2, side)})
+    assert found.shape == (2, 3, size, size)
+
+
+def test_an_input_of_bytes_sees_the_pixels_as_they_were(tmp_path):
+    inside, batch = colour_classifier(2), images()
+    inside.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    scale = numpy_helper.from_array(np.float32(255), "white")
+    first = [helper.make_node("Cast", ["pixels"], ["wide"], to=TensorProto.FLOAT)]
+    first.append(helper.make_node("Div", ["wide", "white"], ["scaled"]))
+    nodes = [*inside.graph.node]
+    for node in nodes:
+        node.input[:] = ["scaled" if name == "pixels" else name for name in node.input]
+    del inside.graph.node[:]
+    inside.graph.node.extend([*first, *nodes])
+    inside.graph.initializer.append(scale)
+    path = saved(inside, tmp_path)
+    found = answers(NetworkOptions(file=path))
+    np.testing.assert_allclose(found, directly(colour_classifier(2), np.round(batch * 255) / 255), atol=1e-3)
+    with pytest.raises(DuonasError, match="takes pixels of uint8, from which no mean can be subtracted"):
+        read(NetworkOptions(file=path, mean=(0.5,), std=(0.5,)), 18)
 
 
 def test_a_probability_that_is_not_made_by_a_last_softmax_becomes_its_logarithm(tmp_path):

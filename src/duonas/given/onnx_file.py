@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 from onnx.external_data_helper import uses_external_data
 
 from duonas.core.errors import DuonasError
-from duonas.given.network import Read, stored_wants
+from duonas.given.network import Read, Wants, stored_wants
 from duonas.given.shapes import image_input, sides_of
 from duonas.pair.options import NetworkOptions
 
@@ -17,12 +18,24 @@ def read_file(path: Path, options: NetworkOptions) -> Read:
     """Read a file, with what duonas stored in it; the size is that of the input, where it is fixed and not stored.
 
     Raises:
-        DuonasError: there is no such file, it is not an ONNX file, or a file of its weights is missing.
+        DuonasError: there is no such file, it is not an ONNX file, a file of its weights is missing, or a mean is to be
+            subtracted from pixels of uint8.
     """
     proto = _loaded(path)
     wants = stored_wants({each.key: each.value for each in proto.metadata_props})
-    size, layout = sides_of(image_input(proto, options.input_name, options.called))
-    return Read(proto, wants.filled(size, layout))
+    entry = image_input(proto, options.input_name, options.called)
+    if entry.type.tensor_type.elem_type == onnx.TensorProto.UINT8:
+        wants = _of_bytes(wants, options)
+    return Read(proto, wants.filled(*sides_of(entry)))
+
+
+def _of_bytes(wants: Wants, options: NetworkOptions) -> Wants:
+    """What an input of 8-bit pixels wants: these as they are."""
+    if options.mean is not None or options.std is not None:
+        raise DuonasError(
+            f"{options.called} takes pixels of uint8, from which no mean can be subtracted: leave out mean and std."
+        )
+    return replace(wants, range=wants.range or (0.0, 255.0))
 
 
 def _loaded(path: Path) -> onnx.ModelProto:
