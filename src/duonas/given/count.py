@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import prod
 
 import onnx
-from onnx import numpy_helper
+from onnx import numpy_helper, shape_inference
 
 from duonas.core.cost import Cost
 
@@ -21,8 +21,9 @@ def count(model: onnx.ModelProto) -> Cost:
     nothing.
 
     Args:
-        model: a graph whose shapes are inferred; open sides are the number of images.
+        model: a graph of one input, whose first side is the number of images if it is open.
     """
+    model = _of_one_image(model)
     shapes = _shapes(model.graph)
     stored = {each.name: each for each in model.graph.initializer}
     weights = [each for each in stored.values() if each.data_type in _WEIGHTS]
@@ -40,12 +41,30 @@ _WEIGHTS = (
 )  # fmt: skip
 
 
+def _of_one_image(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy for one image, whose shapes are inferred anew: windows, say, are several rows for each image."""
+    one = onnx.ModelProto()
+    one.CopyFrom(model)
+    first = one.graph.input[0].type.tensor_type.shape.dim[0]
+    batch = first.dim_param
+    for value in (*one.graph.input, *one.graph.value_info, *one.graph.output):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param and side.dim_param == batch:
+                side.dim_value = 1
+            elif not side.HasField("dim_value"):
+                side.ClearField("dim_param")
+    if not first.HasField("dim_value"):
+        first.dim_value = 1
+    return shape_inference.infer_shapes(one, data_prop=True)
+
+
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
     found = {each.name: tuple(each.dims) for each in graph.initializer}
     for value in (*graph.input, *graph.value_info, *graph.output):
         if value.type.tensor_type.HasField("shape"):
             sides = value.type.tensor_type.shape.dim
-            found[value.name] = tuple(side.dim_value if side.HasField("dim_value") else 1 for side in sides)
+            if all(side.HasField("dim_value") for side in sides):
+                found[value.name] = tuple(side.dim_value for side in sides)
     for node in graph.node:
         if node.op_type == "Constant":
             value = next((each.t for each in node.attribute if each.name == "value"), None)
