@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from duonas.cli.app import app
 from duonas.cli.several import NETWORKS, spread
-from duonas.recipe.cascade import networks
+from duonas.recipe.cascade import cascade, networks
 
 
 @pytest.fixture
@@ -41,6 +41,11 @@ def test_what_is_missing_is_said(typed, said, begun):
     result = CliRunner().invoke(app, ["cascade", *typed.split()])
     assert result.exit_code == 2 and not begun
     assert said in " ".join(result.output.replace("│", " ").split())
+
+
+def test_a_network_may_have_any_name():
+    name = 'little \U0001f600 "\\.onnx'
+    assert cascade(name, {"file": name, "size": 32}).pair.given.little[0].file == name
 
 
 def test_other_options_and_all_after_two_dashes_are_left_alone():

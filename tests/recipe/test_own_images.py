@@ -100,7 +100,9 @@ def test_minutes_and_images_are_good_for_any_recipe(make_folder):
     assert (text.data.path, text.budget.minutes) == (str(folder), 7.5)
 
 
-@pytest.mark.parametrize("name", ["2024", "true", "[1]", "with 'quotes' \"and\" \\ more", "ümläut"])
+@pytest.mark.parametrize(
+    "name", ["2024", "true", "[1]", "with 'quotes' \"and\" \\ more", "ümläut", "photos \U0001f600", "del\x7f"]
+)
 def test_a_folder_of_any_name_is_taken_as_it_is(make_folder, tmp_path, monkeypatch, name):
     make_folder({"a": 4, "b": 4}).rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from duonas.core.errors import DuonasError
-from duonas.recipe.read import load
+from duonas.recipe.read import load, quoted
 from duonas.recipe.schema import Recipe
 
 NAME = "cascade"  # of the shipped recipe
@@ -64,4 +64,4 @@ def _inline(value: Any) -> str:
         return "[" + ", ".join(map(_inline, value)) + "]"
     if isinstance(value, bool | int | float):
         return json.dumps(value)
-    return json.dumps(str(value))
+    return quoted(str(value))

@@ -103,8 +103,13 @@ def _given(images: str | Path | None, minutes: float | str | None) -> list[str]:
     """Return the overrides that stand for images and minutes."""
     given = []
     if images is not None:
-        given += [f"data.name={source_of(str(images), '--images')}", f"data.path={json.dumps(str(images))}"]
+        given += [f"data.name={source_of(str(images), '--images')}", f"data.path={quoted(str(images))}"]
     return [*given, *([] if minutes is None else [f"budget.minutes={minutes}"])]
+
+
+def quoted(text: str) -> str:
+    """A text in TOML, which unlike JSON knows no pairs of escapes for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read_tables(path: Path, kind: str) -> dict[str, Any]:
