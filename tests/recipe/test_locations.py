@@ -75,6 +75,24 @@ def test_a_device_table_is_told_by_its_bytes(tmp_path, monkeypatch):
     assert all(not file_hashes(each) and absolute(each) == each for each in words)
 
 
+def test_a_run_as_a_network_is_told_by_the_bytes_of_its_networks(tmp_path):
+    for name in ("one", "other"):
+        (tmp_path / name / "export").mkdir(parents=True)
+        for role in ("little", "big"):
+            (tmp_path / name / "export" / f"{role}.onnx").write_text(f"{role} of {name}")
+
+    def hashes(folder):
+        little = {"run": str(tmp_path / folder), "role": "little"}
+        given = {"little": [little], "big": [{"file": str(tmp_path / "one/export/big.onnx")}]}
+        return file_hashes(Recipe(pair={"given": given}))
+
+    one, other = hashes("one"), hashes("other")
+    assert set(one) == {f"pair.given.little.0.run/{role}.onnx" for role in ("little", "big")} | {
+        "pair.given.big.0.file"
+    }
+    assert one == hashes("one/export") and one.keys() == other.keys() and one != other
+
+
 def test_an_own_source_marks_its_own_locations(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(OWN)
@@ -98,6 +116,7 @@ def test_relative_paths_are_looked_up_where_the_run_began(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert rebased(recipe, [tmp_path / "none", first, second]).data.path == str(first / "photos")
     assert rebased(recipe, [first], given=["data.path"]) == recipe  # given on the command line: from here
+    assert rebased(recipe, [first], given=["data"]) == recipe  # as by --set 'data={ ... }'
     assert rebased(recipe, [tmp_path / "none"]) == recipe
     monkeypatch.chdir(first)
     assert rebased(recipe, [first, second]) == recipe

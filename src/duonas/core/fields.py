@@ -34,7 +34,7 @@ class Location:
 
     Args:
         path: whether the value is a path, which is relative to the folder where the run began.
-        content: whether it is a file whose bytes must stay the same.
+        content: whether it is a file whose bytes must stay the same, or a run or a bundle whose networks must.
         created: whether it is made where it is missing, as a cache is.
         words: values that are no location; they are part of what a run is.
     """

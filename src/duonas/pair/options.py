@@ -31,7 +31,7 @@ class NetworkOptions:
     """With timm: a file of its weights, .safetensors or .pth; default: the published ones."""
     module: str | None = None
     """A torch.nn.Module as file.py:NAME, or a function or a class that makes one."""
-    run: Annotated[str | None, Location()] = None
+    run: Annotated[str | None, Location(content=True)] = None
     """The folder of a finished run or of a bundle, of which it is a network."""
     role: Literal["little", "big"] | None = None
     """With run: which of its networks; default: its little for a little, its big for a big."""

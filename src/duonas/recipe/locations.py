@@ -17,9 +17,12 @@ from typing import Any
 
 from duonas.core.fields import Location
 from duonas.core.files import checksum, expand
+from duonas.pair.facts import ROLES
 from duonas.recipe.schema import TABLES, Recipe, parse, to_tables
 from duonas.recipe.tables import inner_tables, location_mark
+from duonas.runtime.files import FILE_OF
 
+EXPORT = "export"  # the folder of a run that is its bundle
 SPEED = (("threads",), ("search", "workers"), ("search", "ray"))  # which change how long a run takes, and at most bits
 
 
@@ -85,11 +88,13 @@ def rebased(recipe: Recipe, folders: Sequence[Path], given: Sequence[str] = ()) 
     Args:
         recipe: the recipe.
         folders: such as the one where the run began. A path that is in none of them stays as it is.
-        given: keys such as ``data.path`` that the user has just set, from the current directory.
+        given: keys such as ``data.path``, or of tables around them, that the user has just set, from the current
+            directory.
     """
     moved = {}
     for place in places(recipe):
-        if place.mark.path and place.key not in given and not place.path.is_absolute():
+        just_set = any(f"{place.key}.".startswith(f"{key}.") for key in given)
+        if place.mark.path and not just_set and not place.path.is_absolute():
             found = next((folder / place.path for folder in folders if exists(folder / place.path)), None)
             if found is not None and found.resolve() != place.path.resolve():
                 moved[place.keys] = str(found)
@@ -120,12 +125,25 @@ def gone(recipe: Recipe) -> Place | None:
 def file_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dict[str, str]:
     """Return the SHA-256 in hex of each file that a recipe names and whose bytes must not change, by its key.
 
+    Of a run or a bundle these are the files of its networks, whose names are then added to the key.
+
     Args:
         recipe: the recipe.
         among: the tables whose files are wanted; default: all.
     """
     found = [place for place in places(recipe) if place.mark.content and place.keys[0] in among]
-    return {place.key: checksum(place.path) for place in found if isfile(place.path)}
+    return {key: checksum(path) for place in found for key, path in _contents(place)}
+
+
+def _contents(place: Place) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a place by their keys."""
+    if isfile(place.path):
+        yield place.key, place.path
+        return
+    for role in ROLES:
+        name = FILE_OF[role]
+        every = (folder / name for folder in (place.path, place.path / EXPORT))
+        yield from ((f"{place.key}/{name}", path) for path in every if isfile(path))
 
 
 def _value(recipe: Recipe, keys: Sequence[str]) -> Any:
