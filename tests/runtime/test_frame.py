@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from duonas.routing.policy import Policy
 from duonas.runtime import Bundle, BundleError, FramePrediction
+from duonas.runtime.arguments import checked_images
 from duonas.runtime.frame import prepared_frame, probabilities
 from duonas.runtime.prepare import Preparation
 
@@ -59,6 +60,24 @@ def test_it_shows_what_matters_and_lists_the_most_probable(bundle):
     assert top[0] == (found.class_name, found.probability) and len(top) == 3
     assert [share for _, share in top] == sorted((share for _, share in top), reverse=True)
     assert len(found.top(99)) == len(bundle.class_names)
+
+
+def test_its_tau_is_the_one_that_was_asked_with(bundle, monkeypatch):
+    """Another thread may move the threshold while a frame is prepared or answered."""
+    checked, run, asked = checked_images, bundle._engine.run, []
+
+    def moving(*given):
+        bundle.tau = 0.25
+        return checked(*given)
+
+    def answering(images, tau):
+        asked.append(float(tau))
+        bundle.tau = 0.75
+        return run(images, tau)
+
+    monkeypatch.setattr("duonas.runtime.bundle.checked_images", moving)
+    monkeypatch.setattr(bundle._engine, "run", answering)
+    assert [bundle.predict_frame(next(frames(1))).tau] == asked == [0.25]
 
 
 def test_classes_without_names_are_numbered(export, tmp_path):

@@ -227,7 +227,7 @@ class Bundle:
             BundleError: shape, type or range are wrong; the message says what is expected.
         """
         began = time.perf_counter()
-        answer, _ = self._answered(checked_images(images, self._shape), began)
+        answer, _, _ = self._answered(checked_images(images, self._shape), began)
         return Prediction(answer.logits.argmax(1), *answer)
 
     def predict_frame(self, frame: np.ndarray, order: Order = "rgb") -> FramePrediction:
@@ -243,8 +243,7 @@ class Bundle:
         began = time.perf_counter()
         image = prepared_frame(frame, order, self._policy.preparation)
         prepared = time.perf_counter()
-        tau = self.tau
-        answer, ms = self._answered(checked_images(image, self._shape), began)
+        answer, tau, ms = self._answered(checked_images(image, self._shape), began)
         little = bool(answer.is_little[0])
         temperature = self._policy.little_temperature if little else self._policy.big_temperature
         names = self.class_names or tuple(f"class {number}" for number in range(self._policy.num_classes))
@@ -323,7 +322,7 @@ class Bundle:
         controller = self._live.controller
         return np.array(controller.row.tau, np.float32) if controller else self._tau
 
-    def _answered(self, images: np.ndarray, began: float) -> tuple[Answer, float]:
+    def _answered(self, images: np.ndarray, began: float) -> tuple[Answer, float, float]:
         """Ask the engine, and take the answers in.
 
         Args:
@@ -331,7 +330,7 @@ class Bundle:
             began: when the caller came, by ``time.perf_counter``.
 
         Returns:
-            The answers, and what they took in ms.
+            The answers, the threshold that was in force, and what they took in ms.
         """
         tau = self._threshold()
         try:
@@ -340,7 +339,7 @@ class Bundle:
             raise BundleError(f"{self._engine.name} cannot run this bundle: {one_line(error)}.") from error
         ms = (time.perf_counter() - began) * 1e3
         self._live.note(answer.score, answer.is_little, float(tau), ms)
-        return answer, ms
+        return answer, float(tau), ms
 
     def _use(self, row: Row) -> Row:
         self.tau = row.tau
