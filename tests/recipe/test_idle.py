@@ -37,6 +37,7 @@ CASES = [
     (["route.watts=5"], "[route] has no energy"),
     (["pair.coupling=given", 'pair.given={ little = ["a.onnx"], big = ["b.onnx"] }', "finetune.mode=none",
       "train.lr=0.2"], "networks of [pair.given] are neither searched for nor trained"),
+    (["search.strategy=random", "search.warm_start=runs/a"], "search.warm_start has no effect: only the strategies"),
     (["search.ray=auto", "search.workers=2"], "[search] ray has as many workers"),
     (["search.pair={}", "search.evaluations=7"], "[search.pair] names the pair"),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
-from duonas.core.pair import PairSpace, Role
+from duonas.core.pair import PairArch, PairSpace, Role
 from duonas.core.plan import Plan, Unit
 from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.protocols import CostModel, Progress
@@ -36,6 +36,7 @@ from duonas.pipeline.spaces import (
     said_in_table_of,
 )
 from duonas.pipeline.table import priced
+from duonas.pipeline.warm import warm_start
 from duonas.pipeline.weights import check_noted, find_weights, note_weights, noted, said_of
 from duonas.pretrained.load import start
 from duonas.pretrained.read import Weights
@@ -155,7 +156,7 @@ class Context:
     @cached_property
     def problem(self) -> Problem:
         """The search problem: pair space, costs, objectives and constraints."""
-        return make_problem(self.recipe, self.pairs, self.prices)
+        return make_problem(self.recipe, self.pairs, self.prices, warm_start(self.recipe, self.pairs, self.run))
 
     @cached_property
     def prices(self) -> CostModel:
@@ -361,12 +362,19 @@ def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in weights.items()}
 
 
-def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel) -> Problem:
-    """Return the recipe's search problem over a pair space by a cost model, without checking it."""
+def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel, first: Sequence[PairArch] = ()) -> Problem:
+    """Return the recipe's search problem over a pair space by a cost model, without checking it.
+
+    Args:
+        recipe: the recipe.
+        pairs: the pair space.
+        model: the cost model.
+        first: pairs of a warm start.
+    """
     options, routers = searched(recipe), make_routers(recipe.search, recipe.route)
     prices = Prices(pairs, model, routers)
     objectives = options.objectives or default_objectives(prices.quantities)
-    return Problem(Goal(objectives, dict(options.constraints)), prices)
+    return Problem(Goal(objectives, dict(options.constraints)), prices, first)
 
 
 def searched(recipe: Recipe) -> SearchOptions:

@@ -12,6 +12,7 @@ import torch
 from duonas.core.cost import Cost
 from duonas.core.couplings import possible_pairs
 from duonas.core.errors import DuonasError
+from duonas.core.files import expand
 from duonas.core.pair import Role
 from duonas.core.plan import Plan
 from duonas.core.progress import Silent, StageProgress
@@ -30,6 +31,7 @@ from duonas.pipeline.plan import expected, plan_minutes
 from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, pairs_of, weights_advice
 from duonas.pipeline.table import priced
 from duonas.pipeline.timing import Timing
+from duonas.pipeline.warm import pairs_of_run
 from duonas.recipe.idle import idle_keys
 from duonas.recipe.schema import Recipe, check_recipe
 from duonas.routing.floor import highest_floor
@@ -270,6 +272,8 @@ def _refusal(problem: Problem, recipe: Recipe, splits: Splits) -> str | None:
         if recipe.is_given:
             check_given(recipe, problem, splits, torch.device("cpu"))
         else:
+            if recipe.search.warm_start is not None:
+                pairs_of_run(expand(recipe.search.warm_start, "search.warm_start"), problem.pairs)
             check_stages(recipe, problem, splits, torch.device("cpu"))
             check_losses(recipe, splits)
         check_meter(recipe)

@@ -53,10 +53,12 @@ def _learns_from_labels(recipe: Recipe) -> bool:
     return recipe.train.rule == "uniform" and getattr(recipe.train, "students", "auto") != "soft"
 
 
+COLD = ("random", "sequential", "every", "splines", "drnas")  # strategies that have no generation to begin with
 TABLE = (
     Idle(
         (
             "space", "train", "search.strategy", "search.evaluations", "search.filter", "search.workers", "search.ray",
+            "search.warm_start",
         ),
         lambda r: r.is_given and not r.baselines.networks,
         "networks of [pair.given] are neither searched for nor trained",
@@ -143,6 +145,10 @@ TABLE = (
     ),
     Idle(("route.budget_in_search",), lambda r: r.route.budget is None, "[route] has no budget"),
     Idle(("route.watts",), lambda r: r.route.energy is None, "[route] has no energy as a target"),
+    Idle(
+        ("search.warm_start",), lambda r: r.search.strategy in COLD,
+        "only the strategies that begin with several pairs of all sizes take those of another run",
+    ),
     Idle(
         ("search.workers",), lambda r: r.search.ray is not None and not r.is_given,
         "[search] ray has as many workers as the cluster has cores for",

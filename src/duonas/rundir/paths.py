@@ -56,6 +56,8 @@ class RunPaths:
         """Folder of the modules that Python handed over, as ONNX files."""
         self.given = folder / "given.json"
         """What is known of the networks of [pair.given]: what they take, cost and were timed at."""
+        self.warm = folder / "warm.json"
+        """The pairs that the search starts from, where the recipe names another run for that."""
         self.front = folder / "front.json"
         """The Pareto front, and the pair chosen from it."""
         self.pair = folder / "pair"

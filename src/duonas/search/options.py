@@ -66,6 +66,9 @@ class SearchOptions:
     """Which of the proposed pairs are evaluated; default: all."""
     pair: GivenPair | None = None
     """A fixed pair, in place of a search."""
+    warm_start: str | None = None
+    """The folder of another run with the same kind of search space: the pairs of its front are among the first that are
+    proposed."""
     workers: Count = 1
     """Processes that evaluate archs at the same time, each with as many threads as the run; see ray, too."""
     ray: str | None = None

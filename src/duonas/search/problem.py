@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, cached_property
 
 import numpy as np
@@ -31,10 +31,11 @@ class Problem:
     Args:
         goal: objectives and constraints.
         prices: of the pairs of the space.
+        first: pairs of the space that another search found good, which ``spread`` has a part of.
     """
 
-    def __init__(self, goal: Goal, prices: Prices) -> None:
-        self.goal, self.prices, self.pairs = goal, prices, prices.pairs
+    def __init__(self, goal: Goal, prices: Prices, first: Sequence[PairArch] = ()) -> None:
+        self.goal, self.prices, self.pairs, self._first = goal, prices, prices.pairs, first
         self.lowest = cache(self._lowest)
         self._limits = {name: limit for name, limit in goal.constraints.items() if not goal.metrics[name].late}
 
@@ -119,21 +120,28 @@ class Problem:
             pair = step if self.feasible(step) else pair
         return pair
 
-    def spread(self, n: int, rng: np.random.Generator) -> list[PairArch]:
-        """Up to ``n`` distinct feasible pairs: the extremes, then an even spread over the sizes of big.
+    def known(self, n: int) -> list[PairArch]:
+        """Up to ``n`` of the feasible pairs that another search found good, evenly over these."""
+        feasible = [pair for pair in dict.fromkeys(self._first) if self.feasible(pair)]
+        places = np.linspace(0, len(feasible) - 1, min(n, len(feasible))).round().astype(int)
+        return [feasible[place] for place in places]
 
-        If all bigs have the same size, over the sizes of little.
+    def spread(self, n: int, rng: np.random.Generator) -> list[PairArch]:
+        """Up to ``n`` distinct feasible pairs: the extremes, what is ``known``, an even spread over the sizes of big.
+
+        At most half of them are known before. If all bigs have the same size, the spread is over the sizes of little.
         """
         spaces = self.pairs.spaces
         widest = self.pairs.repair(PairArch(spaces["little"].smallest(), spaces["big"].largest()), rng)
         ends = [*self.starts[:1], widest]
         found = {pair: None for pair in ends if self.pairs.contains(pair) and self.feasible(pair)}
+        found |= dict.fromkeys(known := self.known(n // 2))
         drawn = sorted({self.sample(rng) for _ in range(4 * n)} - found.keys(), key=self._size)
         if drawn:
             sizes = np.log([self._size(pair)[0] for pair in drawn])
             if not np.ptp(sizes):
                 sizes = np.log([self._size(pair, 0)[0] for pair in drawn])
-            for aim in np.linspace(sizes.min(), sizes.max(), n):
+            for aim in np.linspace(sizes.min(), sizes.max(), max(n - len(known), 2)):
                 found[drawn[int(np.abs(sizes - aim).argmin())]] = None
         rest = [drawn[i] for i in rng.permutation(len(drawn))]
         return list(dict.fromkeys([*found, *rest]))[:n]

@@ -24,7 +24,7 @@ class EvolutionOptions:
     """``[search.evolution]``: the strategy ``evolution`` (paper T, appendix A.3)."""
 
     population: Count = 100
-    """Pairs of the first generation, which are drawn at random."""
+    """Pairs of the first generation, which are drawn at random, but for those of a warm start."""
     iterations: CountOrZero = 50
     """Further generations, as far as [search] evaluations allow."""
     parents: Count = 20
@@ -65,7 +65,7 @@ class Evolution(Strategy):
     def ask(self, n: int) -> list[Candidate]:
         """Return up to ``n`` pairs of this generation; the next generation begins when all its trials are known."""
         if self._tried == len(self._generation) and self._born <= self._sizes.iterations:
-            self._generation = self._children() if self._born else self._new(self._drawn, self._sizes.population)
+            self._generation = self._children() if self._born else self._first()
             self._proposed = self._tried = 0
             self._born += 1
         pairs = self._generation[self._proposed : self._proposed + n]
@@ -78,6 +78,11 @@ class Evolution(Strategy):
         self._parents += [(trial.accuracy, trial.pair) for trial in trials]
         self._parents.sort(key=lambda parent: -parent[0])
         del self._parents[self._sizes.parents :]
+
+    def _first(self) -> list[PairArch]:
+        known = self.problem.known(self._sizes.population // 2)
+        self._seen.update(known)
+        return known + self._new(self._drawn, self._sizes.population - len(known))
 
     def _children(self) -> list[PairArch]:
         options = self._sizes
