@@ -361,6 +361,9 @@ def test_candidates_are_named_and_counted(tmp_path):
     assert "takes 16 x 16 of 24 x 24" in every["little"][0].about and "names no classes" in every["little"][0].about
     with pytest.raises(DuonasError, match="needs two different networks"):
         read_all(GivenOptions((big,), (big,)), 18)
+    copied = GivenOptions((little,), (twin,))
+    with pytest.raises(DuonasError, match=r"two different networks, and .*a.onnx and .*a.onnx are the same one"):
+        candidates(copied, read_all(copied, 18), pixels, COLOURS, ExportOptions())
     with pytest.raises(DuonasError, match=r"needs a network for little: give little = "):
         read_all(GivenOptions((), (big,)), 18)
 

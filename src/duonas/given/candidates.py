@@ -101,7 +101,17 @@ def candidates(
         said = _about(each.wants, options, images.shape[-1], probabilities=about.probabilities)
         made[options] = Candidate(labels[options], options, network, count(network.proto), each.wants, said)
         tell(len(made), len(found))
-    return {role: tuple(made[each] for each in dict.fromkeys(getattr(given, role))) for role in ROLES}
+    chosen = {role: tuple(made[each] for each in dict.fromkeys(getattr(given, role))) for role in ROLES}
+    _check_different(chosen)
+    return chosen
+
+
+def _check_different(found: Candidates) -> None:
+    """Refuse networks of which no two are different ones, as a file and its copy."""
+    every = [each for role in ROLES for each in found[role]]
+    if len({each.digest for each in every}) == 1:
+        same = " and ".join(dict.fromkeys(each.options.called for each in every))
+        raise DuonasError(f"[pair.given] needs two different networks, and {same} are the same one.")
 
 
 def _labels(every: Sequence[NetworkOptions]) -> dict[NetworkOptions, str]:
