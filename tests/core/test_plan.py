@@ -131,6 +131,12 @@ def test_a_search_that_turns_out_dear_has_its_fewest_pairs_up_to_twice_its_share
     assert plan.begin(SEARCH, Unit(60.0, 10, most=400)).parts[SEARCH].count == 5
 
 
+def test_a_search_for_which_no_time_is_left_gets_none_and_one_pair():
+    late = divided().begin(SUPERNET).spend(SUPERNET, 4000.0)
+    part = late.begin(SEARCH).parts[SEARCH]
+    assert part.seconds == 0 and part.count == 1
+
+
 def test_a_newer_estimate_of_what_comes_after_is_for_the_pair():
     plan = divided().begin(SUPERNET).spend(SUPERNET, 696).begin(SEARCH).spend(SEARCH, 174)
     assert plan.begin(PAIR, after=10).parts[PAIR].seconds == pytest.approx(plan.begin(PAIR).parts[PAIR].seconds + 30)

@@ -122,7 +122,7 @@ class Plan:
         plan = self if after is None else replace(self, after=after)
         unit = unit or plan._slowed(part.unit)
         if name == SEARCH:
-            seconds = min(part.seconds, plan._proportional(name))
+            seconds = max(0.0, min(part.seconds, plan._proportional(name)))
             part = Part.of(max(seconds, min(unit.least * unit.seconds, STRETCH * seconds)), unit)
         elif name in (PAIR, PLAIN):
             seconds = plan._for_pair() if name == PAIR else min(plan._used(), plan._left())
