@@ -11,7 +11,7 @@ import pytest
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
-from duonas.deploy.kit import write_kit
+from duonas.deploy.kit import _requirements, write_kit
 from duonas.runtime import Bundle, BundleError
 from duonas.runtime.check import check
 
@@ -48,6 +48,12 @@ def test_a_kit_has_the_bundle_the_runtime_and_programs(written, bundle, unpacked
     assert (unpacked / "runtime.txt").read_text().split() == [f"./{RUNTIME}", hashed]
     page = (unpacked / "README.md").read_text()
     assert "{" not in page.replace("{[", "") and "12 x 12" in page and len(page.splitlines()) < 80
+
+
+def test_the_versions_are_those_that_run_whatever_package_they_are_of(monkeypatch):
+    """A package such as onnxruntime-gpu brings the module onnxruntime, too."""
+    monkeypatch.setattr("onnxruntime.__version__", "1.32.0+cu12")
+    assert _requirements([]).split() == [f"numpy=={version('numpy')}", "onnxruntime==1.32.0"]
 
 
 def test_the_wheel_needs_numpy_and_onnx_runtime_only(unpacked):

@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 
@@ -122,8 +122,13 @@ def _hashed(wheels: Iterable[Path]) -> str:
 
 
 def _requirements(brought: list[Path]) -> str:
-    # Of a version such as 1.32.0+cu12 the index has the part before the plus.
-    return _hashed(brought) or "".join(f"{name}=={version(name).partition('+')[0]}\n" for name in NEEDED)
+    return _hashed(brought) or "".join(f"{name}=={_version(name)}\n" for name in NEEDED)
+
+
+def _version(module: str) -> str:
+    """The version of a module, by itself: ONNX Runtime may be installed under another name, such as onnxruntime-gpu."""
+    found: str = import_module(module).__version__
+    return found.partition("+")[0]  # of a version such as 1.32.0+cu12 the index has the part before the plus
 
 
 def _carried(name: str) -> str:
