@@ -44,11 +44,13 @@ class SearchSpace(ABC):
         classes: the number of classes K.
 
     ``mixed`` names the axes over whose values a supernet can sum (paper T, eq. 5). ``generated`` says that weights are
-    generated for each arch, so that two archs share the weights of the stem only.
+    generated for each arch, so that two archs share the weights of the stem only. ``relaxes`` says that the supernet is
+    also a function of probabilities of all choices, so that strategies with gradients can search the space.
     """
 
     mixed: tuple[str, ...] = ()
     generated: bool = False
+    relaxes: bool = False
 
     def __init__(self, name: str, axes: list[Axis], *, image_size: int, classes: int) -> None:
         self.name = name

@@ -10,8 +10,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import Activation, BlockSpec, LayerSpec
-from duonas.layers.elastic import ElasticBlock, ElasticConv, ElasticLinear, Shrink, by_importance, centre
-from duonas.layers.norm import NORMS
+from duonas.layers.elastic import (
+    ElasticBlock,
+    ElasticConv,
+    ElasticLinear,
+    Shrink,
+    SoftLayer,
+    by_importance,
+    centre,
+    masked,
+)
+from duonas.layers.norm import NORMS, SwitchableBatchNorm
 from duonas.layers.plain import resized
 
 Widths = Mapping[str, Sequence[int]]  # every number of output channels of each layer of a block
@@ -54,7 +63,16 @@ class ConvNorm(nn.Module):
 
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
         """(B, layer.in_channels, H, W) to (B, layer.out_channels, H', W')."""
-        return FUNCTIONS[layer.activation](self.norm(self.conv(x, layer)))
+        out, function = self.conv(x, layer), FUNCTIONS[layer.activation]
+        if not isinstance(self.norm, SwitchableBatchNorm) or not isinstance(layer, SoftLayer) or layer.channels is None:
+            return masked(function(self.norm(out)), layer)
+        ends = F.pad(layer.channels, (0, 1)).diff().neg()  # (C,) probabilities that a channel is the last one
+        widths = [width for width in self.norm.widths if width <= len(ends) and float(ends[width - 1].detach()) > 0]
+        terms = [
+            F.pad(ends[width - 1] * function(self.norm(out[:, :width])), (0, 0, 0, 0, 0, len(ends) - width))
+            for width in widths
+        ]
+        return sum(terms[1:], terms[0])
 
     def weights(self, layer: LayerSpec) -> Iterator[Tensor]:
         """The weights of the plain convolution and norm of ``layer``."""

@@ -22,6 +22,32 @@ class LayerWithWeight(LayerSpec):
     weight: Tensor = field(kw_only=True, compare=False)
 
 
+@dataclass(frozen=True)
+class SoftLayer(LayerSpec):
+    """A layer whose size is not decided: the largest one, and how likely its channels and kernels are.
+
+    The output channels are multiplied by the probability that the layer has them, after norm and activation (FBNetV2:
+    Wan et al. 2020, section 3.1). Kernels, smaller ones with zeros around them, are summed by their probabilities,
+    which is the sum of the convolutions, as these are linear. A probability of 1 for one size gives a layer of it.
+
+    Args:
+        weight: as in ``LayerWithWeight``; ``None``: the layer's own.
+        channels: (C,) probabilities of the output channels; ``None``: there is one number of channels.
+        kernels: sizes and their probabilities, if there are several.
+    """
+
+    weight: Tensor | None = field(default=None, kw_only=True, compare=False)
+    channels: Tensor | None = field(default=None, kw_only=True, compare=False)
+    kernels: tuple[tuple[int, Tensor], ...] = field(default=(), kw_only=True, compare=False)
+
+
+def masked(x: Tensor, layer: LayerSpec) -> Tensor:
+    """(B, C, H, W) times the probabilities of the channels, if ``layer`` has some."""
+    if not isinstance(layer, SoftLayer) or layer.channels is None:
+        return x
+    return x * layer.channels[:, None, None]
+
+
 class ElasticBlock(nn.Module):
     """A block for every arch; called with (x, spec), it runs on the slices of its weights that the spec selects."""
 
@@ -99,9 +125,16 @@ class ElasticConv(nn.Module):
 
     def slices(self, layer: LayerSpec) -> tuple[Tensor, Tensor | None]:
         """Weight (out, in / groups, k, k) and bias (out,) for ``layer``."""
-        whole = layer.weight if isinstance(layer, LayerWithWeight) else self.own
-        weight = whole[: layer.out_channels, : layer.in_channels // layer.groups]
-        return self.shrink(weight, layer.kernel), None if self.bias is None else self.bias[: layer.out_channels]
+        given = layer.weight if isinstance(layer, LayerWithWeight | SoftLayer) else None
+        weight = (self.own if given is None else given)[: layer.out_channels, : layer.in_channels // layer.groups]
+        bias = None if self.bias is None else self.bias[: layer.out_channels]
+        if not isinstance(layer, SoftLayer) or not layer.kernels:
+            return self.shrink(weight, layer.kernel), bias
+        terms = [
+            chance * F.pad(self.shrink(weight, kernel), [(layer.kernel - kernel) // 2] * 4)
+            for kernel, chance in layer.kernels
+        ]
+        return sum(terms[1:], terms[0]), bias
 
     def forward(self, x: Tensor, layer: LayerSpec) -> Tensor:
         """(B, layer.in_channels, H, W) to (B, layer.out_channels, H', W')."""
@@ -109,7 +142,8 @@ class ElasticConv(nn.Module):
         before, after = layer.pads
         if before != after:  # which a convolution cannot do by itself
             x, before = F.pad(x, (before, after, before, after)), 0
-        return F.conv2d(x, weight, bias, layer.stride, before, groups=layer.groups)
+        out = F.conv2d(x, weight, bias, layer.stride, before, groups=layer.groups)
+        return out if layer.norm else masked(out, layer)
 
     def weights(self, layer: LayerSpec) -> Iterator[Tensor]:
         """The weights of a plain convolution for ``layer``."""

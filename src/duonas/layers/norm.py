@@ -133,7 +133,8 @@ class SwitchableBatchNorm(_ElasticNorm):
 
     def __init__(self, widths: Iterable[int], eps: float = EPS) -> None:
         super().__init__(eps)
-        self.by_width = nn.ModuleDict({str(c): nn.BatchNorm2d(c, eps, MOMENTUM) for c in sorted(set(widths))})
+        self.widths = sorted(set(widths))
+        self.by_width = nn.ModuleDict({str(c): nn.BatchNorm2d(c, eps, MOMENTUM) for c in self.widths})
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape, for any of the widths."""

@@ -15,6 +15,7 @@ from duonas.report.data import data
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibrations
 from duonas.report.figures.cells import cells, learned
+from duonas.report.figures.choices import choices
 from duonas.report.figures.classes import per_class
 from duonas.report.figures.difficulty import difficulty
 from duonas.report.figures.latency import latency
@@ -42,6 +43,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "baselines": (lambda run: tables.baselines(run["baselines.json"]), ("baselines.json",)),
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),
     "reached": (lambda run: reached(run["front.json"]), ("front.json",)),
+    "choices": (lambda run: choices(run["front.json"]), ("front.json",)),
     "histogram": (histogram, (OUTPUTS,)),
     "outcomes": (lambda run: tables.outcomes(run.outputs), (OUTPUTS,)),
     "difficulty": (lambda run: difficulty(run.outputs), (OUTPUTS,)),

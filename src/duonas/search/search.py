@@ -93,6 +93,7 @@ def search(
     problem.check()
     strategy = make_strategy(problem, options, seed)
     if fitting is not None:
+        strategy.show = partial(progress, 0, options.evaluations)
         strategy.fit(*fitting)
     scores = Scores(evaluator, problem.prices, seed)
     bench = Bench(evaluator, scores, problem.prices, problem.goal, untrained)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from duonas.core.errors import DuonasError
@@ -35,9 +35,12 @@ class Strategy(Part, ABC):
 
     def __init__(self, problem: Problem, options: Any, seed: int) -> None:
         self.problem, self.options, self.seed = problem, options, seed
+        self.show: Callable[..., object] = dict  # shows figures by name while ``fit`` goes on; a search sets it
 
     def fit(self, supernet: PairSupernet, train: Images, val: Images) -> None:
         """Prepare the strategy, once, before the first ``ask``; by default do nothing.
+
+        A search that goes on calls it again, so it must give the same for the same seed.
 
         Args:
             supernet: the trained supernet, which must not be changed.

@@ -156,6 +156,8 @@ class MobileNetSpace(SearchSpace):
 class MobileNetSupernet(Supernet):
     """The supernet of a ``MobileNetSpace``."""
 
+    relaxes = True
+
     space: MobileNetSpace
     options: MobileNet.Options
 

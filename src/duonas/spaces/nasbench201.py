@@ -115,6 +115,8 @@ class NasBench201Space(SearchSpace):
 class NasBench201Supernet(Supernet):
     """The supernet of a ``NasBench201Space``."""
 
+    relaxes = True
+
     def build(self, largest: BlockSpec) -> nn.Module:
         """Build an elastic stem, cell, basic block or head."""
         return _ELASTIC[largest.kind](largest, self.norm)

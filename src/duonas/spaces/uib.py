@@ -141,6 +141,8 @@ class UIBSpace(SearchSpace):
 class UIBSupernet(Supernet):
     """The supernet of a ``UIBSpace``."""
 
+    relaxes = True
+
     space: UIBSpace
     options: UIB.Options
 

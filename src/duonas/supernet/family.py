@@ -72,7 +72,7 @@ def build_space(family: type[Family], options: SpaceOptions, image_size: int, cl
     _check(space, family.name, image_size, classes)
     if options.tied:
         space = TiedSpace(space, sizes)
-    space.generated = find("weights", options.weights.name).generates
+    space.generated, space.relaxes = find("weights", options.weights.name).generates, family.supernet.relaxes
     return space
 
 

@@ -64,12 +64,12 @@ class PairSupernet(nn.Module):
             mixture: probabilities (V,) for each of the space's ``mixed`` axes.
             feature_mask: (B, F), multiplies the features.
         """
-        tower = self._tower(subnet)
+        tower = self.tower(subnet)
         *body, head = tower.specs(subnet.arch, self.pairs.spaces[subnet.role].mixed_blocks(subnet.arch), mixture)
         for spec in body:
-            block = self._block(subnet, spec)
+            block = self.block(subnet, spec)
             x = block.mixed(x, spec, mixture) if isinstance(block, Mixes) else block(x, spec)
-        logits: Tensor = self._block(subnet, head)(x, head, feature_mask)
+        logits: Tensor = self.block(subnet, head)(x, head, feature_mask)
         return logits
 
     def pair(self, x: Tensor, pair: PairArch, feature_mask: Tensor | None = None) -> SupernetOutput:
@@ -90,7 +90,7 @@ class PairSupernet(nn.Module):
         """
         self.pairs.spaces[subnet.role].validate(subnet.arch)
         specs = self._specs(subnet)
-        return plain_network(specs, [self._block(subnet, spec) for spec in specs])
+        return plain_network(specs, [self.block(subnet, spec) for spec in specs])
 
     def extract_pair(self, pair: PairArch) -> Pair:
         """The pair in plain PyTorch.
@@ -113,7 +113,7 @@ class PairSupernet(nn.Module):
             if not spaces[net.role].generated
             for arch in spaces[net.role].maximal()
         ]
-        sort_channels([[(spec, self._block(net, spec)) for spec in self.pairs.blocks(net)] for net in nets])
+        sort_channels([[(spec, self.block(net, spec)) for spec in self.pairs.blocks(net)] for net in nets])
 
     @property
     def norms(self) -> str:
@@ -123,22 +123,24 @@ class PairSupernet(nn.Module):
 
     def settle(self, subnet: Subnet, network: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
         """Set the norm statistics of an extracted subnet, or of its leading blocks; see ``Supernet.settle``."""
-        return self._tower(subnet).settle(network, batches)
+        return self.tower(subnet).settle(network, batches)
 
-    def _tower(self, subnet: Subnet) -> Supernet:
+    def tower(self, subnet: Subnet) -> Supernet:
+        """The supernet over the space of a subnet's role."""
         return self.little if self.little is not None and subnet.role == "little" else self.big
 
     def _specs(self, subnet: Subnet) -> Sequence[BlockSpec]:
-        return self._tower(subnet).specs(subnet.arch, self.pairs.blocks(subnet))
+        return self.tower(subnet).specs(subnet.arch, self.pairs.blocks(subnet))
 
-    def _block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
+    def block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
+        """The elastic block that a subnet runs for one of its blocks."""
         role = self.pairs.tower(subnet, spec.stage)
         tower = self.little if self.little is not None and role == "little" else self.big
         return tower.blocks[spec.name]
 
     def _run(self, x: Tensor, subnet: Subnet, specs: Sequence[BlockSpec]) -> Tensor:
         for spec in specs:
-            x = self._block(subnet, spec)(x, spec)
+            x = self.block(subnet, spec)(x, spec)
         return x
 
     def _classified(
@@ -146,4 +148,4 @@ class PairSupernet(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         *body, head = specs
         features = self._run(x, subnet, body)
-        return self._block(subnet, head)(features, head, feature_mask), features
+        return self.block(subnet, head)(features, head, feature_mask), features

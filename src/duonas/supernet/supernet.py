@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -37,7 +37,9 @@ class Mixes(Protocol):
 class Supernet(nn.Module):
     """A chain of elastic blocks. The arch is an argument of ``forward``: there is no active subnet as state.
 
-    A family of networks subclasses this with ``build``.
+    A family of networks subclasses this with ``build``. ``relaxes`` says that all its blocks run on soft layers
+    (``layers.elastic.SoftLayer``) or mix (``Mixes``), so that strategies with gradients can search it; the contract
+    suite checks it.
 
     Args:
         space: the search space.
@@ -46,6 +48,8 @@ class Supernet(nn.Module):
         rng: for initialisation.
         options: the ``[space]`` table.
     """
+
+    relaxes: ClassVar[bool] = False
 
     def __init__(
         self,

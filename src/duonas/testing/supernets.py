@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from duonas.core.pair import PairArch, Role
+from duonas.core.pair import PairArch, Role, Subnet
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic, pair_cost
@@ -20,6 +20,7 @@ from duonas.pair.pair import Pair
 from duonas.routing.routed import RoutedPair
 from duonas.routing.routers.confidence import Confidence
 from duonas.supernet.pair import PairSupernet
+from duonas.supernet.relaxed import RelaxedNetwork
 from duonas.supernet.supernet import Supernet
 from duonas.testing.spaces import SpaceContract, some_archs
 
@@ -110,6 +111,28 @@ class SupernetContract(SpaceContract):
             if "running" in name:
                 torch.testing.assert_close(a, b)
 
+    def test_a_relaxed_network_without_doubt_is_the_subnet(self) -> None:
+        """Where every choice has probability 1, logits are equal to rounding; else gradients reach what decides.
+
+        Only of supernets that ``relaxes``, which strategies with gradients can search.
+        """
+        if not self.supernet().relaxes:
+            return
+        coupled, images = next(self.coupled()), self.images(3)
+        for role in coupled.pairs.roles:
+            relaxed, space = RelaxedNetwork(coupled, role), coupled.pairs.spaces[role]
+            for arch in (space.smallest(), space.sample(stream(10, role))):
+                sure = {name: one_hot(arch.get(name, 0), len(axis.values)) for name, axis in space.axes.items()}
+                with torch.no_grad():
+                    logits = coupled(images, Subnet(arch, role))
+                    error = (relaxed(images, sure) - logits).abs().max()
+                assert error <= 1e-4 * (1 + logits.abs().max())
+            even = {name: torch.full_like(row, 1 / len(row)).requires_grad_() for name, row in sure.items()}
+            relaxed(images, even).square().sum().backward()
+            deciding = {axis for place in relaxed.places for axis in place.axes}
+            reached = {name: even[name].grad for name in deciding}
+            assert all(grad is not None and grad.abs().sum() > 0 for grad in reached.values())
+
     def test_folding_the_norms_changes_no_answer(self) -> None:
         """Logits are equal to rounding, and the network itself is unchanged."""
         supernet, images = self.trained(), self.images(3)
@@ -199,6 +222,11 @@ class SupernetContract(SpaceContract):
             assert torch.equal(after.logits[easy], before.logits[easy])
             assert after.logits[~easy].isnan().all()
             assert torch.equal(cascade(images, float("-inf")).logits, net(images).little)
+
+
+def one_hot(index: int, size: int) -> Tensor:
+    """Return probabilities (size,) of which one is 1."""
+    return torch.eye(size)[index]
 
 
 class _AtTau(nn.Module):

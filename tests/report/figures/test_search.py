@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from duonas.report.figures.choices import choices
 from duonas.report.figures.search import front, reached
 
 
@@ -57,3 +58,21 @@ def test_the_hypervolume_is_drawn_over_the_evaluations_where_there_are_some():
     made = reached({"reached": [[8, 0.4], [16, 0.55]], "hypervolume": 0.61})
     assert "16 pairs evaluated" in made.wide and "a hypervolume of 0.550" in made.caption and "0.610" in made.caption
     assert reached({"hypervolume": 0.6}) is None and reached({"reached": [[8, 0.4]], "hypervolume": 0.6}) is None
+
+
+def noted(step, entropy):
+    figures = {"entropy": entropy, "depth": 6.0, "skip": 0.2}
+    both = {f"{role}_{name}": value for role in ("little", "big") for name, value in figures.items()}
+    return {"step": step, "aim": 0, "loss": 1.0, "expected_macs": 2e6, **both}
+
+
+def test_what_a_differentiable_search_noted_is_drawn():
+    strategy = {"quantity": "macs", "history": [noted(0, 1.0), noted(9, 0.25)], "said": "It fell."}
+    made = choices({"strategy": strategy})
+    assert made.caption == "It fell." and "Entropy (% of the largest)" in made.wide
+    assert "big: entropy 25.0" in made.wide and "6 layers, skip connections 20.0" in made.wide
+
+
+@pytest.mark.parametrize("found", [{}, {"strategy": None}, {"strategy": {"said": "of another strategy"}}])
+def test_other_strategies_have_no_such_figure(found):
+    assert choices(found) is None
