@@ -156,6 +156,7 @@ def test_images_on_disk_are_opened_again(tmp_path):
     assert len(given) < 1500 and (pickle.loads(given).read().numpy() == whole[[4, 1]]).all()
 
 
+@pytest.mark.slow
 def test_a_process_answers_to_the_bit_and_ends(real, subnets, expected):
     workers = Processes(real, 1, pytest.fail)
     workers.begin(subnets)

@@ -16,7 +16,7 @@ from duonas.search.problem import Problem
 from duonas.search.strategy import Strategy
 
 ROLES: tuple[Role, ...] = ("little", "big")
-POOL = 150  # feasible pairs, of which the nearest to a point or the best of a surface is taken
+POOL = 100  # feasible pairs, of which the nearest to a point or the best of a surface is taken
 CLIMBS = 3  # times that the best of a pool are mutated
 BEST = 20  # of a pool, which are mutated
 BATCH = 2  # pairs between two fits
@@ -76,13 +76,13 @@ class Splines(Strategy):
         middle = np.full(len(self._dimensions), 0.5)
         ends = [np.where(np.arange(len(middle)) == axis, end, 0.5) for axis in range(len(middle)) for end in (0.0, 1.0)]
         pool = self._drawn()
-        found = []
-        for point in (middle, *ends):
-            left = [pair for pair in pool if pair not in self._seen]
-            if left:
-                distances = [float(((self._coordinates(pair) - point) ** 2).sum()) for pair in left]
-                found.append(left[int(np.argmin(distances))])
-                self._seen.add(found[-1])
+        places = np.array([self._coordinates(pair) for pair in pool])
+        found: list[PairArch] = []
+        for point in (middle, *ends)[: len(pool)]:
+            nearest = int(((places - point) ** 2).sum(1).argmin())
+            found.append(pool[nearest])
+            places[nearest] = np.inf  # taken
+        self._seen.update(found)
         return found
 
     def _tops(self) -> list[PairArch]:
