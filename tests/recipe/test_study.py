@@ -129,3 +129,13 @@ def test_a_target_of_the_threshold_takes_the_place_of_the_base_s(tmp_path):
 def test_what_a_study_has_once_is_not_given_twice(tmp_path, old, new, message):
     with pytest.raises(DuonasError, match=message):
         load_study(written(tmp_path, STUDY.replace(old, new)))
+
+
+def test_an_empty_table_takes_constraints_away_and_leaves_other_tables(tmp_path):
+    (tmp_path / "free.toml").write_text(
+        'base = "digits"\n[recipe.search]\nconstraints = { params = 100000 }\nevaluations = 7\n'
+        "[variants.bound]\n[variants.bound.search]\n[variants.free.search]\nconstraints = {}\n"
+    )
+    bound, free = (each.recipe(0).search for each in load_study(tmp_path / "free.toml").variants)
+    assert dict(bound.constraints) == {"params": 100000} and not free.constraints
+    assert bound.evaluations == free.evaluations == 7

@@ -10,7 +10,8 @@ from typing import Any
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path
 from duonas.recipe.read import Change, assemble, changed, find, overridden, read_tables, stands_for_several
-from duonas.recipe.schema import Recipe, parse
+from duonas.recipe.schema import TABLES, Recipe, parse
+from duonas.recipe.tables import inner_tables
 
 KEYS = ("title", "base", "seeds", "conclusion", "recipe", "variants")
 SHARED = "supernet"  # key of a variant that uses another variant's supernet
@@ -143,11 +144,19 @@ def _table(tables: Mapping[str, Any], key: str, path: Path) -> dict[str, Any]:
 
 
 def _changes(tables: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[Change]:
-    """Return every value in the tables as a change of the base, so that tables are merged and other values replaced."""
+    """Return every value in the tables as a change of the base, so that tables are merged and other values replaced.
+
+    An empty table of figures by name, such as ``constraints = {}``, is such a value: it takes away those of the base.
+    """
     found = []
     for key, value in tables.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and (value or not _is_by_name(*path, key)):
             found += _changes(value, (*path, key))
         else:
             found.append(Change((*path, key), value, ".".join((*path, key))))
     return found
+
+
+def _is_by_name(*path: str) -> bool:
+    """Whether a key's value is a table without keys of its own, as that of ``search.constraints``."""
+    return len(path) == 2 and path[0] in TABLES and path[1] not in inner_tables(TABLES[path[0]])
