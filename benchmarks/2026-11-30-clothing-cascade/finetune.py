@@ -1,8 +1,8 @@
 """Fine-tune a network of timm on a folder of images, in plain PyTorch: what a user has before duonas.
 
-    python finetune.py tf_efficientnet_lite0 WEIGHTS.pth DATA/clothing lite0-96.safetensors --size 96 --epochs 6 --seed 0
+    python finetune.py tf_efficientnet_lite0 WEIGHTS.pth DATA/clothing lite0-96.safetensors --size 96 --epochs 6
 
-WEIGHTS are those of ImageNet, in the order of timm's own. SGD with a one-cycle schedule, random resized crops and flips.
+WEIGHTS are those of ImageNet, in the order of timm's own. SGD with a one-cycle schedule, random resized crops, flips.
 The accuracy on ``validation`` is printed after every epoch; ``test`` is not opened.
 """
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import runpy
 import shutil
 import zipfile
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import duonas.deploy.kit
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
 from duonas.deploy.kit import _requirements, write_kit
@@ -115,3 +119,10 @@ def test_wheels_are_brought_along_with_their_hashes(bundle, tmp_path):
     (folder / "duonas-9-py3-none-any.whl").write_bytes(b"")
     with pytest.raises(DuonasError, match="the kit has its own of duonas"):
         write_kit(bundle, tmp_path / "kit.zip", folder)
+
+
+def test_the_camera_takes_images_in_class_folders(tmp_path):
+    program = runpy.run_path(str(Path(duonas.deploy.kit.__file__).parent / "carried" / "camera.py"))
+    (tmp_path / "cats").mkdir()
+    Image.new("RGB", (3, 2)).save(tmp_path / "cats" / "one.png")
+    assert [(name, image.shape) for name, image in program["images_of"](tmp_path)] == [("cats/one.png", (2, 3, 3))]

@@ -26,7 +26,11 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(duonas, "load_recipe", short)
     block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block
-    names = {"images": np.zeros((2, 3, 8, 8), np.float32), "photo": np.zeros((20, 30, 3), np.uint8)}
+    names = {
+        "images": np.zeros((2, 3, 8, 8), np.float32),
+        "photo": np.zeros((20, 30, 3), np.uint8),
+        "frame": np.zeros((20, 30, 3), np.uint8),
+    }
     exec(compile(block[1], "README.md", "exec"), names)
     assert (tmp_path / "runs" / "mine" / "report.html").exists()
     assert names["bundle"].tau != names["prediction"].score[0] and len(capsys.readouterr().out.split()) >= 2

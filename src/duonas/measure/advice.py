@@ -57,8 +57,9 @@ GIVEN = Steps(  # nothing is trained, so the pair is changed by what it is made 
     or_surer="give a more accurate little: another one, the same at larger images, or fine-tuned on images like these.",
     smaller="Give a little that takes less, or several to choose from (--little A B), or little at smaller images, or "
     "a larger big.",
-    unlearned="First check the size, range, mean, std and order of classes that {role} wants, and fine-tune it on "
-    "images like these if they are right",
+    unlearned="First check the size, range, mean, std and order of classes that {role} wants, and whether it wants the "
+    "centre of an image or all of it (--set data.resize=squash), and fine-tune it on images like these if they are "
+    "right",
 )
 QUANTISE = " To save time without routing, try --set export.precision=int8."
 

@@ -246,6 +246,6 @@ def no_better_than_guessing(rows: Sequence[Mapping[str, Any]], val: Images) -> s
         return ""
     return (
         f"on the val split {listed(list(poor), 3)} {'is' if len(poor) == 1 else 'are'} right no more often than always "
-        f"naming the largest class ({constant:.1%}): check the size, range, mean and std that it wants, and the order "
-        "of its classes."
+        f"naming the largest class ({constant:.1%}): check the size, range, mean and std that it wants, the order of "
+        "its classes, and whether it wants the centre of an image or all of it (--set data.resize=squash)."
     )

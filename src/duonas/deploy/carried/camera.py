@@ -58,12 +58,12 @@ def frames_of(number: int) -> Images:
 
 
 def images_of(folder: Path) -> Images:
-    """The images of a folder, by name."""
-    paths = sorted(each for each in folder.glob("*") if each.suffix.lower() in ENDINGS)
+    """The images of a folder and of those within it, by name."""
+    paths = sorted(each for each in folder.rglob("*") if each.suffix.lower() in ENDINGS)
     if not paths:
         raise BundleError(f"{folder} has no images: expected files that end in {', '.join(sorted(ENDINGS))}.")
     for path in paths:
-        yield path.name, image_of(path)
+        yield str(path.relative_to(folder)), image_of(path)
 
 
 def image_of(path: Path) -> np.ndarray:
