@@ -137,6 +137,7 @@ def test_a_search_tells_workers_all_that_it_will_ask(search, pairs, evaluator):
 def test_an_evaluator_is_packed_with_its_own_images_and_parts_alone(real, subnets, tmp_path, monkeypatch):
     (tmp_path / "own.py").write_text("class Own:\n    pass\n")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plugin, "_sources", {})  # without the parts of other tests
     real.own = load_plugin("own.py:Own", "key")()
     given = packed(real)
     assert len(given) < 3 * 24 * 8 * 8 + 3 * 20 * 8 * 8 + len(pickle.dumps(real.supernet)) + 10_000

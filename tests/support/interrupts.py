@@ -13,3 +13,10 @@ def interruptible():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+def press_ctrl_c():
+    """Do what Python does after Ctrl-C; a real signal would reach whatever else of the process waits for one."""
+    handler = signal.getsignal(signal.SIGINT)
+    assert callable(handler)
+    handler(signal.SIGINT, None)

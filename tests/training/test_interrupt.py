@@ -7,13 +7,14 @@ import signal
 import pytest
 
 from duonas.training.interrupt import PatientInterrupt
+from support.interrupts import press_ctrl_c
 
 
 def test_the_first_interrupt_is_noted_and_the_second_is_not_patient(interruptible):
     with pytest.raises(KeyboardInterrupt), PatientInterrupt() as interrupt:
-        signal.raise_signal(signal.SIGINT)
+        press_ctrl_c()
         assert interrupt.wanted
-        signal.raise_signal(signal.SIGINT)
+        press_ctrl_c()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import signal
 from contextlib import suppress
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from duonas.spaces.mobilenet import MobileNet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.loop import Training, train
 from duonas.training.rules.sandwich import Sandwich
+from support.interrupts import press_ctrl_c
 
 OPTIONS = options_for("train", epochs=2, lr=0.05, warmup_epochs=0, checkpoint_seconds=1e-9, accelerator="cpu")
 
@@ -137,7 +137,7 @@ class Interrupted(Halves):
 
     def batch(self, step):
         if step == 7:
-            signal.raise_signal(signal.SIGINT)
+            press_ctrl_c()
         return super().batch(step)
 
 
