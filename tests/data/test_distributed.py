@@ -17,6 +17,7 @@ from duonas.core.tensors import load_tensors
 from duonas.rundir.folder import RunFolder
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.slow  # processes that each load PyTorch
 RECIPE = ["train.epochs=1", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001",
           "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
 TOLERANCE = 1e-5  # of any weight or statistic after 8 steps; what is measured is 7e-7: sums in another order

@@ -194,6 +194,7 @@ def test_a_recipe_of_own_parts_goes_through_the_whole_pipeline(tmp_path):
     assert bundle.predict(np.zeros((2, 3, 8, 8), np.float32)).logits.shape == (2, 3)
 
 
+@pytest.mark.slow
 def test_own_space_goes_through_the_whole_pipeline(tmp_path):
     overrides = [f"space.name={own('own_space:Plain')}", f"route.router={own('own_router:Contrast')}"]
     run = duonas.run(duonas.load_recipe("digits", [*overrides, *QUICK]), tmp_path / "run")

@@ -96,7 +96,10 @@ def saved(options, side, folder):
     return answers
 
 
-@pytest.mark.parametrize("name", SPACES)
+QUICK = ("mobilenet", "nasbench201", "uib")  # of each kind one; the others take a process each, too
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in SPACES])
 def test_a_saved_pair_loads_without_recipe_space_and_supernet(name, tmp_path):
     """Every family, kind of weights and coupling: the same bits from a process that has nothing but the folder."""
     answers = {}

@@ -169,6 +169,7 @@ def test_killed_in_every_stage_and_run_again_is_never_killed(whole, tmp_path):
     assert contents(folder) == contents(whole)
 
 
+@pytest.mark.slow
 def test_a_killed_process_and_another_one_after_it_leave_the_same_files(whole, tmp_path):
     """Law 8 with SIGKILL, and law 9 from process to process."""
     folder = tmp_path / "run"
@@ -387,6 +388,7 @@ def test_tau_chosen_again_is_the_tau_of_a_new_run_and_needs_no_network(whole, co
     assert routed_files(new) == routed_files(copy)
 
 
+@pytest.mark.slow
 def test_killed_while_tau_is_chosen_again_the_same_call_mends_it(copy, tmp_path, monkeypatch):
     other = Path(shutil.copytree(copy, tmp_path / "other"))
     duonas.rechoose(other, share=0.4)
