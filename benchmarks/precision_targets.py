@@ -5,7 +5,7 @@
 The runs are of one pair in several precisions, the first of them in float: its answers by ONNX Runtime are what the
 others' are compared with. All take the test images of the first run, at their own thresholds. Times are taken in turns
 over all runs and engines, on one thread: one image at a time, over all test images, and 64 images at a time. Memory is
-the growth of a fresh process from before the bundle is opened to its peak, with 64 images at a time.
+the growth of a fresh process from before the bundle is opened to its peak, with 64 images at a time (on Linux).
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from duonas.pipeline.context import read_splits
 
 BATCH = 64
 GROWTH = """
-import resource, sys
+import re, sys
+from pathlib import Path
 import numpy as np, onnxruntime
 from duonas.runtime import Bundle
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+peak = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])
 before, (folder, engine, batch) = peak(), sys.argv[1:]
 bundle = Bundle.load(folder, threads=1, engine=engine)
 for _ in range(5):
