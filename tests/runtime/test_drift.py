@@ -142,7 +142,11 @@ def test_memory_is_constant():
         ({"windows": (10, 10)}, "each a multiple"),
         ({"windows": (0, 10)}, "each a multiple"),
         ({"least_change": 1}, "least_change must be at least 0 and below 1, got 1"),
-        ({"every": 0}, "every must be at least 1, got 0"),
+        ({"every": 0}, "every must be a whole number of at least 1, got 0"),
+        ({"every": 1.5}, "every must be a whole number of at least 1, got 1.5"),
+        ({"every": "2"}, "every must be a number, got '2'"),
+        ({"least_change": None}, "least_change must be a number, got None"),
+        ({"windows": 256}, "windows must be whole numbers"),
     ],
 )
 def test_wrong_options_are_refused(options, message):

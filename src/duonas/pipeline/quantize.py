@@ -108,4 +108,4 @@ def _sent(context: Context, chosen: Pair, policy: Policy, pixels: Pixels) -> np.
     batches = (batch.to(context.device) for batch in evaluation_batches(pixels, context.recipe.search.batch_size))
     labels = torch.zeros(len(pixels), dtype=torch.int64)
     described = observe(chosen.to(context.device), policy.router, batches, labels).described
-    return np.asarray(scores(policy.router, described) < policy.tau)
+    return ~np.asarray(scores(policy.router, described) >= policy.tau)  # a score that is no number goes to big

@@ -17,6 +17,7 @@ that are drawn independently from what calib was drawn from. Frames of a camera 
 from __future__ import annotations
 
 import math
+import numbers
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
+from reprlib import repr as short
+from typing import Any
 
 import numpy as np
 
@@ -55,15 +58,24 @@ class DriftOptions:
     every: int = 1
 
     def __post_init__(self) -> None:
+        for name in ("images_per_false_alarm", "least_change", "every"):
+            if not isinstance(getattr(self, name), numbers.Real):
+                raise BundleError(f"{name} must be a number, got {short(getattr(self, name))}.")
         if not self.images_per_false_alarm >= 1 or math.isinf(self.images_per_false_alarm):
             raise BundleError(f"images_per_false_alarm must be at least 1, got {self.images_per_false_alarm:g}.")
         if not 0 <= self.least_change < 1:
             raise BundleError(f"least_change must be at least 0 and below 1, got {self.least_change:g}.")
-        if self.every < 1:
-            raise BundleError(f"every must be at least 1, got {self.every}.")
-        whole = all(isinstance(length, int) and length >= 1 for length in self.windows)
-        if not self.windows or not whole or any(b % a or b == a for a, b in pairwise(self.windows)):
-            raise BundleError(f"windows must be whole numbers, each a multiple of the one before, got {self.windows}.")
+        if not _whole(self.every):
+            raise BundleError(f"every must be a whole number of at least 1, got {self.every}.")
+        listed = isinstance(self.windows, tuple | list) and len(self.windows) > 0
+        if not listed or not all(map(_whole, self.windows)) or any(b % a or b == a for a, b in pairwise(self.windows)):
+            raise BundleError(
+                f"windows must be whole numbers, each a multiple of the one before, got {short(self.windows)}."
+            )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= 1
 
 
 @dataclass(frozen=True)

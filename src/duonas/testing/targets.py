@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -126,6 +127,17 @@ class TargetContract(ABC):
         bundle.predict(images[8:])
         assert np.array_equal(images, before)
         assert all(np.array_equal(one, other) for one, other in zip(first, kept, strict=True))
+
+    def test_threads_share_a_bundle(self, tmp_path: Path) -> None:
+        """Threads that ask one bundle at the same time get what each gets alone."""
+        bundle, _ = self.bundle("after little, shared stem", tmp_path)
+        images = pictures(48)
+        parts = [images[begin : begin + 8] for begin in range(0, len(images), 8)]
+        alone = [bundle.predict(part) for part in parts]
+        with ThreadPoolExecutor(3) as pool:
+            for _ in range(4):
+                for one, other in zip(alone, pool.map(bundle.predict, parts), strict=True):
+                    assert all(map(np.array_equal, one, other))
 
     def test_another_threshold_keeps_its_files(self, tmp_path: Path) -> None:
         """``duonas route`` writes the policy again and leaves what the target needs."""

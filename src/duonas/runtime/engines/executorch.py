@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -39,8 +40,11 @@ class ExecuTorch(SplitEngine):
         except Exception as error:  # of many types
             raise BundleError(f"ExecuTorch cannot open {path}: {one_line(error)}.") from error
 
+        lock = Lock()  # a method answers one call at a time
+
         def call(values: np.ndarray) -> list[np.ndarray]:
             assert program is not None  # it must live as long as its method
-            return [each.numpy().copy() for each in method.execute([as_tensor(values)])]
+            with lock:
+                return [each.numpy().copy() for each in method.execute([as_tensor(values)])]
 
         return call

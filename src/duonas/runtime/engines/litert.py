@@ -7,6 +7,7 @@ from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -42,8 +43,11 @@ class LiteRt(SplitEngine):
         except Exception as error:  # of many types
             raise BundleError(f"LiteRT cannot open {path}: {one_line(error)}.") from error
 
+        lock = Lock()  # an interpreter answers one call at a time
+
         def call(values: np.ndarray) -> list[np.ndarray]:
-            found = run(**{entry: values})
+            with lock:
+                found = run(**{entry: values})
             return [found[name] for name in leaving]
 
         return call

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class OpenVino(Engine):
     """
 
     def __init__(self, compiled: Any, num_classes: int) -> None:
-        self._request = compiled.create_infer_request()
+        self._request, self._lock = compiled.create_infer_request(), Lock()
         inputs, outputs = _described(compiled.inputs), _described(compiled.outputs)
         self.image_shape = check_described(inputs, outputs, num_classes)
 
@@ -62,8 +63,9 @@ class OpenVino(Engine):
 
     def run(self, images: np.ndarray, tau: np.ndarray) -> Answer:
         """Classify images; what is returned is a copy, since OpenVINO writes the next answer where this one was."""
-        found = self._request.infer({"images": images, "tau": tau}, share_inputs=True)
-        return Answer(*(np.array(found[name]) for name in Answer._fields))
+        with self._lock:  # a request answers one call at a time
+            found = self._request.infer({"images": images, "tau": tau}, share_inputs=True)
+            return Answer(*(np.array(found[name]) for name in Answer._fields))
 
 
 def _compiled(model: Path, settings: Settings) -> Any:
