@@ -74,8 +74,9 @@ def test_too_short_a_time_says_what_each_epoch_takes():
     assert str(caught.value) == (
         "[budget] minutes = 0.2 is too short for the least that makes sense: here 20 steps (1 epoch) of the supernet "
         "take 2 s, a search of 10 pairs takes 5 s, 20 steps (1 epoch) of the pair take 4 s, 20 steps (1 epoch) of the "
-        "plain network take 1 s, and all else takes 8 s. Give 0.6 minutes or more (0.4 with [baselines] plain = "
-        "false), or take fewer or smaller images, or a smaller [space]."
+        "plain network take 1 s; images, prices and timing took 3 s, and export, measurement and report are going to "
+        "take 5 s. Give 0.6 minutes or more (0.4 with [baselines] plain = false), or take fewer or smaller images, or "
+        "a smaller [space]."
     )
 
 

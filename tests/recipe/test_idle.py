@@ -20,7 +20,6 @@ CASES = [
     (["baselines.networks=['resnet18']", "baselines.steps=9", "baselines.epochs=7"], "[baselines] steps takes"),
     (["baselines.lr=0.2"], "baselines.lr has no effect: [baselines] names no networks"),
     (["baselines.plain=true", "baselines.steps=9"], "the plain network is trained for as long as"),
-    (["budget.minutes=5", "finetune.mode=joint", "finetune.steps=5"], "[budget] minutes plans how long"),
     (["budget.supernet=0.4", "budget.pair=0.5"], "budget.supernet, budget.pair have no effect: [budget] has no"),
     (["train.rule=largest", "train.warm_start=0.2"], "trains the largest arch anyway"),
     (["train.coefficients=annealed"], "[space.weights] has no coefficients"),

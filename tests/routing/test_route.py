@@ -178,9 +178,9 @@ def test_the_threshold_keeps_a_percentile_that_the_search_was_constrained_by():
     [
         (
             {"latency": 0.2},
-            r"a latency of 0\.2 ms cannot be met: an image takes 0\.5 ms if all images stay little; the smallest",
+            r"a latency of 0\.2 ms cannot be met: the smallest possible is 0.5 ms an image",
         ),
-        ({"energy": 0.2, "watts": 2.0}, r"an energy of 0\.2 mJ cannot be met: an image costs 1 mJ"),
+        ({"energy": 0.2, "watts": 2.0}, r"an energy of 0\.2 mJ cannot be met: the smallest possible is 1 mJ"),
         ({"floor": 0.999}, "with 95% confidence on .* images: the highest possible is"),
     ],
 )

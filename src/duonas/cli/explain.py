@@ -25,6 +25,7 @@ from duonas.runtime.units import percentage
 from duonas.runtime.units import written_count as count
 
 NEARBY = 0.05  # step in little share between the thresholds that are shown around tau
+USEFUL = 0.5  # of the accuracy of big: a lower floor promises nothing worth having
 ROUND = 2  # thresholds shown on either side of tau
 PLACES = {
     "input": "It reads the image and decides before either network runs.",
@@ -300,11 +301,12 @@ def _big_alone(policy: dict[str, Any], row: dict[str, float], timed: bool) -> It
 def _how_to_change(run: RunFolder, policy: dict[str, Any]) -> str:
     row = _row_of(policy)
     floor = int(1000 * policy["table"][0]["holds"]) / 1000
+    guaranteed = (
+        f"--floor {percentage(floor)}",
+        f"{FLOOR_NAMES[policy.get('floor_on', 'accuracy')]}; the highest floor that can be guaranteed",
+    )
     lines = [
-        (
-            f"--floor {percentage(floor)}",
-            f"{FLOOR_NAMES[policy.get('floor_on', 'accuracy')]}; the highest floor that can be guaranteed",
-        ),
+        *([guaranteed] if floor >= USEFUL * policy["table"][0]["accuracy"] else []),
         (f"--budget {_above(row['expected_macs'])}", "MACs per image, on average"),
         (f"--share {row['little_share']:.0%}", "of the images stay little"),
         ("--latency 2ms", "per image, on average, on this machine"),

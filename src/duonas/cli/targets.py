@@ -35,12 +35,15 @@ def targets(bundle: BundleArgument = None) -> None:
 
 
 def _table(found: list[Standing]) -> Table:
+    """Each target with its sentences below each other, which also fit into a narrow terminal."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("target", "what it is", "on this machine", "tested", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
     for each in found:
-        here = "; ".join(filter(None, [each.runs, each.lacks and f"lacks {each.lacks}"]))
-        tested = each.tested or f"[yellow]only written[/yellow]: {escape(each.untested)}"
-        table.add_row(f"[cyan]{each.name}[/cyan]", escape(each.about), escape(here), tested)
+        here = each.runs and f"[green]runs here[/green] by {escape(each.runs)}"
+        lacks = each.lacks and f"[yellow]lacks[/yellow] {escape(each.lacks)}"
+        tested = f"tested {each.tested}" if each.tested else f"[yellow]only written[/yellow]: {escape(each.untested)}"
+        table.add_row(f"[cyan]{each.name}[/cyan]", "\n".join(filter(None, [escape(each.about), here, lacks, tested])))
     return table

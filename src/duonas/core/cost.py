@@ -129,6 +129,11 @@ class PairCost:
         return little_share * self.least + (1 - little_share) * (self.stem + self.big)
 
 
+def rounded(name: str, value: float) -> str:
+    """Format a cost for reading, with its unit and three digits, such as ``0.123 ms`` or ``7,590,000``."""
+    return written(name, float(f"{value:.3g}"))
+
+
 def written(name: str, value: float) -> str:
     """Format a figure with the unit that its name ends in: ms and mJ with six digits, counts as whole numbers.
 

@@ -273,8 +273,9 @@ class Division:
         without = {name: unit for name, unit in units.items() if name != PLAIN}
         alone = f" ({_enough(self.least(without)):g} with [baselines] plain = false)" if PLAIN in units else ""
         raise DuonasError(
-            f"[budget] minutes = {self.minutes:g} is too short for the least that makes sense: here {needs}, and all "
-            f"else takes {format_seconds(self.before + self.after)}. Give {_enough(self.least(units)):g} minutes or "
+            f"[budget] minutes = {self.minutes:g} is too short for the least that makes sense: here {needs}; images, "
+            f"prices and timing took {format_seconds(self.before)}, and export, measurement and report are going to "
+            f"take {format_seconds(self.after)}. Give {_enough(self.least(units)):g} minutes or "
             f"more{alone}, or take fewer or smaller images, or a smaller [space]."
         )
 

@@ -77,7 +77,7 @@ class GivenContext(Context):
     @cached_property
     def candidates(self) -> Mapping[Role, tuple[Candidate, ...]]:
         """The networks to choose from, tried on images of the train split."""
-        with self.stage("networks") as progress:
+        with self.stage("answers") as progress:
             return candidates_of(self.recipe, self.read, self.splits, progress)
 
     @cached_property

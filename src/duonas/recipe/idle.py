@@ -100,11 +100,6 @@ TABLE = (
         lambda r: not r.baselines.networks and r.trains_plain,
         "the plain network is trained for as long as supernet and pair",
     ),
-    Idle(
-        ("finetune.epochs", "finetune.steps"),
-        lambda r: r.budget.minutes is not None and r.finetune.mode != "none",
-        "[budget] minutes plans how long the pair is trained",
-    ),
     Idle(("budget",), lambda r: r.budget.minutes is None, "[budget] has no minutes to share"),
     Idle(
         ("train.warm_start",), lambda r: r.train.rule == "largest",

@@ -89,7 +89,7 @@ def summary_line(found: dict[str, Any]) -> str:
     ]
     if total["drift"] is not None:
         change = total["drift"] - 1
-        said.append(f"From the first tenth of the time to the last the mean time changed by {change:+.1%} (medians).")
+        said.append(f"From the first tenth of the time to the last the median time changed by {change:+.1%}.")
     if total["dropped"]:
         said.append(f"{total['dropped']:,} frames came while another was classified, and were dropped.")
     if total["energy_mj"] is not None:

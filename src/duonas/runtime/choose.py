@@ -36,10 +36,9 @@ def at_budget(
     if len(affordable) == 0:
         least = _rounded_up(expected.min())
         shown = written_count if unit == "MACs" else "{:.6g}".format
-        takes = "takes" if unit == "ms" else "costs"
         raise TargetError(
-            f"{what} of {budget:.12g} {unit} cannot be met: an image {takes} {shown(float(least))} {unit} if all "
-            f"images stay little; the smallest possible is {least} {unit}.",
+            f"{what} of {budget:.12g} {unit} cannot be met: the smallest possible is {shown(float(least))} {unit} an "
+            "image, where all images stay little.",
             least,
         )
     return int(affordable[np.lexsort((expected[affordable], -accuracy[affordable]))[0]])

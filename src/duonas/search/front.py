@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from pymoo.indicators.hv import HV
 
-from duonas.core.cost import COMPARED, written
+from duonas.core.cost import COMPARED, rounded
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, write_json
 from duonas.core.pair import PairArch
@@ -124,9 +124,9 @@ class Front:
         """Says that no pair is worth routing on the val split, or that chance explains its lead; else empty."""
         quantity = self.quantity
         cost = self.best.figures[f"expected_{quantity}"]
-        pair = f"{percentage(self.best.accuracy)} at an expected {written(quantity, cost)}"
+        pair = f"{percentage(self.best.accuracy)} at an expected {rounded(quantity, cost)}"
         if self.plain is not None:
-            plain = f"{percentage(self.plain.accuracy)} at {written(quantity, self.plain.figures[quantity])}"
+            plain = f"{percentage(self.plain.accuracy)} at {rounded(quantity, self.plain.figures[quantity])}"
         if not self.beaten:
             if self.plain is None or not self._is_chance(self.best.accuracy - self.plain.accuracy):
                 return ""
@@ -138,7 +138,7 @@ class Front:
         if big <= cost and (self.plain is None or self.plain.accuracy < self.best.accuracy):
             return (
                 f"none of the {self.scored_pairs:,} pairs is worth routing on the val split: the chosen pair reaches "
-                f"{pair}, and its own big costs no more alone ({written(quantity, big)})."
+                f"{pair}, and its own big costs no more alone ({rounded(quantity, big)})."
             )
         said = f"a single network beats each of the {self.scored_pairs:,} pairs on the val split: the chosen pair "
         if self.plain is None:
@@ -160,7 +160,7 @@ class Front:
         if self.alike is None:
             return ""
         what, one, best = self.quantity, self.points[self.alike], self.best
-        costs = [written(what, each.figures[f"expected_{what}"]) for each in (one, best)]
+        costs = [rounded(what, each.figures[f"expected_{what}"]) for each in (one, best)]
         unit = " MACs" if what == "macs" else ""
         return (
             f"on {self.val_images:,} val images a pair at an expected {costs[0]}{unit} is as good within chance as the "
