@@ -14,6 +14,7 @@ from duonas.spaces.nasbench201 import NasBench201
 from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.weights.kshot import KshotGenerator
 from duonas.supernet.weights.kshot_hypernet import HypernetGenerator, KshotHypernet
+from duonas.training.optim import build_optimizer
 
 TOKENS = (3, 5)
 
@@ -74,6 +75,43 @@ def test_first_weights_of_a_hypernet_have_hes_deviation():
     generator.sharpness.fill_(0)
     (filled,) = generator.fill([block(*layers)], tokens())
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
+
+
+def test_a_hypernet_that_starts_as_sharing_gives_all_archs_the_same_weights_and_learns_to_tell_them_apart():
+    options = KshotHypernet.Options(dictionary=4, rank=3, start="shared")
+    generator = HypernetGenerator([block(*LAYERS)], TOKENS, options, stream(0, "x"))
+    (one,), (other,) = (generator.fill([block(*LAYERS)], tokens(seed)) for seed in (0, 1))
+    for layer, same in zip(one.layers, other.layers, strict=True):
+        theta = generator.theta[f"block:{layer.name}"]
+        assert torch.equal(layer.weight, same.weight) and torch.equal(layer.weight, theta)
+    torch.stack([layer.weight.square().sum() for layer in one.layers]).sum().backward()
+    with torch.no_grad():
+        for weight in generator.second.values():
+            weight.sub_(weight.grad)
+    (one,), (other,) = (generator.fill([block(*LAYERS)], tokens(seed)) for seed in (0, 1))
+    assert all(not torch.equal(a.weight, b.weight) for a, b in zip(one.layers, other.layers, strict=True))
+
+
+def test_inputs_on_a_circle_have_the_same_norm_for_all_archs():
+    options = KshotHypernet.Options(dictionary=4, rank=3, inputs="circle")
+    generator = HypernetGenerator([block(*LAYERS)], TOKENS, options, stream(0, "x"))
+    seen = []
+    generator.embed.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    for encoding in (tokens(), torch.full(TOKENS, 0.2), torch.zeros(TOKENS)):
+        generator.code(encoding)
+    assert [float(each.square().sum()) for each in seen] == pytest.approx([TOKENS[0] * TOKENS[1]] * 3)
+
+
+def test_a_hypernet_has_a_learning_rate_of_its_own_but_not_the_weights_that_archs_share():
+    options = KshotHypernet.Options(dictionary=4, rank=3, start="shared", lr=0.25)
+    generator = HypernetGenerator([block(*LAYERS)], TOKENS, options, stream(0, "x"))
+    network = torch.nn.ModuleList([generator, torch.nn.Linear(2, 2)])
+    groups = build_optimizer(network, options_for("train")).param_groups
+    factors = {id(weight): group["lr_factor"] for group in groups for weight in group["params"]}
+    shared = {id(weight) for weight in (*generator.theta.values(), *network[1].parameters())}
+    assert len(factors) == len(list(network.parameters()))
+    assert {key for key, factor in factors.items() if factor == 1} == shared
+    assert set(factors.values()) == {1.0, 0.25}
 
 
 @pytest.mark.parametrize("place", [1, 0])

@@ -44,6 +44,7 @@ class Generator(nn.Module, ABC):
     """
 
     sharpness: Tensor
+    lr_factor: float = 1.0  # the learning rate of the weights that ``scaled`` returns, in multiples of all others'
 
     def __init__(self, blocks: Iterable[BlockSpec]) -> None:
         super().__init__()
@@ -60,6 +61,10 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def weight(self, key: str, code: Code) -> Tensor:
         """The weights (O, I, K, K) of one convolution at its largest size; ``key`` is a key of ``shapes``."""
+
+    def scaled(self) -> list[nn.Parameter]:
+        """The weights that are trained with ``lr_factor`` times the learning rate."""
+        return list(self.parameters())
 
     def fill(self, blocks: Sequence[BlockSpec], tokens: Tensor) -> list[BlockSpec]:
         """Add the generated weights to the convolutions of an arch.

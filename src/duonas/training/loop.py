@@ -228,7 +228,7 @@ class Trainer:
         if self.options.clip:
             nn.utils.clip_grad_norm_(parameters, self.options.clip)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["lr_factor"]
         self.optimizer.step()
         self.optimizer.zero_grad()
 

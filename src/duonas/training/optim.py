@@ -7,17 +7,37 @@ import math
 import torch
 from torch import Tensor, nn
 
+from duonas.supernet.generator import Generator
 from duonas.training.options import TrainOptions
 
 EXPONENTIAL_UNTIL = 0.9  # of the run; the rate is constant after that
 
 
 def build_optimizer(network: nn.Module, options: TrainOptions) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; weight decay on convolutions and linear layers only."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [{"params": weights, "weight_decay": options.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    """SGD with Nesterov momentum; weight decay on convolutions and linear layers only.
+
+    A group's ``lr_factor`` is what its learning rate is multiplied by: 1 but for generators that have another one.
+    """
+    factors = {
+        id(weight): module.lr_factor
+        for module in network.modules()
+        if isinstance(module, Generator)
+        for weight in module.scaled()
+    }
+    groups = []
+    for factor in dict.fromkeys((1.0, *factors.values())):
+        own = [weight for weight in network.parameters() if factors.get(id(weight), 1.0) == factor]
+        for decay, some in ((options.weight_decay, _matrices(own)), (0.0, _vectors(own))):
+            groups.append({"params": some, "weight_decay": decay, "lr_factor": factor})
     return torch.optim.SGD(groups, lr=options.lr, momentum=options.momentum, nesterov=options.momentum > 0)
+
+
+def _matrices(weights: list[nn.Parameter]) -> list[nn.Parameter]:
+    return [weight for weight in weights if weight.ndim > 1]
+
+
+def _vectors(weights: list[nn.Parameter]) -> list[nn.Parameter]:
+    return [weight for weight in weights if weight.ndim <= 1]
 
 
 def learning_rate(step: int, steps: int, steps_per_epoch: int, options: TrainOptions) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from math import pi
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import BlockSpec
-from duonas.core.fields import Count
+from duonas.core.fields import Count, Positive
 from duonas.core.space import SearchSpace
 from duonas.supernet.arch_weights import ArchWeights
 from duonas.supernet.generator import Code, Generator, drawn, he_deviation, linear
@@ -38,6 +39,14 @@ class KshotHypernet(ArchWeights):
         """h, the rank of the decomposition."""
         mixers: Count = 2
         """MLP-Mixer layers over the arch's encoding."""
+        start: Literal["plain", "shared"] = "plain"
+        """What the weights are at first: "plain": the hypernetwork's output, as in the paper; "shared": ordinary
+        weights that all archs share, to which its output is added, which is zero at first."""
+        inputs: Literal["plain", "circle"] = "plain"
+        """How the encoding enters: "plain": as probabilities of choices; "circle": each as a point on a quarter of a
+        circle, so that all archs have inputs of the same norm (Ortiz et al. 2023)."""
+        lr: Positive = 1.0
+        """The learning rate of the hypernetwork, in multiples of that of all other weights."""
 
     def generator(self, space: SearchSpace, rng: np.random.Generator) -> HypernetGenerator:
         """The hypernetwork."""
@@ -50,6 +59,9 @@ class HypernetGenerator(Generator):
     A convolution has two linear maps, h to I N and h to O K K, without a hidden activation as in Ha et al. 2016. Entry
     w_n of the dictionary is linear in the first map, so the sum of lambda_n w_n is taken there: the N full kernels are
     never computed, and a layer costs h I N + h h I + h I O K K multiplications.
+
+    With ``start = "shared"`` a convolution's weights are theta + Delta(z): theta is drawn as the weights of a plain
+    supernet are, and Delta is zero at first, since the second map is: training starts as that of shared weights.
 
     Args:
         blocks: see ``SearchSpace.whole``.
@@ -68,6 +80,8 @@ class HypernetGenerator(Generator):
         super().__init__(blocks)
         size, rank = options.dictionary, options.rank
         choices, values = tokens
+        self.lr_factor, self.circle = options.lr, options.inputs == "circle"
+        values *= 2 if self.circle else 1
         self.embed, self.spread = linear(rng, values, rank), linear(rng, choices, rank)
         with torch.no_grad():
             self.embed.weight.mul_(SPREAD)
@@ -83,10 +97,17 @@ class HypernetGenerator(Generator):
             self.first[key], self.second[key] = drawn(rng, size, rank * ins), drawn(rng, rank, outs * side * side)
             with torch.no_grad():  # entries are similar at first; the weights have He's deviation
                 self.first[key].mul_(SPREAD).add_(drawn(rng, rank * ins)).mul_(he_deviation(shape) * rank**-0.5)
-                self.second[key].mul_(rank**-0.5)
+                self.second[key].mul_(0.0 if options.start == "shared" else rank**-0.5)
+        self.theta = nn.ParameterDict()
+        for key, shape in self.shapes.items() if options.start == "shared" else ():
+            self.theta[key] = drawn(rng, *shape)
+            with torch.no_grad():
+                self.theta[key].mul_(he_deviation(shape))
 
     def code(self, tokens: Tensor) -> Code:
         """The coefficients (N,) and features (h, h)."""
+        if self.circle:
+            tokens = torch.cat([torch.cos(tokens * (pi / 2)), torch.sin(tokens * (pi / 2))], 1)
         mixed = self.mixers(self.spread(self.embed(tokens).T).T + self.place)  # (h, h)
         return Code(self.softmax(self.attention(self.to_coefficients(mixed.T).T)), self.norm(mixed))
 
@@ -96,7 +117,13 @@ class HypernetGenerator(Generator):
         first = (code.coefficients @ self.first[key]).view(-1, ins)  # (h, I)
         assert code.features is not None
         kernels = (code.features @ first).T @ self.second[key]  # (I, O K K)
-        return kernels.view(ins, outs, side, side).transpose(0, 1)
+        made = kernels.view(ins, outs, side, side).transpose(0, 1)
+        return self.theta[key] + made if key in self.theta else made
+
+    def scaled(self) -> list[nn.Parameter]:
+        """All but the weights that archs share."""
+        shared = set(map(id, self.theta.values()))
+        return [weight for weight in self.parameters() if id(weight) not in shared]
 
 
 class Mixer(nn.Module):
