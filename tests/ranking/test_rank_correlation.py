@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duonas.ranking.rank_correlation import rank_correlation, rank_correlations, regrets
+from duonas.ranking.rank_correlation import (
+    bootstrap_interval,
+    noise_ceiling,
+    rank_correlation,
+    rank_correlations,
+    regrets,
+)
 
 FIGURES = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40)
 
@@ -44,6 +50,26 @@ def test_what_never_varies_tells_nothing():
     )
     assert rank_correlation(x[:1], x[:1])["kendall"] is None
     assert rank_correlations({"params": np.array([3, 2, 1])}, x)["params"]["kendall"] == -1.0
+
+
+def test_the_interval_holds_tau_and_is_narrower_with_more_archs():
+    rng = np.random.default_rng(0)
+    widths = []
+    for count in (30, 300):
+        x = rng.normal(size=count)
+        y = x + rng.normal(size=count)
+        low, high = bootstrap_interval(x, y)
+        assert low < rank_correlation(x, y)["kendall"] < high
+        widths.append(high - low)
+    assert widths[1] < widths[0] / 2
+    assert bootstrap_interval(np.ones(9), rng.normal(size=9)) is bootstrap_interval(np.ones(1), np.ones(1)) is None
+
+
+def test_the_ceiling_rises_with_the_images_and_the_spread_of_the_archs():
+    near, far = np.linspace(0.60, 0.62, 40), np.linspace(0.3, 0.9, 40)
+    few, many = noise_ceiling(near, 500), noise_ceiling(near, 500_000)
+    assert few < 0.4 and many > 0.9 and noise_ceiling(far, 500) > few
+    assert noise_ceiling(np.array([0.5]), 100) is None
 
 
 def test_regret_is_what_the_best_of_our_first_falls_short():

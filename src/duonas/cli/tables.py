@@ -153,7 +153,7 @@ def ranking_tables(found: dict[str, Any]) -> list[Table]:
     regret = Table("top-ranked", box=None, header_style="bold", pad_edge=False)
     for headed, headings in (
         (reached, ("archs", "mean", "best")),
-        (correlations, ("Kendall's tau", "Spearman's rho", "archs")),
+        (correlations, ("Kendall's tau", "95 % interval", "Spearman's rho", "archs")),
         (regret, ("best by the table", "below these archs' best", "below the table's best")),
     ):
         for heading in headings:
@@ -163,8 +163,10 @@ def ranking_tables(found: dict[str, Any]) -> list[Table]:
         reached.add_row("the table, the same archs", *_reached(table["same"], found["archs"]))
         reached.add_row("the table, all of it", *_reached(table["whole"], table["whole"]["archs"]))
     for name, row in found["agreement"].items():
-        rates = ("-" if row[kind] is None else f"{row[kind]:.4f}" for kind in ("kendall", "spearman"))
-        correlations.add_row("the supernet" if name == "accuracy" else words(name), *rates, f"{row['archs']:,}")
+        tau, rho = ("-" if row[kind] is None else f"{row[kind]:.4f}" for kind in ("kendall", "spearman"))
+        interval = "{:.2f} to {:.2f}".format(*row["interval"]) if row.get("interval") else "-"
+        called = "the supernet" if name == "accuracy" else words(name)
+        correlations.add_row(called, tau, interval, rho, f"{row['archs']:,}")
     for row in found["regret"]:
         below = (f"{100 * row[kind]:.2f} points" for kind in ("regret", "regret_whole"))
         regret.add_row(str(row["k"]), f"{row['found']:.2%}", *below)
@@ -178,7 +180,11 @@ def best_predictor(found: dict[str, Any]) -> str:
         return ""
     ours, theirs = agreement["accuracy"]["kendall"] or 0.0, agreement[name]["kendall"]
     verdict = "The supernet ranks better than" if ours > abs(theirs) else "The supernet ranks no better than"
-    return f"{verdict} the best trivial predictor: tau {ours:.3f}, and {theirs:.3f} for {words(name)} alone."
+    ceiling = found.get("noise_ceiling")
+    most = ""
+    if ceiling is not None:
+        most = f" Asked about {found['images']:,} other images, the supernet would agree with itself by {ceiling:.3f}."
+    return f"{verdict} the best trivial predictor: tau {ours:.3f}, and {theirs:.3f} for {words(name)} alone.{most}"
 
 
 def _reached(accuracy: dict[str, Any], archs: int) -> tuple[str, str, str]:

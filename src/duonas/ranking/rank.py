@@ -24,7 +24,7 @@ from duonas.pipeline.context import Context, cpu_threads
 from duonas.ranking.archs import chosen_archs
 from duonas.ranking.evaluate import SCHEMA, RankRow, evaluate_archs
 from duonas.ranking.predictors import USUAL, predicted, proxies
-from duonas.ranking.rank_correlation import rank_correlations, regrets
+from duonas.ranking.rank_correlation import noise_ceiling, rank_correlations, regrets
 from duonas.ranking.table import PARAMS, Benchmark, RankTable
 from duonas.report.html import write_report
 from duonas.rundir.folder import RunFolder
@@ -101,7 +101,8 @@ def rank(
             "recalibration_images": min(recipe.search.recalibration_images, len(context.splits.train)),
             "space": space.name, "space_archs": space.size(),
         }  # fmt: skip
-        found = about | summary(rows, trivial, benchmark, theirs)
+        ceiling = noise_ceiling(np.array([row.accuracy for row in rows]), about["images"])
+        found = about | {"noise_ceiling": ceiling} | summary(rows, trivial, benchmark, theirs)
         _write(into, rows, theirs, found)
         if reported:
             run.start("report")
