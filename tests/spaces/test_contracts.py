@@ -52,6 +52,7 @@ class TestMobileNetSwitchable(SupernetContract):
         return mobilenet(8, preset="digits", norm="switchable", axes={"depth": [1, 2]})
 
 
+@pytest.mark.slow
 class TestMobileNetKernelTransform(SupernetContract):
     def supernet(self):
         return mobilenet(8, preset="digits", kernel_transform=True, axes={"depth": [1, 2]})
@@ -84,13 +85,12 @@ class TestMobileNetTwoResolutions(SupernetContract):
         return mobilenet(32, preset="cifar", axes={"depth": [1, 2], "width": [0.25, 0.5]})
 
 
-class TestMobileNetEnumerable(SupernetContract):
+class TestMobileNetEnumerable(SpaceContract):
     """Small enough for the exact counts to be checked one by one."""
 
-    def supernet(self):
-        return mobilenet(
-            8, preset="digits", axes={"depth": [1, 2], "width": [0.5, 1.0], "kernel": [3], "expansion": [2]}
-        )
+    def space(self):
+        axes = {"depth": [1, 2], "width": [0.5, 1.0], "kernel": [3], "expansion": [2]}
+        return mobilenet(8, preset="digits", axes=axes).space
 
 
 class TestMobileNetKinds(SupernetContract):

@@ -1,8 +1,10 @@
-"""Every training rule passes the contract suite, under every coupling."""
+"""Every training rule passes the contract suite, under every coupling; what others cover too is slow."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+
+import pytest
 
 from duonas.core.couplings import pair_space
 from duonas.core.registry import adapted
@@ -56,6 +58,7 @@ class TestSandwichSwitchable(TestSandwich):
     norm = "switchable"
 
 
+@pytest.mark.slow
 class TestSandwichSibling(TestSandwich):
     coupling = "sibling"
 
@@ -78,6 +81,7 @@ class TestSandwichOwnLittle(TestSandwich):
         return PairSupernet(pairs, big, UIB.supernet(pairs.spaces["little"], MEAN, STD, stream(0, "little"), own))
 
 
+@pytest.mark.slow
 class TestSandwichOwnLittleOneResolution(TestSandwichOwnLittle):
     def rule(self, pairs, options):
         return OneResolution(Sandwich(pairs, adapted(options, Sandwich.Options)), pairs)
@@ -118,6 +122,7 @@ class TestCotrainLearnedGate(TestSandwich):
         return replace(adapted(super().options(), Cotrain.Options), loss=loss)
 
 
+@pytest.mark.slow
 class TestCotrainSibling(TestCotrain):
     coupling = "sibling"
 
@@ -126,6 +131,7 @@ class TestCotrainPartial(TestCotrain):
     coupling = "partial"
 
 
+@pytest.mark.slow
 class TestCotrainOwnLittle(TestSandwichOwnLittle):
     name = "cotrain"
 
@@ -142,6 +148,7 @@ class TestSandwichFront(TestSandwich):
         return replace(super().options(), sampler=options_for("train", sampler=self.sampler).sampler)
 
 
+@pytest.mark.slow
 class TestCotrainFrontPartial(TestSandwichFront):
     name = "cotrain"
     coupling = "partial"
@@ -170,10 +177,12 @@ class TestUniform(TestSandwich):
     name = "uniform"
 
 
+@pytest.mark.slow
 class TestUniformSibling(TestUniform):
     coupling = "sibling"
 
 
+@pytest.mark.slow
 class TestUniformPartial(TestUniform):
     coupling = "partial"
 
@@ -184,10 +193,12 @@ class TestProgressive(TestSandwich):
     name = "progressive"
 
 
+@pytest.mark.slow
 class TestProgressiveSwitchable(TestProgressive):
     norm = "switchable"
 
 
+@pytest.mark.slow
 class TestProgressiveSibling(TestProgressive):
     coupling = "sibling"
 
@@ -196,10 +207,12 @@ class TestProgressivePartial(TestProgressive):
     coupling = "partial"
 
 
+@pytest.mark.slow
 class TestProgressiveOwnLittle(TestSandwichOwnLittle):
     name = "progressive"
 
 
+@pytest.mark.slow
 class TestHybrid(TestSandwich):
     """Kernels open at step 1, depths at 2, widths at 3; the sandwich begins at 4."""
 
@@ -229,6 +242,7 @@ class _Cells:
         return PairSupernet(pairs, *towers)
 
 
+@pytest.mark.slow
 class TestUniformCells(_Cells, TestUniform):
     pass
 
@@ -244,6 +258,7 @@ class TestFocusFairCells(_Cells, TestSandwich):
     weights = KshotHypernet.Options(dictionary=3, rank=4)
 
 
+@pytest.mark.slow
 class TestFocusFairUib(TestSandwich):
     """Depthwise kernels are mixed; sizes are drawn as in a sandwich."""
 
@@ -274,10 +289,12 @@ class TestSandwichHypernet(TestSandwich):
         return PairSupernet(pairs, build_supernet(MobileNet, pairs.space, (0.5,) * 3, (0.2,) * 3, stream(0), table))
 
 
+@pytest.mark.slow
 class TestSandwichSiblingCells(_Cells, TestSandwichSibling):
     pass
 
 
+@pytest.mark.slow
 class TestCotrainCells(_Cells, TestCotrain):
     pass
 

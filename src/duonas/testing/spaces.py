@@ -14,7 +14,7 @@ from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic
 
-SAMPLES = 12  # random archs per test
+SAMPLES = 8  # random archs per test
 
 
 def some_archs(space: SearchSpace) -> list[Arch]:

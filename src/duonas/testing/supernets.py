@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -24,6 +25,9 @@ from duonas.supernet.relaxed import RelaxedNetwork
 from duonas.supernet.supernet import Supernet
 from duonas.testing.spaces import SpaceContract, some_archs
 
+PAIRS = 2  # random pairs of every coupling
+_TRAINED: dict[tuple[type, Role], Supernet] = {}  # of every class of tests, since each of its tests needs them
+
 
 def between(scores: Tensor) -> float:
     """Return a threshold in the widest gap of the scores (N,), so that rounding errors do not matter."""
@@ -37,15 +41,20 @@ class SupernetContract(SpaceContract):
 
     @abstractmethod
     def supernet(self) -> Supernet:
-        """Return the supernet under test, with initial weights, equal on every call."""
+        """Return the supernet under test, with initial weights, equal on every call in all tests of a class."""
 
     def little(self) -> Supernet | None:
         """Return a supernet of little's own, if any: of the same axes with other blocks, or of any other space."""
         return None
 
+    @cached_property
+    def untouched(self) -> Supernet:
+        """The supernet under test, for what a test only reads."""
+        return self.supernet()
+
     def space(self) -> SearchSpace:
         """Return the space of the supernet."""
-        return self.supernet().space
+        return self.untouched.space
 
     def little_space(self) -> SearchSpace | None:
         """Return the space of little's own, if it has one."""
@@ -53,8 +62,15 @@ class SupernetContract(SpaceContract):
         return little.space if little else None
 
     def trained(self, role: Role = "big") -> Supernet:
-        """Return the supernet of a role with perturbed weights and updated running statistics."""
-        supernet = ((role == "little" and self.little()) or self.supernet()).train()
+        """Return the supernet of a role with perturbed weights and updated running statistics, a new one each time."""
+        known = (type(self), role)
+        if known not in _TRAINED:
+            _TRAINED[known] = self._perturbed((role == "little" and self.little()) or self.supernet())
+        space = _TRAINED[known].space
+        return copy.deepcopy(_TRAINED[known], {id(space): space})
+
+    def _perturbed(self, supernet: Supernet) -> Supernet:
+        supernet.train()
         with torch.no_grad():
             for parameter in supernet.parameters():
                 parameter.add_(torch.from_numpy(stream(6, *parameter.shape).normal(0, 0.1, parameter.shape)).float())
@@ -64,7 +80,7 @@ class SupernetContract(SpaceContract):
 
     def images(self, n: int) -> Tensor:
         """Return random images (n, 3, H, H) in [0, 1]."""
-        side = self.supernet().space.image_size
+        side = self.space().image_size
         return torch.from_numpy(stream(7, n).random((n, 3, side, side), dtype=np.float32))
 
     def coupled(self) -> Iterator[PairSupernet]:
@@ -116,7 +132,7 @@ class SupernetContract(SpaceContract):
 
         Only of supernets that ``relaxes``, which strategies with gradients can search.
         """
-        if not self.supernet().relaxes:
+        if not self.untouched.relaxes:
             return
         coupled, images = next(self.coupled()), self.images(3)
         for role in coupled.pairs.roles:
@@ -156,7 +172,7 @@ class SupernetContract(SpaceContract):
         """Running shared blocks once gives the same logits, and MACs of subnets equal those of their blocks."""
         images = self.images(3)
         for coupled in self.coupled():
-            for i in range(4):
+            for i in range(PAIRS):
                 pair = coupled.pairs.sample(stream(9, i))
                 together, alone = coupled.pair(images, pair), coupled.extract_pair(pair)(images)
                 for role, subnet in zip(("little", "big"), coupled.pairs.subnets(pair), strict=True):
