@@ -1,4 +1,4 @@
-"""The Python of the pages on kits, the demo and strangers' bundles is run as it stands there."""
+"""The Python of the first page and of those on kits, the demo and strangers' bundles is run as it stands there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -26,9 +27,22 @@ def test_the_python_of_a_page_runs(page, said, export, capsys):
     assert said in capsys.readouterr().out
 
 
-def test_the_python_of_the_readme_of_a_kit_runs(export, tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def kit(export, tmp_path, monkeypatch):
+    """The working directory is an unpacked kit."""
     shutil.unpack_archive(write_kit(export(True, "after_little")[2], tmp_path / "kit.zip").path, tmp_path)
     monkeypatch.chdir(tmp_path / "kit")
-    (block,) = blocks(Path("README.md").read_text(encoding="utf-8"))
-    exec(compile(block, "README.md", "exec"), {"image": Image.new("RGB", (30, 20))})
-    assert "[" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("page", "given", "said"),
+    [
+        (Path("README.md"), {"image": Image.new("RGB", (30, 20))}, "["),
+        (DOCS.parent / "README.md", {"frame": np.zeros((20, 30, 3), np.uint8)}, "FramePrediction("),
+    ],
+    ids=["of the kit", "of the documentation"],
+)
+def test_the_python_of_a_first_page_runs_beside_a_kit(page, given, said, kit, capsys):
+    (block,) = blocks(page.read_text(encoding="utf-8"))
+    exec(compile(block, str(page), "exec"), given)
+    assert said in capsys.readouterr().out
