@@ -77,8 +77,9 @@ class GivenContext(Context):
     @cached_property
     def candidates(self) -> Mapping[Role, tuple[Candidate, ...]]:
         """The networks to choose from, tried on images of the train split."""
+        read, splits = self.read, self.splits  # each is a stage of its own
         with self.stage("answers") as progress:
-            return candidates_of(self.recipe, self.read, self.splits, progress)
+            return candidates_of(self.recipe, read, splits, progress)
 
     @cached_property
     def facts(self) -> GivenFacts:
