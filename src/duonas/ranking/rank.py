@@ -101,7 +101,7 @@ def rank(
             "recalibration_images": min(recipe.search.recalibration_images, len(context.splits.train)),
             "space": space.name, "space_archs": space.size(),
         }  # fmt: skip
-        ceiling = noise_ceiling(np.array([row.accuracy for row in rows]), about["images"])
+        ceiling = noise_ceiling(np.array([row.accuracy for row in rows]), len(evaluator.labels))
         found = about | {"noise_ceiling": ceiling} | summary(rows, trivial, benchmark, theirs)
         _write(into, rows, theirs, found)
         if reported:
