@@ -56,7 +56,7 @@ def program(headers, library):
         pytest.skip("no compiler for C++")
     command = [compiler, "-std=c++17", "-Wall", "-Werror", EXAMPLES / "cpp" / "classify.cpp", f"-I{headers}",
                f"-L{library}", "-lonnxruntime", f"-Wl,-rpath,{library}", "-o", library / "classify"]  # fmt: skip
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    built = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert built.returncode == 0, built.stderr
     return library / "classify"
 
@@ -95,7 +95,7 @@ def asked(request, export, images, tmp_path):
 
 
 def check(command, expected):
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert [int(line[0]) for line in lines] == expected.labels.tolist()

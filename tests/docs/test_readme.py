@@ -12,7 +12,8 @@ import duonas
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 QUICK = ["train.epochs=2", "search.evaluations=6", "search.population=3", "search.recalibration_images=64",
-         "measure.latency_images=3", "measure.throughput_batches=1"]  # fmt: skip
+         "measure.latency_images=3", "measure.throughput_batches=1",
+         "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):

@@ -29,6 +29,6 @@ def without_full():
 
     def run(code, *arguments):
         command = [sys.executable, "-c", before + code, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
     return run

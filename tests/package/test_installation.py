@@ -119,18 +119,24 @@ for name in duonas.__all__:
 def test_a_wheel_runs_a_bundle_with_its_two_requirements_alone(export, tmp_path):
     """Installed in a fresh environment; numpy and ONNX Runtime are links to those at hand, since no test downloads."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=600)
     (wheel,) = tmp_path.glob("*.whl")
     python = fresh_environment(tmp_path / "device")
     install = ["pip", "--python", str(python), "install", "--no-index", "--no-compile", str(wheel)]
-    subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)  # fails if more is required
+    subprocess.run(
+        [sys.executable, "-m", *install], check=True, capture_output=True, timeout=600
+    )  # fails if more is required
     folder = export(True, "after_little")[2]
     told = [
-        subprocess.run([python, *command], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+        subprocess.run(
+            [python, *command], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False, timeout=600
+        )
         for command in (["-c", USE, str(folder)], ["-m", "duonas", "--version"], ["-m", "duonas", "run", "x"])
     ]
     load = ["-m", "duonas.runtime", "bench", str(folder), "--minutes", "0.01", "--threads", "1"]
-    bench = subprocess.run([python, *load], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    bench = subprocess.run(
+        [python, *load], cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False, timeout=600
+    )
     assert bench.returncode == 0 and "Self-test passed" in bench.stdout, bench
     assert json.loads((tmp_path / "bench.json").read_text())["summary"]["images"] > 0
     assert [each.stdout for each in told] == ["3 5\n", f"duonas {duonas.__version__}\n", ""], told
@@ -161,10 +167,12 @@ def test_a_kit_is_installed_tested_and_run_in_a_fresh_environment(export, tmp_pa
     home, python = tmp_path / "kit", fresh_environment(tmp_path / "device")
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "--no-compile"]
     for options in (["-r", "requirements.txt"], ["--no-deps", "--require-hashes", "-r", "runtime.txt"]):
-        subprocess.run([*pip, *options], cwd=home, check=True, capture_output=True)
+        subprocess.run([*pip, *options], cwd=home, check=True, capture_output=True, timeout=600)
 
     def told(*command):
-        return subprocess.run([python, *command], cwd=home, env=clean(), capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [python, *command], cwd=home, env=clean(), capture_output=True, text=True, check=False, timeout=600
+        )
 
     checked = told("check.py")
     assert checked.returncode == 0 and "Self-test passed: on 20 stored images" in checked.stdout, checked
@@ -192,6 +200,6 @@ def test_a_device_kit_is_measured_with_the_two_requirements_alone(kit, tmp_path)
     python = fresh_environment(tmp_path / "device")
     shutil.copytree(kit, tmp_path / "carried")
     command = [python, tmp_path / "carried" / "measure.pyz", "--minutes", "0.1", "--watts", "5"]
-    told = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
+    told = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False, timeout=600)
     assert told.returncode == 0, told.stderr
     assert " blocks, " in told.stdout and (tmp_path / "table.csv").read_text().startswith("# device = ")

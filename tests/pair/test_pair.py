@@ -96,20 +96,23 @@ def saved(options, side, folder):
     return answers
 
 
-QUICK = ("mobilenet", "nasbench201", "uib")  # of each kind one; the others take a process each, too
+CASES = [
+    # Of each family another kind of weights: processes take their time.
+    pytest.param(list(zip(("mobilenet", "nasbench201", "uib"), WEIGHTS, strict=True)), id="each family"),
+    *(pytest.param([(name, weights) for weights in WEIGHTS], id=name, marks=pytest.mark.slow) for name in SPACES),
+]
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [pytest.mark.slow]) for n in SPACES])
-def test_a_saved_pair_loads_without_recipe_space_and_supernet(name, tmp_path):
+@pytest.mark.parametrize("cases", CASES)
+def test_a_saved_pair_loads_without_recipe_space_and_supernet(cases, tmp_path):
     """Every family, kind of weights and coupling: the same bits from a process that has nothing but the folder."""
     answers = {}
-    side = 32 if "resolutions" in name else SIDE
-    for weights in WEIGHTS:
-        options = replace(SPACES[name], weights=weights)
-        answers |= saved(options, side, tmp_path)
-    subprocess.run([sys.executable, "-c", LOAD, str(tmp_path)], check=True)
-    couplings = {folder.name.rpartition("-")[2] for folder in answers}
-    assert couplings == {"nested", "sibling", "independent"} | ({"partial"} if name != "nasbench201" else set())
+    for name, weights in cases:
+        own = saved(replace(SPACES[name], weights=weights), 32 if "resolutions" in name else SIDE, tmp_path)
+        couplings = {folder.name.rpartition("-")[2] for folder in own}
+        assert couplings == {"nested", "sibling", "independent"} | ({"partial"} if name != "nasbench201" else set())
+        answers |= own
+    subprocess.run([sys.executable, "-c", LOAD, str(tmp_path)], check=True, timeout=600)
     for folder, expected in answers.items():
         found = load_file(folder / "answers")
         for part, values in expected._asdict().items():
@@ -220,7 +223,7 @@ def test_own_kinds_of_blocks_are_found_by_their_file(pair, tmp_path):
     Pair.join(networks["little"], networks["big"], facts).save(tmp_path / "pair")
     source = read_json(tmp_path / "pair" / "pair.json")["sources"]["shuffled"]
     assert source["file"] == str(file) and source["name"] == "shuffled" and before
-    subprocess.run([sys.executable, "-c", LOAD_OWN, str(tmp_path / "pair")], check=True)
+    subprocess.run([sys.executable, "-c", LOAD_OWN, str(tmp_path / "pair")], check=True, timeout=600)
     file.write_text(OWN.format(kind="shuffled") + "\n")
     with pytest.raises(DuonasError, match=r"kind 'shuffled' come from .*own\.py, which has changed since"):
         Pair.load(tmp_path / "pair")

@@ -168,7 +168,9 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("stage", WRITTEN)
+@pytest.mark.parametrize(
+    "stage", ["train", "plain", *(pytest.param(each, marks=pytest.mark.slow) for each in ("search", "finetune"))]
+)
 def test_a_killed_run_keeps_the_plan_of_what_has_begun(whole, killed, stage):
     """Whatever the clock says later: the steps of what has begun stay, so the bits do, and no time is lost."""
     (folder, _), copy = whole, killed / stage

@@ -24,7 +24,9 @@ seeds = [0]
 conclusion = "One sentence.\\n\\nAnother."
 
 [recipe]
-train.epochs = 1
+train = { epochs = 1, batch_size = 256 }
+space.axes = { depth = [1, 2], kernel = [3], expansion = [1, 2] }
+search.recalibration_images = 64
 search.pair = { little = { width = 0.5, depth = 1 }, big = { depth = 2 } }
 measure = { latency_images = 5, throughput_batches = 1 }
 

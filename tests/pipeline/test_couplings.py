@@ -18,7 +18,7 @@ TINY = ["train.epochs=1", "train.batch_size=128", "search.evaluations=6", AXES,
         "search.recalibration_images=64", "measure.latency_images=3", "measure.throughput_batches=1"]  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["sibling", "partial"])
+@pytest.fixture(scope="module", params=[pytest.param("sibling", marks=pytest.mark.slow), "partial"])
 def whole(request, tmp_path_factory):
     """A run from data to report, its pair found in sequence."""
     recipe = duonas.load_recipe("digits", [*TINY, f"pair.coupling={request.param}", "search.strategy=sequential"])
@@ -65,7 +65,7 @@ def call(*arguments):
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("command", ["profile", "run"])
+@pytest.mark.parametrize("command", ["run", pytest.param("profile", marks=pytest.mark.slow)])  # see test_profile
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -165,7 +165,9 @@ class _Interrupt:
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("mode", "at"), [("joint", 5), ("independent", 3), ("independent", 20)])
+@pytest.mark.parametrize(
+    ("mode", "at"), [("joint", 5), ("independent", 20), pytest.param("independent", 3, marks=pytest.mark.slow)]
+)
 def test_killed_while_finetuning_is_never_killed(base, measured, tmp_path, mode, at):
     """Law 8, in either network of a pair that is trained apart."""
     recipe = RunFolder(measured[mode]).recipe

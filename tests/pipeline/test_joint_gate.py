@@ -42,7 +42,7 @@ def test_it_is_a_file_of_the_training_and_the_routed_run_works_to_its_end(whole)
     assert answered.logits.shape == (3, 10)
 
 
-@pytest.mark.parametrize("when", ["while it is trained", "before it is written"])
+@pytest.mark.parametrize("when", ["while it is trained", pytest.param("before it is written", marks=pytest.mark.slow)])
 def test_killed_and_run_again_it_is_the_same(when, whole, tmp_path, monkeypatch):
     def killed(*_, **__):
         raise KeyboardInterrupt

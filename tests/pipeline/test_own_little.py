@@ -109,7 +109,7 @@ def test_a_router_before_little_may_need_a_larger_big():
     assert refused and "a little that costs no more than big; make little's space smaller" in refused
 
 
-@pytest.mark.parametrize("command", ["profile", "run"])
+@pytest.mark.parametrize("command", ["run", pytest.param("profile", marks=pytest.mark.slow)])  # see test_profile
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

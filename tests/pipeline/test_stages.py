@@ -36,7 +36,7 @@ from duonas.runtime import Bundle
 from duonas.runtime.units import SHARE
 from duonas.search.front import Front
 
-QUICK = ["train.epochs=3", "train.batch_size=32", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
+QUICK = ["train.epochs=2", "train.batch_size=64", "train.checkpoint_seconds=0.000001", "search.evaluations=6",
          "search.population=3", "search.recalibration_images=64", "measure.latency_images=5",
          "measure.throughput_batches=2", "space.axes={depth = [1, 2], kernel = [3], expansion = [1, 2]}"]  # fmt: skip
 # What a kill may change: when things happened, not what came out.
@@ -243,7 +243,7 @@ def test_the_runtime_follows_its_budget(whole):
 
 def test_another_run_can_use_the_same_supernet(whole, tmp_path):
     recipe = duonas.load_recipe("digits", [*QUICK, "search.constraints.expected_macs=400000", "route.budget=400000"])
-    folder = duonas.run(recipe, tmp_path / "budget", supernet=whole)
+    folder = duonas.run(recipe, tmp_path / "budget", until="measure", supernet=whole)
     assert (folder / "supernet.safetensors").read_bytes() == (whole / "supernet.safetensors").read_bytes()
     assert read_json(folder / "measure.json")["routed"]["expected_macs"] <= 1.2 * 400_000
     with pytest.raises(DuonasError, match=r"another \[train\]"):

@@ -133,9 +133,9 @@ def untrained(folder, *overrides):
 @pytest.mark.parametrize(
     ("overrides", "split"),
     [
-        ([*CELLS, "pair.coupling=sibling"], 0),
         (["pair.coupling=partial"], 1),
-        (["pair.little_blocks=simple"], 0),
+        pytest.param([*CELLS, "pair.coupling=sibling"], 0, marks=pytest.mark.slow),
+        pytest.param(["pair.little_blocks=simple"], 0, marks=pytest.mark.slow),
     ],
 )
 def test_each_role_is_ranked_by_itself_and_keeps_what_it_knows(tmp_path, asked, overrides, split):

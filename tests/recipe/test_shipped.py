@@ -40,7 +40,12 @@ class TwoSteps(Silent):
             raise KeyboardInterrupt
 
 
-LARGE = ("uib-imagenet", "cifar100", "nasbench201")  # which take a minute each, and teach little that others do not
+LARGE = (
+    "uib-imagenet",
+    "cifar10",
+    "cifar100",
+    "nasbench201",
+)  # which take a minute each, and teach little that others do not
 
 
 @pytest.mark.parametrize(

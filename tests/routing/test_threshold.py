@@ -33,7 +33,7 @@ def routed(score, little, big, tau):
 
 
 @given(cases())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 def test_sweep_is_brute_force(case):
     score, little, big = case
     curve = sweep(*case)
@@ -48,7 +48,7 @@ def test_sweep_is_brute_force(case):
 
 
 @given(cases(), st.floats(16, 116), st.floats(0, 1))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_budget_and_share_are_brute_force(case, budget, share):
     curve = sweep(*case)
     expected = COST.expected(curve.little_share)

@@ -185,7 +185,9 @@ def test_a_recipe_made_in_python_is_checked_before_anything_is_written(tmp_path)
 def test_two_processes_cannot_write_to_one_run(run):
     opens = "RunFolder.open(sys.argv[1], RunFolder(sys.argv[1]).recipe)"
     script = f"import sys; from duonas.rundir.folder import RunFolder; {opens}"
-    found = subprocess.run([sys.executable, "-c", script, run.folder], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [sys.executable, "-c", script, run.folder], capture_output=True, text=True, check=False, timeout=600
+    )
     assert f"another process (number {os.getpid()}) is writing to" in found.stderr
     assert run.recipe == RECIPE
 

@@ -277,7 +277,8 @@ def test_a_copy_of_the_folder_under_another_name_needs_no_duonas(exported, tmp_p
         "runpy.run_module('routed', run_name='__main__')"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code, exported[2]], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-c", code, exported[2]],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600,
+    )  # fmt: skip
     assert told.returncode == 0, told.stderr
     assert json.loads((tmp_path / "bench.json").read_text())["summary"]["images"] > 0

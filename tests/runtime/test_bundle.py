@@ -207,6 +207,6 @@ def test_its_folder_runs_alone(exported, tmp_path):
 
 def _run(source, folder, path):
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(path)!r})\n{source}", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -23,7 +23,7 @@ TABLE = RawTable(
 
 def run(kit, *options):
     command = [sys.executable, str(kit / "measure.pyz"), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
 
 
 def test_the_program_writes_a_table(kit, tmp_path):

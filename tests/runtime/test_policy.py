@@ -188,7 +188,7 @@ def spoilt(policy, path, action, value):
     return policy
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(st.data())
 def test_any_policy_is_used_or_refused_in_a_sentence(tmp_path_factory, written, data):
     policy = json.loads(written)

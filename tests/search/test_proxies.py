@@ -242,7 +242,10 @@ def test_images_that_are_equal_count_once(images, pairs):
         UntrainedNetworks(one, COLOURS, 0).value(find_metric("naswot"), facts)
 
 
-@pytest.mark.parametrize("strategy", ["random", "nsga2", "evolution", "sequential", "moead", "predictor"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["random", "nsga2", "evolution", "sequential", "moead", pytest.param("predictor", marks=pytest.mark.slow)],
+)
 def test_with_a_filter_every_strategy_evaluates_as_many_pairs_as_are_asked_for(strategy, pairs, evaluator):
     options = replace(OPTIONS, strategy=strategy, evaluations=30, filter=FilterOptions("depth", 0.5))
     found = searched(pairs, evaluator, options, None)

@@ -28,7 +28,7 @@ from duonas.search.single import Singles
 
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 10**6), st.booleans(), st.booleans())
 @example(images=6, bigs=5, seed=5, ties=False, timed=False)  # a big that costs nothing on top, at exactly its price
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
     """With budgets of MACs, and with budgets of MACs and of latency at once; some pairs have a least little share."""
     rng = stream(seed, "best")

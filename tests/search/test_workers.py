@@ -254,7 +254,9 @@ def test_a_killed_worker_changes_no_bit_of_a_run(alone, tmp_path):
 
 def children(pid):
     """The processes below one, by their names and numbers."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,stat="], capture_output=True, text=True, check=True, timeout=600
+    ).stdout
     return [int(row[0]) for row in map(str.split, listed.splitlines()) if row[1] == str(pid) and row[2][0] != "Z"]
 
 
@@ -306,6 +308,6 @@ def test_two_ray_workers_of_which_one_is_killed_change_no_bit(alone, tmp_path):
 
 
 def ray_workers():
-    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True, timeout=600).stdout
     rows = (row.split(maxsplit=1) for row in listed.splitlines())
     return [int(pid) for pid, name in rows if name.startswith("ray::_answer")]

@@ -217,6 +217,7 @@ def test_an_edge_with_nothing_vanishes():
     assert torch.isfinite(empty(torch.rand(2, 3, 8, 8))).all()
 
 
+@pytest.mark.slow
 def test_siblings_of_cells_export_to_onnx(size=6):
     """At any batch size; one of them has nothing on any edge, and a map has an odd side."""
     pairs = pair_space(supernet(size=size).space, "sibling")

@@ -166,7 +166,7 @@ class Exploding(Sandwich):
         return losses
 
 
-@pytest.mark.parametrize("at", [5, 40])
+@pytest.mark.parametrize("at", [5, pytest.param(40, marks=pytest.mark.slow)])
 def test_weights_that_are_not_finite_are_never_kept(at, tmp_path):
     net = supernet()
     with pytest.raises(DuonasError, match=rf"weights are not finite any more at step {at}: lower .* the last good"):

@@ -16,12 +16,13 @@ from duonas.core.protocols import Step, TrainRule
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.supernet.pair import PairSupernet
+from duonas.testing._digest import digest
 from duonas.training.fabric import build_fabric
 from duonas.training.loop import Training, train
 from duonas.training.options import TrainOptions
 
 EPOCHS, STEPS = 2, 4  # STEPS per epoch
-_UNDISTURBED: dict[type, dict[str, Tensor]] = {}  # all weights after training, of every class of tests
+_UNDISTURBED: dict[tuple[type, str, str], dict[str, Tensor]] = {}  # weights by class of tests, digest and options
 
 
 class RuleContract(ABC):
@@ -29,7 +30,7 @@ class RuleContract(ABC):
 
     @abstractmethod
     def supernet(self) -> PairSupernet:
-        """Return an untrained supernet, equal on every call in all tests of a class."""
+        """Return an untrained supernet, equal on every call."""
 
     @abstractmethod
     def rule(self, pairs: PairSpace, options: TrainOptions) -> TrainRule:
@@ -49,10 +50,11 @@ class RuleContract(ABC):
         return self._train(folder)
 
     def undisturbed(self, folder: Path) -> dict[str, Tensor]:
-        """Return all weights after training that nothing interrupts, which the tests of a class do once."""
-        if type(self) not in _UNDISTURBED:
-            _UNDISTURBED[type(self)] = self.train(folder)
-        return _UNDISTURBED[type(self)]
+        """Return all weights after training that nothing interrupts: once for all tests of a class."""
+        known = (type(self), digest(self.supernet()), str(self.options()))
+        if known not in _UNDISTURBED:
+            _UNDISTURBED[known] = self.train(folder)
+        return _UNDISTURBED[known]
 
     def _train(self, folder: Path, kill_at: int | None = None) -> dict[str, Tensor]:
         supernet, options = self.supernet(), self.options()

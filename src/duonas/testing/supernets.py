@@ -23,10 +23,11 @@ from duonas.routing.routers.confidence import Confidence
 from duonas.supernet.pair import PairSupernet
 from duonas.supernet.relaxed import RelaxedNetwork
 from duonas.supernet.supernet import Supernet
+from duonas.testing._digest import digest
 from duonas.testing.spaces import SpaceContract, some_archs
 
 PAIRS = 2  # random pairs of every coupling
-_TRAINED: dict[tuple[type, Role], Supernet] = {}  # of every class of tests, since each of its tests needs them
+_TRAINED: dict[tuple[type, Role, str], Supernet] = {}  # by class of tests, role and digest, since every test needs them
 
 
 def between(scores: Tensor) -> float:
@@ -41,7 +42,7 @@ class SupernetContract(SpaceContract):
 
     @abstractmethod
     def supernet(self) -> Supernet:
-        """Return the supernet under test, with initial weights, equal on every call in all tests of a class."""
+        """Return the supernet under test, with initial weights, equal on every call."""
 
     def little(self) -> Supernet | None:
         """Return a supernet of little's own, if any: of the same axes with other blocks, or of any other space."""
@@ -63,9 +64,10 @@ class SupernetContract(SpaceContract):
 
     def trained(self, role: Role = "big") -> Supernet:
         """Return the supernet of a role with perturbed weights and updated running statistics, a new one each time."""
-        known = (type(self), role)
+        fresh = (role == "little" and self.little()) or self.untouched
+        known = (type(self), role, digest(fresh))
         if known not in _TRAINED:
-            _TRAINED[known] = self._perturbed((role == "little" and self.little()) or self.supernet())
+            _TRAINED[known] = self._perturbed(copy.deepcopy(fresh))
         space = _TRAINED[known].space
         return copy.deepcopy(_TRAINED[known], {id(space): space})
 
