@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -269,3 +269,13 @@ def test_explain_prints_what_it_says(tmp_path):
     result = call("explain", folder)
     assert result.exit_code == 0 and result.stdout.split() == explain(folder).split()
     assert all(line in result.stdout.splitlines() for line in explain(folder).splitlines() if line.startswith("->"))
+
+
+def test_early_exits_are_compared_unless_the_comparison_is_outdated(tmp_path):
+    path = tmp_path / "baselines.json"
+    path.write_text(json.dumps({"networks": [], "exits": [{"against_pair": {"sentence": "Better."}}, {"name": "x"}]}))
+    said = {
+        name: list(explaining._early_exits(SimpleNamespace(baselines=path, stages=stages)))
+        for name, stages in {"none": {}, "stale": {"baselines": {"stale": True}}, "done": {"baselines": {}}}.items()
+    }
+    assert said == {"none": [], "stale": [], "done": ["Better."]}

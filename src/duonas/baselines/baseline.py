@@ -17,6 +17,7 @@ from duonas.core.rng import stream
 from duonas.costs.count import count_macs
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
+from duonas.exits.network import ExitNet
 
 EVALUATION_BATCH = 250
 USUAL = "timm"  # the baseline for all names that are not those of parts
@@ -54,6 +55,8 @@ class Baseline(Part, ABC):
     def build(self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
         """Build a network from images (B, 3, H, W) in [0, 1] to logits (B, K), with initial weights.
 
+        A network that may stop early is an ``ExitNet``: it gives the logits of each of its exits.
+
         Args:
             classes: number K of classes.
             image_size: side H of the images in pixels.
@@ -76,13 +79,20 @@ class Baseline(Part, ABC):
 def find_baseline(name: str) -> Baseline:
     """Return the baseline of a name in ``[baselines] networks``: a shipped or a user's own one, or a network of timm.
 
+    The name of a shipped one may go on with its size, as in ``msdnet-exits7``.
+
     Raises:
         DuonasError: the user's own baseline cannot be loaded.
     """
-    shipped = [each for each in names("baseline") if each != USUAL]
-    kind = name if is_plugin(name) or name.replace("-", "_") in shipped else USUAL
+    first = name.partition("-")[0]
+    kind = name if is_plugin(name) else first if first in shipped_names() else USUAL
     baseline: Baseline = find("baseline", kind)(name)
     return baseline
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the shipped baselines but timm's."""
+    return [each for each in names("baseline") if each != USUAL]
 
 
 def rehearse_baseline(
@@ -98,7 +108,8 @@ def rehearse_baseline(
         network = baseline.network(classes, image_size, mean, std, stream(0, "rehearsal"))
         with torch.inference_mode():
             found = network.eval()(torch.zeros(2, 3, image_size, image_size))
-        shape = tuple(found.shape)
+        shapes = [tuple(each.shape) for each in (found if isinstance(network, ExitNet) else (found,))]
+        shape = next((each for each in shapes if each != wanted), wanted)
         wrong = "" if shape == wanted else f"its logits have shape {shape}, expected {wanted}"
     except (Exception, SystemExit) as error:  # a user's file can fail in any way
         said = str(error).strip().partition("\n")[0].rstrip(".")

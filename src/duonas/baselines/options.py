@@ -10,10 +10,11 @@ from duonas.training.options import PairTraining, TrainOptions, overriding, shar
 
 @dataclass(frozen=True)
 class BaselineOptions:
-    """``[baselines]``: static networks that are trained and measured in the same way as the pair."""
+    """``[baselines]``: networks to compare the pair with, which are trained and measured in the same way."""
 
     networks: tuple[str, ...] = ()
-    """Names of timm networks, such as mobilenetv3_small_100, or your own as file.py:CLASS."""
+    """Static networks of timm, such as mobilenetv3_small_100; networks with early exits, such as msdnet-exits5, ranet
+    or branchynet-mobilenetv3_small_100; or your own as file.py:CLASS."""
     plain: bool | None = None
     """Whether the best arch of the search at the pair's mean cost is trained alone, for as long as supernet, search and
     pair took, and stands beside the pair; default: in runs with [budget] minutes above 10."""

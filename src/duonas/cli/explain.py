@@ -53,7 +53,8 @@ def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
         _router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run),
         _searched(run), _renewed(run), _quantized(run),
     ]  # fmt: skip
-    return [*filter(None, said), _nearby(policy), _how_to_change(run, policy), *_planned(run), *_measured(run)]
+    said_of_threshold = [*filter(None, said), _nearby(policy), _how_to_change(run, policy)]
+    return [*said_of_threshold, *_planned(run), *_early_exits(run), *_measured(run)]
 
 
 def decision(folder: Path | str) -> str:
@@ -253,6 +254,18 @@ def _planned(run: RunFolder) -> Iterator[Table]:
     """The plan of the run's minutes, and what was used, if it has a limit of time."""
     if run.plan.exists():
         yield plan_table(Plan.load(run.plan))
+
+
+def _early_exits(run: RunFolder) -> Iterator[str]:
+    """Compare the pair with each network of several exits, if there are some, at equal mean cost."""
+    stage = run.stages.get("baselines")
+    if stage is None or stage.get("stale"):
+        return
+    found = read_object(run.baselines)
+    with reading(run.baselines):
+        for each in found.get("exits", ()):
+            if "against_pair" in each:
+                yield str(each["against_pair"]["sentence"])
 
 
 def _measured(run: RunFolder) -> tuple[str, ...]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import torch
 
-from duonas.baselines.baseline import find_baseline, rehearse_baseline
+from duonas.baselines.baseline import USUAL, find_baseline, rehearse_baseline
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace
 from duonas.core.plugin import is_plugin
+from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
 from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
@@ -144,8 +145,11 @@ def _check_baselines(recipe: Recipe, splits: Splits) -> None:
     for name in recipe.baselines.networks:
         baseline = find_baseline(name)
         baseline.check()
+        about = splits.num_classes, splits.image_size, splits.mean, splits.std
         if is_plugin(name):
-            rehearse_baseline(baseline, splits.num_classes, splits.image_size, splits.mean, splits.std)
+            rehearse_baseline(baseline, *about)
+        elif baseline.name != USUAL:  # it may not bear as many exits as its name asks for
+            baseline.network(*about, stream(recipe.seed, "rehearsal"))
 
 
 def _rehearse_routers(recipe: Recipe, problem: Problem, device: torch.device) -> None:

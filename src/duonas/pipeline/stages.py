@@ -25,11 +25,13 @@ from duonas.data.report import report_data
 from duonas.data.splits import Splits
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.golden import load_images
+from duonas.exits.network import ExitNet
 from duonas.measure.measure import measure as measure_bundle
 from duonas.pair.pair import Pair
 from duonas.pipeline.check import check
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.contexts import context_of
+from duonas.pipeline.exits import measure_exits
 from duonas.pipeline.fitting import Fitting, fit, steps_per_epoch
 from duonas.pipeline.given import no_better_than_guessing
 from duonas.pipeline.inspect import show
@@ -55,6 +57,7 @@ from duonas.rundir.stages import STAGES
 from duonas.search.front import Front
 from duonas.search.search import search as search_pairs
 from duonas.supernet.family import Family
+from duonas.training.exits import ExitTraining
 from duonas.training.fabric import build_fabric, one_process
 from duonas.training.finetune import SupervisedTraining
 from duonas.training.options import counted
@@ -202,23 +205,26 @@ def measure(context: Context, progress: Progress) -> list[Path]:
 
 
 def baselines(context: Context, progress: Progress) -> list[Path]:
-    """Train static networks on the train split, and measure each on the test split."""
+    """Train static networks and those of several exits on the train split, and measure each on the test split."""
     table, splits = context.recipe.baselines, context.splits
     options = table.over(context.recipe.train)
     fabric, test = one_process(options), splits.test.to(context.device)
     epochs = options.covering(steps_per_epoch(splits, options)).epochs
-    results = []
+    results, exits = [], []
     for name in dict.fromkeys(table.networks):
         rng = stream(context.recipe.seed, "baselines", name)
         network = find_baseline(name).network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
         folder = quote(name, safe="")  # the user's own is named by a path, which must not lead out of the run
         path = context.run.baseline_weights / folder / "weights.safetensors"
         network.to(memory_format=torch.channels_last)
-        rule = SupervisedTraining(network, options)
+        rule = ExitTraining(network, options) if isinstance(network, ExitNet) else SupervisedTraining(network, options)
         fit(context, Fitting(f"baselines/{folder}", network, rule, options, path, fabric), progress)
         context.recalibrate(network)
-        results.append(asdict(measure_baseline(name, network, test, epochs)))
-    found = {"networks": results, "test_images": len(test), "timm": version("timm")}
+        if isinstance(network, ExitNet):
+            exits.append(measure_exits(context, name, network, epochs))
+        else:
+            results.append(asdict(measure_baseline(name, network, test, epochs)))
+    found = {"networks": results, "exits": exits, "test_images": len(test), "timm": version("timm")}
     return [write_json(context.run.baselines, found)]
 
 

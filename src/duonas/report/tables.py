@@ -96,12 +96,17 @@ def latencies(measured: dict[str, Any]) -> Table:
 
 
 def baselines(found: dict[str, Any]) -> Table:
-    """The static networks that were trained for comparison."""
+    """The networks that were trained for comparison: static ones, and each exit of those that may stop early."""
     rows = [
         (row["name"], percent(row["accuracy"]), count(row["macs"]), count(row["params"]), whole(row["epochs"]))
         for row in found["networks"]
     ]
-    return Table(("Static baseline", "Accuracy", "MACs", "Params", "Epochs"), rows)
+    for each in found.get("exits", ()):
+        for row in each["anytime"]:
+            name = f"{each['name']}, exit {row['exit']}"
+            figures = percent(row["accuracy"]), count(row["macs"]), count(each["params"]), whole(each["epochs"])
+            rows.append((name, *figures))
+    return Table(("Baseline", "Accuracy", "MACs", "Params", "Epochs"), rows)
 
 
 def plan(found: dict[str, Any]) -> Table:

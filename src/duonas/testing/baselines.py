@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from duonas.baselines.baseline import Baseline
 from duonas.core.rng import stream
+from duonas.costs.count import count_macs
+from duonas.exits.network import ExitNet, count_exits
 
 CLASSES = 5
 
@@ -32,14 +34,27 @@ class BaselineContract(ABC):
         """Return random images (n, 3, H, H) in [0, 1]."""
         return torch.from_numpy(stream(1, n).random((n, 3, self.side, self.side), dtype=np.float32))
 
+    def answers(self, network: nn.Module, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the logits of each exit of a network; a plain one has one exit."""
+        found = network(images)
+        return tuple(found) if isinstance(network, ExitNet) else (found,)
+
     def test_it_gives_logits_whatever_the_batch(self) -> None:
         """Logits are (N, K) and finite, and a row's do not depend on the batch (to rounding)."""
         self.baseline().check()
         network, images = self.network(), self.images(4)
         with torch.inference_mode():
-            logits = network(images)
+            whole, alone = self.answers(network, images), self.answers(network, images[2:3])
+        for logits, row in zip(whole, alone, strict=True):
             assert logits.shape == (4, CLASSES) and torch.isfinite(logits).all()
-            torch.testing.assert_close(network(images[2:3]), logits[2:3], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(row, logits[2:3], rtol=1e-4, atol=1e-5)
+
+    def test_an_image_that_leaves_early_costs_less(self) -> None:
+        """Of a network that may stop early: each exit costs more than the one before, and the last one all."""
+        network, image = self.network(), self.images(1)
+        if isinstance(network, ExitNet):
+            macs = count_exits(network, image)
+            assert list(macs) == sorted(set(macs)) and macs[0] > 0 and macs[-1] == count_macs(network, image)
 
     def test_the_seed_decides(self) -> None:
         """Equal seeds give equal weights and other seeds others; global random state is unchanged."""
@@ -51,5 +66,5 @@ class BaselineContract(ABC):
     def test_it_can_be_trained(self) -> None:
         """Every weight gets a gradient."""
         network = self.network().train()
-        network(self.images(4)).square().sum().backward()
+        torch.cat(self.answers(network, self.images(4))).square().sum().backward()
         assert all(weight.grad is not None for weight in network.parameters() if weight.requires_grad)

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 import torch
 from torch import Tensor, nn
 
-from duonas.baselines.baseline import Baseline
+from duonas.baselines.baseline import Baseline, shipped_names
 from duonas.core.errors import DuonasError, nearest
 from duonas.costs.count import count_macs
 from duonas.layers.plain import Input
@@ -39,8 +39,9 @@ class Timm(Baseline):
 
         name, known = self.network_name, timm.list_models()
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.5)
-            raise DuonasError(f"[baselines] networks: timm has no {name!r}: {nearest(name, near or NETWORKS)}.")
+            near = get_close_matches(name, [*shipped_names(), *known], n=1, cutoff=0.5)
+            usual = (*NETWORKS, *shipped_names())
+            raise DuonasError(f"[baselines] networks: timm has no {name!r}: {nearest(name, near or usual)}.")
 
     def build(self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> nn.Sequential:
         """Build the normalisation of images and timm's network.

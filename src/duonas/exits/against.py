@@ -1,0 +1,163 @@
+"""A routed pair beside a network of N exits, at equal mean cost: where is it better, and where not?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from duonas.core.cost import PairCost
+from duonas.exits.answers import Exits
+from duonas.exits.curve import ExitCurve, Point, at_budget
+from duonas.routing.bounds import paired_difference
+from duonas.routing.threshold import sweep
+from duonas.runtime.units import written_count as count
+
+Ranges = list[tuple[float, float]]  # of mean multiply-accumulates
+Line = tuple[np.ndarray, np.ndarray]  # mean multiply-accumulates, rising, and accuracies
+
+
+@dataclass(frozen=True)
+class RoutedPair:
+    """A routed pair on the test images, and the cost that its threshold was chosen for.
+
+    Args:
+        macs: mean multiply-accumulates (T,) of the test images, by threshold.
+        accuracy: on the test images (T,), by threshold.
+        right: whether the pair, at its own threshold, is right on each test image (M,).
+        own_macs: mean multiply-accumulates of the test images at its own threshold.
+        expected_macs: those of the images that its threshold was chosen on.
+    """
+
+    macs: np.ndarray
+    accuracy: np.ndarray
+    right: np.ndarray
+    own_macs: float
+    expected_macs: float
+
+    @classmethod
+    def of(
+        cls,
+        answers: Sequence[np.ndarray],
+        is_little: np.ndarray,
+        taus: Sequence[float],
+        cost: PairCost,
+        expected: float,
+    ) -> RoutedPair:
+        """The pair by its answers to the test images.
+
+        Args:
+            answers: the router's scores, whether little and whether big is right, (M,) each.
+            is_little: (M,) bool, where the images went.
+            taus: thresholds to show, which were chosen without the test images.
+            cost: in multiply-accumulates.
+            expected: mean multiply-accumulates of the images that the threshold was chosen on.
+        """
+        score, little, big = answers
+        curve = sweep(score, little, big).at(np.sort(np.asarray(taus, np.float64))[::-1])
+        return cls(
+            macs=np.asarray(cost.expected(curve.little_share), np.float64),
+            accuracy=curve.accuracy,
+            right=np.where(is_little, little, big),
+            own_macs=float(cost.expected(is_little.mean())),
+            expected_macs=expected,
+        )
+
+
+def against(name: str, curve: ExitCurve, choosing: Exits, test: Exits, pair: RoutedPair) -> dict[str, Any]:
+    """Compare a pair with a network of N exits, as it is in ``baselines.json``.
+
+    Returns:
+        ``range``, the mean multiply-accumulates that both can have (``None`` if there are none), and the parts of it
+        where the pair is more accurate, ``better``, and less, ``worse``; ``at_pair``, the network at the cost of the
+        pair, with the 95 % interval of the pair's accuracy minus its own (``None`` where that is below its first exit);
+        and ``sentence``.
+    """
+    mine = _line(pair.macs, pair.accuracy)
+    theirs = _line(*map(np.array, zip(*((each.macs, each.accuracy) for each in curve.budgeted), strict=True)))
+    low, high = max(mine[0][0], theirs[0][0]), min(mine[0][-1], theirs[0][-1])
+    point = at_budget(pair.expected_macs, choosing, test)
+    same = None if point is None else _at_pair(point, test, pair)
+    if low > high:
+        said = _apart(name, mine, theirs)
+        return {"range": None, "better": [], "worse": [], "at_pair": same, "sentence": _with(said, name, same)}
+    knots = np.unique(np.concatenate([[low, high], *(x[(x > low) & (x < high)] for x, _ in (mine, theirs))]))
+    gap = np.interp(knots, *mine) - np.interp(knots, *theirs)
+    better, worse = _where(knots, gap), _where(knots, -gap)
+    said = _compared(name, (low, high), better, worse)
+    return {
+        "range": (low, high), "better": better, "worse": worse, "at_pair": same, "sentence": _with(said, name, same),
+    }  # fmt: skip
+
+
+def _line(macs: np.ndarray, accuracy: np.ndarray) -> Line:
+    """Return the points by rising cost; of those of one cost, the most accurate."""
+    known = np.unique(macs)
+    return known, np.array([accuracy[macs == each].max() for each in known])
+
+
+def _where(knots: np.ndarray, gap: np.ndarray) -> Ranges:
+    """Return the ranges in which a piecewise linear function is above zero."""
+    found: Ranges = []
+    for left, right, before, after in zip(knots, knots[1:], gap, gap[1:], strict=False):
+        if before <= 0 and after <= 0:
+            continue
+        crossing = left + (right - left) * before / (before - after) if before * after < 0 else left
+        part = (crossing, right) if before < 0 else (left, crossing if after < 0 else right)
+        if found and found[-1][1] == part[0]:
+            part = (found.pop()[0], part[1])
+        found.append((float(part[0]), float(part[1])))
+    if len(knots) == 1 and gap[0] > 0:
+        found.append((float(knots[0]), float(knots[0])))
+    return found
+
+
+def _at_pair(point: Point, test: Exits, pair: RoutedPair) -> dict[str, Any]:
+    right = test.right_at(test.leave_at(point.thresholds))
+    only_pair, only_this = int((pair.right & ~right).sum()), int((right & ~pair.right).sum())
+    return point.to_json() | {
+        "pair_accuracy": float(pair.right.mean()),
+        "pair_macs": pair.own_macs,
+        "pair_minus_this": list(paired_difference(only_pair, only_this, len(right))),
+    }
+
+
+def _apart(name: str, mine: Line, theirs: Line) -> str:
+    if theirs[0][0] > mine[0][-1]:
+        return (
+            f"{name} takes {count(theirs[0][0])} MACs at its first exit, more than the pair at its dearest "
+            f"({count(mine[0][-1])}): there is no mean cost at which both could be compared."
+        )
+    return (
+        f"{name} takes {count(theirs[0][-1])} MACs at its last exit, less than the pair at its cheapest "
+        f"({count(mine[0][0])}): there is no mean cost at which both could be compared."
+    )
+
+
+def _compared(name: str, both: tuple[float, float], better: Ranges, worse: Ranges) -> str:
+    beginning = f"At equal mean cost, from {count(both[0])} to {count(both[1])} MACs, the pair is"
+    if not worse:
+        return f"{beginning} {'more' if better else 'as'} accurate {'than' if better else 'as'} {name} throughout."
+    if not better:
+        return f"{beginning} nowhere more accurate than {name}, and less accurate {_ranges(worse)}."
+    return f"{beginning} more accurate than {name} {_ranges(better)}, and less accurate {_ranges(worse)}."
+
+
+def _ranges(ranges: Ranges) -> str:
+    return "at " + " and ".join(f"{count(low)} to {count(high)}" for low, high in ranges)
+
+
+def _with(said: str, name: str, same: dict[str, Any] | None) -> str:
+    """Add to a sentence what the network reaches at the cost of the pair."""
+    if same is None:
+        return said
+    gap, (lower, upper) = same["pair_accuracy"] - same["accuracy"], same["pair_minus_this"]
+    noise = "within the noise of the test images: " if lower <= 0 <= upper else ""
+    more = "more" if gap > 0 else "less"
+    return (
+        f"{said} With its thresholds chosen for the pair's cost {name} is right on {same['accuracy']:.1%} for "
+        f"{count(same['macs'])} MACs, and the pair on {same['pair_accuracy']:.1%} for {count(same['pair_macs'])}, "
+        f"{abs(100 * gap):.1f} points {more} ({noise}95% interval {100 * lower:+.1f} to {100 * upper:+.1f})."
+    )
