@@ -53,8 +53,8 @@ def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
         _router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run),
         _searched(run), _renewed(run), _quantized(run),
     ]  # fmt: skip
-    said_of_threshold = [*filter(None, said), _nearby(policy), _how_to_change(run, policy)]
-    return [*said_of_threshold, *_planned(run), *_early_exits(run), *_measured(run)]
+    threshold: list[str | Table] = [*filter(None, said), _nearby(policy), _how_to_change(run, policy)]
+    return [*threshold, *_planned(run), *_early_exits(run), *_measured(run)]
 
 
 def decision(folder: Path | str) -> str:
