@@ -67,7 +67,7 @@ def test_images_are_normalised_inside_and_the_seed_decides():
         ("mobilenetv3_smal_100", "timm has no 'mobilenetv3_smal_100': did you mean 'mobilenetv3_small_100'?"),
         ("mobilenetv3_small_100.lamb_in1k", "did you mean 'mobilenetv3_small_100'?"),  # fresh weights only
         ("hf-hub:some/model", "timm has no 'hf-hub:some/model'"),  # nothing is downloaded
-        ("zzzzqqqq", "expected one of efficientnet_b0, mobilenetv3_large_100, mobilenetv3_small_100"),
+        ("zzzzqqqq", "expected one of branchynet, efficientnet_b0, mobilenetv3_large_100, mobilenetv3_small_100"),
         ("vit_tiny_patch16_224", "timm's vit_tiny_patch16_224 does not support images of 32 x 32"),
     ],
 )
