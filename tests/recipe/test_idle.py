@@ -39,6 +39,10 @@ CASES = [
     (["search.strategy=random", "search.warm_start=runs/a"], "search.warm_start has no effect: only the strategies"),
     (["search.ray=auto", "search.workers=2"], "[search] ray has as many workers"),
     (["search.pair={}", "search.evaluations=7"], "[search.pair] names the pair"),
+    (["train.epochs=0", "finetune.epochs=1", "finetune.mode=joint", "search.strategy=zero_cost",
+      "train.warm_start=0.2"], "train.warm_start, search.evaluations have no effect: [train] epochs = 0 trains no"),
+    (["search.strategy=zero_cost", "search.evaluations=7"], "strategy = 'zero_cost' proposes a single pair"),
+    (["search.share=0.5"], "search.share has no effect: the search finds the little share"),
 ]  # fmt: skip
 
 

@@ -37,6 +37,10 @@ PLOTS = ("tradeoff", "front")
 WIDTH = 100  # characters of a line of explanations
 
 
+class _NothingToDraw(DuonasError):
+    """There is no plot, since the pair was chosen without accuracies."""
+
+
 class Run(PathLike[str]):
     """The results of a run. It is also the path of its folder: ``run / "export"``, ``open(run / "report.html")``.
 
@@ -94,7 +98,7 @@ class Run(PathLike[str]):
 
     @property
     def archs(self) -> Table:
-        """The archs that the search evaluated: role, figures on the val split, and a column for each axis."""
+        """The archs that the search evaluated or ranked: role, figures on the val split, and a column for each axis."""
         return self._with_values(self._files.archs, {"values": ""})
 
     @property
@@ -163,7 +167,10 @@ class Run(PathLike[str]):
                 return Plot(tradeoff(read_run(self.folder)))
         front = self._needed(self._files.front, "search")
         with reading(front):
-            return Plot(front_figure(read_json(front), self._rows(self._files.trials)))
+            figure = front_figure(read_json(front), self._rows(self._files.trials))
+        if figure is None:
+            raise _NothingToDraw(f"{self.folder} has no front to draw: its pair was chosen without accuracies.")
+        return Plot(figure)
 
     def rechoose(self, *, progress: StageProgress | bool | None = None, **target: float | str) -> Run:
         """Choose another threshold, as in ``run.rechoose(floor="90%")``; see ``duonas.rechoose``."""
@@ -189,9 +196,14 @@ class Run(PathLike[str]):
 
     def _repr_html_(self) -> str:
         lines = "<br>".join(map(escape, self._summary()))
-        return f"<p><b>{escape(str(self.folder))}</b><br>{lines}</p>" + (
-            self.plot()._repr_html_() if "search" in self.stages else ""
-        )
+        return f"<p><b>{escape(str(self.folder))}</b><br>{lines}</p>{self._picture()}"
+
+    def _picture(self) -> str:
+        """The plot in HTML, if there is one yet."""
+        try:
+            return self.plot()._repr_html_() if "search" in self.stages else ""
+        except _NothingToDraw:
+            return ""
 
     def _summary(self) -> list[str]:
         recipe, done = self.recipe, self.stages
@@ -303,7 +315,8 @@ def _point(point: Mapping[str, Any], chosen: bool) -> Row:
     figures = {name: value for name, value in point.items() if name not in ("pair", "values")}
     roles = {role: point["values"][role] for role in ("little", "big")}
     axes = {f"{role}.{axis}": value for role, values in roles.items() for axis, value in values.items()}
-    return {"chosen": chosen} | figures | {"tau": float(point["tau"]), "split": point["pair"]["split"]} | axes
+    tau = None if point["tau"] is None else float(point["tau"])  # not known where the share is assumed
+    return {"chosen": chosen} | figures | {"tau": tau, "split": point["pair"]["split"]} | axes
 
 
 def _spread(row: Row, values: Mapping[str, str]) -> Row:

@@ -97,12 +97,17 @@ def profile(
     images: ImagesOption = None,
     minutes: MinutesOption = None,
     override: SetOption = None,
+    narrow: Annotated[
+        bool, typer.Option("--narrow", help="Also rank parts of the space by the size of what meets the constraints.")
+    ] = False,
 ) -> None:
     """Show before any training the number of archs and pairs, their costs, and which constraints can be met.
 
     The exit code is 2 if no pair meets all constraints, as for a run.
 
     [dim]duonas profile cifar10-cpu --set search.constraints.peak_macs=5e6[/dim]
+
+    [dim]duonas profile own-images --images pictures --set search.constraints.peak_memory_bytes=300KB --narrow[/dim]
     """
     with one_line_errors():
         from duonas.cli.console import complain, open_console, show, tell, watch
@@ -114,11 +119,17 @@ def profile(
         from duonas.pipeline.profile import profile as profiled
 
         found = profiled(loaded, progress=watch(console))
-        show(*profile_tables(found), *filter(None, [found.prices]))
+        show(*profile_tables(found), *filter(None, [found.choice, found.prices]))
         if found.advice:
             complain(found.advice, "yellow")
         if found.refusal is not None:
             raise DuonasError(found.refusal)
+        if narrow:
+            from duonas.cli.tables import narrowing_table
+            from duonas.pipeline.narrow import narrow as narrowed
+
+            parts = narrowed(loaded, progress=watch(console))
+            show(narrowing_table(parts), "for the recipe, in place of what it has:", f"[space]\n{parts.line}")
 
 
 app.command(cls=TakesNetworks)(cascade)

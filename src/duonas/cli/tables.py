@@ -16,6 +16,7 @@ from duonas.runtime.units import written_count as count
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from duonas.pipeline.narrow import Narrowing
     from duonas.pipeline.profile import Profile, Spread
 
 UNITS = {"bytes": " KB", "ms": " ms", "mj": " mJ"}  # by the suffix of a figure's name; 1 KB has 1,000 bytes
@@ -62,6 +63,19 @@ def profile_tables(profile: Profile) -> list[Table]:
             limits.add_row(words(limit.name), amount(limit.name, limit.limit), met, escape(limit.why))
         tables.append(limits)
     return tables
+
+
+def narrowing_table(found: Narrowing) -> Table:
+    """Return the parts of a search space, the best first, with what meets the constraints in them."""
+    names = list(dict.fromkeys(name for part in found.parts for name in part.axes))
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    for heading in ("drawn pairs that fit", "little's MACs", "big's MACs"):
+        table.add_column(heading, justify="right")
+    for part in found.parts:
+        kept = [", ".join(f"{value:g}" for value in part.axes[name]) for name in names]
+        sizes = (count(each) if each == each else "" for each in (part.little_macs, part.big_macs))
+        table.add_row(*kept, f"{part.fits:.1%}", *sizes)
+    return table
 
 
 def plan_table(plan: Plan) -> Table:

@@ -129,6 +129,17 @@ class Plan:
             part = Part.of(max(seconds, unit.least * unit.seconds), unit)
         return plan._with(name, replace(part, begun=True))
 
+    def shortage(self, name: str) -> str:
+        """Says that a part gets less than makes sense, since the others took longer than planned; else empty."""
+        part = self.parts[name]
+        if part.count >= part.unit.least:
+            return ""
+        return (
+            f"the {'plain network' if name == PLAIN else name} gets {part.work(name)}, and less than "
+            f"{plural(part.unit.least, UNITS[name])} makes little sense: what came before took longer than planned, so "
+            f"give more than {self.minutes:g} minutes."
+        )
+
     def _used(self) -> float:
         return sum(part.used for name, part in self.parts.items() if name != PLAIN)
 

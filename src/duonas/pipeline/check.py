@@ -106,7 +106,8 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
     check_budget(recipe, problem)
     check_targets(recipe.export.targets, graphs=recipe.export.converts)
     pairs = problem.pairs
-    make_rule(pairs, recipe.train)
+    if recipe.trains_supernet:
+        make_rule(pairs, recipe.train)
     check_filter(problem, searched(recipe))
     make_strategy(problem.check(), searched(recipe), recipe.seed)
     check_target(recipe, problem, splits)
@@ -197,7 +198,8 @@ def _check_gate(recipe: Recipe, routers: Sequence[Router]) -> None:
     if not isinstance(table, Learned.Options) or table.learned.joint != "keep":
         return
     rule = train.then if isinstance(train, Hybrid.Options) else train.rule
-    if rule != "cotrain" or not isinstance(train, Hybrid.Options | Cotrain.Options) or train.loss.gate != "learned":
+    has_gate = isinstance(train, Hybrid.Options | Cotrain.Options) and train.loss.gate == "learned"
+    if rule != "cotrain" or not has_gate or not recipe.trains_supernet:
         raise DuonasError(
             "[route.learned] joint = 'keep' needs a gate that was trained with the pair: "
             "[train] rule = 'cotrain' with [train.loss] gate = 'learned'."

@@ -26,6 +26,7 @@ from duonas.data.batches import recalibration_batches
 from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
+from duonas.pipeline.choice import advice_on_ranking
 from duonas.pipeline.spaces import (
     Kind,
     advice_on_precision,
@@ -132,7 +133,7 @@ class Context:
     def advice(self) -> tuple[str, ...]:
         """Advice on the search spaces for these images and for this precision; sentences are empty where none is."""
         spaces = advice_on_spaces(self.recipe, self.family, self.splits)
-        return spaces, advice_on_precision(self.recipe, self.pairs)
+        return spaces, advice_on_precision(self.recipe, self.pairs), advice_on_ranking(self.recipe)
 
     def check_networks(self) -> None:
         """Nothing: there are no networks before the supernet is trained."""
@@ -245,6 +246,7 @@ class Context:
             plan = plan.begin(part, *(timed() if timed is not None else ()))
             if timed is not None or plan.parts[part].count != before:
                 self._progress.note(f"{part}: {plan.parts[part].in_words(part)}")
+            self.warn(plan.shortage(part))
         plan.save(self.run.plan)
 
         def note_time() -> None:
@@ -374,7 +376,7 @@ def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel, first: Sequ
     options, routers = searched(recipe), make_routers(recipe.search, recipe.route)
     prices = Prices(pairs, model, routers)
     objectives = options.objectives or default_objectives(prices.quantities)
-    return Problem(Goal(objectives, dict(options.constraints)), prices, first)
+    return Problem(Goal(objectives, dict(options.constraints)), prices, first, recipe.assumed_share)
 
 
 def searched(recipe: Recipe) -> SearchOptions:

@@ -78,7 +78,9 @@ def mean_cost(context: Context, front: Front) -> tuple[str, float]:
 
 
 def best_alone(front: Front, quantity: str, cost: float, little: Subnet) -> Subnet:
-    """Return the most accurate of the evaluated networks that cost no more; the pair's little if there is none.
+    """Return the best of the search's networks that cost no more; the pair's little if there is none.
+
+    No other one beats them in both, so the best is the dearest.
 
     Args:
         front: of the search.
@@ -90,7 +92,7 @@ def best_alone(front: Front, quantity: str, cost: float, little: Subnet) -> Subn
     fit_in = [each for each in known if each.figures[quantity] <= cost * (1 + SAME)]
     if not fit_in:
         return little
-    return max(fit_in, key=lambda each: (each.accuracy, -each.figures[quantity])).subnet
+    return max(fit_in, key=lambda each: each.figures[quantity]).subnet
 
 
 def trained_steps(run: RunFolder) -> int:

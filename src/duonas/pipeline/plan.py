@@ -31,7 +31,7 @@ def plan_minutes(timing: Timing, before: float, *, trained: bool = False) -> Pla
             f"[budget] minutes plans a run of one process, and torchrun started {process_count()}: give [train] and "
             "[finetune] epochs or steps instead."
         )
-    begin = timing.clock()
+    begin, trained = timing.clock(), trained or not recipe.trains_supernet
 
     units = timing.units(trained=trained)
     after = {plain: timing.after(plain=plain) for plain in (False, True)}
@@ -53,9 +53,12 @@ def expected(timing: Timing, before: float) -> Plan:
         before: seconds that the run took already, for images and prices.
     """
     recipe, begin = timing.recipe, timing.clock()
-    units, after = timing.units(trained=False), timing.after(plain=recipe.trains_plain)
-    counts = {SUPERNET: recipe.train.length(units[SUPERNET].epoch or 1), SEARCH: units[SEARCH].most or 1}
-    trained = counts[SUPERNET]
+    units = timing.units(trained=not recipe.trains_supernet)
+    after, counts, trained = timing.after(plain=recipe.trains_plain), dict[str, int](), 0
+    if SUPERNET in units:
+        counts[SUPERNET] = trained = recipe.train.length(units[SUPERNET].epoch or 1)
+    if SEARCH in units:
+        counts[SEARCH] = units[SEARCH].most or 1
     if PAIR in units:
         counts[PAIR] = recipe.finetune.over(recipe.train).length(units[PAIR].epoch or 1)
         trained += counts[PAIR] * (2 if recipe.finetune.mode == "independent" else 1)
@@ -69,7 +72,7 @@ def expected(timing: Timing, before: float) -> Plan:
 def shares(recipe: Recipe, *, trained: bool) -> Mapping[str, float]:
     """Return the shares of the parts that a run has; what a part that it lacks would have had goes to the others."""
     budget, tunes = recipe.budget, recipe.finetune.mode != "none"
-    found = {SEARCH: budget.search}
+    found = {SEARCH: budget.search} if recipe.searches else {}
     if not trained:
         found[SUPERNET] = budget.supernet + (0.0 if tunes else budget.pair)
     if tunes:

@@ -24,6 +24,7 @@ from duonas.data.splits import Splits, load_splits
 from duonas.given.candidates import read_all
 from duonas.pair.facts import ROLES
 from duonas.pipeline.check import check_budget, check_given, check_meter, check_space, check_stages
+from duonas.pipeline.choice import advice_on_ranking, choice_in_words
 from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
 from duonas.pipeline.given import candidates_of, data_of, facts_of, networks_of
 from duonas.pipeline.losses import check_losses
@@ -103,6 +104,7 @@ class Profile:
             is that of a pair whose little answers every image.
         plan: how the minutes of ``[budget]`` would be divided on this machine; without minutes, where a plain network
             is trained for as long as all else, what the run is going to take; ``None`` otherwise.
+        choice: how the pair is chosen where that is before any accuracy is known, in words; else empty.
         little_archs: exact number of archs of a search space of little's own; ``None`` if it has none.
         little_figures: figures of these archs; empty if it has none.
     """
@@ -120,6 +122,7 @@ class Profile:
     prices: str = ""
     possible: Mapping[str, float] = field(default_factory=dict)
     plan: Plan | None = None
+    choice: str = ""
     little_archs: int | None = None
     little_figures: Mapping[str, Spread] = field(default_factory=dict)
 
@@ -156,7 +159,9 @@ def profile(
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
     weights = weights_advice(recipe, family, pairs)
-    said = [advice_on_spaces(recipe, family, splits), advice_on_precision(recipe, pairs), weights]
+    said = [
+        advice_on_spaces(recipe, family, splits), advice_on_precision(recipe, pairs), advice_on_ranking(recipe), weights
+    ]  # fmt: skip
     problem = make_problem(recipe, pairs, priced(recipe, pairs, progress or Silent()))
     own = None if recipe.pair.little is None else pairs.spaces["little"]
     couplings = possible_pairs(pairs.space, recipe.pair.splits) if own is None else {pairs.coupling: pairs}
@@ -180,6 +185,7 @@ def profile(
         prices=prices_in_words(problem.prices.model.origin()),
         possible=_possible(problem),
         plan=plan,
+        choice=choice_in_words(recipe),
         little_archs=None if own is None else own.size(),
         little_figures={} if own is None else _spreads(problem, "little", recipe.seed),
     )
@@ -249,7 +255,7 @@ def _feasibility(problem: Problem, constraints: Mapping[str, float]) -> tuple[Fe
     """Return for each constraint alone whether any pair of the space meets it, and why."""
     found = []
     for name, limit in constraints.items():
-        alone = Problem(replace(problem.goal, constraints={name: limit}), problem.prices)
+        alone = Problem(replace(problem.goal, constraints={name: limit}), problem.prices, (), problem.share)
         late = problem.goal.metrics[name].late
         why = "unknown until archs are evaluated" if late else alone.needs(name)
         found.append(Feasibility(name, limit, late or _is_met(alone), why))

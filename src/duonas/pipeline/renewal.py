@@ -22,7 +22,7 @@ from duonas.search.front import Front
 
 
 def renew(context: Context, tuned: Pair) -> dict[str, Any]:
-    """Return the accuracies of the trained pair on val, and those of the search, as JSON.
+    """Return the accuracies of the trained pair on val, and those of the search (if it knew any), as JSON.
 
     ``routed`` is the pair's at the little share of the search, so at the same cost. The router is fitted on one half of
     the images and judged on the other, and the other way round.
@@ -31,8 +31,11 @@ def renew(context: Context, tuned: Pair) -> dict[str, Any]:
         context: of a run whose search is done.
         tuned: the pair after its training.
     """
-    best, val = Front.load(context.run.front).best, context.splits.val.to(context.device)
-    little, big = (context.evaluator.evaluate(subnet).accuracy for subnet in context.pairs.subnets(best.pair))
+    front, val = Front.load(context.run.front), context.splits.val.to(context.device)
+    best, known = front.best, None
+    if not front.is_assumed:
+        little, big = (context.evaluator.evaluate(subnet).accuracy for subnet in context.pairs.subnets(best.pair))
+        known = {"little": little, "big": big, "routed": best.accuracy}
     router = chosen_router(context.recipe, context.run)
     batches = evaluation_batches(val.pixels, context.recipe.search.batch_size)
     observed = observe(tuned.to(context.device), router, batches, val.labels)
@@ -43,7 +46,7 @@ def renew(context: Context, tuned: Pair) -> dict[str, Any]:
         "mode": context.recipe.finetune.mode,
         "val_images": len(val),
         "little_share": best.little_share,
-        "search": {"little": little, "big": big, "routed": best.accuracy},
+        "search": known,
         "now": {name: float(value) for name, value in now.items()},
     }
 

@@ -78,6 +78,8 @@ def difference(theirs: Recipe, ours: Recipe) -> str:
 
 def asked_steps(recipe: Recipe, splits: Splits) -> int | None:
     """Return the steps that a recipe trains its supernet for; ``None`` where that is planned by its minutes."""
+    if not recipe.trains_supernet:
+        return 0
     if recipe.budget.minutes is not None:
         return None
     return recipe.train.length(steps_per_epoch(splits, recipe.train))
@@ -90,8 +92,11 @@ def _check_length(other: RunFolder, context: Context) -> None:
         DuonasError: they are others.
     """
     asked, found = asked_steps(context.recipe, context.splits), int(read_header(other.supernet)["steps"])
-    if asked in (None, found):
+    if asked == found or (asked is None and found > 0):
         return
+    if found == 0 or asked == 0:
+        trained = "is not trained, since its recipe has" if found == 0 else "is trained, and this recipe has"
+        raise DuonasError(f"the supernet of {other.folder} {trained} [train] epochs = 0: leave out --supernet.")
     minutes = other.recipe.budget.minutes
     planned = "" if minutes is None else f", as it was planned for {minutes:g} minutes,"
     raise DuonasError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
@@ -29,6 +29,7 @@ from duonas.exits.network import ExitNet
 from duonas.measure.measure import measure as measure_bundle
 from duonas.pair.pair import Pair
 from duonas.pipeline.check import check
+from duonas.pipeline.choice import share_of_supernet
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.contexts import context_of
 from duonas.pipeline.exits import measure_exits
@@ -54,7 +55,10 @@ from duonas.routing.policy import Policy
 from duonas.routing.route import needs_times
 from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
+from duonas.search.choice import choose
 from duonas.search.front import Front
+from duonas.search.options import SearchOptions
+from duonas.search.search import SearchResult
 from duonas.search.search import search as search_pairs
 from duonas.supernet.family import Family
 from duonas.training.exits import ExitTraining
@@ -65,16 +69,30 @@ from duonas.training.rule import make_rule
 
 
 def train(context: Context, progress: Progress) -> list[Path]:
-    """Train the supernet on the train split."""
+    """Train the supernet on the train split; without epochs, save it as it is before any training."""
     run = context.run
+    if not context.recipe.trains_supernet:
+        return _save_untrained(context)
     with context.spending(SUPERNET) as planned:
         options = counted(context.training, planned)
         options = options.covering(steps_per_epoch(context.splits, options))
         rule, fabric = make_rule(context.pairs, options), build_fabric(options)
         path = fit(context, Fitting("train", context.fresh_supernet(), rule, options, run.supernet, fabric), progress)
     leave()  # the rest runs in one process
-    kept = [run.pretrained] if run.pretrained.exists() else []
-    return [path, *kept, *_save_learned(run, rule)] if run.writes else [path]
+    return [path, *_kept(run), *_save_learned(run, rule)] if run.writes else [path]
+
+
+def _save_untrained(context: Context) -> list[Path]:
+    """Save the fresh supernet, so that all that follows finds one."""
+    leave()
+    context.note("the supernet is not trained, as [train] epochs = 0")
+    run, fresh = context.run, context.fresh_supernet()
+    return [save_tensors(run.supernet, fresh.state_dict(), {"steps": 0}), *_kept(run)] if run.writes else []
+
+
+def _kept(run: RunFolder) -> list[Path]:
+    """What the run notes of pretrained weights."""
+    return [run.pretrained] if run.pretrained.exists() else []
 
 
 def _save_learned(run: RunFolder, rule: TrainRule) -> list[Path]:
@@ -88,17 +106,17 @@ def _save_learned(run: RunFolder, rule: TrainRule) -> list[Path]:
 
 
 def search(context: Context, progress: Progress) -> list[Path]:
-    """Search pairs on the val split."""
+    """Search pairs on the val split; without a trained supernet, choose one before any accuracy is known."""
     run = context.run
+    trained = context.recipe.trains_supernet
     try:
-        with context.spending(SEARCH) as planned, evaluating(context) as evaluator:
+        with context.spending(SEARCH) as planned:
             options = context.search_options
-            options = options if planned is None else replace(options, evaluations=planned)
-            seed, fitting, untrained = context.recipe.seed, context.fitting, context.untrained
-            watched = _logging_volume(run, progress)
-            result = search_pairs(context.problem, evaluator, options, seed, watched, fitting, untrained)
+            options = options if planned is None else options.planned(planned)
+            find = _evaluated if trained or context.recipe.is_given else _chosen
+            result = find(context, options, progress)
     except DuonasError as error:
-        if context.recipe.is_given:
+        if not trained:
             raise
         raise DuonasError(
             f"{error} The supernet is trained and kept: search it again with other keys of [search], by `duonas run "
@@ -107,8 +125,9 @@ def search(context: Context, progress: Progress) -> list[Path]:
     context.warn(result.front.warning)
     context.note(result.front.cheaper)
     result.save(run.folder)
-    run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
-    if untrained is not None and untrained.effort:
+    if not result.front.is_assumed:
+        run.log("search", step=len(result.trials), hypervolume=result.front.hypervolume)
+    if (untrained := context.untrained) is not None and untrained.effort:
         run.log("search", proxies=untrained.effort)
     if said := prices_in_words(result.front.device):
         run.log("search", prices=said)
@@ -118,6 +137,18 @@ def search(context: Context, progress: Progress) -> list[Path]:
     context.warn(no_better_than_guessing(result.archs, context.splits.val) if context.recipe.is_given else "")
     priced_by = [path for path in (run.device, run.given) if path.exists()]
     return [run.trials, run.archs, run.front, *priced_by]
+
+
+def _evaluated(context: Context, options: SearchOptions, progress: Progress) -> SearchResult:
+    """The result of a search that evaluates archs."""
+    with evaluating(context) as evaluator:
+        watched, seed = _logging_volume(context.run, progress), context.recipe.seed
+        return search_pairs(context.problem, evaluator, options, seed, watched, context.fitting, context.untrained)
+
+
+def _chosen(context: Context, options: SearchOptions, progress: Progress) -> SearchResult:
+    """The pair of a supernet that is not trained."""
+    return choose(context.problem, options, context.recipe.seed, progress, context.untrained)
 
 
 def _logging_volume(run: RunFolder, progress: Progress) -> Progress:
@@ -313,7 +344,7 @@ def make_plan(context: Context, watch: StageProgress) -> None:
     plan = plan_minutes(timing_of(context), context.elapsed, trained=run.is_done("train"))
     if run.writes:
         plan.save(run.plan)
-    watch.note(plan.in_words())
+    watch.note(plan.in_words() + share_of_supernet(context.recipe))
 
 
 def _wanted(until: str, run: RunFolder, supernet: Path | str | None) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from duonas.core.couplings import PairsTrainedApart
-from duonas.core.pair import PairArch, PairSpace
+from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Unit
 from duonas.core.protocols import TrainRule
 from duonas.core.rng import stream
@@ -24,6 +26,10 @@ from duonas.pipeline.fitting import steps_per_epoch, training_batches
 from duonas.pipeline.tuning import tunings
 from duonas.recipe.schema import Recipe
 from duonas.search.evaluate import Evaluator
+from duonas.search.judge import Judge
+from duonas.search.metric import find_filter
+from duonas.search.prices import Prices
+from duonas.search.untrained import UntrainedNetworks
 from duonas.supernet.family import Family
 from duonas.supernet.pair import PairSupernet
 from duonas.training.fabric import one_process
@@ -65,7 +71,8 @@ class Timing:
             trained: whether there is a trained supernet already.
         """
         found = {} if trained else {SUPERNET: self.supernet()}
-        found[SEARCH] = self.search()
+        if self.recipe.searches:
+            found[SEARCH] = self.search() if self.recipe.search.ranking is None else self.ranking()
         if self.recipe.finetune.mode != "none":
             found[PAIR] = self.pair(self._dearest())
         if self.recipe.trains_plain:
@@ -81,16 +88,27 @@ class Timing:
     def search(self) -> Unit:
         """Return the evaluation of a pair, as two archs that were not evaluated before."""
         options, train = self.recipe.search, self.splits.train
-        wanted = 1 if options.pair is not None else options.evaluations
         pixels = train.pixels[: options.recalibration_images].to(self.device)
         supernet = self._fresh().to(self.device).eval()
         evaluator = Evaluator(supernet, pixels, self.splits.val.to(self.device), None, options, "timing")
-        rng = stream(self.recipe.seed, "timing")
-        subnets = [subnet for _ in range(DRAWN) for subnet in self.pairs.subnets(self.pairs.sample(rng))]
-        evaluator.evaluate(subnets[0])  # which reserves memory
+        return self._looked_at(evaluator.evaluate)
+
+    def ranking(self) -> Unit:
+        """Return what it takes to rank a pair by the metric of the strategy, as two archs that were not seen before."""
+        splits, seed = self.splits, self.recipe.seed
+        untrained = UntrainedNetworks(splits.train, (splits.mean, splits.std), seed, None, self.device)
+        judge, metric = Judge(Prices(self.pairs), untrained), find_filter(str(self.recipe.search.ranking))
+        return self._looked_at(partial(judge.value, metric))
+
+    def _looked_at(self, look: Callable[[Subnet], object]) -> Unit:
+        """The unit of looking at a pair in the search, by what ``look`` does with each of its subnets."""
+        rng, wanted = stream(self.recipe.seed, "timing"), self.recipe.search.wanted
+        pairs = [self.pairs.subnets(self.pairs.sample(rng)) for _ in range(1 + DRAWN)]
+        for subnet in pairs[0]:
+            look(subnet)  # which reserves memory
         begin = self.clock()
-        for subnet in subnets:
-            evaluator.evaluate(subnet)
+        for subnet in (subnet for members in pairs[1:] for subnet in members):
+            look(subnet)
         seconds = max((self.clock() - begin) / DRAWN, 1e-9)
         return Unit(seconds, least=min(LEAST_PAIRS, wanted), most=wanted)
 

@@ -11,6 +11,7 @@ from duonas.costs.options import HERE, NONE
 from duonas.deploy.options import ExportOptions
 from duonas.recipe.budget import BudgetOptions
 from duonas.recipe.errors import Mistake
+from duonas.recipe.untrained import check_untrained
 from duonas.routing.options import TARGETS, RouteOptions
 from duonas.search.goal import Goal
 from duonas.search.metric import find_filter
@@ -40,6 +41,7 @@ def check_together(recipe: Recipe) -> None:
     _check_little(recipe.pair)
     _check_given(recipe)
     _check_search(recipe.search)
+    check_untrained(recipe)
 
 
 def _check_targets(route: RouteOptions) -> None:
@@ -64,6 +66,11 @@ def _check_search(search: SearchOptions) -> None:
             find_filter(search.filter.metric)
         except DuonasError as error:
             raise Mistake(str(error), "search.filter.metric") from error
+    if search.ranking is not None:
+        try:
+            find_filter(search.ranking, "zero_cost metric")
+        except DuonasError as error:
+            raise Mistake(str(error), "search.zero_cost.metric") from error
 
 
 def _check_given(recipe: Recipe) -> None:

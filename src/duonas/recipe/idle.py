@@ -53,7 +53,8 @@ def _learns_from_labels(recipe: Recipe) -> bool:
     return recipe.train.rule == "uniform" and getattr(recipe.train, "students", "auto") != "soft"
 
 
-COLD = ("random", "sequential", "every", "splines", "drnas")  # strategies that have no generation to begin with
+# Strategies that have no generation to begin with.
+COLD = ("random", "sequential", "every", "splines", "drnas", "zero_cost")
 TABLE = (
     Idle(
         (
@@ -62,6 +63,24 @@ TABLE = (
         ),
         lambda r: r.is_given and not r.baselines.networks,
         "networks of [pair.given] are neither searched for nor trained",
+    ),
+    Idle(
+        (
+            "train.rule", "train.sampler", "train.warm_start", "train.resolution", "train.coefficients",
+            "train.coefficient_epochs", "train.phases", "search.evaluations", "search.objectives", "search.filter",
+            "search.workers", "search.ray",
+        ),
+        lambda r: not r.is_given and not r.trains_supernet,
+        "[train] epochs = 0 trains no supernet, so nothing is evaluated in the search",
+    ),
+    Idle(
+        ("search.evaluations", "search.filter"),
+        lambda r: r.trains_supernet and r.search.ranking is not None,
+        "strategy = 'zero_cost' proposes a single pair",
+    ),
+    Idle(
+        ("search.share",), lambda r: r.assumed_share == 1,
+        "the search finds the little share, which only strategy = 'zero_cost' and [train] epochs = 0 assume",
     ),
     Idle(
         ("finetune",), lambda r: r.finetune.mode == "none", "[finetune] mode = 'none' trains no pair",
@@ -149,7 +168,7 @@ TABLE = (
         "[search] ray has as many workers as the cluster has cores for",
     ),
     Idle(
-        ("search.strategy", "search.evaluations", "search.objectives", "search.filter"),
+        ("search.strategy", "search.evaluations", "search.objectives", "search.filter", "search.zero_cost"),
         lambda r: r.search.pair is not None,
         "[search.pair] names the pair, so none is searched",
     ),

@@ -45,8 +45,13 @@ def with_given(pair: Any) -> Any:
     return {"coupling": "given", **pair, "given": given}
 
 
-def untrained(options: Any, table: Any) -> Any:
-    """Return ``[finetune]`` with another default of its mode: networks that are given are not trained on."""
+def without_supernet(train: Any) -> bool:
+    """Whether ``[train]`` trains no supernet, so that a pair cannot start from one."""
+    return isinstance(train, Mapping) and train.get("epochs") == 0
+
+
+def with_mode(mode: str, options: Any, table: Any) -> Any:
+    """Return ``[finetune]`` with another default of its mode."""
     if options == FinetuneOptions():
-        return {**table, "mode": "none"}
-    return {"mode": "none", **table} if isinstance(table, Mapping) else table
+        return {**table, "mode": mode}
+    return {"mode": mode, **table} if isinstance(table, Mapping) else table

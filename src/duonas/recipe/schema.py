@@ -25,7 +25,7 @@ from duonas.measure.options import MeasureOptions
 from duonas.recipe.budget import BudgetOptions
 from duonas.recipe.contradictions import check_together
 from duonas.recipe.errors import Mistake, describe
-from duonas.recipe.implied import untrained, with_given, with_own_little
+from duonas.recipe.implied import with_given, with_mode, with_own_little, without_supernet
 from duonas.recipe.tables import Parts, in_base_units, inner_tables, named_parts, read_options
 from duonas.routing.options import TARGETS, RouteOptions
 from duonas.search.options import SearchOptions
@@ -87,7 +87,9 @@ class Recipe(Whole):
         _check_whole({name: tables[name] for name in ("seed", "threads")})
         tables["pair"] = with_given(with_own_little(tables["pair"], tables["space"]))
         if isinstance(tables["pair"], Mapping) and tables["pair"].get("coupling") == "given":
-            tables["finetune"] = untrained(self.finetune, tables["finetune"])
+            tables["finetune"] = with_mode("none", self.finetune, tables["finetune"])  # these are not trained on
+        elif without_supernet(tables["train"]):
+            tables["finetune"] = with_mode("scratch", self.finetune, tables["finetune"])
         for name, base in TABLES.items():
             options = read_options(base, tables[name], name, joining(name, tables))
             object.__setattr__(self, name, options)
@@ -109,6 +111,22 @@ class Recipe(Whole):
     def is_given(self) -> bool:
         """Whether the pair is made of networks that are given, so that nothing is searched for and trained."""
         return self.pair.coupling == "given"
+
+    @property
+    def trains_supernet(self) -> bool:
+        """Whether a supernet is trained; else the pair is given, or chosen before anything is trained."""
+        return not self.is_given and self.train.epochs > 0
+
+    @property
+    def searches(self) -> bool:
+        """Whether the search takes time: a fixed pair of a supernet that is not trained needs none."""
+        return self.is_given or self.trains_supernet or self.search.ranking is not None
+
+    @property
+    def assumed_share(self) -> float:
+        """The little share at which the constraints must hold in the search; 1 where it finds the share, too."""
+        assumes = not self.is_given and (self.search.ranking is not None or not self.trains_supernet)
+        return self.search.share if assumes else 1.0
 
     @property
     def trains_plain(self) -> bool:
@@ -243,6 +261,7 @@ def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dic
     found += recipe.baselines.networks if "baselines" in among else ()
     found += [*(recipe.search.objectives or ()), *recipe.search.constraints] if "search" in among else ()
     found += [recipe.search.filter.metric] if "search" in among and recipe.search.filter is not None else []
+    found += [recipe.search.ranking] if "search" in among and recipe.search.ranking is not None else []
     return {name: source_hash(name) or "" for name in dict.fromkeys(found) if is_plugin(name)}
 
 

@@ -41,6 +41,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "guessing": (lambda run: summary.guessing(run.outputs, run.class_names, run[RECIPE]), (OUTPUTS,)),
     "tradeoff": (tradeoff, (OUTPUTS, PAIR)),
     "baselines": (lambda run: tables.baselines(run["baselines.json"]), ("baselines.json",)),
+    "searched": (lambda run: summary.searched(run["front.json"]), ("front.json",)),
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),
     "reached": (lambda run: reached(run["front.json"]), ("front.json",)),
     "choices": (lambda run: choices(run["front.json"]), ("front.json",)),
@@ -108,10 +109,11 @@ def render(run: RunFiles) -> str:
 
 
 def _training(run: RunFiles) -> Part:
-    """The curves of the supernet; there are none where networks were given."""
-    if summary.is_given(run[RECIPE]):
+    """The curves of the supernet; there are none where it was not trained."""
+    if not summary.trains_supernet(run[RECIPE]):
         return Part()
-    return _part(run, lambda run: training(run[LOG]), (LOG,))
+    found = _part(run, lambda run: training(run[LOG]), (LOG,))
+    return found if found.value or found.missing else Part(missing="Not shown: log.jsonl has no training steps.")
 
 
 def _ranking(run: RunFiles, title: str, folder: str) -> Part:

@@ -304,11 +304,29 @@ def is_given(recipe: str) -> bool:
     return bool(tomllib.loads(recipe).get("pair", {}).get("coupling") == "given")
 
 
+def trains_supernet(recipe: str) -> bool:
+    """Whether a recipe (the text of a TOML file) trains a supernet; given networks and chosen pairs need none."""
+    return not is_given(recipe) and tomllib.loads(recipe)["train"].get("epochs") != 0
+
+
+def searched(found: dict[str, Any]) -> str:
+    """How the pair of a search (the content of ``front.json``) was found."""
+    if found["points"][found["chosen"]]["accuracy"] is None:
+        return str(found["strategy"]["said"])
+    nouns = "network" if "given" in (found.get("device") or {}) else "subnet"
+    return (
+        f"Every {nouns} is evaluated once; accuracy and cost of each pair at each threshold then follow by arithmetic. "
+        "The front holds the pairs that no other pair beats in every objective."
+    )
+
+
 def trained(recipe: str) -> str:
     """How the supernet of a recipe (the text of a TOML file) was trained."""
     if is_given(recipe):
         return "Nothing was trained: both networks are as they were given."
     tables = tomllib.loads(recipe)
+    if not trains_supernet(recipe):
+        return "The supernet was not trained: all training was of the pair."
     rule, weights = tables["train"]["rule"], tables["space"]["weights"]["name"]
     words = "all archs share its weights"
     if weights != "shared":

@@ -9,19 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from duonas.core.errors import DuonasError
-from duonas.core.pair import Subnet
+from duonas.core.pair import PairSpace, Subnet
 from duonas.core.registry import source_hash
 from duonas.core.trial import Candidate, Trial
 from duonas.routing.threshold import sweep
 from duonas.search.curves import Curves
 from duonas.search.evaluate import Reading
 from duonas.search.goal import Goal
+from duonas.search.judge import Judge
 from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, PairMetric, metrics
 from duonas.search.pair_table import PairTable
 from duonas.search.prices import Prices
 from duonas.search.scores import Evaluates, EvaluatesAhead, Scores
-from duonas.search.untrained import UntrainedNetworks
 
 Row = dict[str, Any]
 
@@ -34,7 +33,7 @@ class Bench:
         scores: scores littles by every router.
         prices: of subnets and pairs.
         goal: objectives and constraints.
-        untrained: untrained networks, for metrics of these.
+        judge: of metrics that need no evaluation; by default of those that need no untrained networks either.
 
     ``asked`` is true after the first evaluation that was not in the cache.
     """
@@ -45,10 +44,10 @@ class Bench:
         scores: Scores,
         prices: Prices,
         goal: Goal,
-        untrained: UntrainedNetworks | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self._evaluator, self._scores, self.prices, self._goal = evaluator, scores, prices, goal
-        self._untrained = untrained
+        self._judge = judge or Judge(prices)
         self._right: dict[Subnet, np.ndarray] = {}
         self._values: dict[Subnet, dict[str, float]] = {}
         self._archs = [metric for metric in goal.metrics.values() if isinstance(metric, ArchMetric)]
@@ -82,7 +81,7 @@ class Bench:
             self._right[subnet] = result.right
             self._scores.take(result)
             values = {name: float(result.readings[cached]) for name, cached in self._cached.items()}
-            values |= {metric.called: self.value(metric, subnet) for metric in self._archs if not metric.dear}
+            values |= {metric.called: self._judge.value(metric, subnet) for metric in self._archs if not metric.dear}
             self._values[subnet] = {ACCURACY: result.accuracy, **self.prices.subnet(subnet).figures, **values}
         return self._values[subnet]
 
@@ -91,24 +90,6 @@ class Bench:
         if isinstance(self._evaluator, EvaluatesAhead):
             subnets = (subnet for each in candidates for subnet in self.prices.pairs.subnets(each.pair))
             self._evaluator.ahead({each: self._readings(each).keys() for each in subnets if each not in self._right})
-
-    @property
-    def computed(self) -> int:
-        """The number of figures of untrained networks that were computed anew."""
-        return 0 if self._untrained is None else self._untrained.new
-
-    def value(self, metric: ArchMetric, subnet: Subnet) -> float:
-        """The figure of a subnet by a metric that is not ``dear``.
-
-        Raises:
-            DuonasError: the metric is one of untrained networks, and there are none, or it is not a finite number.
-        """
-        if not metric.untrained:
-            return self.prices.arch_value(metric, subnet)
-        if self._untrained is None:
-            raise DuonasError(f"[search] metric {metric.called} needs the images of the train split.")
-        price = self.prices.of(subnet)
-        return self._untrained.value(metric, ArchFacts(subnet, price.blocks, price.cost))
 
     def trial(self, candidate: Candidate) -> Trial:
         """Evaluate a candidate."""
@@ -134,28 +115,18 @@ class Bench:
             "number": number, "little": little.id, "big": big.id, "accuracy_little": trial.little[ACCURACY],
             "accuracy_big": trial.big[ACCURACY], "little_share": best.little_share, "accuracy": best.accuracy,
             **best.figures, "router": router.name, "position": router.position,
-            "little_values": self._values_of(little), "big_values": self._values_of(big),
+            "little_values": values_of(self.prices.pairs, little), "big_values": values_of(self.prices.pairs, big),
         }  # fmt: skip
 
     def arch_rows(self) -> tuple[Row, ...]:
         """The rows of ``archs.parquet``, one for each subnet, with indices and values of its choices in JSON."""
-        return tuple(self._arch_row(subnet, values) for subnet, values in self._values.items())
+        return tuple(arch_row(self.prices.pairs, subnet, values) for subnet, values in self._values.items())
 
     def table(self) -> PairTable:
         """The prices of all pairs of the evaluated subnets."""
         late = [metric.called for metric in self._archs if metric.late]
         known = {name: np.array([values[name] for values in self._values.values()]) for name in late}
         return PairTable(self.prices, self.subnets, self._goal, known)
-
-    def _arch_row(self, subnet: Subnet, values: Mapping[str, float]) -> Row:
-        return {
-            "arch": subnet.id, "role": subnet.role, "split": subnet.split,
-            "choices": json.dumps(dict(subnet.arch.choices)), "values": self._values_of(subnet), **values,
-        }  # fmt: skip
-
-    def _values_of(self, subnet: Subnet) -> str:
-        """The values of the axes as JSON."""
-        return json.dumps(self.prices.pairs.spaces[subnet.role].values(subnet.arch))
 
     def _readings(self, subnet: Subnet) -> dict[str, Reading]:
         """What is read of the logits of a subnet."""
@@ -169,6 +140,19 @@ class Bench:
             return np.array(metric.measured(facts))
 
         return read
+
+
+def arch_row(pairs: PairSpace, subnet: Subnet, figures: Mapping[str, float | None]) -> Row:
+    """The row of a subnet in ``archs.parquet``."""
+    return {
+        "arch": subnet.id, "role": subnet.role, "split": subnet.split,
+        "choices": json.dumps(dict(subnet.arch.choices)), "values": values_of(pairs, subnet), **figures,
+    }  # fmt: skip
+
+
+def values_of(pairs: PairSpace, subnet: Subnet) -> str:
+    """The values of a subnet's axes as JSON."""
+    return json.dumps(pairs.spaces[subnet.role].values(subnet.arch))
 
 
 def _cached_as(metric: ArchMetric, device: Mapping[str, Any] | None) -> str:

@@ -22,7 +22,7 @@ from duonas.search.metric import ACCURACY, PairMetric
 from duonas.search.pair_table import PairTable
 from duonas.search.prices import Prices, RouterPrice, combined
 from duonas.search.recombine import Points
-from duonas.search.single import SingleNetwork, Singles
+from duonas.search.single import SingleNetwork, Singles, known_or_none
 
 MOST = 400  # points of a front
 WORTH = 0.9  # of the chosen cost, which a pair that is as good must not exceed to be named
@@ -38,9 +38,9 @@ class FrontPoint:
     Args:
         pair: its archs.
         values: the values of the axes of little and big.
-        tau: the threshold.
+        tau: the threshold; NaN where it is not known, for a share that is assumed.
         little_share: fraction of the val images that little answers.
-        accuracy: in [0, 1].
+        accuracy: in [0, 1]; NaN where it is not known, since nothing was trained before the pair was chosen.
         router: its name, as in ``[route]``.
         position: of the router, as in ``[route]``.
         figures: every known figure, by metric.
@@ -56,18 +56,20 @@ class FrontPoint:
     figures: Mapping[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """The point as a flat JSON value; an infinite tau is ``"inf"`` or ``"-inf"``."""
+        """The point as a flat JSON value; an infinite tau is ``"inf"`` or ``"-inf"``, what is unknown ``None``."""
         tau = self.tau if np.isfinite(self.tau) else "inf" if self.tau > 0 else "-inf"
         point = {name: value for name, value in vars(self).items() if name != "figures"}
-        return point | {"pair": self.pair.to_json(), "tau": tau} | dict(self.figures)
+        point |= {"pair": self.pair.to_json(), "tau": None if np.isnan(self.tau) else tau}
+        return point | {"accuracy": known_or_none(self.accuracy)} | dict(self.figures)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> FrontPoint:
         """Read a point that ``to_json`` wrote."""
         point = {name: value[name] for name in cls.__dataclass_fields__ if name != "figures"}
         figures = {name: each for name, each in value.items() if name not in point}
-        pair, tau = PairArch.from_json(value["pair"]), float(value["tau"])
-        return cls(**point | {"pair": pair, "tau": tau}, figures=figures)
+        unknown = {name: np.nan for name in ("tau", "accuracy") if point[name] is None}
+        point |= {"pair": PairArch.from_json(value["pair"]), "tau": float(value["tau"] or 0.0)} | unknown
+        return cls(**point, figures=figures)
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,15 @@ class Front:
         return self.points[self.chosen]
 
     @property
+    def is_assumed(self) -> bool:
+        """Whether the pair was chosen without accuracies, so that its little share is an assumption."""
+        return bool(np.isnan(self.best.accuracy))
+
+    @property
     def warning(self) -> str:
         """Says that no pair is worth routing on the val split, or that chance explains its lead; else empty."""
+        if self.is_assumed:
+            return ""
         quantity = self.quantity
         cost = self.best.figures[f"expected_{quantity}"]
         pair = f"{percentage(self.best.accuracy)} at an expected {rounded(quantity, cost)}"

@@ -242,20 +242,24 @@ def find_metric(name: str, kind: str = "metric") -> Metric:
     return known[name]
 
 
-def find_filter(name: str) -> ArchMetric:
-    """The metric of ``[search] filter`` by its name; of ``params`` and ``macs`` the more are the better there.
+def find_filter(name: str, use: str = "filter") -> ArchMetric:
+    """The metric by which pairs are filtered or ranked; of ``params`` and ``macs`` the more are the better there.
+
+    Args:
+        name: such as ``naswot``.
+        use: what of ``[search]`` names it.
 
     Raises:
-        DuonasError: there is no such metric, or pairs cannot be filtered by it before they are evaluated.
+        DuonasError: there is no such metric, or it is not known before pairs are evaluated.
     """
     if name in Counted.family:
         return Counted(name)
-    metric = find_metric(name, "filter")
+    metric = find_metric(name, use)
     if not isinstance(metric, ArchMetric) or metric.dear:
         fit = [each for each, one in metrics().items() if isinstance(one, ArchMetric) and not one.dear]
         fit += Counted.family
         raise DuonasError(
-            f"[search] filter cannot be by {name!r}, which is no figure of single archs or is only known after their "
+            f"[search] {use} cannot be by {name!r}, which is no figure of single archs or is only known after their "
             f"evaluation: choose from {', '.join(fit)}, or your own as file.py:CLASS."
         )
     return metric

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Self
 
 from annotated_types import Gt, Le
 
-from duonas.core.fields import Count, CountOrZero, PartOf, Positive, Several
+from duonas.core.fields import Count, CountOrZero, OpenFraction, PartOf, Positive, Several
 from duonas.core.units import ByName
 from duonas.costs.options import DeviceOptions
 from duonas.runtime.units import SHARE
@@ -73,3 +73,19 @@ class SearchOptions:
     """Processes that evaluate archs at the same time, each with as many threads as the run; see ray, too."""
     ray: str | None = None
     """The address of a Ray cluster that evaluates archs, or "auto" for the one that this machine belongs to."""
+    share: OpenFraction = 0.7
+    """The share of the images that little is taken to answer, where a pair is chosen before any accuracy is known."""
+
+    @property
+    def ranking(self) -> str | None:
+        """The metric by which the strategy ranks pairs before any is evaluated; ``None`` if it does not."""
+        return None
+
+    @property
+    def wanted(self) -> int:
+        """The pairs that the search looks at: evaluates, or ranks by a metric."""
+        return 1 if self.pair is not None else self.evaluations
+
+    def planned(self, count: int) -> Self:
+        """These options for as many pairs as there is time to look at."""
+        return replace(self, evaluations=count)

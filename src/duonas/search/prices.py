@@ -157,18 +157,19 @@ class Prices:
             if not (router.position == "stem" and apart) and (not router.before or saves(router))
         ]
 
-    def figures(self, pair: PairArch, goal: Goal | None = None) -> dict[str, float]:
+    def figures(self, pair: PairArch, goal: Goal | None = None, share: float = 1.0) -> dict[str, float]:
         """The figures of an allowed pair that are known before evaluation, with the cheapest router, by metric.
 
-        Metrics that vary with the threshold are taken where little answers every image. Unknown figures are NaN.
+        Unknown figures are NaN.
 
         Args:
             pair: the pair.
             goal: has further metrics to include.
+            share: of the images that little answers, for metrics that vary with the threshold.
         """
         price = self._routed(pair, self._least_routing)
         wanted = dict.fromkeys([*common(), *(goal.metrics.values() if goal else ())])
-        found = figures(wanted, price)
+        found = figures(wanted, price, share)
         for metric in goal.metrics.values() if goal else ():
             if isinstance(metric, ArchMetric) and not metric.late:
                 members = (self.arch_value(metric, subnet) for subnet in self.pairs.subnets(pair))

@@ -12,6 +12,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch, Subnet
 from duonas.core.plugin import is_plugin
 from duonas.core.rng import stream
+from duonas.runtime.units import percentage
 from duonas.search.goal import BUDGETS, Goal, relaxing
 from duonas.search.metric import ACCURACY, ArchFacts, ArchMetric, Metric, PairMetric, PairPrice, finite
 from duonas.search.pair_table import PairTable, PriceRow
@@ -32,10 +33,12 @@ class Problem:
         goal: objectives and constraints.
         prices: of the pairs of the space.
         first: pairs of the space that another search found good, which ``spread`` has a part of.
+        share: of the images that little answers, at which the constraints must hold: 1, the share of least cost, where
+            the search finds the share, too.
     """
 
-    def __init__(self, goal: Goal, prices: Prices, first: Sequence[PairArch] = ()) -> None:
-        self.goal, self.prices, self.pairs, self._first = goal, prices, prices.pairs, first
+    def __init__(self, goal: Goal, prices: Prices, first: Sequence[PairArch] = (), share: float = 1.0) -> None:
+        self.goal, self.prices, self.pairs, self._first, self.share = goal, prices, prices.pairs, first, share
         self.lowest = cache(self._lowest)
         self._limits = {name: limit for name, limit in goal.constraints.items() if not goal.metrics[name].late}
 
@@ -91,6 +94,8 @@ class Problem:
     def needs(self, name: str) -> str:
         """The least value of a constrained metric over all pairs, in words; the largest if it is maximised."""
         metric, value = self.goal.metrics[name], written(name, self.lowest(name))
+        if isinstance(metric, PairMetric) and metric.varies and self.share < 1:
+            value += f" where little answers {percentage(self.share)} of the images"
         if metric.direction == "max":
             return f"the largest value of any pair found is {value}"
         if metric.quantity in (None, "macs"):
@@ -102,10 +107,10 @@ class Problem:
 
     def figures(self, pair: PairArch) -> dict[str, float]:
         """The figures that are known before evaluation, by metric."""
-        return self.prices.figures(pair, self.goal)
+        return self.prices.figures(pair, self.goal, self.share)
 
     def feasible(self, pair: PairArch) -> bool:
-        """Whether a router can route the pair and it can meet the constraints, at the little share of least cost."""
+        """Whether a router can route the pair and it can meet the constraints, at the problem's little share."""
         return bool(self.prices.possible(pair)) and (not self._limits or bool(self.goal.keeps(self.figures(pair))))
 
     def sample(self, rng: np.random.Generator) -> PairArch:
@@ -213,7 +218,7 @@ class Problem:
             own, other = costs[little], costs[bigs]
             parts = {quantity: PairCost(0, 0, own, other, self.prices.before)}
             price = PairPrice(parts, {quantity: own}, {quantity: other}, {}, 0)
-            return float(np.min(metric.value(price)))
+            return float(np.min(metric.value(price, self.share)))
 
         found, fastest = np.inf, np.array([costs.argmin()])
         for little in np.argsort(costs, kind="stable"):
@@ -242,7 +247,9 @@ class Problem:
         """A feasible pair of a table of networks, whose figures need not grow with the archs; or none."""
         last = self.prices.quantities[-1]
         for table, little, row in self._rows():
-            return [table.pair(little, int(row.bigs[row.parts[last].peak.argmin()]))]
+            pair = table.pair(little, int(row.bigs[row.parts[last].peak.argmin()]))
+            if self.feasible(pair):  # its row is of pairs that are at some share
+                return [pair]
         return []
 
     def _rows(self) -> Iterator[tuple[PairTable, int, PriceRow]]:

@@ -16,6 +16,7 @@ from duonas.core.trial import Candidate, Trial
 from duonas.search.bench import Bench, Row
 from duonas.search.filter import Ask, Filter, Value, check_filter
 from duonas.search.front import Front, front
+from duonas.search.judge import Judge
 from duonas.search.metric import ArchMetric
 from duonas.search.options import SearchOptions
 from duonas.search.problem import Problem
@@ -91,12 +92,13 @@ def search(
     """
     check_filter(problem, options)
     problem.check()
-    strategy = make_strategy(problem, options, seed)
+    strategy, judge = make_strategy(problem, options, seed), Judge(problem.prices, untrained)
+    strategy.judge, strategy.progress = judge, progress
     if fitting is not None:
         strategy.show = partial(progress, 0, options.evaluations)
         strategy.fit(*fitting)
     scores = Scores(evaluator, problem.prices, seed)
-    bench = Bench(evaluator, scores, problem.prices, problem.goal, untrained)
+    bench = Bench(evaluator, scores, problem.prices, problem.goal, judge)
     volumes = Volumes(problem.goal, problem.prices)
     rows, best = explore(strategy, bench, options, volumes, progress)
     if not rows:
@@ -130,7 +132,7 @@ def explore(
     best, evaluations = 0.0, options.evaluations
     ask: Ask = partial(proposals, strategy, prices=bench.prices)
     if options.filter is not None:
-        judge = watched(bench, lambda: progress(len(rows), evaluations))
+        judge = watched(strategy.judge, lambda: progress(len(rows), evaluations))
         ask = partial(Filter(options.filter, bench.prices.pairs, judge).best, ask)
 
     def tried(candidate: Candidate, before: list[Trial] | None) -> Trial:
@@ -160,13 +162,13 @@ def explore(
     return rows, best
 
 
-def watched(bench: Bench, tell: Callable[[], None]) -> Value:
+def watched(judge: Judge, tell: Callable[[], None]) -> Value:
     """The figures of subnets; ``tell`` is called after each that was not in the cache, since many may take minutes."""
 
     def value(metric: ArchMetric, subnet: Subnet) -> float:
-        before = bench.computed
-        figure = bench.value(metric, subnet)
-        if bench.computed > before:
+        before = judge.computed
+        figure = judge.value(metric, subnet)
+        if judge.computed > before:
             tell()
         return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,7 +23,7 @@ class SingleNetwork:
     Args:
         subnet: its arch, role and split.
         values: the values of its axes.
-        accuracy: on the val split, in [0, 1].
+        accuracy: on the val split, in [0, 1]; NaN where it is not known, since nothing was trained before.
         figures: its known figures, by the fields of ``Cost``.
     """
 
@@ -33,7 +34,7 @@ class SingleNetwork:
 
     def to_json(self) -> dict[str, Any]:
         """The network as a flat JSON value, to be read by ``from_json``."""
-        about = {"subnet": self.subnet.to_json(), "values": dict(self.values), ACCURACY: self.accuracy}
+        about = {"subnet": self.subnet.to_json(), "values": dict(self.values), ACCURACY: known_or_none(self.accuracy)}
         return about | dict(self.figures)
 
     @classmethod
@@ -41,7 +42,13 @@ class SingleNetwork:
         """Read a network that ``to_json`` wrote."""
         known = ("subnet", "values", ACCURACY)
         figures = {name: each for name, each in value.items() if name not in known}
-        return cls(Subnet.from_json(value["subnet"]), value["values"], float(value[ACCURACY]), figures)
+        accuracy = math.nan if value[ACCURACY] is None else float(value[ACCURACY])
+        return cls(Subnet.from_json(value["subnet"]), value["values"], accuracy, figures)
+
+
+def known_or_none(value: float) -> float | None:
+    """A figure for JSON, which has no NaN."""
+    return None if math.isnan(value) else value
 
 
 class Singles:

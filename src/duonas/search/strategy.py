@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairArch
+from duonas.core.protocols import Progress, silent
 from duonas.core.registry import Part, adapted, find
 from duonas.core.trial import Candidate, Trial
+from duonas.search.judge import Judge
 from duonas.search.options import SearchOptions
 
 if TYPE_CHECKING:
@@ -32,10 +34,13 @@ class Strategy(Part, ABC):
     """
 
     Options = SearchOptions
+    needs_accuracies: ClassVar[bool] = True  # else it may choose a pair of a supernet that is not trained
 
     def __init__(self, problem: Problem, options: Any, seed: int) -> None:
         self.problem, self.options, self.seed = problem, options, seed
         self.show: Callable[..., object] = dict  # shows figures by name while ``fit`` goes on; a search sets it
+        self.judge = Judge(problem.prices)  # of metrics that need no evaluation; a search sets its own
+        self.progress: Progress = silent  # of ranking pairs before any is proposed; a search sets it
 
     def fit(self, supernet: PairSupernet, train: Images, val: Images) -> None:
         """Prepare the strategy, once, before the first ``ask``; by default do nothing.

@@ -6,7 +6,18 @@ import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from duonas.core.fields import BelowOne, Count, Fraction, Macs, NotNegative, OpenFraction, PartOf, Positive, Seconds
+from duonas.core.fields import (
+    BelowOne,
+    Count,
+    CountOrZero,
+    Fraction,
+    Macs,
+    NotNegative,
+    OpenFraction,
+    PartOf,
+    Positive,
+    Seconds,
+)
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,8 @@ class TrainOptions:
 
     rule: Annotated[str, PartOf("rule")] = "sandwich"
     """What a step trains: a shipped rule, or your own as file.py:CLASS."""
-    epochs: Count = 30
-    """Passes over the training images."""
+    epochs: CountOrZero = 30
+    """Passes over the training images; 0: the supernet is not trained, and the pair is chosen without accuracies."""
     steps: Count | None = None
     """Optimiser steps, in place of epochs."""
     sampler: SamplerOptions = field(default_factory=SamplerOptions)
@@ -226,7 +237,7 @@ class FinetuneOptions:
         whole = shared_fields(train) | {"alpha": loss.alpha, "beta": loss.beta} | own
         if self.mode == "joint":
             steps = None if train.steps is None else math.ceil(train.steps / 2)
-            whole |= {"epochs": math.ceil(train.epochs / 2), "steps": steps}
+            whole |= {"epochs": math.ceil(whole["epochs"] / 2), "steps": steps}
         return PairTraining(**whole | overriding(self))
 
 
@@ -236,8 +247,9 @@ def counted(options: Trained, steps: int | None) -> Trained:
 
 
 def shared_fields(train: TrainOptions) -> dict[str, Any]:
-    """The options that every training rule has, by name."""
-    return {each.name: getattr(train, each.name) for each in fields(TrainOptions)}
+    """The options that every training rule has, by name; at least one epoch, since what has these keys is trained."""
+    found = {each.name: getattr(train, each.name) for each in fields(TrainOptions)}
+    return found | {"epochs": max(1, train.epochs)}
 
 
 def overriding(table: Any) -> dict[str, Any]:

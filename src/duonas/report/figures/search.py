@@ -16,16 +16,18 @@ from duonas.report.scale import pick, shade, span
 from duonas.report.svg import Frame, canvas, frame
 
 
-def front(found: dict[str, Any], trials: list[Row] | None) -> Figure:
+def front(found: dict[str, Any], trials: list[Row] | None) -> Figure | None:
     """Val accuracy against the expected cost of all trials and of the front, which is shaded by the peak cost.
 
-    The cost is what the search minimised: time, energy or MACs.
+    The cost is what the search minimised: time, energy or MACs. ``None`` where the pair was chosen without accuracies.
 
     Args:
         found: the content of ``front.json``.
         trials: the rows of ``trials.parquet``; those without a feasible pair are left out.
     """
     points, chosen, cost = found["points"], found["points"][found["chosen"]], _cost(found)
+    if chosen["accuracy"] is None:
+        return None
     tried = [row for row in trials or () if _is_feasible(row, cost)]
     accuracies = [point["accuracy"] for point in points]
     best, worst = max(accuracies), min(accuracies)

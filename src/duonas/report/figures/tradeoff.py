@@ -126,6 +126,7 @@ def _subnets(run: RunFiles) -> list[Static]:
         Static(row["arch"], row["macs"], row["accuracy"],
                f"static subnet {row['arch']}\nval accuracy {percent(row['accuracy'])}\n{_sizes(row)}")
         for row in rows
+        if row["accuracy"] is not None  # as where the supernet was not trained
     ]  # fmt: skip
 
 

@@ -23,6 +23,8 @@ class Fixed(Strategy):
         DuonasError: there is no such pair, or it does not meet a constraint.
     """
 
+    needs_accuracies = False
+
     def __init__(self, problem: Problem, options: SearchOptions, seed: int) -> None:
         super().__init__(problem, options, seed)
         if options.pair is None:
