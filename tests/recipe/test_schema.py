@@ -196,7 +196,7 @@ def test_whole_numbers_serve_as_numbers():
         ("train.epochs=3.5", r"\[train\] epochs must be a whole number, got 3.5"),
         ("train.epochs='3'", r"\[train\] epochs must be a whole number, got '3'"),
         ("train.epochs=true", r"\[train\] epochs must be a whole number, got True"),
-        ("train.epochs=0", r"\[train\] epochs must be above 0, got 0"),
+        ("train.epochs=-1", r"\[train\] epochs must be at least 0, got -1"),
         ("train.lr=fast", r"\[train\] lr must be a number, got 'fast'"),
         ("train.lr=inf", r"\[train\] lr must be a finite number, got inf"),
         ("search.constraints.p95_latency=2ms", r"has no constraint 'p95_latency': did you mean 'p95_latency_ms', or"),
@@ -354,16 +354,16 @@ def test_the_files_of_ones_own_parts_are_known_by_their_hashes(tmp_path, monkeyp
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ([], "recipe mine.toml: [train] epochs must be above 0, got 0."),
-        (["train.lr=0.1", "data.flip=true"], "recipe mine.toml: [train] epochs must be above 0, got 0."),
-        (["train.epochs=-1", "train.lr=0.1"], "--set train.epochs=-1: [train] epochs must be above 0, got -1."),
+        ([], "recipe mine.toml: [train] epochs must be at least 0, got -2."),
+        (["train.lr=0.1", "data.flip=true"], "recipe mine.toml: [train] epochs must be at least 0, got -2."),
+        (["train.epochs=-1", "train.lr=0.1"], "--set train.epochs=-1: [train] epochs must be at least 0, got -1."),
         (["train.lr=0", "train.epochs=9", "data.val=2"], "--set data.val=2: [data] val must be below 1, got 2."),
         (["train.epochs=9", "train.epochs=x"], "--set train.epochs=x: [train] epochs must be a whole number, "
          "got 'x'."),
     ],
 )  # fmt: skip
 def test_a_mistake_is_blamed_on_who_made_it(tmp_path, overrides, message):
-    (tmp_path / "mine.toml").write_text("[train]\nepochs = 0\n")
+    (tmp_path / "mine.toml").write_text("[train]\nepochs = -2\n")
     with pytest.raises(DuonasError) as error:
         load(tmp_path / "mine.toml", overrides)
     assert str(error.value) == message

@@ -177,8 +177,8 @@ def test_a_folder_that_is_no_run_cannot_be_read(tmp_path):
 
 
 def test_a_recipe_made_in_python_is_checked_before_anything_is_written(tmp_path):
-    with pytest.raises(DuonasError, match=r"\[train\] epochs must be above 0, got 0"):
-        RunFolder.open(tmp_path / "run", Recipe(train=options_for("train", epochs=0)))
+    with pytest.raises(DuonasError, match=r"\[train\] epochs must be at least 0, got -1"):
+        RunFolder.open(tmp_path / "run", Recipe(train=options_for("train", epochs=-1)))
     assert not (tmp_path / "run").exists()
 
 

@@ -94,7 +94,8 @@ def narrow(recipe: Recipe, family: type[Family] | None = None, progress: StagePr
     problem = make_problem(recipe, pairs, priced(recipe, pairs, watch))
     parts = list(_parts(pairs.space))
     _check(recipe, problem, parts)
-    others = {name: each for name, each in recipe.space.axes.items() if name.rpartition(".")[2] not in KINDS}
+    own: Mapping[str, list[Any]] = getattr(recipe.space, "axes", {})
+    others = {name: values for name, values in own.items() if name.rpartition(".")[2] not in KINDS}
     with watch.stage("narrow") as report:
         found = _drawn(recipe, family, splits, problem.prices.model, others, parts, report)
     ranked = sorted(found, key=lambda each: (np.isnan(each.macs), -np.nan_to_num(each.macs)))
@@ -145,7 +146,8 @@ def _drawn(
     found = []
     for number, axes in enumerate(parts):
         report(number, len(parts))
-        narrowed = replace(recipe, space=replace(recipe.space, axes={**others, **axes}))
+        table: Any = recipe.space
+        narrowed = replace(recipe, space=replace(table, axes={**others, **axes}))
         pairs = pairs_of(narrowed, family, splits)
         if any(pairs.smallest()):
             found.append(_of_part(make_problem(narrowed, pairs, model), axes, recipe.seed))
