@@ -138,6 +138,14 @@ def test_a_search_for_which_no_time_is_left_gets_none_and_one_pair():
     assert part.seconds == 0 and part.count == 1
 
 
+def test_a_part_with_too_little_is_warned_of_and_no_other():
+    plan = divided().begin(SUPERNET)
+    late = plan.spend(SUPERNET, 60 * 40.0).begin(SEARCH)
+    assert plan.shortage(SUPERNET) == ""
+    assert late.shortage(SEARCH).startswith("the search gets 1 pair, and less than ")
+    assert "what came before took longer than planned, so give more than 30 minutes." in late.shortage(SEARCH)
+
+
 def test_a_newer_estimate_of_what_comes_after_is_for_the_pair():
     plan = divided().begin(SUPERNET).spend(SUPERNET, 696).begin(SEARCH).spend(SEARCH, 174)
     assert plan.begin(PAIR, after=10).parts[PAIR].seconds == pytest.approx(plan.begin(PAIR).parts[PAIR].seconds + 30)
