@@ -38,7 +38,7 @@ class Unit:
 
     def within(self, seconds: float) -> int:
         """The units that fit into a time, and never less than 1."""
-        fitting = max(1, math.floor(seconds / self.seconds))
+        fitting = max(1, math.floor(seconds / self.seconds + 1e-9))  # rounding takes none off
         return fitting if self.most is None else min(fitting, self.most)
 
 
