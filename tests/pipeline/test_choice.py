@@ -144,7 +144,10 @@ def test_profile_says_how_the_pair_is_chosen_and_refuses_what_a_run_refuses():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("overrides", [[], ["search.pair.little={ width = 0.25 }", "finetune.mode=independent"]])
+@pytest.mark.parametrize(
+    "overrides",
+    [[], ["search.pair.little={ width = 0.25 }", "finetune.mode=independent", "search.constraints.expected_macs=2e5"]],
+)
 def test_a_whole_run_ends_with_its_verdict(tmp_path, overrides):
     folder = run(tmp_path / "run", *STEPS, *overrides, until="report")
     page, said = (folder / "report.html").read_text(), " ".join(duonas.Run(folder).explain().split())
