@@ -7,7 +7,18 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "torchvision", "sklearn", "scipy", "onnxruntime", "pymoo", "lightning_fabric", "timm")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "sklearn",
+    "scipy",
+    "onnxruntime",
+    "pymoo",
+    "lightning_fabric",
+    "timm",
+    "altair",
+    "vl_convert",
+)
 
 
 SHOW = "print('LOADED', *[name for name in sys.argv[1].split(',') if name in sys.modules])"

@@ -120,6 +120,16 @@ class Browser:
             raise RuntimeError(str(answer["exceptionDetails"]))
         return answer["result"].get("value")
 
+    def draw(self, selector: str = ".vega") -> None:
+        """Have the report draw charts that it would draw once they come near the screen, and wait for them."""
+        self.run("dispatchEvent(new Event('beforeprint'))")
+        drawn = f"[...document.querySelectorAll('{selector}')].every(e => e.querySelector('svg'))"
+        for _ in range(600):
+            if self.run(drawn):
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"not every chart was drawn: {self.complaints}")
+
     def point(self, x: float, y: float) -> None:
         """Move the mouse there."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)

@@ -37,10 +37,10 @@ def test_the_page_is_whole_on_every_screen(browser: Browser, tmp_path: Path, see
     assert browser.run("document.body.innerText.match(/NaN|undefined|None|Infinity/)") is None
     assert browser.run("window.injected") is None and browser.complaints == []
     assert browser.run("document.querySelector('h1').textContent") == "Is it <b>so</b>?"
-    shown = ".chart.wide" if width > 600 else ".chart.narrow"
-    assert browser.run(f"document.querySelectorAll('{shown} circle').length") == 3 * 3 * seeds
+    browser.draw()
+    assert browser.run("document.querySelectorAll('.vega .layer_0_marks path').length") == 3 * 3 * seeds
     rows = "[...document.querySelectorAll('table')[{}].tBodies[0].rows]"
-    assert browser.run(rows.format(1) + ".length") == 3 * seeds
-    cells = browser.run(rows.format(0) + ".map(r => [...r.cells].map(c => c.textContent))")
+    assert browser.run(rows.format(2) + ".length") == 3 * seeds
+    cells = browser.run(rows.format(1) + ".map(r => [...r.cells].map(c => c.textContent))")
     assert cells[0][4] == "–" and cells[2][4].startswith("+6.0")  # points over the first variant
     assert cells[0][1] == ("50.00" if seeds == 1 else "51.00 ± 1.00")

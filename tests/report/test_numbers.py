@@ -15,10 +15,9 @@ from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import _caption, class_rows
 from duonas.report.figures.latency import latency
 from duonas.report.figures.losses import finetuning, training
-from duonas.report.figures.tradeoff import as_line, tradeoff
+from duonas.report.figures.tradeoff import line, tradeoff
 from duonas.report.files import RunFiles, read_run
 from duonas.report.formatting import NOTHING, THIN
-from duonas.report.scale import thin
 from duonas.routing.constraints import ConstraintCheck
 from duonas.routing.threshold import sweep
 
@@ -173,12 +172,27 @@ def test_classes_are_compared_only_where_they_differ() -> None:
 
 def test_the_routed_line_passes_through_what_was_measured(files: RunFiles) -> None:
     outputs, cost = files.outputs, files.cost
-    curve = sweep(outputs.score, outputs.little_right, outputs.big_right)
-    line = as_line(curve, cost, rows=5000)
-    nearest = int(np.abs(line.macs - files.measure["routed"]["expected_macs"]).argmin())
-    assert line.accuracy[nearest] == pytest.approx(files.measure["routed"]["accuracy"])
-    assert (line.macs[0], line.macs[-1]) == (cost.least, cost.peak)
-    assert (line.accuracy[0], line.accuracy[-1]) == (outputs.little_right.mean(), outputs.big_right.mean())
+    rows = line(sweep(outputs.score, outputs.little_right, outputs.big_right), cost, "routed", rows=5000)
+    measured = files.measure["routed"]
+    nearest = min(rows, key=lambda row: abs(row["macs"] - measured["expected_macs"]))
+    assert nearest["accuracy"] == pytest.approx(measured["accuracy"], abs=1e-5)
+    assert (rows[0]["macs"], rows[-1]["macs"]) == (round(cost.least), round(cost.peak))
+    ends = (outputs.little_right.mean(), outputs.big_right.mean())
+    assert (rows[0]["accuracy"], rows[-1]["accuracy"]) == pytest.approx(ends, abs=1e-5)
+
+
+def test_the_slider_goes_from_all_little_to_all_big_through_what_was_measured(files: RunFiles) -> None:
+    steps, measured = files.thresholds, files.measure
+    assert (np.diff(steps.tau) > 0).all() and len(steps.tau) <= 64
+    assert (steps.little_share[0], steps.little_share[-1]) == (1, 0) and (np.diff(steps.little_share) <= 0).all()
+    assert steps.accuracy[[0, -1]].tolist() == [measured["little"]["accuracy"], measured["big"]["accuracy"]]
+    at = steps.chosen
+    assert steps.tau[at] == pytest.approx(files.tau) and steps.accuracy[at] == measured["routed"]["accuracy"]
+    assert steps.macs[at] == pytest.approx(measured["routed"]["expected_macs"], abs=1)
+    assert steps.milliseconds[at] == measured["routed"]["latency_ms"]["mean"]
+    assert steps.milliseconds.min() >= measured["little"]["latency_ms"]["mean"]
+    line_ = steps.slider()["lines"][at].replace(THIN, " ")
+    assert f"accuracy {100 * measured['routed']['accuracy']:.1f} %" in line_ and line_.endswith("0.340 ms")
 
 
 def test_class_rows_add_up_and_the_easiest_comes_first(files: RunFiles) -> None:
@@ -237,8 +251,8 @@ def test_examples_are_grouped_failures_first(files: RunFiles) -> None:
     assert [group.name for group in groups] == ["Sent wrongly", "Lost either way", "Easy", "Hard"]
     assert not any(shot.right for group in groups[:2] for shot in group.examples)
     assert all(shot.right for group in groups[2:] for shot in group.examples)
-    assert {shot.colour for shot in groups[2].examples} == {"little"}
-    assert {shot.colour for shot in groups[3].examples} == {"big"}
+    assert {shot.role for shot in groups[2].examples} == {"little"}
+    assert {shot.role for shot in groups[3].examples} == {"big"}
     lost = [row for row in rows if row["label"] not in (row["little"], row["big"])]
     assert len(groups[1].examples) == len(lost)
     assert sum(len(group.examples) for group in groups) == len(rows)
@@ -249,7 +263,7 @@ def test_the_words_are_true_wherever_the_router_stands(tmp_path: Path, position:
     run = read_run(fabricate(tmp_path / "run", images=300, position=position))
     cost, before = run.cost, position != "after_little"
     assert cost.before == before
-    texts = [summary.routing(run.measure), summary.price(cost), latency(run.measure).caption]
+    texts = [summary.routing(run.measure), summary.price(cost), latency(run.measure, None).caption]
     texts += [tile.note for tile in summary.tiles(run.measure)]
     page = " ".join(texts).replace(THIN, " ")
     assert ("Little runs on every image" in page) == (not before)
@@ -257,7 +271,7 @@ def test_the_words_are_true_wherever_the_router_stands(tmp_path: Path, position:
     assert ("for which big runs, too" in page) == (not before) and ("little's runs" in page) == (not before)
     assert ("nothing for little" in page) == before and ("pays another" in page) == (not before)
     assert {"after_little": "after little", "stem": "at the stem", "input": "at the input"}[position] in page
-    assert "routed" in tradeoff(run).wide
+    assert "routed, every threshold" in str(tradeoff(run).charts)
 
 
 def test_what_is_said_of_the_router_is_what_was_measured(files: RunFiles) -> None:
@@ -292,18 +306,11 @@ def test_blocks_of_different_kinds_stand_side_by_side(files: RunFiles) -> None:
     assert len(matched) == len(big) and (matched[place][0]["kind"], matched[place][1]["kind"]) == KINDS
 
 
-def test_thinning_keeps_both_ends() -> None:
-    values = np.linspace(0, 1, 1000) ** 3
-    kept = thin(values, 50)
-    assert kept[0] == 0 and kept[-1] == 999 and len(kept) <= 52 and (np.diff(kept) > 0).all()
-    assert len(thin(np.empty(0), 5)) == 0
-
-
 def test_static_baselines_within_reach_are_drawn_and_the_others_named(files: RunFiles) -> None:
     plot = tradeoff(files)
     near, far = files["baselines.json"]["networks"]
     assert near["macs"] <= 3 * files.cost.peak < far["macs"]
-    assert near["name"] in plot.wide and far["name"] not in plot.wide
+    assert near["name"] in str(plot.charts) and far["name"] not in str(plot.charts)
     assert far["name"] in plot.caption and near["name"] not in plot.caption
     assert [row[0] for row in tables.baselines(files["baselines.json"]).rows] == [near["name"], far["name"]]
 

@@ -1,20 +1,21 @@
-"""A figure of a run's report as a picture of its own."""
+"""A figure of a run's report by itself."""
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from os import PathLike
 from pathlib import Path
 
 from duonas.core.errors import DuonasError
-from duonas.core.files import write_text
+from duonas.core.files import write_bytes, write_text
 from duonas.report.figure import Figure
-from duonas.report.standalone import standalone
+
+HEIGHT = 700  # pixels of a notebook
+SUFFIXES = (".html", ".png", ".svg")
 
 
 class Plot:
-    """A picture that notebooks show.
+    """A chart that notebooks show, with hovering, zoom and a legend that filters.
 
     Args:
         figure: the figure as the report draws it.
@@ -22,24 +23,51 @@ class Plot:
 
     def __init__(self, figure: Figure) -> None:
         self.title, self.caption = figure.title, figure.caption
-        self.svg: str = standalone(figure)
+        self._figure = figure
 
-    def save(self, path: str | PathLike[str]) -> Path:
-        """Write the picture as an SVG file, and return its path.
+    @property
+    def html(self) -> str:
+        """The chart as a page that works offline."""
+        from duonas.report.page import render_page
+
+        return render_page("figure.html.j2", self.title, figure=self._figure)
+
+    @property
+    def svg(self) -> str:
+        """The chart as the text of an SVG file.
 
         Raises:
-            DuonasError: the name does not end in ``.svg``.
+            DuonasError: the extra ``figures`` is not installed.
+        """
+        from duonas.report.export import svgs
+
+        return next(svgs(self._figure))
+
+    def save(self, path: str | PathLike[str]) -> Path:
+        """Write the chart as a page, or, with the extra ``figures``, as SVG or PNG, and return its path.
+
+        Raises:
+            DuonasError: the name ends in something else, or the extra is not installed.
         """
         path = Path(path)
-        if path.suffix.lower() != ".svg":
-            raise DuonasError(f"a plot is saved as SVG: expected a name that ends in .svg, got {str(path)!r}.")
-        return write_text(path, self.svg)
+        suffix = path.suffix.lower()
+        if suffix not in SUFFIXES:
+            raise DuonasError(
+                f"a plot is saved as a page, SVG or PNG: expected a name that ends in {', '.join(SUFFIXES)}, "
+                f"got {str(path)!r}."
+            )
+        if suffix == ".png":
+            from duonas.report.export import png_of
+
+            return write_bytes(path, png_of(self.svg))
+        return write_text(path, self.html if suffix == ".html" else self.svg)
 
     def __repr__(self) -> str:
-        return f"Plot({self.title!r}): {self.caption} Save it with .save('plot.svg')."
+        return f"Plot({self.title!r}): {self.caption} Save it with .save('plot.html')."
 
     def _repr_html_(self) -> str:
-        # As an image, so that neither the notebook's styles nor the picture's reach the other.
-        data = base64.b64encode(self.svg.encode()).decode()
-        picture = f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(self.title)}" style="max-width: 100%">'
-        return f"{picture}<p>{escape(self.caption)}</p>"
+        # In a frame, so that neither the notebook's styles and scripts nor the chart's reach the other.
+        return (
+            f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" '
+            f'style="width: 100%; height: {HEIGHT}px; border: 0"></iframe>'
+        )

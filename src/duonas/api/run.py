@@ -20,9 +20,6 @@ from duonas.core.parquet import read_table
 from duonas.core.progress import StageProgress
 from duonas.measure.verdict import verdict_of
 from duonas.recipe.schema import Recipe
-from duonas.report.figures.search import front as front_figure
-from duonas.report.figures.tradeoff import tradeoff
-from duonas.report.files import read_run
 from duonas.rundir.folder import RunFolder
 from duonas.rundir.stages import STAGES
 from duonas.runtime.units import written_count as count
@@ -151,7 +148,7 @@ class Run(PathLike[str]):
         return as_text(*explain(self.folder), width=WIDTH)
 
     def plot(self, what: str | None = None) -> Plot:
-        """A picture that notebooks show, and that ``.save("plot.svg")`` writes.
+        """A chart that notebooks show, and that ``.save("plot.html")`` writes; SVG and PNG need the extra ``figures``.
 
         Args:
             what: ``"tradeoff"``, accuracy against expected MACs at every threshold on the test split, or ``"front"``,
@@ -162,6 +159,10 @@ class Run(PathLike[str]):
         """
         if what is not None and what not in PLOTS:
             raise DuonasError(f"there is no plot {what!r}: {nearest(str(what), PLOTS)}.")
+        from duonas.report.figures.search import front as front_figure  # these load Altair
+        from duonas.report.figures.tradeoff import tradeoff
+        from duonas.report.files import read_run
+
         if what == "tradeoff" or (what is None and self._files.measure.is_file()):
             with reading(self._needed(self._files.measure, "measure")):
                 return Plot(tradeoff(read_run(self.folder)))

@@ -85,6 +85,12 @@ def report(
             help="Also show what a device found out by `python -m duonas.runtime bench`; can be repeated.",
         ),
     ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures", metavar="FOLDER", help="Also write every figure as SVG and PNG files into this folder."
+        ),
+    ] = None,
 ) -> None:
     """Run all stages up to the report: report.html, one file that works offline.
 
@@ -93,8 +99,15 @@ def report(
     [dim]duonas report runs/mine[/dim]
 
     [dim]duonas report runs/mine --device bench.json[/dim]
+
+    [dim]duonas report runs/mine --figures figures[/dim]
     """  # fmt: skip
     recipe = _run_or_recipe(recipe)
+    if figures:
+        with one_line_errors():
+            from duonas.report.export import check_installed
+
+            check_installed()
     if device:
         with one_line_errors():
             from duonas.pipeline.benches import add_benches
@@ -102,6 +115,14 @@ def report(
 
             add_benches(out or default_folder(recipe), device)
     carry_out(recipe, out, override, supernet, images=images, minutes=minutes, until="report")
+    if figures:
+        with one_line_errors():
+            from duonas.cli.console import open_console
+            from duonas.recipe.read import default_folder
+            from duonas.report.html import write_figures
+
+            written = write_figures(out or default_folder(recipe), figures)
+            open_console().print(f"figures: {len(written)} files in {figures}", markup=False, soft_wrap=True)
 
 
 def _run_or_recipe(name: str) -> str:

@@ -146,24 +146,34 @@ def outcomes(outputs: Outputs) -> list[dict[str, Any]]:
     ]
 
 
+def difficulty_parts(outputs: Outputs, bins: int = 10) -> list[np.ndarray]:
+    """Return image indices in bins of equal size from easy to hard images; none is empty.
+
+    The difficulty of an image is big's cross-entropy loss, in nats.
+    """
+    order = np.argsort(_big_loss(outputs), kind="stable")
+    return np.array_split(order, min(bins, len(order)))
+
+
 def by_difficulty(outputs: Outputs, bins: int = 10) -> list[dict[str, Any]]:
     """Return little share and accuracies in bins of equal size from easy to hard images (paper D, figure 3).
 
-    The difficulty of an image is big's cross-entropy loss, in nats.
-
     Args:
         outputs: predictions of the pair.
-        bins: maximum number of bins; none is empty.
+        bins: maximum number of bins, see ``difficulty_parts``.
     """
-    loss = -log_softmax(np.asarray(outputs.big_logits, np.float64), axis=1)[
-        np.arange(len(outputs.labels)), outputs.labels
-    ]
-    rows = []
-    for mine in np.array_split(np.argsort(loss, kind="stable"), min(bins, len(loss))):
+    loss, rows = _big_loss(outputs), []
+    for mine in difficulty_parts(outputs, bins):
         right = {role: float(getattr(outputs, f"{role}_right")[mine].mean()) for role in ("little", "big", "routed")}
         span = {"lowest_loss": float(loss[mine].min()), "highest_loss": float(loss[mine].max())}
         rows.append(span | {"images": len(mine), "little_share": float(outputs.is_little[mine].mean())} | right)
     return rows
+
+
+def _big_loss(outputs: Outputs) -> np.ndarray:
+    """Return big's cross-entropy loss (N,) in nats."""
+    logs = log_softmax(np.asarray(outputs.big_logits, np.float64), axis=1)
+    return np.asarray(-logs[np.arange(len(outputs.labels)), outputs.labels])
 
 
 def _ece(probabilities: np.ndarray, labels: np.ndarray) -> float | None:

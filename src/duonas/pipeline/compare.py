@@ -21,7 +21,6 @@ from duonas.pipeline.inspect import show
 from duonas.pipeline.variants import check_variants, is_done
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
-from duonas.report.comparison import write_comparison
 
 FIGURES: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "little": lambda measured: measured["little"]["accuracy"],
@@ -116,6 +115,8 @@ def _write(study: Study, folder: Path, seeds: tuple[int, ...]) -> None:
     about = {"name": study.name, "title": study.title, "conclusion": study.conclusion, "seeds": list(seeds)}
     found = about | {"variants": variants}
     write_json(folder / f"{study.name}.json", found)
+    from duonas.report.comparison import write_comparison  # loads Altair
+
     write_comparison(found, folder / f"{study.name}.html")
 
 

@@ -49,7 +49,6 @@ from duonas.pipeline.workers import check_workers, evaluating
 from duonas.recipe.idle import idle_keys
 from duonas.recipe.locations import gone
 from duonas.recipe.schema import Recipe, check_recipe
-from duonas.report.html import write_report
 from duonas.routing.gate import find_gate
 from duonas.routing.policy import Policy
 from duonas.routing.route import needs_times
@@ -261,6 +260,8 @@ def baselines(context: Context, progress: Progress) -> list[Path]:
 
 def report(context: Context, progress: Progress) -> list[Path]:
     """Write the report of the run."""
+    from duonas.report.html import write_report  # loads Altair, which no other stage needs
+
     write_report(context.run.folder)
     progress(1, 1)
     return [context.run.report]

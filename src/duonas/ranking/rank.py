@@ -26,7 +26,6 @@ from duonas.ranking.evaluate import SCHEMA, RankRow, evaluate_archs
 from duonas.ranking.predictors import USUAL, predicted, proxies
 from duonas.ranking.rank_correlation import noise_ceiling, rank_correlations, regrets
 from duonas.ranking.table import PARAMS, Benchmark, RankTable
-from duonas.report.html import write_report
 from duonas.rundir.folder import RunFolder
 from duonas.training.fabric import check_accelerator
 
@@ -105,6 +104,8 @@ def rank(
         found = about | {"noise_ceiling": ceiling} | summary(rows, trivial, benchmark, theirs)
         _write(into, rows, theirs, found)
         if reported:
+            from duonas.report.html import write_report  # loads Altair
+
             run.start("report")
             run.finish("report", [write_report(run.folder)])
     return found

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
+import altair as alt
 
 from duonas.core.files import write_text
-from duonas.report.figure import ROLES, Figure, Key, figure
-from duonas.report.formatting import (
-    NOTHING,
-    coefficient,
-    count,
-    fixed,
-    percent,
-    points,
-    points_apart,
-    shorten,
-    tick_percent,
-)  # fmt: skip
+from duonas.report.charts import FILTERED, SHARE, chart, colours, of, x
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import ROLES, Figure
+from duonas.report.formatting import NOTHING, coefficient, count, fixed, percent, points, points_apart
 from duonas.report.page import render_page
-from duonas.report.scale import Scale, span
-from duonas.report.svg import canvas, circle, label, path, rect, row_axis, tag
-from duonas.report.tables import Table
+from duonas.report.table import Table
 
-ROW = 40
-LETTER = 7.2  # pixels of a character
+LETTERS = 34
+FIELDS = [
+    Field("variant", "Variant", "text"), Field("series", "Network", "text"), Field("seed", "Seed", "text"),
+    Field("accuracy", "Accuracy", "share"),
+]  # fmt: skip
 
 Variant = dict[str, Any]
 
@@ -42,46 +36,53 @@ def render(found: dict[str, Any]) -> str:
         "comparison.html.j2", found["name"], title=found["title"],
         conclusion=[part for part in found["conclusion"].split("\n\n") if part],
         seeds=", ".join(map(str, found["seeds"])), first=found["variants"][0]["name"],
-        chart=accuracies(found["variants"]), variants=_variants(found["variants"]), runs=_runs(found),
+        accuracies=accuracies(found), variants=_variants(found["variants"]), runs=_runs(found),
     )  # fmt: skip
 
 
-def accuracies(variants: list[Variant]) -> Figure:
+def accuracies(found: dict[str, Any]) -> Figure:
     """A row for each variant: a dot a seed for little, routed and big, and a stroke at each mean."""
-    domain = span([value for each in variants for role in ROLES for value in each["runs"][role]], floor=0, ceiling=1)
-    longest = max(len(variant["name"]) for variant in variants)
-
-    def draw(width: int) -> Markup:
-        left = min(24 + LETTER * longest, 0.42 * width)
-        bottom, letters = 12 + ROW * len(variants), int((left - 16) / LETTER)
-        axis = Scale(domain, (left, width - 16))
-        return canvas(
-            width, bottom + 54, "Accuracy of every variant",
-            row_axis(axis, bottom, "Accuracy on the test split (%)", tick_percent, max(3, width // 110)),
-            (_line(variant, 12 + ROW * at, axis, letters) for at, variant in enumerate(variants)),
-        )  # fmt: skip
-
+    variants = found["variants"]
+    rows = [
+        {"variant": variant["name"], "series": role, "seed": str(seed), "accuracy": value}
+        for variant in variants
+        for role in ROLES
+        for seed, value in zip(found["seeds"], variant["runs"][role], strict=True)
+    ]
+    means = [
+        {"variant": variant["name"], "series": role, "seed": "mean", "accuracy": variant["figures"][role]["mean"]}
+        for variant in variants
+        for role in ROLES
+    ]
     reached = {variant["name"]: variant["figures"]["routed"]["mean"] for variant in variants}
     best, worst = max(reached, key=reached.__getitem__), min(reached, key=reached.__getitem__)
     caption = (
         f"Routed pairs reach from {percent(reached[worst])} ({worst}) to {percent(reached[best])} ({best}), "
         f"{points_apart(reached[best] - reached[worst])} apart."
     )
-    return figure("Accuracy", draw, caption, [Key("dot", role, role) for role in ROLES])
+    return Figure("Accuracy", [plot(rows, means)], caption, table([*means, *rows], FIELDS))
 
 
-def _line(variant: Variant, top: float, axis: Scale, letters: int) -> Markup:
-    centre = top + ROW / 2
-    parts = [
-        rect(0.0, top, axis.pixels[1], ROW, "hit"),
-        label(axis.pixels[0] - 10, centre + 4, shorten(variant["name"], letters), "name", "end"),
-    ]
-    for role, lift in zip(ROLES, (-6, 0, 6), strict=True):
-        mean = axis(variant["figures"][role]["mean"])
-        parts.append(path([(mean, centre + lift - 7), (mean, centre + lift + 7)], role))
-        parts += [circle(axis(value), centre + lift, 3.5, role) for value in variant["runs"][role]]
-    tip = [variant["name"], *(f"{role} {_spread(variant['figures'][role])}" for role in ROLES)]
-    return tag("g", parts, class_="row", tip="\n".join(tip))
+def plot(rows: Sequence[Row], means: Sequence[Row]) -> dict[str, Any]:
+    """Draw the ``accuracy`` of each ``variant``, role (``series``) and ``seed``, and the means over the seeds."""
+    names = alt.Y(
+        "variant", type="nominal", sort=list(dict.fromkeys(row["variant"] for row in rows)),
+        axis=alt.Axis(title=None, domain=False, ticks=False, grid=True, labelExpr=f"truncate(datum.label, {LETTERS})"),
+    )  # fmt: skip
+    place: dict[str, Any] = {
+        "y": names, "x": x("accuracy", "Accuracy on the test split", SHARE),
+        "yOffset": alt.YOffset("series", type="nominal", sort=list(ROLES)),
+        "color": colours({role: role for role in ROLES}), "opacity": FILTERED, "tooltip": tooltips(FIELDS),
+    }  # fmt: skip
+    return chart(
+        "Accuracy of every variant: little, routed and big, a dot for each seed and a stroke at the mean",
+        {"rows": rows, "means": means},
+        [
+            of("rows").mark_circle(size=50).encode(**place),
+            of("means").mark_tick(thickness=2.5, size=14).encode(**place),
+        ],
+        16 * len(means), filtered=True,
+    )  # fmt: skip
 
 
 def _variants(variants: list[Variant]) -> Table:

@@ -9,7 +9,7 @@ from typing import Any
 from duonas.data.describe import HOW
 from duonas.data.modes import scaled, words
 from duonas.report.formatting import NOTHING, THIN, percent, plural, points_apart, shorten, whole
-from duonas.report.tables import Table
+from duonas.report.table import Table
 
 LOUD = ("leak", "two classes", "class left out")  # kinds of problems that change what was measured
 NAMES = 10  # files that are named of each problem; data.json has all

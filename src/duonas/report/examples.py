@@ -13,21 +13,45 @@ PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/]+={0,2}")
 
 @dataclass(frozen=True)
 class Example:
-    """A test image and its answer; ``picture`` is a PNG data URI, or empty where the file holds something else."""
+    """A test image and its answers; ``picture`` is a PNG data URI, or empty where the file holds something else."""
 
     picture: str
-    colour: str  # little or big, whichever answered
-    right: bool
+    score: float
+    kept: bool  # whether little answers
+    label: int
+    little: int
+    big: int
     truth: str
-    answer: str
-    score: str
+    little_name: str
+    big_name: str
     tip: str
+
+    @property
+    def role(self) -> str:
+        """Which network answers: little or big."""
+        return "little" if self.kept else "big"
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is."""
+        return self.label == (self.little if self.kept else self.big)
+
+    @property
+    def answer(self) -> str:
+        """The name of the class that is the answer."""
+        return self.little_name if self.kept else self.big_name
+
+    @property
+    def written(self) -> str:
+        """The score."""
+        return number(self.score)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Examples of one kind."""
+    """Examples of one kind, which there may be none of."""
 
+    kind: str
     name: str
     note: str
     examples: list[Example]
@@ -35,29 +59,23 @@ class Group:
 
 def groups(run: RunFiles, rows: list[Row]) -> list[Group]:
     """Failures first (those of the router before those of the pair), then easy and hard images."""
-    falling = sorted(rows, key=lambda row: -float(row["score"]))
-    right = [row for row in falling if _answer(row) == row["label"]]
-    wrong = [row for row in falling if _answer(row) != row["label"]]
-    lost = [row for row in wrong if row["label"] not in (row["little"], row["big"])]
-    kinds = (
-        ("Sent wrongly", "the other network is right; highest scores first",
-         [row for row in wrong if row not in lost]),
-        ("Lost either way", "neither network is right; highest scores first", lost),
-        ("Easy", "little answers and is right", [row for row in right if row["is_little"]]),
-        ("Hard", "big answers and is right", [row for row in reversed(right) if not row["is_little"]]),
-    )  # fmt: skip
-    return [Group(name, note, [_example(run, row) for row in kind]) for name, note, kind in kinds if kind]
-
-
-def _answer(row: Row) -> int:
-    return int(row["little"] if row["is_little"] else row["big"])
+    shown = [_example(run, row) for row in sorted(rows, key=lambda row: -float(row["score"]))]
+    right, wrong = ([each for each in shown if each.right is wanted] for wanted in (True, False))
+    lost = [each for each in wrong if each.label not in (each.little, each.big)]
+    return [
+        Group("sent", "Sent wrongly", "the other network is right; highest scores first",
+              [each for each in wrong if each not in lost]),
+        Group("lost", "Lost either way", "neither network is right; highest scores first", lost),
+        Group("easy", "Easy", "little answers and is right", [each for each in right if each.kept]),
+        Group("hard", "Hard", "big answers and is right", [each for each in reversed(right) if not each.kept]),
+    ]  # fmt: skip
 
 
 def _example(run: RunFiles, row: Row) -> Example:
-    truth, little, big = (run.class_name(int(row[name])) for name in ("label", "little", "big"))
-    score = number(float(row["score"]))
-    ran = f"answered by little (score {score})" if row["is_little"] else f"sent to big (score {score})"
-    tip = f"test image {row['index']}\ntrue: {truth}\nlittle: {little}\nbig: {big}\n{ran}"
+    label, little, big = (int(row[name]) for name in ("label", "little", "big"))
+    truth, little_name, big_name = (run.class_name(each) for each in (label, little, big))
+    score = float(row["score"])
+    tip = f"test image {row['index']}\ntrue: {truth}\nlittle: {little_name}\nbig: {big_name}\nscore {number(score)}"
     picture = row["png"] if isinstance(row["png"], str) and PICTURE.fullmatch(row["png"]) else ""
-    role, answer = ("little", little) if row["is_little"] else ("big", big)
-    return Example(picture, role, _answer(row) == row["label"], truth, answer, score, tip)
+    kept = bool(row["is_little"])
+    return Example(picture, score, kept, label, little, big, truth, little_name, big_name, tip)

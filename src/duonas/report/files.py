@@ -18,6 +18,7 @@ from duonas.core.parquet import read_table
 from duonas.core.tensors import load_arrays
 from duonas.measure.accuracy import Outputs
 from duonas.report.bench import read_bench
+from duonas.report.thresholds import Thresholds, thresholds
 
 WRITTEN_BY = {
     "environment.json": "run", "recipe.toml": "run", "stages.json": "run", "data.json": "run",
@@ -62,6 +63,11 @@ class RunFiles:
         """The cost of the pair in MACs, part by part; the router's is included once there is a policy."""
         policy = self["pair/policy.json"]
         return PairCost(**(policy["costs"] if policy else self["pair/pair.json"]["costs"]["macs"]))
+
+    @cached_property
+    def thresholds(self) -> Thresholds:
+        """The thresholds of the report's slider."""
+        return thresholds(self.outputs, self.cost, self.measure)
 
     @property
     def tau(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from duonas.report.files import Row
 from duonas.report.formatting import NOTHING, count, milliseconds, percent, size
-from duonas.report.tables import Table
+from duonas.report.table import Table
 
 AXIS = "network"
 

@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from duonas.core.cell import EDGES, NODES
 from duonas.report.formatting import percent, shorten
-from duonas.report.scale import SHADES
 from duonas.report.svg import label, rect, tag
+from duonas.report.theme import SHADES
 
 RADIUS = 15  # of a node, in pixels
 NAMES = {

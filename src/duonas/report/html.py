@@ -12,6 +12,8 @@ from duonas.core.files import write_text
 from duonas.measure.renewed import renewed_in_words
 from duonas.report import examples, given, provenance, ranking, summary, sustained, tables
 from duonas.report.data import data
+from duonas.report.export import save_figures
+from duonas.report.figure import Drawing, Figure
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.calibration import calibrations
 from duonas.report.figures.cells import cells, learned
@@ -33,9 +35,17 @@ OUTPUTS, PAIR, POLICY = "test_outputs.safetensors", "pair/pair.json", "pair/poli
 BETA, LOG, RECIPE = "beta.json", "log.jsonl", "recipe.toml"
 
 Build = Callable[[RunFiles], Any]
+
+
+def _latency(run: RunFiles) -> Figure:
+    known = run[OUTPUTS] is not None and run[PAIR] is not None
+    return latency(run.measure, run.thresholds if known else None)
+
+
 # What the template shows: how it is made, and which files that needs besides measure.json.
 PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "summary": (lambda run: summary.summary(run.measure), ()),
+    "slider": (lambda run: run.thresholds.slider(), (OUTPUTS, PAIR)),
     "verdict": (lambda run: tables.verdict(run.measure), ()),
     "certainty": (lambda run: summary.certainty(run.outputs), (OUTPUTS,)),
     "guessing": (lambda run: summary.guessing(run.outputs, run.class_names, run[RECIPE]), (OUTPUTS,)),
@@ -45,12 +55,12 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),
     "reached": (lambda run: reached(run["front.json"]), ("front.json",)),
     "choices": (lambda run: choices(run["front.json"]), ("front.json",)),
-    "histogram": (histogram, (OUTPUTS,)),
+    "histogram": (histogram, (OUTPUTS, PAIR)),
     "outcomes": (lambda run: tables.outcomes(run.outputs), (OUTPUTS,)),
-    "difficulty": (lambda run: difficulty(run.outputs), (OUTPUTS,)),
+    "difficulty": (difficulty, (OUTPUTS, PAIR)),
     "class_balance": (lambda run: tables.class_balance(run.outputs, run.class_names), (OUTPUTS,)),
-    "classes": (per_class, (OUTPUTS, POLICY)),
-    "calibration": (calibrations, (OUTPUTS, POLICY)),
+    "classes": (per_class, (OUTPUTS, PAIR, POLICY)),
+    "calibration": (calibrations, (OUTPUTS, PAIR, POLICY)),
     "promise": (lambda run: summary.promise(run[POLICY], run.measure), (POLICY,)),
     "unkept": (lambda run: summary.unkept(run[POLICY], run.measure), (POLICY,)),
     "warning": (lambda run: sample_size_warning(run[POLICY]["images"]), (POLICY,)),
@@ -67,7 +77,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "blocks": (lambda run: architectures(run[PAIR]) if run[PAIR]["blocks"] else None, (PAIR,)),
     "networks": (lambda run: tables.networks(run[PAIR]), (PAIR,)),
     "data": (lambda run: data(run["data.json"]), ("data.json",)),
-    "latency": (lambda run: latency(run.measure), ()),
+    "latency": (_latency, ()),
     "latencies": (lambda run: tables.latencies(run.measure), ()),
     "precision": (lambda run: precision(run["quantized.json"], run.measure), ("quantized.json",)),
     "trained": (lambda run: summary.trained(run[RECIPE]), (RECIPE,)),
@@ -96,6 +106,25 @@ def write_report(run_folder: Path) -> Path:
         DuonasError: the run was not measured yet, or a file is damaged; nothing is written then.
     """
     return write_text(run_folder / "report.html", render(read_run(run_folder)))
+
+
+def write_figures(run_folder: Path, into: Path) -> list[Path]:
+    """Write every figure of the report as SVG and PNG files, named after their place in it, and return their paths.
+
+    Raises:
+        DuonasError: as ``write_report``, or the extra ``figures`` is not installed.
+    """
+    run = read_run(run_folder)
+    found: dict[str, Any] = {name: _part(run, build, files).value for name, (build, files) in PARTS.items()}
+    for title, folder in RANKINGS.items():
+        ranked = _ranking(run, title, folder).value
+        found[folder.replace("/", "-of-")] = [ranked.distribution, *ranked.archs] if ranked else None
+    found |= {device.id: device.figures for device in _devices(run)}
+    figures: dict[str, Figure | Drawing] = {}
+    for name, value in found.items():
+        each = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, Figure | Drawing)]
+        figures |= {name if len(each) == 1 else f"{name}-{number}": one for number, one in enumerate(each, 1)}
+    return save_figures(figures, into)
 
 
 def render(run: RunFiles) -> str:

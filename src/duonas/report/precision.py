@@ -8,7 +8,7 @@ from typing import Any
 
 from duonas.measure.quantized import quantized_in_words
 from duonas.report.formatting import NOTHING, count, milliseconds, number, percent, size, whole
-from duonas.report.tables import Table
+from duonas.report.table import Table
 
 
 @dataclass(frozen=True)

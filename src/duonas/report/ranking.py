@@ -9,7 +9,7 @@ from duonas.report.figure import Figure
 from duonas.report.figures.ranking import differences, distribution, ranked, scatter
 from duonas.report.files import Row
 from duonas.report.formatting import coefficient, percent, points_apart, whole
-from duonas.report.tables import Table
+from duonas.report.table import Table
 
 
 @dataclass(frozen=True)

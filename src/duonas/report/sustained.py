@@ -12,7 +12,7 @@ from duonas.report.energy import by_meter, millijoules
 from duonas.report.figure import Figure
 from duonas.report.figures.sustained import latency, memory, steadiness, throttling
 from duonas.report.formatting import duration, milliseconds, number, percent, plural, size, whole
-from duonas.report.tables import Table
+from duonas.report.table import Table
 from duonas.runtime.comparison import times_of
 
 

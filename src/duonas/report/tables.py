@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,7 @@ from duonas.report.figure import ROLES
 from duonas.report.figures.cells import operations
 from duonas.report.files import Probabilities
 from duonas.report.formatting import NOTHING, count, duration, milliseconds, percent, plural, size, whole
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table.
-
-    Args:
-        head: the titles of the columns.
-        rows: the texts of the cells.
-        classes: CSS classes of columns, by number; ``words`` is for prose, which is aligned to the left.
-    """
-
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    classes: Mapping[int, str] = field(default_factory=dict)
-
+from duonas.report.table import Table
 
 KINDS = {
     "both": ("Both right", "big would be wasted"),

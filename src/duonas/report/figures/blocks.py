@@ -8,10 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from duonas.core.uib import PLACES, form
-from duonas.report.figure import Figure, Key, figure, is_wide
+from duonas.report.figure import Drawing, Key, drawing, is_wide
 from duonas.report.formatting import TIMES, count, percent, shorten
-from duonas.report.scale import shade
 from duonas.report.svg import canvas, label, path, rect, tag
+from duonas.report.theme import shade
 
 ROW, HEAD = 38, 34
 Block = dict[str, Any]
@@ -43,7 +43,7 @@ def _place(block: Block) -> str:
     return str(block["name"]).removesuffix(f"_{block['kind']}")
 
 
-def architectures(pair: dict[str, Any]) -> Figure:
+def architectures(pair: dict[str, Any]) -> Drawing:
     """A bar for each block: its length grows with the channels, its height and shade with the MACs."""
     little, big, shared = pair["blocks"]["little"], pair["blocks"]["big"], int(pair["shared"])
     matched = rows(little, big)
@@ -70,10 +70,10 @@ def architectures(pair: dict[str, Any]) -> Figure:
                 )  # fmt: skip
         return canvas(width, HEAD + ROW * len(matched) + 8, "The blocks of little and big", parts)
 
-    keys = [Key("box", "little", "little"), Key("box", "big", "big")]
+    keys = [Key("little", "little"), Key("big", "big")]
     if shared:
-        keys.append(Key("box", "shared", "shared, computed once"))
-    return figure("Block by block", draw, _caption(pair, shared), keys)
+        keys.append(Key("shared", "shared, computed once"))
+    return drawing("Block by block", draw, _caption(pair, shared), keys)
 
 
 def _caption(pair: dict[str, Any], shared: int) -> str:
@@ -135,7 +135,7 @@ class Column:
         length, height = max(self.scale * _channels(block) ** 0.5, 6.0), 5 + 27 * share**0.5
         parts = [
             self._rect(length + self.room, centre, ROW, "hit"),
-            self._rect(length, centre, height, f"fill {self.role} shade{shade(share**0.5)}", 3),
+            self._rect(length, centre, height, f"fill {self.role}{shade(share**0.5)}", 3),
         ]
         if shared:
             parts.append(self._rect(length, centre, height, "fill shared", 3))

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from duonas.core.cell import CONVOLUTIONS, EDGES, NODES
-from duonas.report.figure import WIDE, Figure, Key, figure
+from duonas.report.figure import WIDE, Drawing, Key, drawing
 from duonas.report.files import Probabilities
 from duonas.report.formatting import percent
 from duonas.report.graph import Graph, edge_name, most_probable, operation_name, value_colour
@@ -17,7 +17,7 @@ from duonas.report.svg import canvas
 STYLES = {"none": "none", "skip_connect": "skip", "avg_pool_3x3": "pool"}  # how an edge is drawn; all others: conv
 
 
-def cells(pair: Mapping[str, Any]) -> list[Figure]:
+def cells(pair: Mapping[str, Any]) -> list[Drawing]:
     """The cells of little and big side by side; empty where their networks are no chains of cells."""
     return [_cell(role, on_edges) for role, on_edges in operations(pair).items()]
 
@@ -32,7 +32,7 @@ def operations(pair: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _cell(role: str, operations: tuple[str, ...]) -> Figure:
+def _cell(role: str, operations: tuple[str, ...]) -> Drawing:
     alive = reaching(operations)
 
     def draw(width: int) -> Markup:
@@ -44,7 +44,7 @@ def _cell(role: str, operations: tuple[str, ...]) -> Figure:
         spoken = ", ".join(f"{edge_name(place)} {operation_name(each)}" for place, each in enumerate(operations))
         return canvas(width, graph.height, f"The cell of {role}: {spoken}", edges, graph.nodes())
 
-    return figure(f"The cell of {role}", draw, _caption(operations, alive), half=True)
+    return drawing(f"The cell of {role}", draw, _caption(operations, alive), half=True)
 
 
 def _caption(operations: tuple[str, ...], alive: set[int]) -> str:
@@ -75,7 +75,7 @@ def reaching(operations: Sequence[str]) -> set[int]:
     return {place for place, (source, node) in ends.items() if source in reached and node in needed}
 
 
-def learned(found: Probabilities) -> list[Figure]:
+def learned(found: Probabilities) -> list[Drawing]:
     """The cell with learned probabilities on its edges, or one for each tower; empty where the axes are no cell's."""
     towers = {role: _of_tower(found, role) for role in ("little", "big")}
     tables = {role: edges_of(rows) for role, rows in {"": found, **towers}.items()}
@@ -94,7 +94,7 @@ def edges_of(found: Probabilities) -> list[dict[str, float]]:
     return table if len({tuple(row) for row in table}) == 1 else []
 
 
-def _learned(role: str, table: list[dict[str, float]]) -> Figure:
+def _learned(role: str, table: list[dict[str, float]]) -> Drawing:
     operations, whose = list(table[0]), f" in {role}" if role else ""
     best = [f"{operation_name(most_probable(row))} {percent(max(row.values()), 0)}" for row in table]
 
@@ -110,7 +110,5 @@ def _learned(role: str, table: list[dict[str, float]]) -> Figure:
         f"Softmax of the architecture parameters at the end of training; the most decided edge is "
         f"{edge_name(sure)}: {best[sure]}, where chance would be {percent(1 / len(operations), 0)}."
     )
-    keys = [
-        Key("box", value_colour(place, len(operations)), operation_name(each)) for place, each in enumerate(operations)
-    ]
-    return figure(f"What the training prefers{whose}", draw, caption, keys, half=bool(role))
+    keys = [Key(value_colour(place, len(operations)), operation_name(each)) for place, each in enumerate(operations)]
+    return drawing(f"What the training prefers{whose}", draw, caption, keys, half=bool(role))

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
-from markupsafe import Markup
+import altair as alt
 
 from duonas.measure.accuracy import per_class as measured
-from duonas.report.figure import Figure, Key, figure, is_wide
-from duonas.report.figures.difficulty import accuracies
-from duonas.report.files import Row, RunFiles
-from duonas.report.formatting import percent, shorten, tick_percent, whole
-from duonas.report.scale import Scale, span
-from duonas.report.svg import canvas, circle, grid, label, path, rect, tag
+from duonas.report.charts import FILTERED, SHARE, at_step, chart, colours, of, x
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import Figure
+from duonas.report.files import RunFiles
+from duonas.report.formatting import percent
+from duonas.report.theme import colour
+from duonas.report.thresholds import Thresholds
 
-ROW, HEAD = 26, 44
+LETTERS, MANY = 26, 24
+ACCURACIES = {"accuracy of little": "little", "accuracy of big": "big", "accuracy of routed": "routed"}
+FIELDS = [
+    Field("class", "Class", "text"), Field("images", "Test images", "whole"),
+    Field("little_share", "Little share", "share"), Field("little", "Accuracy of little", "share"),
+    Field("big", "Accuracy of big", "share"), Field("routed", "Accuracy of routed", "share"),
+    Field("called", "Little says so", "whole"), Field("ece_before_temperature", "ECE as trained", "share"),
+    Field("ece", "ECE calibrated", "share"),
+]  # fmt: skip
 
 
-def class_rows(run: RunFiles, temperature: float) -> list[Row]:
+def class_rows(run: RunFiles, temperature: float) -> list[dict[str, Any]]:
     """The figures of all classes that occur in the test split, the easiest first; ``temperature`` is little's."""
     rows = [row for row in measured(run.outputs, run.class_names, temperature) if row["images"]]
     return sorted(rows, key=lambda row: (-row["little_share"], row["class"]))
@@ -26,28 +36,55 @@ def class_rows(run: RunFiles, temperature: float) -> list[Row]:
 def per_class(run: RunFiles) -> Figure:
     """A row for each class: a bar for the little share, dots for the three accuracies."""
     rows = class_rows(run, float(run["pair/policy.json"]["little_temperature"]))
-    values = [row[role] for row in rows for role in ("little", "big", "routed")]
-    domain = span(values, pad=0.08, floor=0, ceiling=1.005)
-
-    def draw(width: int) -> Markup:
-        names, letters = (180, 20) if is_wide(width) else (92, 10)
-        middle = names + (width - names) * 0.5
-        share, accuracy = Scale((0, 1), (names, middle - 22)), Scale(domain, (middle + 8, width - 16))
-        bottom = HEAD + ROW * len(rows)
-        return canvas(
-            width, bottom + 8, "Little share and accuracies by class",
-            _column(share, "Little share (%)", bottom), _column(accuracy, "Accuracy (%)", bottom),
-            (_row(row, HEAD + ROW * at, (share, accuracy), letters) for at, row in enumerate(rows)),
-        )  # fmt: skip
-
-    keys = (
-        Key("box", "little", "little share"), Key("dot", "little", "little"), Key("dot", "big", "big"),
-        Key("ring", "routed", "routed accuracy"),
-    )  # fmt: skip
-    return figure("Classes", draw, _caption(rows), keys, scroll=len(rows) > 24)
+    places = {name: place for place, name in enumerate(run.class_names)}
+    steps = run.thresholds
+    at = {row["class"]: run.outputs.labels == places[row["class"]] for row in rows}
+    moving = [
+        row | {"little_shares": steps.shares_of(at[row["class"]]), "routeds": steps.accuracies_of(at[row["class"]])}
+        for row in rows
+    ]
+    caption = _caption(rows)
+    return Figure("Classes", plots(moving, steps), caption, table(rows, FIELDS), columns=True, scroll=len(rows) > MANY)
 
 
-def _caption(rows: list[Row]) -> str:
+def plots(rows: Sequence[Row], steps: Thresholds) -> list[dict[str, Any]]:
+    """Two charts with a row for each class, in the order of ``rows``.
+
+    Args:
+        rows: ``class``, ``little`` and ``big`` of each, and lists of ``little_shares`` and ``routeds`` by threshold.
+        steps: the thresholds of the slider.
+    """
+    labels = alt.Axis(title=None, domain=False, ticks=False, labelExpr=f"truncate(datum.label, {LETTERS})")
+    names = alt.Y("class", type="nominal", sort=[row["class"] for row in rows], axis=labels)
+    base = at_step(of("rows"), "little_share", "routed")
+    dots = base.transform_fold(["little", "big", "routed"], as_=["who", "accuracy"]).transform_calculate(
+        series="'accuracy of ' + datum.who"
+    )
+    tips = tooltips(FIELDS[:6])
+    along = x("accuracy", "Accuracy", SHARE)
+    return [
+        chart(
+            "Share of the images of each class that little answers",
+            {"rows": rows},
+            [base.mark_bar(color=colour("little"), cornerRadius=3, height=12)
+             .encode(y=names, x=x("little_share", "Little share", SHARE, domain=[0, 1]), tooltip=tips)],
+            26 * len(rows), thresholds=steps,
+        ),
+        chart(
+            "Accuracies of little, big and the routed pair by class",
+            {"rows": rows},
+            [
+                dots.mark_line(color=colour("muted"), strokeWidth=1.5).encode(y=names, x=along, detail="class:N"),
+                dots.mark_point(filled=True, size=80, opacity=1).encode(
+                    y=names, x=along, color=colours(ACCURACIES), opacity=FILTERED, tooltip=tips
+                ),
+            ],
+            26 * len(rows), filtered=True, thresholds=steps,
+        ),
+    ]  # fmt: skip
+
+
+def _caption(rows: list[dict[str, Any]]) -> str:
     """Compare the easiest and the hardest class, where they differ."""
     easiest, hardest = rows[0], rows[-1]
     most, least = (percent(row["little_share"], 0) for row in (easiest, hardest))
@@ -57,35 +94,3 @@ def _caption(rows: list[Row]) -> str:
         f"Classes from easy to hard: little answers {most} of the images of {easiest['class']}, but {least} of those "
         f"of {hardest['class']}."
     )
-
-
-def _column(scale: Scale, title: str, bottom: float) -> Iterable[Markup]:
-    left, right = scale.pixels
-    yield label(left, 14, title, "title")
-    yield from grid(scale, (HEAD - 8, bottom), HEAD - 14, tick_percent, 4 if right - left > 200 else 2)
-
-
-def _row(row: Row, top: float, scales: tuple[Scale, Scale], letters: int) -> Markup:
-    share, accuracy = scales
-    centre, (left, right) = top + ROW / 2, share.pixels
-    little, big, routed = (accuracy(row[role]) for role in ("little", "big", "routed"))
-    return tag(
-        "g",
-        rect(0.0, top, accuracy.pixels[1] + 16, ROW, "hit", 5),
-        label(left - 10, centre + 4, shorten(row["class"], letters), "name", "end"),
-        rect(left, centre - 6, right - left, 12, "fill rest", 3),
-        rect(left, centre - 6, share(row["little_share"]) - left, 12, "fill little", 3),
-        path([(min(little, big, routed), centre), (max(little, big, routed), centre)], "span"),
-        circle(routed, centre, 7, "ring routed"), circle(little, centre, 5, "little"), circle(big, centre, 5, "big"),
-        class_="row", tip=_tip(row),
-    )  # fmt: skip
-
-
-def _tip(row: Row) -> str:
-    tip = (
-        f"{row['class']}\n{whole(row['images'])} test images\nlittle share {percent(row['little_share'])}\n"
-        f"{accuracies(row)}\nlittle predicts this class {whole(row['called'])} times"
-    )
-    if row["called"]:
-        tip += f", ECE {percent(row['ece_before_temperature'])} as trained, {percent(row['ece'])} calibrated"
-    return tip

@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
+from collections.abc import Sequence
+from typing import Any
 
-from duonas.measure.accuracy import Outputs, by_difficulty
-from duonas.report.figure import Figure, Key, figure
-from duonas.report.files import Row
-from duonas.report.formatting import number, percent, plural, tick, tick_percent
-from duonas.report.svg import canvas, frame
+from duonas.measure.accuracy import by_difficulty, difficulty_parts
+from duonas.report.charts import FILTERED, SHARE, at_step, chart, colours, of, x, y
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import Figure
+from duonas.report.files import RunFiles
+from duonas.report.formatting import percent
+from duonas.report.theme import colour
+from duonas.report.thresholds import Thresholds
 
-DRAWN = ("little", "big", "routed")  # the last one on top
+COLOURS = {"accuracy of little": "little", "accuracy of big": "big", "accuracy of routed": "routed"}
+FIELDS = [
+    Field("part", "Part, from easy to hard", "whole"), Field("little_share", "Little share", "share"),
+    Field("little", "Accuracy of little", "share"), Field("big", "Accuracy of big", "share"),
+    Field("routed", "Accuracy of routed", "share"), Field("lowest_loss", "Big's loss from"),
+    Field("highest_loss", "to"), Field("images", "Images", "whole"),
+]  # fmt: skip
 
 
-def difficulty(outputs: Outputs) -> Figure:
+def difficulty(run: RunFiles) -> Figure:
     """A bar for the little share in each tenth of the images, and a line for each accuracy."""
-    rows = by_difficulty(outputs)
+    steps = run.thresholds
+    rows = [row | {"part": place} for place, row in enumerate(by_difficulty(run.outputs), 1)]
+    moving = [
+        row | {"little_shares": steps.shares_of(images), "routeds": steps.accuracies_of(images)}
+        for row, images in zip(rows, difficulty_parts(run.outputs), strict=True)
+    ]
     unit = "tenth" if len(rows) == 10 else "part"
-    edges = [float(index) for index in range(len(rows) + 1)]
-
-    def draw(width: int) -> Markup:
-        plot = frame(width, 340, (0.0, edges[-1]), (0.0, 1.0))
-        shares, tips = [row["little_share"] for row in rows], [_tip(row) for row in rows]
-        title = f"{unit.capitalize()}s of the images, from easy to hard"
-        return canvas(
-            width, 340, "Little share and accuracies by difficulty",
-            plot.axes(title, "Share or accuracy (%)", tick, tick_percent),
-            plot.bars(edges, shares, ["fill little shade0"] * len(rows), tips),
-            (plot.line([edge + 0.5 for edge in edges[:-1]], [row[role] for row in rows], role) for role in DRAWN),
-        )  # fmt: skip
-
     caption = (
         f"Images are ordered by big's loss: little answers {percent(rows[0]['little_share'], 0)} of the "
-        f"easiest {unit} and {percent(rows[-1]['little_share'], 0)} of the hardest."
+        f"easiest {unit} and {percent(rows[-1]['little_share'], 0)} of the hardest (bars)."
     )
-    keys = (Key("box", "little", "little share"), *(Key("line", role, f"accuracy of {role}") for role in DRAWN))
-    return figure("Difficulty", draw, caption, keys)
+    return Figure("Difficulty", [plot(moving, steps)], caption, table(rows, FIELDS))
 
 
-def _tip(row: Row) -> str:
-    return (
-        f"big's loss {number(row['lowest_loss'])} to {number(row['highest_loss'])}\n{plural(row['images'], 'image')}\n"
-        f"little share {percent(row['little_share'])}\n{accuracies(row)}"
+def plot(rows: Sequence[Row], steps: Thresholds) -> dict[str, Any]:
+    """Draw bars and lines.
+
+    Args:
+        rows: ``part``, ``little`` and ``big`` of each part, and lists of ``little_shares`` and ``routeds`` by
+            threshold.
+        steps: the thresholds of the slider.
+    """
+    base = at_step(of("rows"), "little_share", "routed")
+    lines = base.transform_fold(["little", "big", "routed"], as_=["who", "accuracy"]).transform_calculate(
+        series="'accuracy of ' + datum.who"
     )
-
-
-def accuracies(row: Row) -> str:
-    """The accuracies of some of the images, for the text that hovering shows."""
-    return f"accuracy: little {percent(row['little'])}, big {percent(row['big'])}, routed {percent(row['routed'])}"
+    along = x("part", "Parts of the images, from easy to hard", domain=[0.5, len(rows) + 0.5])
+    return chart(
+        "Little share and accuracies in parts of the images, from easy to hard",
+        {"rows": rows},
+        [
+            base.transform_calculate(start="datum.part - 0.45", end="datum.part + 0.45")
+            .mark_bar(color=colour("little3"), opacity=0.35)
+            .encode(x=x("start", "Parts of the images, from easy to hard", bars=True), x2="end:Q",
+                    y=y("little_share", "Share or accuracy", SHARE, domain=[0, 1]), tooltip=tooltips(FIELDS)),
+            lines.mark_line(point={"size": 45}).encode(
+                x=along, y="accuracy:Q", color=colours(COLOURS), opacity=FILTERED, tooltip=tooltips(FIELDS)
+            ),
+        ],
+        300, filtered=True, thresholds=steps,
+    )  # fmt: skip

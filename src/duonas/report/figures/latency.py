@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
+import altair as alt
 
-from duonas.report.figure import ROLES, Figure, Key, figure
-from duonas.report.formatting import milliseconds, number, tick
-from duonas.report.scale import Scale
-from duonas.report.svg import canvas, label, path, rect, row_axis, tag
+from duonas.report.charts import at_step, chart, of, x
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import ROLES, Figure
+from duonas.report.formatting import milliseconds, number
+from duonas.report.theme import colour
+from duonas.report.thresholds import Thresholds
 
-ROW = 44
-QUANTILES = ("p50", "p95", "p99")
+TIMES = [Field(name, f"{name} (ms)") for name in ("p50", "p95", "p99", "mean")]
+FIELDS = [Field("role", "Network", "text"), *TIMES]
 
 
-def latency(measured: dict[str, Any]) -> Figure:
-    """A row for each network: a bar to the median, and a line on to p99 with a tick at p95."""
-    times = {role: measured[role]["latency_ms"] for role in ROLES}
+def latency(measured: dict[str, Any], steps: Thresholds | None) -> Figure:
+    """A row for each network: a bar to the median, a line on to p99 with a tick at p95, and a dot at the mean.
 
-    def draw(width: int) -> Markup:
-        bottom = 12 + ROW * len(ROLES)
-        axis = Scale((0.0, max(row["p99"] for row in times.values()) * 1.04), (66, width - 16))
-        return canvas(
-            width, bottom + 54, "Latency of one image",
-            row_axis(axis, bottom, "Latency of one image (ms)", tick, max(4, width // 90)),
-            (_row(role, times[role], 12 + ROW * index, axis) for index, role in enumerate(ROLES)),
-        )  # fmt: skip
-
+    Args:
+        measured: the content of ``measure.json``.
+        steps: the thresholds of the slider, which moves the routed mean, where they are known.
+    """
+    rows = [{"role": role} | {key: measured[role]["latency_ms"].get(key) for key in ("p50", "p95", "p99", "mean")}
+            for role in ROLES]  # fmt: skip
     slow = "those for which big runs, too" if measured["position"] == "after_little" else "big's"
-    ratio = times["routed"]["p50"] / times["big"]["p50"]
+    ratio = rows[1]["p50"] / rows[2]["p50"]
     caption = (
-        f"The routed pair answers half of the single images within {milliseconds(times['routed']['p50'])}, "
-        f"{number(ratio)} times big's time; its slow answers are {slow}."
+        f"The routed pair answers half of the single images within {milliseconds(rows[1]['p50'])} (bar), "
+        f"{number(ratio)} times big's time; its slow answers are {slow}. Lines go on to p99, with a tick at p95; "
+        "dots are means."
     )
-    keys = [Key("box", role, f"{role}, p50") for role in ROLES]
-    return figure("One image at a time", draw, caption, [*keys, Key("line", "span", "to p99, tick at p95")])
+    return Figure("One image at a time", [plot(rows, steps)], caption, table(rows, FIELDS))
 
 
-def _row(role: str, times: dict[str, float], top: float, axis: Scale) -> Markup:
-    centre = top + ROW / 2
-    p50, p95, p99 = (axis(times[name]) for name in QUANTILES)
-    tip = "\n".join([role, *(f"{name} {milliseconds(times[name])}" for name in QUANTILES)])
-    return tag(
-        "g", rect(0.0, top, axis.pixels[1], ROW, "hit"), label(56, centre + 4, role, "name", "end"),
-        rect(axis(0), centre - 9, p50 - axis(0), 18, f"fill {role}", 3),
-        path([(p50, centre), (p99, centre)], "span"),
-        (path([(end, centre - 6), (end, centre + 6)], "span") for end in (p95, p99)), class_="row", tip=tip,
-    )  # fmt: skip
+def plot(rows: Sequence[Row], steps: Thresholds | None) -> dict[str, Any]:
+    """Draw the times of each ``role``."""
+    names = alt.Y("role", type="nominal", sort=list(ROLES), axis=alt.Axis(title=None, domain=False, ticks=False))
+    fill = alt.Color("role", type="nominal", legend=None,
+                     scale=alt.Scale(domain=list(ROLES), range=[colour(role) for role in ROLES]))  # fmt: skip
+    tips, base = tooltips(FIELDS), of("rows").encode(y=names)
+    known = [row for row in rows if row["mean"] is not None]
+    means = known if steps is None else [row for row in known if row["role"] != "routed"]
+    moved: list[Row] = []
+    dot: dict[str, Any] = {"size": 75, "filled": True, "opacity": 1, "stroke": colour("page"), "color": colour("ink")}
+    layers = [
+        base.mark_bar(height=18, cornerRadius=3).encode(
+            x=x("p50", "Time of one image (ms)", zero=True), color=fill, tooltip=tips
+        ),
+        base.mark_rule(strokeWidth=1.75, color=colour("muted")).encode(x="p50:Q", x2="p99:Q", tooltip=tips),
+        *(base.mark_tick(thickness=1.75, size=12, color=colour("muted")).encode(x=f"{end}:Q", tooltip=tips)
+          for end in ("p95", "p99")),
+        of("means").mark_point(**dot).encode(y=names, x="mean:Q", tooltip=tips),
+    ]  # fmt: skip
+    if steps is not None:
+        moved = [{"role": "routed", "means": [round(float(each), 4) for each in steps.milliseconds]}]
+        layers.append(
+            at_step(of("moved"), "mean")
+            .mark_point(**dot)
+            .encode(y=names, x="mean:Q", tooltip=tooltips([FIELDS[0], TIMES[-1]]))
+        )
+    rows_by_name = {"rows": rows, "means": means, "moved": moved}
+    return chart("Latency of one image by network", rows_by_name, layers, 44 * len(rows), thresholds=steps)

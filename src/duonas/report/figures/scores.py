@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
+import altair as alt
 import numpy as np
-from markupsafe import Markup
 
-from duonas.report.figure import Figure, Key, figure
+from duonas.report.charts import COUNT, at_tau, chart, of, x, y
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import Figure
 from duonas.report.files import RunFiles
-from duonas.report.formatting import number, percent, plural, tick, tick_count, whole
-from duonas.report.svg import Frame, canvas, frame, label
+from duonas.report.formatting import number, percent, plural, whole
+from duonas.report.theme import colour
+from duonas.report.thresholds import Thresholds
 
 BINS = 40
+BIN = [Field("from", "Score from"), Field("to", "to")]
+NAMES = {"right": "Images where little is right", "wrong": "Images where little is wrong"}
+COUNTS = {key: Field(key, title, "whole") for key, title in NAMES.items()}
 
 
 def histogram(run: RunFiles) -> Figure:
@@ -23,18 +30,8 @@ def histogram(run: RunFiles) -> Figure:
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     clipped = np.clip(np.nan_to_num(outputs.score, nan=low), edges[0], edges[-1])
     right, wrong = (np.histogram(clipped[mask], edges)[0] for mask in (outputs.little_right, ~outputs.little_right))
-
-    def draw(width: int) -> Markup:
-        upper = _panel(width, edges, right, top=36, bottom=254)
-        lower = _panel(width, edges, wrong, top=216, bottom=54)
-        return canvas(
-            width, 430, "Histograms of the router's score where little is right and where it is wrong",
-            upper.axes("", "Images where little is right", None, tick_count, y_ticks=4),
-            lower.axes("Score (high: little answers)", "Images where little is wrong", tick, tick_count, y_ticks=4),
-            _bars(upper, edges, right, "right"), _bars(lower, edges, wrong, "wrong"),
-            _threshold(upper, lower, run.tau),
-        )  # fmt: skip
-
+    columns = zip(edges, edges[1:], right, wrong, strict=False)
+    rows = [{"from": float(a), "to": float(b), "right": int(r), "wrong": int(w)} for a, b, r, w in columns]
     little_wrong = int((outputs.is_little & ~outputs.little_right).sum())
     sent_right = int((~outputs.is_little & outputs.little_right).sum())
     auroc = run.measure["auroc"]  # undefined where little is always right or always wrong
@@ -43,37 +40,33 @@ def histogram(run: RunFiles) -> Figure:
         ranks += ", which is worse than chance"
     sent = f"{plural(sent_right, 'image')} {'is' if sent_right == 1 else 'are'} sent to big although little is right"
     left = f"{whole(little_wrong)} {'is' if little_wrong == 1 else 'are'} left to little although it is wrong"
-    caption = f"Below τ = {number(run.tau)} big runs: {sent}, and {left}{'' if auroc is None else ranks}."
-    keys = (
-        Key("box", "right", "little is right"), Key("box", "wrong", "little is wrong"),
-        Key("line", "routed", "threshold τ"),
-    )  # fmt: skip
-    return figure("Scores", draw, caption, keys)
+    caption = f"Below τ = {number(run.tau)} big runs (pale bars): {sent}, and {left}{'' if auroc is None else ranks}."
+    return Figure("Scores", plots(rows, run.thresholds), caption, table(rows, [*BIN, *COUNTS.values()]))
 
 
-def _panel(width: int, edges: np.ndarray, counts: np.ndarray, *, top: int, bottom: int) -> Frame:
-    tallest = max(float(counts.max()), 1.0)
-    return frame(width, 430, (float(edges[0]), float(edges[-1])), (0.0, tallest * 1.04), top=top, bottom=bottom)
+def plots(rows: Sequence[Row], steps: Thresholds) -> list[dict[str, Any]]:
+    """One histogram of the images where little is right, and one of those where it is wrong.
 
-
-def _bars(plot: Frame, edges: np.ndarray, counts: np.ndarray, name: str) -> Iterable[Markup]:
-    total = max(int(counts.sum()), 1)
-    tips = [
-        f"score {number(edges[i])} to {number(edges[i + 1])}\nlittle {name}: {plural(int(n), 'image')}\n"
-        f"{percent(n / total)} of these"
-        for i, n in enumerate(counts)
-    ]
-    return plot.bars(list(edges), list(counts), [f"fill {name}"] * BINS, tips)
-
-
-def _threshold(upper: Frame, lower: Frame, tau: float) -> Iterable[Markup]:
-    if not upper.x.holds(tau):
-        return
-    yield upper.upright(tau, "routed tau")
-    yield lower.upright(tau, "routed tau")
-    x, y = upper.x(tau), upper.y.pixels[1] + 8
-    left, right = upper.x.pixels
-    if x - left > 70:
-        yield label(x - 8, y, "← big", "note big", "end")
-    if right - x > 70:
-        yield label(x + 8, y, "little →", "note little")
+    Args:
+        rows: ``from`` and ``to`` of each bin, and how many images are ``right`` and ``wrong`` in it.
+        steps: the thresholds of the slider.
+    """
+    domain = [rows[0]["from"], rows[-1]["to"]]
+    stays = alt.OpacityValue(0.45, condition={"test": "(datum.from + datum.to) / 2 >= tau", "value": 1.0})
+    return [
+        chart(
+            f"How many images have which score: {title}",
+            {"rows": rows},
+            [
+                of("rows").mark_bar(color=colour(key), binSpacing=1)
+                .encode(x=x("from", below, bars=True, domain=domain), x2="to:Q",
+                        y=y(key, title, COUNT, zero=True), opacity=stays),
+                at_tau(),
+                of("rows").mark_rule(opacity=0, strokeWidth=14)  # the whole column reacts, however low the bar is
+                .transform_calculate(middle="(datum.from + datum.to) / 2")
+                .encode(x="middle:Q", tooltip=tooltips([*BIN, COUNTS[key]])),
+            ],
+            150, thresholds=steps,
+        )
+        for (key, title), below in zip(NAMES.items(), (None, "Score (high: little answers)"), strict=True)
+    ]  # fmt: skip

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import altair as alt
 import numpy as np
-from markupsafe import Markup
 
 from duonas.costs.calibration import error_in_words
-from duonas.report.figure import Figure, Key, figure, is_wide
-from duonas.report.files import Row
-from duonas.report.formatting import THIN, count, number, percent, plural, size, tick, tick_count, tick_percent, whole
-from duonas.report.scale import pick, shade, span
-from duonas.report.svg import Frame, canvas, frame
+from duonas.report.charts import COUNT, SHARE, chart, of, ramp, x, y
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import Figure
+from duonas.report.formatting import THIN, count, number, percent, plural, whole
+from duonas.report.ranges import pick, span
+from duonas.report.theme import colour
+
+POINT = [
+    Field("accuracy", "Val accuracy", "share"), Field("expected_macs", "Expected MACs", "count"),
+    Field("peak_macs", "Peak MACs", "count"), Field("little_share", "Little share", "share"),
+    Field("tau", "τ", "text"), Field("params", "Params", "count"),
+]  # fmt: skip
+DEVICE = [  # what a point may have, too
+    Field("peak_memory_bytes", "Peak memory (bytes)", "count"),
+    *(Field(f"{when}_{what}", f"{when.capitalize()} {text}")
+      for what, text in (("latency_ms", "latency (ms)"), ("energy_mj", "energy (mJ)"))
+      for when in ("expected", "peak")),
+]  # fmt: skip
+TRIAL = [Field("number", "Trial", "whole"), Field("little", "Little", "text"), Field("big", "Big", "text")]
 
 
-def front(found: dict[str, Any], trials: list[Row] | None) -> Figure | None:
+def front(found: dict[str, Any], trials: list[dict[str, Any]] | None) -> Figure | None:
     """Val accuracy against the expected cost of all trials and of the front, which is shaded by the peak cost.
 
     The cost is what the search minimised: time, energy or MACs. ``None`` where the pair was chosen without accuracies.
@@ -29,29 +43,56 @@ def front(found: dict[str, Any], trials: list[Row] | None) -> Figure | None:
     if chosen["accuracy"] is None:
         return None
     tried = [row for row in trials or () if _is_feasible(row, cost)]
-    accuracies = [point["accuracy"] for point in points]
-    best, worst = max(accuracies), min(accuracies)
+    best, worst = (extreme(point["accuracy"] for point in points) for extreme in (max, min))
     near = [row for row in tried if row["accuracy"] >= worst - 0.6 * (best - worst)]
-    x = span([row[cost.expected] for row in (*points, *near)], floor=0)
-    y = span([row["accuracy"] for row in (*points, *near)], ceiling=1)
     shown = [near[i] for i in pick(np.ones(len(near), dtype=bool), 600)]
+    fields = [*POINT, *(field for field in DEVICE if all(point.get(field.name) for point in points))]
+    on_front = [
+        {key.name: point[key.name] for key in fields} | {"tau": number(float(point["tau"]))}
+        | {"series": "chosen pair" if point is chosen else "pairs on the front"}
+        for point in points
+    ]  # fmt: skip
+    dots = [{key: row[key] for key in (*(each.name for each in TRIAL), "accuracy", cost.expected)}
+            | {"series": "trials"} for row in shown]  # fmt: skip
+    caption = _caption(found, chosen) + (f" Grey dots are the trials ({whole(len(tried))})." if tried else "")
+    return Figure("The front", [plot(on_front, dots, fields, cost)], caption, table(on_front, fields))
 
-    def draw(width: int) -> Markup:
-        plot = frame(width, 420 if is_wide(width) else 340, x, y)
-        return canvas(
-            plot.width, plot.height, f"Search front: val accuracy against expected {cost.noun}",
-            plot.axes(f"Expected {cost.noun} per image{cost.of}", "Val accuracy (%)", cost.tick, tick_percent),
-            (plot.dot(row[cost.expected], row["accuracy"], "static", _trial_tip(row, cost), 3) for row in shown),
-            _front_dots(plot, points, chosen, cost),
-        )  # fmt: skip
 
-    peaks = [point[cost.peak] for point in points]
-    keys = [
-        Key("ring", "routed", "chosen"),
-        *([Key("dot", "static", f"trials ({len(tried)})")] if tried else ()),
-        Key("ramp", "seq", f"peak {cost.noun} {cost.text(min(peaks))} to {cost.text(max(peaks))}"),
-    ]
-    return figure("The front", draw, _caption(found, chosen), keys)
+def plot(points: Sequence[Row], trials: Sequence[Row], fields: Sequence[Field], cost: Cost) -> dict[str, Any]:
+    """Draw the front over the trials.
+
+    Args:
+        points: of the front, with ``series``, ``accuracy`` and the cost.
+        trials: the same of what was tried.
+        fields: what hovering over a point shows.
+        cost: what the search minimised.
+    """
+    both = [*points, *trials]
+    place: dict[str, Any] = {
+        "x": x(cost.expected, f"Expected {cost.noun} per image{cost.unit}", cost.format,
+               domain=list(span([row[cost.expected] for row in both], floor=0))),
+        "y": y("accuracy", "Val accuracy", SHARE, domain=list(span([row["accuracy"] for row in both], ceiling=1))),
+    }  # fmt: skip
+    peak = ramp(cost.peak, f"Peak {cost.noun}{cost.unit}", cost.format)
+    chosen = "datum.series == 'chosen pair'"
+    expected = Field(cost.expected, f"Expected {cost.noun}{cost.unit}", "count" if cost.format else "number")
+    about = [*TRIAL, Field("accuracy", "Best val accuracy", "share"), expected]
+    front_ = of("points")
+    return chart(
+        f"Search front: val accuracy against expected {cost.noun}",
+        {"points": points, "trials": trials},
+        [
+            of("trials").mark_circle(size=28, color=colour("static"), opacity=0.75, clip=True)
+            .encode(**place, tooltip=tooltips(about)),
+            front_.mark_circle(size=75, opacity=1, stroke=colour("page"), strokeWidth=1, clip=True)
+            .encode(**place, color=peak, tooltip=tooltips(fields)),
+            front_.transform_filter(chosen).mark_point(size=260, strokeWidth=3, clip=True, color=colour("routed"))
+            .encode(**place, tooltip=tooltips(fields)),
+            front_.transform_filter(chosen).mark_text(dy=-16, fontSize=13, fontWeight=600, color=colour("routed"))
+            .encode(**place, text=alt.TextValue("chosen")),
+        ],
+        400, zoom="xy",
+    )  # fmt: skip
 
 
 def reached(found: dict[str, Any]) -> Figure | None:
@@ -60,59 +101,46 @@ def reached(found: dict[str, Any]) -> Figure | None:
     Args:
         found: the content of ``front.json``.
     """
-    steps = [(float(tried), float(volume)) for tried, volume in found.get("reached", ())]
-    if len(steps) < 2:
+    rows = [{"tried": float(tried), "volume": float(volume)} for tried, volume in found.get("reached", ())]
+    if len(rows) < 2:
         return None
-    tried, volumes = (np.array(each) for each in zip(*steps, strict=True))
-    x, y = span(tried, pad=0), span(volumes, floor=0, ceiling=1)
-
-    def draw(width: int) -> Markup:
-        plot = frame(width, 300, x, y)
-        tips = [f"{whole(count)} pairs evaluated\nhypervolume {number(volume)}" for count, volume in steps]
-        return canvas(
-            width, 300, "Hypervolume over evaluations",
-            plot.axes("Evaluated pairs", "Hypervolume", tick, tick),
-            plot.line(tried, volumes, "routed"),
-            (plot.dot(count, volume, "routed", tip, 3) for (count, volume), tip in zip(steps, tips, strict=True)),
-        )  # fmt: skip
-
+    fields = [Field("tried", "Evaluated pairs", "whole"), Field("volume", "Hypervolume")]
     caption = (
-        f"After {whole(tried[-1])} evaluated pairs these alone reach a hypervolume of {number(float(volumes[-1]))}, "
-        f"where 1 is a perfect pair without cost; the front has {number(float(found['hypervolume']))}, made of all "
-        "pairs of their archs that no single network beats. Where it is level, more evaluations would hardly help."
+        f"After {whole(rows[-1]['tried'])} evaluated pairs these alone reach a hypervolume of "
+        f"{number(rows[-1]['volume'])}, where 1 is a perfect pair without cost; the front has "
+        f"{number(float(found['hypervolume']))}, made of all pairs of their archs that no single network beats. Where "
+        "it is level, more evaluations would hardly help."
     )
-    return figure("Hypervolume over evaluations", draw, caption, [Key("line", "routed", "pairs evaluated so far")])
+    line = of("rows").mark_line(color=colour("routed"), point={"color": colour("routed"), "size": 40}).encode(
+        x=x("tried", "Evaluated pairs", nice=False), y=y("volume", "Hypervolume"), tooltip=tooltips(fields)
+    )  # fmt: skip
+    spec = chart("Hypervolume over the evaluated pairs", {"rows": rows}, [line], 260)
+    return Figure("Hypervolume over evaluations", [spec], caption, table(rows, fields))
 
 
-class _Cost(NamedTuple):
-    """The cost that a search minimised: its noun, its unit on an axis and behind a figure, how figures are written."""
+class Cost(NamedTuple):
+    """The cost that a search minimised: its keys, its noun, its unit behind the title of an axis, its format there."""
 
     expected: str
     peak: str
     noun: str
-    of: str
     unit: str
-    text: Callable[[float], str]
-    tick: Callable[[float], str]
+    format: str
 
 
-def _cost(found: dict[str, Any]) -> _Cost:
+def _cost(found: dict[str, Any]) -> Cost:
     """The first of time, energy and MACs whose expected and peak figures the points have and the search minimised."""
     for what, noun, unit in (("latency_ms", "time", "ms"), ("energy_mj", "energy", "mJ")):
         if f"expected_{what}" in found["objectives"]:
-
-            def text(value: float, unit: str = unit) -> str:
-                return f"{number(value)}{THIN}{unit}"
-
-            return _Cost(f"expected_{what}", f"peak_{what}", noun, f" ({unit})", "", text, tick)
-    return _Cost("expected_macs", "peak_macs", "MACs", "", " MACs", count, tick_count)
+            return Cost(f"expected_{what}", f"peak_{what}", noun, f" ({unit})", "")
+    return Cost("expected_macs", "peak_macs", "MACs", "", COUNT)
 
 
-def _is_feasible(row: Row, cost: _Cost) -> bool:
+def _is_feasible(row: Row, cost: Cost) -> bool:
     return row["accuracy"] is not None and bool(np.isfinite(row["accuracy"]) and np.isfinite(row[cost.expected]))
 
 
-def _caption(found: dict[str, Any], chosen: Row) -> str:
+def _caption(found: dict[str, Any], chosen: dict[str, Any]) -> str:
     caption = (
         f"Out of {whole(found['scored_pairs'])} pairs built from {whole(found['evaluated_archs'])} subnets the "
         f"front holds {plural(len(found['points']), 'point')}; the chosen one reaches {percent(chosen['accuracy'])} on "
@@ -155,34 +183,7 @@ def _alike(found: dict[str, Any]) -> str:
     )
 
 
-def _front_dots(plot: Frame, points: list[Row], chosen: Row, cost: _Cost) -> Iterable[Markup]:
-    peaks = [point[cost.peak] for point in points]
-    reach = float(max(peaks) - min(peaks)) or 1.0
-    for point in sorted(points, key=lambda point: point is chosen):  # the chosen one is drawn last, on top
-        colour = f"seq{shade((point[cost.peak] - min(peaks)) / reach)}"
-        mark, radius, title = (" ring", 8.0, "chosen pair") if point is chosen else ("", 4.5, "pair on the front")
-        yield plot.dot(point[cost.expected], point["accuracy"], colour + mark, _point_tip(title, point), radius)
-
-
-def _point_tip(title: str, point: Row) -> str:
-    memory = point.get("peak_memory_bytes")
-    lines = [
-        title, f"val accuracy {percent(point['accuracy'])}", f"{count(point['expected_macs'], 'MACs')} expected",
-        f"{count(point['peak_macs'], 'MACs')} peak",
-        f"little share {percent(point['little_share'])} at τ = {number(float(point['tau']))}",
-        f"{count(point['params'], 'params')}", *([f"{size(memory)} peak memory"] if memory else ()),
-    ]  # fmt: skip
-    return "\n".join(lines + _device_costs(point))
-
-
-def _trial_tip(row: Row, cost: _Cost) -> str:
-    return (
-        f"trial {row['number']}\nlittle {row['little']}, big {row['big']}\n"
-        f"best val accuracy {percent(row['accuracy'])}\n{cost.text(row[cost.expected])}{cost.unit} expected"
-    )
-
-
-def _device_costs(point: Row) -> list[str]:
+def _device_costs(point: dict[str, Any]) -> list[str]:
     """Latency and energy of a pair by the device table that it was searched with, if there was one."""
     return [
         f"{number(point[name])}{THIN}{unit} {when} {what}"

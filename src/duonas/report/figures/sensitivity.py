@@ -1,49 +1,71 @@
-"""How much accuracy and cost change with the threshold (paper D, figure 5): robust or fragile."""
+"""How much accuracy, cost and time change with the threshold (paper D, figure 5): robust or fragile."""
 
 from __future__ import annotations
 
-import numpy as np
-from markupsafe import Markup
+from collections.abc import Sequence
+from typing import Any
 
 from duonas.measure.sensitivity import Slope, slope
-from duonas.report.figure import Figure, Key, figure
-from duonas.report.figures.tradeoff import line_of
+from duonas.report.charts import COUNT, SHARE, at_tau, chart, colours, crosshair, of, x, y
+from duonas.report.fields import Field, Row, table
+from duonas.report.figure import Figure
 from duonas.report.files import RunFiles
-from duonas.report.formatting import number, percent, points_apart, tick, tick_count, tick_percent
-from duonas.report.scale import span, thin
-from duonas.report.svg import Frame, canvas, frame, rect
-from duonas.routing.threshold import sweep
+from duonas.report.formatting import number, percent, points_apart
+from duonas.report.theme import colour
+from duonas.report.thresholds import Thresholds
+
+FIELDS = [
+    Field("tau", "τ"), Field("accuracy", "Accuracy", "share"), Field("macs", "Expected MACs", "count"),
+    Field("ms", "Mean time (ms)"), Field("share", "Little share", "share"),
+]  # fmt: skip
 
 
 def sensitivity(run: RunFiles) -> Figure:
-    """Accuracy and expected MACs against tau, in two panels over one axis."""
-    outputs, cost = run.outputs, run.cost
-    curve = sweep(outputs.score, outputs.little_right, outputs.big_right)
-    rising = np.flatnonzero(np.isfinite(curve.tau))[::-1]
-    line = line_of(curve, cost, rising[thin(curve.tau[rising], 500)])
-    found = slope(outputs, run.tau, cost)
-    x = span(line.tau, pad=0)
-    little, big = float(outputs.little_right.mean()), float(outputs.big_right.mean())
-    y = span([*line.accuracy, little, big], pad=0.12, ceiling=1)
+    """Accuracy, expected MACs and mean time against tau, one below the other."""
+    steps = run.thresholds
+    columns = (steps.tau, steps.accuracy, steps.macs, steps.milliseconds, steps.little_share)
+    rows = [
+        {field.name: float(value) for field, value in zip(FIELDS, figures, strict=True)}
+        for figures in zip(*columns, strict=True)
+    ]
+    found = slope(run.outputs, run.tau, run.cost)
+    band = [] if found is None else [{"from": run.tau - found.nudge, "to": run.tau + found.nudge}]
+    alone = [{"series": f"{role} alone", "accuracy": run.measure[role]["accuracy"]} for role in ("little", "big")]
+    return Figure("Threshold sensitivity", plots(rows, alone, band, steps), _caption(found), table(rows, FIELDS))
 
-    def draw(width: int) -> Markup:
-        upper = frame(width, 440, x, y, top=36, bottom=258)
-        lower = frame(width, 440, x, (0.0, cost.peak * 1.05), top=222, bottom=54)
-        return canvas(
-            width, 440, "Accuracy and expected MACs against the threshold",
-            upper.axes("", "Test accuracy (%)", None, tick_percent, y_ticks=4),
-            lower.axes("Threshold τ", "Expected MACs per image", tick, tick_count, y_ticks=4),
-            _band(upper, run.tau, found), _band(lower, run.tau, found),
-            upper.level(little, "little thin"), upper.level(big, "big thin"),
-            upper.line(line.tau, line.accuracy, "routed"), lower.line(line.tau, line.macs, "routed"),
-            line.hover(upper, line.tau, line.accuracy, "", 120), line.hover(lower, line.tau, line.macs, "", 120),
-        )  # fmt: skip
 
-    keys = (
-        Key("line", "routed", "routed"), Key("line", "little thin", "little alone"),
-        Key("line", "big thin", "big alone"), Key("box", "nudge", "τ, and how far it is moved"),
-    )  # fmt: skip
-    return figure("Threshold sensitivity", draw, _caption(found), keys)
+def plots(rows: Sequence[Row], alone: Sequence[Row], band: Sequence[Row], steps: Thresholds) -> list[dict[str, Any]]:
+    """Three charts over one axis.
+
+    Args:
+        rows: ``tau``, ``accuracy``, ``macs``, ``ms`` and ``share`` of each threshold.
+        alone: ``series`` and ``accuracy`` of each network.
+        band: from where to where the threshold is moved; no row where that is not known.
+        steps: the thresholds of the slider.
+    """
+    domain = [rows[0]["tau"], rows[-1]["tau"]]
+    levels = of("alone").mark_rule(strokeWidth=1.75, strokeDash=[6, 5])
+    accuracy = y("accuracy", "Test accuracy", SHARE)
+    names = colours({"little alone": "little", "big alone": "big"})
+    return [
+        chart(
+            f"{title} against the threshold",
+            {"rows": rows, "band": band, "alone": alone},
+            [
+                of("band").mark_rect(color=colour("routed"), opacity=0.16, clip=True).encode(x="from:Q", x2="to:Q"),
+                *([levels.encode(y=accuracy, color=names)] if key == "accuracy" else ()),
+                of("rows").mark_line(color=colour("routed"))
+                .encode(x=x("tau", below, domain=domain), y=y(key, title, format, **scale)),
+                at_tau(), crosshair(of("rows"), x("tau", below, domain=domain), FIELDS),
+            ],
+            height, thresholds=steps,
+        )
+        for key, title, format, below, scale, height in (
+            ("accuracy", "Test accuracy", SHARE, None, {}, 170),
+            ("macs", "Expected MACs per image", COUNT, None, {"zero": True}, 110),
+            ("ms", "Mean time per image (ms)", "", "Threshold τ", {"zero": True}, 110),
+        )
+    ]  # fmt: skip
 
 
 def _caption(found: Slope | None) -> str:
@@ -53,8 +75,8 @@ def _caption(found: Slope | None) -> str:
         )
     return (
         f"The threshold is {found.verdict}: moving τ by {number(found.nudge, 2)} (a twentieth of the spread of "
-        f"the scores) {_change(found.accuracy)} and expected MACs by at most "
-        f"{percent(found.macs)} of big's."
+        f"the scores, the pale band) {_change(found.accuracy)} and expected MACs by at most {percent(found.macs)} of "
+        "big's. Times are those of the measured threshold, and for each image that changes sides big's mean time."
     )
 
 
@@ -64,12 +86,3 @@ def _change(accuracy: float) -> str:
     if accuracy < 0.0005:  # as it is rounded
         return "changes accuracy by less than 0.1 points"
     return f"changes accuracy by at most {points_apart(accuracy)}"
-
-
-def _band(plot: Frame, tau: float, found: Slope | None) -> list[Markup]:
-    """The threshold, and how far it is moved to either side."""
-    if found is None or not plot.x.holds(tau):
-        return []
-    bottom, top = plot.y.pixels
-    start, end = plot.x(tau - found.nudge), plot.x(tau + found.nudge)
-    return [rect(start, top, max(end - start, 1), bottom - top, "fill nudge"), plot.upright(tau, "routed tau")]

@@ -2,112 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
+import altair as alt
 import numpy as np
-from markupsafe import Markup
 
 from duonas.core.cost import PairCost
-from duonas.report.figure import Figure, Key, figure, is_wide
+from duonas.report.charts import COUNT, FILTERED, SHARE, chart, colours, of, x, y
+from duonas.report.fields import Field, Row, table, tooltips
+from duonas.report.figure import Figure
 from duonas.report.files import RunFiles
-from duonas.report.formatting import count, number, percent, plural, points, tick_count, tick_percent
-from duonas.report.scale import pick, span, thin
-from duonas.report.svg import Frame, canvas, frame
+from duonas.report.formatting import count, number, percent, points
+from duonas.report.ranges import pick, span
+from duonas.report.theme import colour
+from duonas.report.thresholds import Thresholds
 from duonas.routing.metrics import oracle_curve
 from duonas.routing.threshold import Curve, sweep
 
 REACH = 3  # times the pair's peak: a dearer baseline is only named, since drawing it would squash the curve
+COLOURS = {
+    "routed, every threshold": "routed", "chosen threshold": "ink", "at the slider": "routed",
+    "little alone": "little", "big alone": "big", "oracle": "oracle", "random": "muted",
+    "static subnets, on val": "static", "static baselines": "oracle",
+}  # fmt: skip
+PLACE = [Field("series", "Network", "text"), Field("accuracy", "Accuracy", "share"), Field("macs", "MACs", "count")]
+DECISION = [Field("tau", "τ", "text"), Field("share", "Little share", "share")]
+NETWORK = [Field("name", "Name", "text"), Field("params", "Params", "count")]
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of the figure: expected MACs, accuracy, little share and tau, each (T,)."""
-
-    macs: np.ndarray
-    accuracy: np.ndarray
-    share: np.ndarray
-    tau: np.ndarray
-
-    def hover(self, plot: Frame, x: np.ndarray, y: np.ndarray, title: str, most: int) -> Iterable[Markup]:
-        """At most about ``most`` strips over a plot of ``y`` against rising ``x`` that show this line's values."""
-        chosen = thin(x, most)
-        tips = [threshold_tip(title, self.tau[i], self.accuracy[i], self.macs[i], self.share[i]) for i in chosen]
-        return plot.strips([x[i] for i in chosen], [[(y[i], "routed")] for i in chosen], tips)
-
-
-def line_of(curve: Curve, cost: PairCost, index: np.ndarray) -> Line:
-    """Some of the thresholds of a trade-off curve."""
-    share = curve.little_share[index]
-    return Line(np.asarray(cost.expected(share), dtype=float), curve.accuracy[index], share, curve.tau[index])
-
-
-def as_line(curve: Curve, cost: PairCost, rows: int = 400) -> Line:
-    """A trade-off curve by rising MACs, thinned to what a screen can show."""
-    return line_of(curve, cost, curve.thinned(rows)[::-1])
-
-
-def threshold_tip(title: str, tau: float, accuracy: float, macs: float, share: float) -> str:
-    """What hovering shows of a threshold."""
-    return (
-        f"{title}τ = {number(tau)}\naccuracy {percent(accuracy)}\n{count(macs, 'MACs')} expected\n"
-        f"little share {percent(share)}"
-    )
-
-
-@dataclass(frozen=True)
-class Static:
-    """A network without routing: a subnet with its val accuracy, or a baseline with its test accuracy."""
-
-    name: str
-    macs: float
-    accuracy: float
-    tip: str
+LABELS: dict[str, dict[str, Any]] = {
+    "alone": {"dy": 19},
+    "baseline": {"align": "right", "dx": -9, "dy": -8},
+}  # which dots have their name, where
 
 
 def tradeoff(run: RunFiles) -> Figure:
     """The most important figure of the report."""
     outputs, cost = run.outputs, run.cost
-    routed = as_line(sweep(outputs.score, outputs.little_right, outputs.big_right), cost)
-    oracle = as_line(oracle_curve(outputs.little_right, outputs.big_right), cost)
-    ends = [float(outputs.little_right.mean()), float(outputs.big_right.mean())]
+    routed = line(sweep(outputs.score, outputs.little_right, outputs.big_right), cost, "routed, every threshold")
+    oracle = line(oracle_curve(outputs.little_right, outputs.big_right), cost, "oracle", rows=60)
+    ends = [_row("random", cost.expected(1 - at), getattr(outputs, f"{role}_right").mean())
+            for at, role in enumerate(("little", "big"))]  # fmt: skip
     subnets, baselines = _subnets(run), _baselines(run)
-    near = [one for one in baselines if one.macs <= REACH * cost.peak]
-    low, high = min(ends), float(oracle.accuracy.max())
-    x = span([cost.least, cost.peak, run.measure["big"]["macs"], *(one.macs for one in near)], pad=0.08, floor=0)
-    y = span([low - 0.35 * (high - low), high, *(one.accuracy for one in near)], pad=0.12, floor=0, ceiling=1)
-    inside = np.array([x[0] <= one.macs <= x[1] and y[0] <= one.accuracy <= y[1] for one in subnets], dtype=bool)
-    shown = [subnets[i] for i in pick(inside, 400)]
-
-    def draw(width: int) -> Markup:
-        plot = frame(width, 460 if is_wide(width) else 360, x, y)
-        return canvas(
-            plot.width, plot.height, "Test accuracy against expected MACs",
-            plot.axes("Expected MACs per image", "Accuracy (%)", tick_count, tick_percent),
-            plot.line([cost.expected(1), cost.expected(0)], ends, "random"),
-            plot.line(oracle.macs, oracle.accuracy, "oracle"),
-            plot.line(routed.macs, routed.accuracy, "routed"),
-            routed.hover(plot, routed.macs, routed.accuracy, "routed at ", 140),
-            (plot.dot(one.macs, one.accuracy, "static", one.tip, 3.5) for one in shown),
-            _named_dots(plot, near), _marks(plot, run),
-        )  # fmt: skip
-
+    near = [one for one in baselines if one["macs"] <= REACH * cost.peak]
+    low, high = min(row["accuracy"] for row in ends), max(row["accuracy"] for row in oracle)
+    right = [cost.least, cost.peak, run.measure["big"]["macs"], *(one["macs"] for one in near)]
+    domain = {
+        "x": span(right, pad=0.08, floor=0),
+        "y": span([low - 0.35 * (high - low), high, *(one["accuracy"] for one in near)], pad=0.12, floor=0, ceiling=1),
+    }
+    (left, end), (bottom, top) = domain.values()
+    inside = [left <= one["macs"] <= end and bottom <= one["accuracy"] <= top for one in subnets]
+    shown = [subnets[at] for at in pick(np.array(inside, dtype=bool), 400)]
+    alone = [_alone(run, role) for role in ("little", "big")]
+    spec = plot([*routed, *oracle, *ends], [*shown, *near, *alone], _chosen(run), domain, run.thresholds)
     caption = _caption(run)
     if subnets:
         caption += " Grey dots are static subnets of the search with their accuracy on val; all else is on test."
-    if left_out := int((~inside).sum()):
+    if left_out := len(subnets) - sum(inside):
         caption += f" {left_out} of {len(subnets)} static subnets lie outside the picture."
     for one in baselines:
         if one not in near:
-            caption += f" Beyond the picture: {one.name} with {percent(one.accuracy)} for {count(one.macs, 'MACs')}."
-    keys = [
-        Key("line", "routed", "routed, every threshold"), Key("ring", "routed", "chosen threshold"),
-        Key("dot", "little", "little alone"), Key("dot", "big", "big alone"),
-        Key("dash", "oracle", "oracle"), Key("dash", "random", "random"),
-        *([Key("dot", "static", "static subnets, on val")] if subnets else ()),
-        *([Key("dot", "baseline", "static baselines")] if near else ()),
-    ]  # fmt: skip
-    return figure("Accuracy against work", draw, caption, keys)
+            name, reached = one["name"], percent(one["accuracy"])
+            caption += f" Beyond the picture: {name} with {reached} for {count(one['macs'], 'MACs')}."
+    listed = [*alone, _chosen(run), *near, *routed[:: max(1, len(routed) // 20)]]
+    return Figure("Accuracy against work", [spec], caption, table(listed, [*PLACE, *DECISION, *NETWORK]))
+
+
+def plot(
+    lines: Sequence[Row], dots: Sequence[Row], chosen: Row, domain: dict[str, tuple[float, float]], steps: Thresholds
+) -> dict[str, Any]:
+    """Draw lines and dots by their ``series``, ``macs`` and ``accuracy``, and the threshold that was chosen.
+
+    Args:
+        lines: rows by rising MACs.
+        dots: networks without routing, with ``name`` and ``params``.
+        chosen: the threshold that was measured.
+        domain: what the axes show.
+        steps: the thresholds of the slider.
+    """
+    there = {row["series"] for row in (*lines, *dots, chosen)} | {"at the slider"}
+    place: dict[str, Any] = {
+        "x": x("macs", "Expected MACs per image", COUNT, domain=list(domain["x"])),
+        "y": y("accuracy", "Accuracy", SHARE, domain=list(domain["y"])),
+        "color": colours({name: each for name, each in COLOURS.items() if name in there}),
+        "opacity": FILTERED,
+    }
+    moved = [
+        _row("at the slider", macs, accuracy, tau, share) | {"step": step}
+        for step, (macs, accuracy, tau, share) in enumerate(
+            zip(steps.macs, steps.accuracy, steps.tau, steps.little_share, strict=True)
+        )
+    ]
+    dashed = "datum.series == 'oracle' || datum.series == 'random'"
+    curve, thin = of("lines"), of("dots")
+    every, network = [*PLACE, *DECISION], [*PLACE, *NETWORK]
+    return chart(
+        "Test accuracy against expected MACs: the routed pair at every threshold, an oracle, random routing, and "
+        "networks without routing",
+        {"lines": lines, "dots": dots, "chosen": [chosen], "moved": moved},
+        [
+            curve.transform_filter(dashed)
+            .mark_line(strokeDash=[6, 5], strokeWidth=1.75, clip=True).encode(**place),
+            curve.transform_filter(f"!({dashed})")
+            .mark_line(clip=True).encode(**place),
+            curve.transform_filter("isValid(datum.tau)").mark_circle(size=150, opacity=0, clip=True)
+            .encode(**place | {"opacity": alt.OpacityValue(0), "tooltip": tooltips(every)}),
+            thin.transform_filter("!datum.alone")
+            .mark_circle(size=50, clip=True, stroke=colour("page"), strokeWidth=0.75)
+            .encode(**place, tooltip=tooltips(network)),
+            thin.transform_filter("datum.alone").mark_circle(size=130, stroke=colour("page"))
+            .encode(**place, tooltip=tooltips(network)),
+            *(thin.transform_filter(f"datum.{kind}").mark_text(fontSize=13, fontWeight=600, **shift)
+              .encode(**place, text="name:N") for kind, shift in LABELS.items()),
+            of("chosen").mark_point(size=190, strokeWidth=2.5).encode(**place, tooltip=tooltips(every)),
+            of("moved").transform_filter("datum.step == step").mark_circle(size=120, stroke=colour("page"))
+            .encode(**place, tooltip=tooltips(every)),
+        ],
+        440, zoom="xy", filtered=True, thresholds=steps,
+    )  # fmt: skip
+
+
+def line(curve: Curve, cost: PairCost, series: str, rows: int = 140) -> list[dict[str, Any]]:
+    """A trade-off curve by rising MACs, thinned to what a screen can show."""
+    index = curve.thinned(rows)[::-1]
+    macs = cost.expected(curve.little_share[index])
+    columns = (macs, curve.accuracy[index], curve.tau[index], curve.little_share[index])
+    return [_row(series, *figures) for figures in zip(*columns, strict=True)]
+
+
+def _row(
+    series: str, macs: float, accuracy: float, tau: float | None = None, share: float | None = None
+) -> dict[str, Any]:
+    decision = {} if tau is None or share is None else {"tau": number(tau), "share": round(float(share), 5)}
+    return {"series": series, "macs": round(float(macs)), "accuracy": round(float(accuracy), 5)} | decision
+
+
+def _chosen(run: RunFiles) -> dict[str, Any]:
+    routed = run.measure["routed"]
+    return _row("chosen threshold", routed["expected_macs"], routed["accuracy"], run.tau, routed["little_share"])
+
+
+def _alone(run: RunFiles, role: str) -> dict[str, Any]:
+    row = run.measure[role]
+    return _row(f"{role} alone", row["macs"], row["accuracy"]) | {"name": role, "params": row["params"], "alone": True}
 
 
 def _caption(run: RunFiles) -> str:
@@ -120,50 +159,15 @@ def _caption(run: RunFiles) -> str:
     )
 
 
-def _subnets(run: RunFiles) -> list[Static]:
-    rows = run["archs.parquet"] or ()
-    return [
-        Static(row["arch"], row["macs"], row["accuracy"],
-               f"static subnet {row['arch']}\nval accuracy {percent(row['accuracy'])}\n{_sizes(row)}")
-        for row in rows
-        if row["accuracy"] is not None  # as where the supernet was not trained
-    ]  # fmt: skip
+def _subnets(run: RunFiles) -> list[dict[str, Any]]:
+    known = (row for row in run["archs.parquet"] or () if row["accuracy"] is not None)  # none if it was not trained
+    return [_static("static subnets, on val", row["arch"], row) for row in known]
 
 
-def _baselines(run: RunFiles) -> list[Static]:
+def _baselines(run: RunFiles) -> list[dict[str, Any]]:
     rows = (run["baselines.json"] or {}).get("networks", ())
-    return [
-        Static(row["name"], row["macs"], row["accuracy"],
-               f"{row['name']}, static\naccuracy {percent(row['accuracy'])}\n{_sizes(row)}\n"
-               f"{plural(row['epochs'], 'epoch')}")
-        for row in rows
-    ]  # fmt: skip
+    return [_static("static baselines", row["name"], row) | {"baseline": True} for row in rows]
 
 
-def _sizes(row: dict[str, float]) -> str:
-    return f"{count(row['macs'], 'MACs')}\n{count(row['params'], 'params')}"
-
-
-def _named_dots(plot: Frame, baselines: list[Static]) -> Iterable[Markup]:
-    """Dots with their names, which are written towards the middle of the plot."""
-    for one in baselines:
-        to_the_right = one.macs <= sum(plot.x.domain) / 2
-        shift, anchor = ((10, -8), "start") if to_the_right else ((-10, -8), "end")
-        yield plot.dot(one.macs, one.accuracy, "baseline", one.tip, 5.5)
-        yield plot.note((one.macs, one.accuracy), one.name, "baseline", shift, anchor)
-
-
-def _marks(plot: Frame, run: RunFiles) -> Iterable[Markup]:
-    """Dots with labels for little alone, big alone and the chosen threshold."""
-    little, big, routed = (run.measure[role] for role in ("little", "big", "routed"))
-    for name, row, shift, anchor in (("little", little, (9, 16), "start"), ("big", big, (0, 22), "middle")):
-        at = row["macs"], row["accuracy"]
-        yield plot.dot(*at, name, f"{name} alone\naccuracy {percent(row['accuracy'])}\n{_sizes(row)}", 6.5)
-        yield plot.note(at, name, name, shift, anchor)
-    at = routed["expected_macs"], routed["accuracy"]
-    tip = threshold_tip("chosen threshold ", run.tau, at[1], at[0], routed["little_share"])
-    yield plot.dot(*at, "ring routed", tip, 7.5)
-    # Below the curve there is room, unless the label of big stands there.
-    crowded = abs(plot.x(big["macs"]) - plot.x(at[0])) < 90
-    shift, anchor = ((-12, 24), "end") if crowded else ((8, 24), "start")
-    yield plot.note(at, "routed", "routed", shift, anchor)
+def _static(series: str, name: str, row: Row) -> dict[str, Any]:
+    return _row(series, row["macs"], row["accuracy"]) | {"name": name, "params": row["params"]}
