@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import BundleError, TargetError
-from .units import percentage, written_count
+from .units import percentage
 
 FLOORS = {
     "accuracy": "an accuracy floor",
@@ -35,9 +35,8 @@ def at_budget(
     affordable = np.flatnonzero(expected <= budget)
     if len(affordable) == 0:
         least = _rounded_up(expected.min())
-        shown = written_count if unit == "MACs" else "{:.6g}".format
         raise TargetError(
-            f"{what} of {budget:.12g} {unit} cannot be met: the smallest possible is {shown(float(least))} {unit} an "
+            f"{what} of {budget:.12g} {unit} cannot be met: the smallest possible is {least} {unit} an "
             "image, where all images stay little.",
             least,
         )
