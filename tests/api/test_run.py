@@ -52,7 +52,7 @@ def test_its_repr_says_what_is_there(run, unfinished):
         assert f"{role:<6} {run.measure[role]['accuracy']:.2%} on the test split" in text
     assert run.verdict["sentence"] in text and run.verdict == run.measure["verdict"]
     assert "finished: nothing yet" in repr(unfinished)
-    assert "<img" in run._repr_html_() and "finished: nothing yet" in unfinished._repr_html_()
+    assert '<iframe srcdoc="' in run._repr_html_() and "finished: nothing yet" in unfinished._repr_html_()
 
 
 def test_its_data_are_those_of_the_recipe(run, unfinished):

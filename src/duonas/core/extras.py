@@ -8,7 +8,7 @@ INSTALL_FULL = "pip install 'duonas[full]'"
 
 # The packages of the extra ``full`` in pyproject.toml, by the names that they are imported by.
 FULL = frozenset({
-    "PIL", "annotated_types", "filelock", "hatchling", "huggingface_hub", "jinja2", "lightning_fabric", "markupsafe",
+    "PIL", "altair", "annotated_types", "filelock", "hatchling", "huggingface_hub", "jinja2", "lightning_fabric", "markupsafe",
     "onnx", "onnxscript", "pyarrow", "pydantic", "pymoo", "rich", "safetensors", "scipy", "sklearn", "tensorboard",
     "timm", "tomli_w", "torch", "torchvision", "typer",
 })  # fmt: skip
