@@ -9,8 +9,8 @@ INSTALL_FULL = "pip install 'duonas[full]'"
 # The packages of the extra ``full`` in pyproject.toml, by the names that they are imported by.
 FULL = frozenset({
     "PIL", "altair", "annotated_types", "filelock", "hatchling", "huggingface_hub", "jinja2", "lightning_fabric",
-    "markupsafe", "onnx", "onnxscript", "pyarrow", "pydantic", "pymoo", "rich", "safetensors", "scipy", "sklearn", "tensorboard",
-    "timm", "tomli_w", "torch", "torchvision", "typer",
+    "markupsafe", "onnx", "onnxscript", "pyarrow", "pydantic", "pymoo", "rich", "safetensors", "scipy", "sklearn",
+    "tensorboard", "timm", "tomli_w", "torch", "torchvision", "typer",
 })  # fmt: skip
 REST = Path(__file__).parents[1] / "pipeline"  # which the wheel of a kit does not have
 
