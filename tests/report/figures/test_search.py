@@ -40,6 +40,12 @@ def test_the_axis_is_what_the_search_minimised(objectives, axis, tip):
     assert axis in page and tip in page
 
 
+def test_points_are_shaded_by_their_peak_cost_where_they_differ_in_it():
+    same = [point(number) | {"peak_macs": 5e6} for number in range(1, 6)]
+    assert "quantize" in drawn(["accuracy"])
+    assert "quantize" not in drawn(["accuracy"], points=same)
+
+
 def test_the_caption_names_the_best_single_network_beside_the_pair():
     assert "single network" not in drawn(["accuracy"])
     assert "The best single network that costs no more reaches 52.5" in drawn(["accuracy"], plain={"accuracy": 0.525})

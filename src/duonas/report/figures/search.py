@@ -73,7 +73,9 @@ def plot(points: Sequence[Row], trials: Sequence[Row], fields: Sequence[Field], 
                domain=list(span([row[cost.expected] for row in both], floor=0))),
         "y": y("accuracy", "Val accuracy", SHARE, domain=list(span([row["accuracy"] for row in both], ceiling=1))),
     }  # fmt: skip
-    peak = ramp(cost.peak, f"Peak {cost.noun}{cost.unit}", cost.format)
+    peak: Any = alt.value(colour("routed"))
+    if len({row[cost.peak] for row in points}) > 1:  # else there is nothing for shades to show
+        peak = ramp(cost.peak, f"Peak {cost.noun}{cost.unit}", cost.format)
     chosen = "datum.series == 'chosen pair'"
     expected = Field(cost.expected, f"Expected {cost.noun}{cost.unit}", "count" if cost.format else "number")
     about = [*TRIAL, Field("accuracy", "Best val accuracy", "share"), expected]
