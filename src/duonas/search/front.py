@@ -133,9 +133,9 @@ class Front:
             return ""
         quantity = self.quantity
         cost = self.best.figures[f"expected_{quantity}"]
-        pair = f"{percentage(self.best.accuracy)} at an expected {rounded(quantity, cost)}"
+        pair = f"{percentage(round(self.best.accuracy, 3))} at an expected {rounded(quantity, cost)}"
         if self.plain is not None:
-            plain = f"{percentage(self.plain.accuracy)} at {rounded(quantity, self.plain.figures[quantity])}"
+            plain = f"{percentage(round(self.plain.accuracy, 3))} at {rounded(quantity, self.plain.figures[quantity])}"
         if not self.beaten:
             if self.plain is None or not self._is_chance(self.best.accuracy - self.plain.accuracy):
                 return ""
@@ -173,8 +173,8 @@ class Front:
         unit = " MACs" if what == "macs" else ""
         return (
             f"on {self.val_images:,} val images a pair at an expected {costs[0]}{unit} is as good within chance as the "
-            f"chosen one at {costs[1]}{unit} ({percentage(one.accuracy)} "
-            f"against {percentage(best.accuracy)}): a lower [route] budget would take it."
+            f"chosen one at {costs[1]}{unit} ({percentage(round(one.accuracy, 3))} "
+            f"against {percentage(round(best.accuracy, 3))}): a lower [route] budget would take it."
         )
 
     def to_json(self) -> dict[str, Any]:
