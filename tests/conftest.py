@@ -21,7 +21,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # beside others: a thread each, before 
 from support.device_kits import kit, kit_source  # noqa: F401  (fixtures)
 from support.exported import export, exported, images  # noqa: F401  (fixtures)
 from support.interrupts import interruptible  # noqa: F401  (fixture)
-from support.ondisk import make_folder, make_shard  # noqa: F401  (fixtures)
+from support.ondisk import make_coco, make_folder, make_imagenet, make_shard  # noqa: F401  (fixtures)
 
 settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile("explore", deadline=None)

@@ -9,6 +9,7 @@ import duonas
 from duonas.core.files import read_json
 from duonas.core.progress import Silent
 from duonas.core.rng import stream
+from duonas.data.sources.imagenet100 import CLASSES
 from duonas.recipe.read import shipped
 from duonas.rundir.folder import RunFolder
 
@@ -44,6 +45,7 @@ LARGE = (
     "uib-imagenet",
     "cifar10",
     "cifar100",
+    "imagenet100",
     "nasbench201",
 )  # which take a minute each, and teach little that others do not
 
@@ -51,7 +53,7 @@ LARGE = (
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in COMPLETE]
 )
-def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_path):
+def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, make_imagenet, make_coco, tmp_path):
     overrides = ["train.batch_size=4", "train.accelerator=cpu", "train.checkpoint_seconds=0.000001"]
     overrides.append("search.device.table=none")
     data = duonas.load_recipe(name).data.name
@@ -61,6 +63,11 @@ def test_two_steps_of_every_shipped_recipe(name, make_shard, make_folder, tmp_pa
             *SMALL.get(name, ["data.image_size=32"]),
         ]
         overrides.append(f"data.cache={tmp_path / 'cache'}")
+    elif data == "imagenet100":
+        overrides += [f"data.path={make_imagenet(CLASSES)}", "data.image_size=32", f"data.cache={tmp_path / 'cache'}"]
+    elif data == "visual_wake_words":
+        images = {"train": [[(1, 0.2)], []] * 5, "val": [[(1, 0.2)], []]}
+        overrides += [f"data.path={make_coco(images)}", "data.image_size=32", f"data.cache={tmp_path / 'cache'}"]
     elif data not in ("digits", "clothing"):
         classes = {"cifar10": 10, "cifar100": 100}[data]
         names = [f"c{i}" for i in range(classes)]
