@@ -10,9 +10,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from duonas.baselines.baseline import Baseline
 from duonas.baselines.dense import Chain, Head, State, bottleneck, conv_norm, initialise
-from duonas.baselines.sizes import read_size
+from duonas.baselines.sized import Sized
 from duonas.exits.network import ExitNet
 from duonas.layers.plain import Input
 
@@ -61,7 +60,7 @@ class Size:
         return first, *(step or first + number for number in later)
 
 
-class Msdnet(Baseline):
+class Msdnet(Sized[Size]):
     """Maps of several scales, each joined to all before it, and a classifier on the coarsest after each block.
 
     In the form for CIFAR, whose images are 32 pixels wide, or with ``imagenet`` in that for ImageNet. Later blocks have
@@ -69,22 +68,7 @@ class Msdnet(Baseline):
     losses of all exits count alike, as in the paper. Its sizes are in the name: ``msdnet-exits7-step2-base4``.
     """
 
-    @property
-    def size(self) -> Size:
-        """The size in the name.
-
-        Raises:
-            DuonasError: the name has a part that is unknown or wrong.
-        """
-        return read_size(self.network_name, self.network_name.split("-")[1:], Size)
-
-    def check(self) -> None:
-        """Check the name.
-
-        Raises:
-            DuonasError: it has a part that is unknown or wrong.
-        """
-        _ = self.size
+    sizes = Size
 
     def build(self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> ExitNet:
         """Build the network."""

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from duonas.baselines.baseline import Baseline
 from duonas.baselines.dense import Head, State, bottleneck, conv_norm, initialise
-from duonas.baselines.sizes import read_size
+from duonas.baselines.sized import Sized
 from duonas.exits.network import ExitNet
 from duonas.layers.plain import Input
 
@@ -50,29 +49,14 @@ class Size:
                 raise ValueError(f"{name} must be at least {least}")
 
 
-class Ranet(Baseline):
+class Ranet(Sized[Size]):
     """The coarsest network answers first; each finer one reads all features of the one before, and answers again.
 
     In the form for CIFAR, whose images are 32 pixels wide. Images leave by the highest probability, and the losses of
     all exits count alike, as in the paper. Its sizes are in the name: ``ranet-scales4-step4-even``.
     """
 
-    @property
-    def size(self) -> Size:
-        """The size in the name.
-
-        Raises:
-            DuonasError: the name has a part that is unknown or wrong.
-        """
-        return read_size(self.network_name, self.network_name.split("-")[1:], Size)
-
-    def check(self) -> None:
-        """Check the name.
-
-        Raises:
-            DuonasError: it has a part that is unknown or wrong.
-        """
-        _ = self.size
+    sizes = Size
 
     def build(self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> ExitNet:
         """Build the network."""
