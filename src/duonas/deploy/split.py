@@ -8,7 +8,7 @@ import onnx
 from onnx import helper, shape_inference
 from onnx.utils import Extractor
 
-from duonas.deploy.stitch import named
+from duonas.deploy.builder import named
 
 
 class Pieces(NamedTuple):

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import onnx
 
+from duonas.deploy.builder import IR_VERSION, named
 from duonas.deploy.export import Parts
-from duonas.deploy.stitch import IR_VERSION, named, whole
+from duonas.deploy.stitch import whole
 from duonas.runtime.session import ROWS
 from duonas.runtime.split import MANIFEST, SCORE, Manifest, Part
 

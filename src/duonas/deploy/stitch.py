@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableSequence, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper, shape_inference
-from onnx.compose import add_prefix
+from onnx import TensorProto, helper
 
-from duonas import __version__
+from duonas.deploy.builder import TAU, GraphBuilder, finished, named
 from duonas.deploy.export import Parts
 
-IR_VERSION = 8  # for old runtimes
-TAU = "tau"  # name of the input, and of the property that holds the value to feed
 PAIR_DOC = """A big/little pair of image classifiers with a router. Little answers every image whose score is at least \
 tau, and big the others: big runs on their rows only, and not at all where there are none. Feed the value of the \
 metadata property "tau", which was chosen for this pair, or any other: at -inf little answers all images, at inf big."""
@@ -22,13 +19,6 @@ WHOLE_DOCS = {
     "little": "The little one of a routed pair of image classifiers, alone.",
     "big": "The big one of a routed pair of image classifiers, alone.",
     "plain": "A plain image classifier, with which a routed pair is compared.",
-}
-DOCS = {
-    "images": 'RGB images; the metadata property "preprocessing" says their size and range.',
-    TAU: 'An image stays little if its score is at least tau; the metadata property "tau" has the chosen value.',
-    "logits": 'Raw scores of the classes, which the metadata property "class_names" names in order; no softmax.',
-    "score": "How far little can be trusted with each image, by the router; comparable to tau.",
-    "is_little": "Whether little answered the image.",
 }
 
 
@@ -43,11 +33,11 @@ def whole(
         tower: features (or images, without a stem) to logits.
         metadata: properties to store in the file.
     """
-    graph = _Graph()
+    graph = GraphBuilder()
     features = graph.add(stem, "stem", "images") if stem else "images"
     graph.rename(graph.add(tower, "tower", features), "logits")
     network = graph.proto(name, [_entry(stem or tower, "images")], [_leaving(tower, "logits")])
-    return _model(network, [stem, tower], metadata, WHOLE_DOCS[name])
+    return finished(network, [stem, tower], metadata, WHOLE_DOCS[name])
 
 
 def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.ModelProto:
@@ -65,7 +55,7 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
         tau: the threshold to note in the file, see ``note_tau``.
         metadata: properties to store in the file.
     """
-    graph = _Graph()
+    graph = GraphBuilder()
     features = graph.add(parts.stem, "stem", "images") if parts.stem else "images"
     little = "" if parts.before else graph.add(parts.little, "little", features)
     seen = {"input": "images", "stem": features, "after_little": little}[parts.position]
@@ -83,7 +73,7 @@ def dynamic(parts: Parts, tau: float, metadata: Mapping[str, str]) -> onnx.Model
     ]
     inputs = [_entry(parts.stem or parts.little, "images"), helper.make_tensor_value_info(TAU, TensorProto.FLOAT, [])]
     used = [parts.stem, parts.little, parts.big, parts.score]
-    model = _model(graph.proto("routed_pair", inputs, outputs), used, metadata, PAIR_DOC)
+    model = finished(graph.proto("routed_pair", inputs, outputs), used, metadata, PAIR_DOC)
     note_tau(model, tau)
     return model
 
@@ -99,7 +89,7 @@ def note_tau(model: onnx.ModelProto, tau: float) -> None:
         model.graph.initializer.remove(default)
 
 
-def _decide(graph: _Graph) -> None:
+def _decide(graph: GraphBuilder) -> None:
     # A NaN score fails ">=" and goes to big. At tau = +inf no row stays little, not even one with a score of +inf.
     graph.constant("infinity", np.array(np.inf, np.float32))
     graph.constant("zero", np.array(0, np.int64))
@@ -109,7 +99,7 @@ def _decide(graph: _Graph) -> None:
     graph.node("Not", ["is_little"], "is_hard")
 
 
-def _blank(graph: _Graph, tower: onnx.ModelProto) -> str:
+def _blank(graph: GraphBuilder, tower: onnx.ModelProto) -> str:
     """Add logits (N, K) of zeros, to be overwritten row by row."""
     classes = tower.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     graph.constant("classes", np.array([classes], np.int64))
@@ -128,7 +118,7 @@ class _Rows(NamedTuple):
     tower: onnx.ModelProto
 
 
-def _fill(graph: _Graph, rows: _Rows, features: str, logits: str) -> str:
+def _fill(graph: GraphBuilder, rows: _Rows, features: str, logits: str) -> str:
     """Add a tower that overwrites ``logits`` at its rows, if any, and return the name of the result."""
     kind, filled = rows.kind, f"{rows.role}_filled"
     graph.node("NonZero", [rows.mask], kind)
@@ -142,7 +132,7 @@ def _fill(graph: _Graph, rows: _Rows, features: str, logits: str) -> str:
 
 def _some(rows: _Rows, features: str, logits: str) -> onnx.GraphProto:
     # The tower's weights are inside the branch, where ONNX Runtime folds, fuses and packs them as in a whole network.
-    graph, kind = _Graph(), rows.kind
+    graph, kind = GraphBuilder(), rows.kind
     graph.constant(f"{kind}_row_axis", np.array([0], np.int64))
     graph.node("Squeeze", [kind, f"{kind}_row_axis"], f"{kind}_rows")
     entry = f"{kind}_features"
@@ -154,71 +144,9 @@ def _some(rows: _Rows, features: str, logits: str) -> onnx.GraphProto:
 
 
 def _none(rows: _Rows, logits: str) -> onnx.GraphProto:
-    graph = _Graph()
+    graph = GraphBuilder()
     graph.node("Identity", [logits], f"{rows.kind}_unchanged")
     return graph.proto(f"no_{rows.kind}_row", [], [_leaving(rows.tower, f"{rows.kind}_unchanged")])
-
-
-class _Graph:
-    """Nodes, initializers and values of known shapes under construction."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.values: list[onnx.ValueInfoProto] = []
-        self.initializers: list[onnx.TensorProto] = []
-
-    def add(self, part: onnx.ModelProto, prefix: str, entry: str, rows: str = "N") -> str:
-        """Add a part with input ``entry`` and a number ``rows`` of rows, and return the name of its output."""
-        graph = add_prefix(part, f"{prefix}/").graph
-        made = {name for node in graph.node for name in node.output}
-        for value in [each for each in graph.value_info if each.name in made]:
-            for side in value.type.tensor_type.shape.dim:
-                if not side.HasField("dim_value"):
-                    side.dim_param = rows
-            self.values.append(value)
-        for node in graph.node:
-            _replace(node.input, graph.input[0].name, entry)
-            del node.metadata_props[:]  # stack traces of the exporter, with paths of the exporting machine
-        self.nodes += graph.node
-        self.initializers += graph.initializer
-        return str(graph.output[0].name)
-
-    def rename(self, old: str, new: str) -> None:
-        """Rename a value everywhere."""
-        for node in self.nodes:
-            _replace(node.input, old, new)
-            _replace(node.output, old, new)
-
-    def node(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
-        """Add an operation."""
-        self.nodes.append(helper.make_node(op, inputs, [output], output, **attributes))
-
-    def constant(self, name: str, value: np.ndarray) -> None:
-        """Add an initializer."""
-        self.initializers.append(numpy_helper.from_array(value, name))
-
-    def proto(
-        self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
-    ) -> onnx.GraphProto:
-        """Return the finished graph."""
-        return helper.make_graph(self.nodes, name, inputs, outputs, self.initializers, value_info=self.values)
-
-
-def _model(
-    graph: onnx.GraphProto, parts: Sequence[onnx.ModelProto | None], metadata: Mapping[str, str], doc: str
-) -> onnx.ModelProto:
-    for value in (*graph.input, *graph.output):
-        value.doc_string = DOCS[value.name]
-    # A quantised part may use operators of another domain than the rest.
-    opsets = {each.domain: each.version for part in parts if part is not None for each in part.opset_import}
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid(*each) for each in opsets.items()], ir_version=IR_VERSION,
-        producer_name="duonas", producer_version=__version__, doc_string=doc,
-    )  # fmt: skip
-    helper.set_model_props(model, dict(metadata))
-    onnx.checker.check_model(model, full_check=True)
-    # Shapes of all values, for converters to other runtimes and for people who look at the graph.
-    return shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
 
 
 def _entry(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
@@ -227,17 +155,3 @@ def _entry(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
 
 def _leaving(part: onnx.ModelProto, name: str) -> onnx.ValueInfoProto:
     return named(part.graph.output[0], name)
-
-
-def named(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
-    """Return a copy of a value with another name."""
-    copy = onnx.ValueInfoProto()
-    copy.CopyFrom(value)
-    copy.name = name
-    return copy
-
-
-def _replace(names: MutableSequence[str], old: str, new: str) -> None:
-    for index, name in enumerate(names):
-        if name == old:
-            names[index] = new
