@@ -7,6 +7,7 @@ import torch
 
 from duonas.core.block import BlockSpec, LayerSpec
 from duonas.core.errors import DuonasError
+from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.layers.elastic import LayerWithWeight
 from duonas.recipe.schema import options_for
@@ -75,6 +76,18 @@ def test_first_weights_of_a_hypernet_have_hes_deviation():
     generator.sharpness.fill_(0)
     (filled,) = generator.fill([block(*layers)], tokens())
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("layer", [conv("c", 32, 48), conv("d", 32, 32, 5, groups=32)])
+def test_the_scale_of_a_layer_can_be_a_factor_of_its_fan_in(layer):
+    """The weights then have He's deviation over the fan-in, and the maps are alike in all layers."""
+    options = KshotHypernet.Options(dictionary=64, rank=32, scale="fan-in")
+    generator = HypernetGenerator([block(layer)], TOKENS, options, stream(0, "x"))
+    generator.sharpness.fill_(0)
+    (filled,) = generator.fill([block(layer)], tokens())
+    inputs = layer.in_channels // layer.groups * layer.kernel**2
+    assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.2)
+    assert generator.second[f"block:{layer.name}"].std().item() == pytest.approx(32**-0.5, rel=0.1)
 
 
 def test_a_hypernet_that_starts_as_sharing_gives_all_archs_the_same_weights_and_learns_to_tell_them_apart():
@@ -181,3 +194,18 @@ def test_the_name_alone_is_short_for_a_table():
 def test_an_unknown_kind_of_weights_is_refused():
     with pytest.raises(DuonasError, match=r"\[space.weights\] name has no choice 'hypernet': did you mean"):
         options_for("space", weights="hypernet")
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "uib", "mobilenet"])
+def test_a_hypernet_starts_from_the_kernels_of_a_supernet_with_shared_weights(name):
+    """In every family all convolutions are found, and the networks are the same to the bit."""
+    weights = KshotHypernet.Options(dictionary=2, rank=2, start="folder")
+    small = {"channels": 4, "cells": 1} if name == "nasbench201" else {}
+    family, colours = find("space", name), ((0.5,) * 3, (0.2,) * 3)
+    shared, ours = (options_for("space", name=name, weights=each, **small) for each in ("shared", weights))
+    space = build_space(family, shared, 8, 4)
+    theirs = build_supernet(family, space, *colours, stream(1), shared).eval()
+    net = build_supernet(family, space, *colours, stream(0), ours, theirs.state_dict()).eval()
+    images, arch = torch.rand(2, 3, 8, 8), space.largest()
+    with torch.inference_mode():
+        assert torch.equal(net(images, arch), theirs(images, arch))

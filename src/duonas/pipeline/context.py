@@ -36,6 +36,7 @@ from duonas.pipeline.spaces import (
     pairs_of,
     said_in_table_of,
 )
+from duonas.pipeline.start import Start, check_kept, find_starts, keep_starts, kept_starts, origins
 from duonas.pipeline.table import priced
 from duonas.pipeline.warm import warm_start
 from duonas.pipeline.weights import check_noted, find_weights, note_weights, noted, said_of
@@ -191,17 +192,36 @@ class Context:
         return found
 
     def begin_with_weights(self) -> list[str]:
-        """Find the pretrained weights before any training, note them, and say what the supernet starts from.
+        """Find the weights to start from before any training, note them, and say what the supernet starts from.
+
+        They are pretrained ones, or those of another run.
 
         Raises:
             DuonasError: those that the recipe asks for are not there, or do not fit.
         """
-        if not self.asks_for_weights or self.run.is_done("train"):
+        if self.run.is_done("train"):
+            return []
+        return [*self._begin_with_pretrained(), *self._begin_with_starts()]
+
+    def _begin_with_pretrained(self) -> list[str]:
+        if not self.asks_for_weights:
             return []
         note_weights(self.run, self.weights)
         said = {role: said_of(*self.kinds[role], found) for role, found in self.weights.items()}
         named = (said_in_table_of(role, self.recipe, sentence) for role, sentence in said.items())
         return [sentence for sentence in dict.fromkeys(named) if sentence]
+
+    def _begin_with_starts(self) -> list[str]:
+        check_kept(self.run, origins(self.kinds, self.pairs))
+        keep_starts(self.run, self.starts)
+        said = {role: f"the supernet starts from the shared weights of {each.folder}." for role, each in
+                self.starts.items()}  # fmt: skip
+        return [said_in_table_of(role, self.recipe, sentence) for role, sentence in said.items()]
+
+    @cached_property
+    def starts(self) -> dict[Role, Start]:
+        """The shared weights of another run that towers start from; those that the run began with."""
+        return kept_starts(self.run) or find_starts(self.recipe, self.kinds, self.pairs)
 
     @property
     def training(self) -> TrainOptions:
@@ -214,8 +234,8 @@ class Context:
         return self.asks_for_weights and any((noted(self.run) or self.weights).values())
 
     def fresh_supernet(self) -> PairSupernet:
-        """Return the supernet before training, with pretrained weights if the recipe asks for some."""
-        return fresh_supernet(self.recipe, self.family, self.pairs, self.splits, self.weights)
+        """Return the supernet before training, with the weights to start from if the recipe asks for some."""
+        return fresh_supernet(self.recipe, self.family, self.pairs, self.splits, self.weights, self.starts)
 
     @property
     def elapsed(self) -> float:
@@ -325,14 +345,25 @@ def fresh_supernet(
     pairs: PairSpace,
     splits: Splits,
     weights: Mapping[Role, Weights | None] | None = None,
+    starts: Mapping[Role, Start] | None = None,
 ) -> PairSupernet:
-    """Return the supernet of a recipe before training, with the pretrained weights of each tower that has some."""
+    """Return the supernet of a recipe before training, with the weights that each tower starts from, if any.
+
+    Args:
+        recipe: the recipe.
+        family: kind of network.
+        pairs: the pair space.
+        splits: the images.
+        weights: pretrained weights, by role.
+        starts: shared weights of another run, by role.
+    """
     towers, kinds = [], kinds_of(recipe, family)
     for role in pairs.towers:
         rng = stream(recipe.seed, "init", *([] if role == "big" else [role]))
         kind, found = kinds[role], (weights or {}).get(role)
         mean, std = (splits.mean, splits.std) if found is None else (found.like.mean, found.like.std)
-        tower = build_supernet(kind.family, pairs.spaces[role], mean, std, rng, kind.table)
+        first = starts[role].weights if starts and role in starts else None
+        tower = build_supernet(kind.family, pairs.spaces[role], mean, std, rng, kind.table, first)
         if found is not None:
             start(tower, kind.family, found)
         towers.append(tower)

@@ -29,7 +29,8 @@ from duonas.pipeline.context import cpu_threads, find_device, make_problem, sear
 from duonas.pipeline.given import candidates_of, data_of, facts_of, networks_of
 from duonas.pipeline.losses import check_losses
 from duonas.pipeline.plan import expected, plan_minutes
-from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, pairs_of, weights_advice
+from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, kinds_of, pairs_of, weights_advice
+from duonas.pipeline.start import find_starts
 from duonas.pipeline.table import priced
 from duonas.pipeline.timing import Timing
 from duonas.pipeline.warm import pairs_of_run
@@ -159,6 +160,7 @@ def profile(
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
     weights = weights_advice(recipe, family, pairs)
+    find_starts(recipe, kinds_of(recipe, family), pairs)
     said = [
         advice_on_spaces(recipe, family, splits), advice_on_precision(recipe, pairs), advice_on_ranking(recipe), weights
     ]  # fmt: skip

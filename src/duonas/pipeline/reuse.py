@@ -14,6 +14,7 @@ from duonas.core.tensors import read_header
 from duonas.data.splits import Splits
 from duonas.pipeline.context import Context
 from duonas.pipeline.fitting import steps_per_epoch
+from duonas.pipeline.start import check_kept, origins
 from duonas.recipe.locations import file_hashes, flat, identity
 from duonas.recipe.schema import Recipe, plugin_hashes, to_tables
 from duonas.rundir.folder import RunFolder
@@ -42,12 +43,14 @@ def adopt(context: Context, other: Path) -> None:
     if RunFolder(other).split_hashes() != context.splits.hashes:
         data = to_tables(context.recipe)["data"]
         raise DuonasError(f"{other} was trained on other images than those of {data.get('path', data['name'])}.")
+    check_kept(RunFolder(other), origins(context.kinds, context.pairs), "leave out --supernet")
     _check_length(RunFolder(other), context)
     trained = {
         RunFolder(other).supernet: context.run.supernet,
         RunFolder(other).gate: context.run.gate,
         RunFolder(other).beta: context.run.beta,
         RunFolder(other).pretrained: context.run.pretrained,
+        RunFolder(other).start_weights: context.run.start_weights,
     }
     taken = {source: target for source, target in trained.items() if source.exists()}
     for source, target in taken.items():

@@ -90,8 +90,8 @@ def _save_untrained(context: Context) -> list[Path]:
 
 
 def _kept(run: RunFolder) -> list[Path]:
-    """What the run notes of pretrained weights."""
-    return [run.pretrained] if run.pretrained.exists() else []
+    """What the run keeps of the weights that it started from."""
+    return [path for path in (run.pretrained, run.start_weights) if path.exists()]
 
 
 def _save_learned(run: RunFolder, rule: TrainRule) -> list[Path]:

@@ -34,6 +34,8 @@ class RunPaths:
         """How the minutes of the run are divided, and what was used, where it has a limit of time."""
         self.pretrained = folder / "pretrained.json"
         """The pretrained weights that the supernet started from, where the recipe asks for some."""
+        self.start_weights = folder / "start.safetensors"
+        """The shared weights of another run that the supernet started from, and which run that was."""
         self.supernet = folder / "supernet.safetensors"
         """The weights of the trained supernet."""
         self.beta = folder / "beta.json"

@@ -26,6 +26,11 @@ class ArchWeights(Part, ABC):
     def __init__(self, options: Any) -> None:
         self.options = options
 
+    @property
+    def origin(self) -> str | None:
+        """The folder of the run whose shared weights the generator starts from; ``None`` if there is none."""
+        return None
+
     @abstractmethod
     def generator(self, space: SearchSpace, rng: np.random.Generator) -> Generator | None:
         """The generator of the weights of each arch; ``None`` if all archs share weights.

@@ -8,12 +8,14 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
 from duonas.core.registry import Part, adapted, find
 from duonas.core.space import SearchSpace
 from duonas.core.tied import SIZE, TiedSpace
+from duonas.supernet.arch_weights import ArchWeights
 from duonas.supernet.generator import Generator
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
@@ -104,18 +106,32 @@ def build_supernet(
     std: Sequence[float],
     rng: np.random.Generator,
     options: SpaceOptions,
+    start: Mapping[str, Tensor] | None = None,
 ) -> Supernet:
-    """Build the supernet of a space by the ``[space]`` table; mean and std are those of images in [0, 1]."""
+    """Build the supernet of a space by the ``[space]`` table; mean and std are those of images in [0, 1].
+
+    ``start`` are the weights of the same supernet with shared weights, by name, which norms, classifier, mean and std
+    are taken from, and which the generator of the convolutions starts from. Missing ones stay as they are drawn.
+    """
     free = space.free if isinstance(space, TiedSpace) else space
     supernet = family.supernet(free, mean, std, rng, adapted(options, family.Options))
     supernet.space = space  # from now on it is asked for archs, no longer how to build its blocks
-    weights = find("weights", options.weights.name)
-    generator = weights(adapted(options.weights, weights.Options)).generator(space, rng)
+    if start is not None:
+        supernet.load_state_dict(start, strict=False)
+    generator = weights_of(options).generator(space, rng)
     if generator is not None:
         if not isinstance(generator, Generator):
             raise DuonasError(
                 f"[space.weights] name = {options.weights.name!r}: generator() must return a Generator or None, got "
                 f"{type(generator).__name__}."
             )
+        if start is not None:
+            generator.start_from(supernet.kernels())
         supernet.take_weights_from(generator)
     return supernet
+
+
+def weights_of(options: SpaceOptions) -> ArchWeights:
+    """Return the source of weights that a ``[space]`` table names."""
+    found: type[ArchWeights] = find("weights", options.weights.name)
+    return found(adapted(options.weights, found.Options))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,7 +50,7 @@ class Generator(nn.Module, ABC):
         super().__init__()
         self.register_buffer("sharpness", torch.ones(()), persistent=False)
         self.shapes = {
-            _key(block, layer): (layer.out_channels, layer.in_channels // layer.groups, layer.kernel, layer.kernel)
+            key_of(block, layer): (layer.out_channels, layer.in_channels // layer.groups, layer.kernel, layer.kernel)
             for block, layer in _convolutions(blocks)
         }
 
@@ -61,6 +61,13 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def weight(self, key: str, code: Code) -> Tensor:
         """The weights (O, I, K, K) of one convolution at its largest size; ``key`` is a key of ``shapes``."""
+
+    def start_from(self, kernels: Mapping[str, Tensor]) -> None:
+        """Start from the weights (O, I, K, K) of convolutions that all archs share, by the keys of ``shapes``.
+
+        Only called where ``ArchWeights.origin`` names a run; a generator with such an option overrides this.
+        """
+        raise TypeError(f"{type(self).__name__} does not say how to start from shared weights: override start_from.")
 
     def scaled(self) -> list[nn.Parameter]:
         """The weights that are trained with ``lr_factor`` times the learning rate."""
@@ -73,18 +80,18 @@ class Generator(nn.Module, ABC):
             blocks: of the arch.
             tokens: its encoding (A, V).
         """
-        layers = sum(_key(block, layer) in self.shapes for block in blocks for layer in block.layers)
+        layers = sum(key_of(block, layer) in self.shapes for block in blocks for layer in block.layers)
         with torch.autocast(tokens.device.type, enabled=False):
             code = self.code(tokens).with_averaged_gradients(layers)
             return [self._filled(block, code) for block in blocks]
 
     def _filled(self, block: BlockSpec, code: Code) -> BlockSpec:
-        if not any(_key(block, layer) in self.shapes for layer in block.layers):
+        if not any(key_of(block, layer) in self.shapes for layer in block.layers):
             return block
         return replace(block, layers=tuple(self._with_weight(block, layer, code) for layer in block.layers))
 
     def _with_weight(self, block: BlockSpec, layer: LayerSpec, code: Code) -> LayerSpec:
-        key = _key(block, layer)
+        key = key_of(block, layer)
         return LayerWithWeight(**vars(layer), weight=self.weight(key, code)) if key in self.shapes else layer
 
     def softmax(self, logits: Tensor) -> Tensor:
@@ -96,6 +103,11 @@ def he_deviation(shape: tuple[int, ...]) -> float:
     """He's standard deviation over the fan-out for weights (O, I, K, K), as in ``layers.init.initialise``."""
     filters = 1 if shape[1] == 1 else shape[0]
     return float((2 / (filters * shape[2] * shape[3])) ** 0.5)
+
+
+def fan_in_deviation(shape: tuple[int, ...]) -> float:
+    """He's standard deviation over the fan-in for weights (O, I, K, K)."""
+    return float((2 / (shape[1] * shape[2] * shape[3])) ** 0.5)
 
 
 def drawn(rng: np.random.Generator, *shape: int) -> nn.Parameter:
@@ -123,5 +135,6 @@ def _convolutions(blocks: Iterable[BlockSpec]) -> Iterator[tuple[BlockSpec, Laye
                 yield block, layer
 
 
-def _key(block: BlockSpec, layer: LayerSpec) -> str:
+def key_of(block: BlockSpec, layer: LayerSpec) -> str:
+    """The key of a convolution in ``Generator.shapes``."""
     return f"{block.name}:{layer.name}"

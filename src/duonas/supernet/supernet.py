@@ -19,7 +19,7 @@ from duonas.layers.elastic import ElasticConv
 from duonas.layers.init import initialise
 from duonas.layers.norm import RECALIBRATED, recalibrate
 from duonas.pair.build import build
-from duonas.supernet.generator import Generator
+from duonas.supernet.generator import Generator, key_of
 from duonas.supernet.options import Norm, SpaceOptions
 
 Mixture = Mapping[str, Tensor]  # probabilities (V,) of the values of an axis, by axis
@@ -91,6 +91,17 @@ class Supernet(nn.Module):
             for module in self.blocks[spec.name].modules() if spec.stage > 0 else ():
                 if isinstance(module, ElasticConv):
                     module.forgo()
+
+    def kernels(self) -> dict[str, Tensor]:
+        """The weights (O, I, K, K) of all convolutions after the stem, by the keys of ``Generator.shapes``."""
+        found = {}
+        for spec in self.space.whole():
+            block: Any = self.blocks[spec.name]
+            for layer in spec.layers if spec.stage > 0 else ():
+                if layer.kind == "conv":
+                    module = block.layer(layer.name)
+                    found[key_of(spec, layer)] = getattr(module, "conv", module).own.detach()
+        return found
 
     def specs(self, arch: Arch, blocks: Sequence[BlockSpec], mixture: Mixture | None = None) -> Sequence[BlockSpec]:
         """The blocks of an arch as arguments of the elastic blocks: with their weights if these are generated.

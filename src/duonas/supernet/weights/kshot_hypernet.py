@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import pi
 from typing import Annotated, Literal
@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from duonas.core.block import BlockSpec
-from duonas.core.fields import Count, Positive
+from duonas.core.fields import Count, Location, Positive
 from duonas.core.space import SearchSpace
 from duonas.supernet.arch_weights import ArchWeights
-from duonas.supernet.generator import Code, Generator, drawn, he_deviation, linear
+from duonas.supernet.generator import Code, Generator, drawn, fan_in_deviation, he_deviation, linear
 from duonas.supernet.options import WeightsOptions
 
 SQUEEZED = 4  # the coefficient attention's hidden units are a quarter of the coefficients
 SPREAD = 0.1  # initial differences between archs and entries are small, as if all archs shared weights
+WORDS = ("plain", "shared")  # values of ``start`` that are no run
 WIDENED = 2  # the mixers' hidden units are twice their inputs
 
 
@@ -39,14 +40,24 @@ class KshotHypernet(ArchWeights):
         """h, the rank of the decomposition."""
         mixers: Count = 2
         """MLP-Mixer layers over the arch's encoding."""
-        start: Literal["plain", "shared"] = "plain"
+        start: Annotated[str, Location(words=WORDS)] = "plain"
         """What the weights are at first: "plain": the hypernetwork's output, as in the paper; "shared": ordinary
-        weights that all archs share, to which its output is added, which is zero at first."""
+        weights that all archs share, to which its output is added, which is zero at first; or the folder of a run with
+        weights = "shared": the same, from that run's trained supernet."""
         inputs: Literal["plain", "circle"] = "plain"
         """How the encoding enters: "plain": as probabilities of choices; "circle": each as a point on a quarter of a
         circle, so that all archs have inputs of the same norm (Ortiz et al. 2023)."""
+        scale: Literal["first", "fan-in"] = "first"
+        """Where the weights have their layer's scale from: "first": from the first values of the hypernetwork;
+        "fan-in": what it makes, of deviation 1, is multiplied by He's deviation over the layer's inputs, so that its
+        own weights are alike in all layers (Chang et al. 2020)."""
         lr: Positive = 1.0
         """The learning rate of the hypernetwork, in multiples of that of all other weights."""
+
+    @property
+    def origin(self) -> str | None:
+        """The run of ``start``."""
+        return self.options.start if self.options.start not in WORDS else None
 
     def generator(self, space: SearchSpace, rng: np.random.Generator) -> HypernetGenerator:
         """The hypernetwork."""
@@ -61,7 +72,8 @@ class HypernetGenerator(Generator):
     never computed, and a layer costs h I N + h h I + h I O K K multiplications.
 
     With ``start = "shared"`` a convolution's weights are theta + Delta(z): theta is drawn as the weights of a plain
-    supernet are, and Delta is zero at first, since the second map is: training starts as that of shared weights.
+    supernet are, or those of a trained one (``start_from``), and Delta is zero at first, since the second map is:
+    training starts as that of shared weights, or goes on with it.
 
     Args:
         blocks: see ``SearchSpace.whole``.
@@ -91,15 +103,18 @@ class HypernetGenerator(Generator):
         self.norm = nn.LayerNorm(rank)
         self.to_coefficients = linear(rng, rank, size)
         self.attention = CoefficientAttention(size, rank, rng)
+        by_fan_in = options.scale == "fan-in"
+        self.scales = {key: fan_in_deviation(shape) if by_fan_in else 1.0 for key, shape in self.shapes.items()}
         self.first, self.second = nn.ParameterDict(), nn.ParameterDict()
         for key, shape in self.shapes.items():
             outs, ins, side, _ = shape
             self.first[key], self.second[key] = drawn(rng, size, rank * ins), drawn(rng, rank, outs * side * side)
+            deviation = 1.0 if by_fan_in else he_deviation(shape)
             with torch.no_grad():  # entries are similar at first; the weights have He's deviation
-                self.first[key].mul_(SPREAD).add_(drawn(rng, rank * ins)).mul_(he_deviation(shape) * rank**-0.5)
-                self.second[key].mul_(0.0 if options.start == "shared" else rank**-0.5)
+                self.first[key].mul_(SPREAD).add_(drawn(rng, rank * ins)).mul_(deviation * rank**-0.5)
+                self.second[key].mul_(rank**-0.5 if options.start == "plain" else 0.0)
         self.theta = nn.ParameterDict()
-        for key, shape in self.shapes.items() if options.start == "shared" else ():
+        for key, shape in self.shapes.items() if options.start != "plain" else ():
             self.theta[key] = drawn(rng, *shape)
             with torch.no_grad():
                 self.theta[key].mul_(he_deviation(shape))
@@ -116,9 +131,15 @@ class HypernetGenerator(Generator):
         outs, ins, side, _ = self.shapes[key]
         first = (code.coefficients @ self.first[key]).view(-1, ins)  # (h, I)
         assert code.features is not None
-        kernels = (code.features @ first).T @ self.second[key]  # (I, O K K)
+        kernels = (code.features @ first).T @ self.second[key] * self.scales[key]  # (I, O K K)
         made = kernels.view(ins, outs, side, side).transpose(0, 1)
         return self.theta[key] + made if key in self.theta else made
+
+    @torch.no_grad()
+    def start_from(self, kernels: Mapping[str, Tensor]) -> None:
+        """Start from trained weights that all archs share."""
+        for key, theta in self.theta.items():
+            theta.copy_(kernels[key])
 
     def scaled(self) -> list[nn.Parameter]:
         """All but the weights that archs share."""
