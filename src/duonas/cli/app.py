@@ -14,6 +14,7 @@ from duonas.cli.demo import demo
 from duonas.cli.device import device
 from duonas.cli.errors import one_line_errors
 from duonas.cli.kit import kit
+from duonas.cli.paper import paper
 from duonas.cli.rank import rank
 from duonas.cli.route import route
 from duonas.cli.several import TakesNetworks
@@ -152,6 +153,7 @@ def explain(run: RunArgument) -> None:
 
 
 app.command()(compare)
+app.command()(paper)
 app.command()(rank)
 app.command()(targets)
 

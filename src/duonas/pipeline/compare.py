@@ -18,7 +18,7 @@ from duonas.data.splits import Splits
 from duonas.pipeline import stages
 from duonas.pipeline.context import read_splits
 from duonas.pipeline.inspect import show
-from duonas.pipeline.variants import check_variants, is_done
+from duonas.pipeline.variants import Images, check_variants, is_done
 from duonas.recipe.schema import Recipe
 from duonas.recipe.study import Study, Variant
 
@@ -53,11 +53,26 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
         DuonasError: two variants have the same folder, some cannot be run (all are checked before the first is
             trained), or a run fails.
     """
+    folder, watch = as_path(folder, "the folder of a study"), progress or Silent()
+    images = check_study(study, folder, watch)
+    for done, seed in enumerate(study.seeds):
+        for variant in sorted(study.variants, key=lambda variant: variant.supernet is not None):
+            watch.skip(variant.name, f"seed {seed}")
+            _run(study, variant, seed, folder, images, watch)
+        _write(study, folder, study.seeds[: done + 1])
+    return folder / f"{study.name}.html"
+
+
+def check_study(study: Study, folder: Path, watch: StageProgress) -> Images:
+    """Check what is not finished of a study before anything is run, and return the images that it read, to read once.
+
+    Raises:
+        DuonasError: as ``compare``.
+    """
     if not isinstance(study, Study):
         raise DuonasError(f"expected a study, got {study!r:.80}: load one with duonas.load_study.")
     if process_count() > 1:
         raise DuonasError("a study runs in one process: start `duonas compare` without torchrun.")
-    folder, watch = as_path(folder, "the folder of a study"), progress or Silent()
     names = {variant.name: slug(variant.name) for variant in study.variants}
     if unnamed := [name for name, made in names.items() if not made.strip(".")]:
         raise DuonasError(f"variant {unnamed[0]!r} needs a letter or digit in its name, for the name of its folder.")
@@ -65,12 +80,7 @@ def compare(study: Study, folder: Path | str, progress: StageProgress | None = N
         raise DuonasError(f"two variants would have the same folder: {', '.join(sorted(names.values()))}.")
     images = _Shared()
     check_variants(study, lambda variant, seed: run_folder(folder, variant.name, seed), images.of, watch)
-    for done, seed in enumerate(study.seeds):
-        for variant in sorted(study.variants, key=lambda variant: variant.supernet is not None):
-            watch.skip(variant.name, f"seed {seed}")
-            _run(study, variant, seed, folder, images, watch)
-        _write(study, folder, study.seeds[: done + 1])
-    return folder / f"{study.name}.html"
+    return images.of
 
 
 def slug(name: str) -> str:
@@ -99,12 +109,12 @@ class _Shared:
         return self._splits
 
 
-def _run(study: Study, variant: Variant, seed: int, folder: Path, images: _Shared, watch: StageProgress) -> None:
+def _run(study: Study, variant: Variant, seed: int, folder: Path, images: Images, watch: StageProgress) -> None:
     recipe, run = variant.recipe(seed), run_folder(folder, variant.name, seed)
     if is_done(variant, seed, run):
         return
     supernet = None if variant.supernet is None else run_folder(folder, variant.supernet, seed)
-    stages.run(recipe, run, until="measure", supernet=supernet, progress=watch, splits=images.of(recipe, watch))
+    stages.run(recipe, run, until="baselines", supernet=supernet, progress=watch, splits=images(recipe, watch))
 
 
 def _write(study: Study, folder: Path, seeds: tuple[int, ...]) -> None:

@@ -45,24 +45,25 @@ def plan_minutes(timing: Timing, before: float, *, trained: bool = False) -> Pla
     return division().plan(units)
 
 
-def expected(timing: Timing, before: float) -> Plan:
+def expected(timing: Timing, before: float, *, trained: bool = False) -> Plan:
     """Time the work of a recipe without minutes, and return what its parts are going to take, as a plan.
 
     Args:
         timing: of its work.
         before: seconds that the run took already, for images and prices.
+        trained: whether there is a trained supernet already.
     """
     recipe, begin = timing.recipe, timing.clock()
-    units = timing.units(trained=not recipe.trains_supernet)
-    after, counts, trained = timing.after(plain=recipe.trains_plain), dict[str, int](), 0
+    units = timing.units(trained=trained or not recipe.trains_supernet)
+    after, counts, steps = timing.after(plain=recipe.trains_plain), dict[str, int](), 0
     if SUPERNET in units:
-        counts[SUPERNET] = trained = recipe.train.length(units[SUPERNET].epoch or 1)
+        counts[SUPERNET] = steps = recipe.train.length(units[SUPERNET].epoch or 1)
     if SEARCH in units:
         counts[SEARCH] = units[SEARCH].most or 1
     if PAIR in units:
         counts[PAIR] = recipe.finetune.over(recipe.train).length(units[PAIR].epoch or 1)
-        trained += counts[PAIR] * (2 if recipe.finetune.mode == "independent" else 1)
-    counts |= {PLAIN: trained} if PLAIN in units else {}
+        steps += counts[PAIR] * (2 if recipe.finetune.mode == "independent" else 1)
+    counts |= {PLAIN: steps} if PLAIN in units else {}
     parts = {name: Part(count * units[name].seconds, count, units[name]) for name, count in counts.items()}
     before += timing.clock() - begin
     seconds = before + after + sum(part.seconds for part in parts.values())

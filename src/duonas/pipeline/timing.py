@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from duonas.baselines.baseline import find_baseline
 from duonas.core.couplings import PairsTrainedApart
 from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Unit
@@ -18,6 +19,7 @@ from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.data.balance import balanced_weights
 from duonas.data.splits import Splits
+from duonas.exits.network import ExitNet
 from duonas.pair.facts import ROLES, PairFacts
 from duonas.pair.pair import Pair
 from duonas.pipeline.afterwards import seconds_after
@@ -32,6 +34,7 @@ from duonas.search.prices import Prices
 from duonas.search.untrained import UntrainedNetworks
 from duonas.supernet.family import Family
 from duonas.supernet.pair import PairSupernet
+from duonas.training.exits import ExitTraining
 from duonas.training.fabric import one_process
 from duonas.training.finetune import SupervisedTraining
 from duonas.training.loop import Training
@@ -124,6 +127,21 @@ class Timing:
         options = self.recipe.baselines.over(self.recipe.train)
         network.to(memory_format=torch.channels_last)
         return self._steps(network, SupervisedTraining(network, options), options)
+
+    def baselines(self) -> float:
+        """Return the seconds of training all networks of ``[baselines]``."""
+        recipe, splits = self.recipe, self.splits
+        options, seconds = recipe.baselines.over(recipe.train), 0.0
+        for name in dict.fromkeys(recipe.baselines.networks):
+            rng = stream(recipe.seed, "baselines", name)
+            network = find_baseline(name).network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
+            network.to(memory_format=torch.channels_last)
+            rule = (
+                ExitTraining(network, options) if isinstance(network, ExitNet) else SupervisedTraining(network, options)
+            )
+            step = self._steps(network, rule, options)
+            seconds += step.seconds * options.length(step.epoch or 1)
+        return seconds
 
     def after(self, pair: Pair | None = None, *, plain: bool) -> float:
         """Return the seconds of what comes after the trainings; by default of the dearest pair.

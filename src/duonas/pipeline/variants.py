@@ -46,9 +46,12 @@ def check_variants(study: Study, place: Place, images: Images, watch: StageProgr
 
 
 def is_done(variant: Variant, seed: int, folder: Path) -> bool:
-    """Whether the run of a variant in this folder is measured, and by this recipe."""
-    done = (folder / "recipe.toml").is_file() and RunFolder(folder).is_done("measure")
-    return done and first_difference(RunFolder(folder).recipe, variant.recipe(seed)) is None
+    """Whether the run of a variant in this folder is measured, with the baselines that it has, and by this recipe."""
+    if not (folder / "recipe.toml").is_file():
+        return False
+    run, recipe = RunFolder(folder), variant.recipe(seed)
+    last = ("measure", "baselines") if recipe.baselines.networks else ("measure",)
+    return all(map(run.is_done, last)) and first_difference(run.recipe, recipe) is None
 
 
 def _waiting(study: Study, place: Place) -> Iterator[tuple[Variant, int]]:

@@ -95,8 +95,10 @@ def all_mistakes(what: str, mistakes: Sequence[str]) -> str:
 def _base(name: Any, path: Path) -> dict[str, Any]:
     if not isinstance(name, str):
         raise DuonasError(f"study {path}: base must be a recipe's name or file, got {name!r}.")
+    beside = path.parent / name
+    own = name.endswith(".toml") and not Path(name).is_file() and beside.is_file()
     try:
-        if stands_for_several(found := find(name)):
+        if stands_for_several(found := find(beside if own else name)):
             raise DuonasError(f"{name!r} stands for several recipes: give one of them, such as '{name}-64'.")
         return read_tables(found, "recipe")
     except DuonasError as error:
