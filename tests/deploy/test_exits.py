@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -157,6 +159,19 @@ def test_the_weights_of_a_stage_are_inside_its_branch(model):
     holders = [{tensor.name.partition("/")[0] for tensor in graph.initializer if "/" in tensor.name}
                for graph in graphs(model.graph)]  # fmt: skip
     assert [sorted(each) for each in holders if each] == [["exit1"], ["exit2"], ["exit3"]]
+
+
+def test_the_python_of_the_page_runs(model, session, tmp_path):
+    page = Path(__file__).parents[2].joinpath("docs/using/early-exits.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    name = "runs/digits/baselines/msdnet/network.onnx"
+    assert name in block
+    onnx.save(model, tmp_path / "network.onnx")
+    given = {"images": IMAGES}
+    exec(block.replace(name, str(tmp_path / "network.onnx")), given)
+    logits, exits = answer(session, IMAGES, [0.5, INF])
+    np.testing.assert_array_equal(given["exits"], exits)
+    np.testing.assert_array_equal(given["logits"], logits)
 
 
 def test_the_thresholds_are_noted(model):

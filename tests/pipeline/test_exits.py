@@ -13,7 +13,7 @@ from duonas.core.files import read_json
 from duonas.core.rng import stream
 from duonas.core.tensors import save_tensors
 from duonas.exits.answers import answers
-from duonas.pipeline import stages
+from duonas.pipeline.baselines import train_baselines
 from duonas.pipeline.check import _check_baselines
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import parse
@@ -52,7 +52,7 @@ def stage(folder, kill_at=None, paired=False):
         context = Context(RECIPE, run)
         if paired:
             fabricate_pair(context)
-        stages.baselines(context, told)
+        train_baselines(context, told)
     return context
 
 

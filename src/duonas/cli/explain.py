@@ -264,8 +264,9 @@ def _early_exits(run: RunFolder) -> Iterator[str]:
     found = read_object(run.baselines)
     with reading(run.baselines):
         for each in found.get("exits", ()):
-            if "against_pair" in each:
-                yield str(each["against_pair"]["sentence"])
+            for compared in ("against_pair", "against_pair_in_time"):
+                if compared in each:
+                    yield str(each[compared]["sentence"])
 
 
 def _measured(run: RunFolder) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,20 @@ from duonas.routing.bounds import paired_difference
 from duonas.routing.threshold import sweep
 from duonas.runtime.units import written_count as count
 
-Ranges = list[tuple[float, float]]  # of mean multiply-accumulates
-Line = tuple[np.ndarray, np.ndarray]  # mean multiply-accumulates, rising, and accuracies
+Ranges = list[tuple[float, float]]  # of mean costs or times
+Line = tuple[np.ndarray, np.ndarray]  # mean costs or times, rising, and accuracies
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What two networks take on average where their accuracies are compared, in words."""
+
+    name: str
+    unit: str
+    write: Callable[[float], str]
+
+
+COST, TIME = Axis("mean cost", "MACs", count), Axis("mean time", "ms", "{:.3g}".format)
 
 
 @dataclass(frozen=True)
@@ -25,16 +37,20 @@ class RoutedPair:
 
     Args:
         macs: mean multiply-accumulates (T,) of the test images, by threshold.
+        little_share: of the test images (T,), by threshold.
         accuracy: on the test images (T,), by threshold.
         right: whether the pair, at its own threshold, is right on each test image (M,).
         own_macs: mean multiply-accumulates of the test images at its own threshold.
+        own_share: of the test images that stay little at its own threshold.
         expected_macs: those of the images that its threshold was chosen on.
     """
 
     macs: np.ndarray
+    little_share: np.ndarray
     accuracy: np.ndarray
     right: np.ndarray
     own_macs: float
+    own_share: float
     expected_macs: float
 
     @classmethod
@@ -59,9 +75,11 @@ class RoutedPair:
         curve = sweep(score, little, big).at(np.sort(np.asarray(taus, np.float64))[::-1])
         return cls(
             macs=np.asarray(cost.expected(curve.little_share), np.float64),
+            little_share=curve.little_share,
             accuracy=curve.accuracy,
             right=np.where(is_little, little, big),
             own_macs=float(cost.expected(is_little.mean())),
+            own_share=float(is_little.mean()),
             expected_macs=expected,
         )
 
@@ -75,21 +93,43 @@ def against(name: str, curve: ExitCurve, choosing: Exits, test: Exits, pair: Rou
         pair, with the 95 % interval of the pair's accuracy minus its own (``None`` where that is below its first exit);
         and ``sentence``.
     """
-    mine = _line(pair.macs, pair.accuracy)
     theirs = _line(*map(np.array, zip(*((each.macs, each.accuracy) for each in curve.budgeted), strict=True)))
-    low, high = max(mine[0][0], theirs[0][0]), min(mine[0][-1], theirs[0][-1])
     point = at_budget(pair.expected_macs, choosing, test)
     same = None if point is None else _at_pair(point, test, pair)
+    found = _compared(name, _line(pair.macs, pair.accuracy), theirs, COST)
+    return found | {"at_pair": same, "sentence": _with(found["sentence"], name, same)}
+
+
+def against_in_time(
+    name: str, curve: ExitCurve, exit_ms: Sequence[float], pair: RoutedPair, ways_ms: Sequence[float]
+) -> dict[str, Any]:
+    """Compare a pair with a network of N exits at equal mean time, as it is in ``baselines.json``.
+
+    Args:
+        name: of the network.
+        curve: its points.
+        exit_ms: (N,) the time of an image that leaves at each exit.
+        pair: the pair.
+        ways_ms: the times of an image that stays little, and of one that goes to big.
+
+    Returns:
+        ``range``, ``better``, ``worse`` and ``sentence`` as ``against`` has them, in ms.
+    """
+    points = [(each.mean_ms(exit_ms), each.accuracy) for each in curve.budgeted]
+    mine = _line(pair.little_share * ways_ms[0] + (1 - pair.little_share) * ways_ms[1], pair.accuracy)
+    return _compared(name, mine, _line(*map(np.array, zip(*points, strict=True))), TIME)
+
+
+def _compared(name: str, mine: Line, theirs: Line, axis: Axis) -> dict[str, Any]:
+    """Return where the accuracies of the pair are above those of a network, and where below."""
+    low, high = max(mine[0][0], theirs[0][0]), min(mine[0][-1], theirs[0][-1])
     if low > high:
-        said = _apart(name, mine, theirs)
-        return {"range": None, "better": [], "worse": [], "at_pair": same, "sentence": _with(said, name, same)}
+        return {"range": None, "better": [], "worse": [], "sentence": _apart(name, mine, theirs, axis)}
     knots = np.unique(np.concatenate([[low, high], *(x[(x > low) & (x < high)] for x, _ in (mine, theirs))]))
     gap = np.interp(knots, *mine) - np.interp(knots, *theirs)
     better, worse = _where(knots, gap), _where(knots, -gap)
-    said = _compared(name, (low, high), better, worse)
-    return {
-        "range": (low, high), "better": better, "worse": worse, "at_pair": same, "sentence": _with(said, name, same),
-    }  # fmt: skip
+    said = _in_words(name, (low, high), better, worse, axis)
+    return {"range": (float(low), float(high)), "better": better, "worse": worse, "sentence": said}
 
 
 def _line(macs: np.ndarray, accuracy: np.ndarray) -> Line:
@@ -124,29 +164,30 @@ def _at_pair(point: Point, test: Exits, pair: RoutedPair) -> dict[str, Any]:
     }
 
 
-def _apart(name: str, mine: Line, theirs: Line) -> str:
+def _apart(name: str, mine: Line, theirs: Line, axis: Axis) -> str:
     if theirs[0][0] > mine[0][-1]:
-        return (
-            f"{name} takes {count(theirs[0][0])} MACs at its first exit, more than the pair at its dearest "
-            f"({count(mine[0][-1])}): there is no mean cost at which both could be compared."
-        )
+        ends, when = (theirs[0][0], mine[0][-1]), ("first exit, more", "dearest")
+    else:
+        ends, when = (theirs[0][-1], mine[0][0]), ("last exit, less", "cheapest")
+    network, pair = map(axis.write, ends)
     return (
-        f"{name} takes {count(theirs[0][-1])} MACs at its last exit, less than the pair at its cheapest "
-        f"({count(mine[0][0])}): there is no mean cost at which both could be compared."
+        f"{name} takes {network} {axis.unit} at its {when[0]} than the pair at its {when[1]} ({pair}): there is no "
+        f"{axis.name} at which both could be compared."
     )
 
 
-def _compared(name: str, both: tuple[float, float], better: Ranges, worse: Ranges) -> str:
-    beginning = f"At equal mean cost, from {count(both[0])} to {count(both[1])} MACs, the pair is"
+def _in_words(name: str, both: tuple[float, float], better: Ranges, worse: Ranges, axis: Axis) -> str:
+    least, most = map(axis.write, both)
+    beginning = f"At equal {axis.name}, from {least} to {most} {axis.unit}, the pair is"
     if not worse:
         return f"{beginning} {'more' if better else 'as'} accurate {'than' if better else 'as'} {name} throughout."
     if not better:
-        return f"{beginning} nowhere more accurate than {name}, and less accurate {_ranges(worse)}."
-    return f"{beginning} more accurate than {name} {_ranges(better)}, and less accurate {_ranges(worse)}."
+        return f"{beginning} nowhere more accurate than {name}, and less accurate {_ranges(worse, axis)}."
+    return f"{beginning} more accurate than {name} {_ranges(better, axis)}, and less accurate {_ranges(worse, axis)}."
 
 
-def _ranges(ranges: Ranges) -> str:
-    return "at " + " and ".join(f"{count(low)} to {count(high)}" for low, high in ranges)
+def _ranges(ranges: Ranges, axis: Axis) -> str:
+    return "at " + " and ".join(f"{axis.write(low)} to {axis.write(high)}" for low, high in ranges)
 
 
 def _with(said: str, name: str, same: dict[str, Any] | None) -> str:

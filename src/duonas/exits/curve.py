@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -32,6 +33,10 @@ class Point:
     accuracy: float
     macs: float
     shares: tuple[float, ...]
+
+    def mean_ms(self, exit_ms: Sequence[float]) -> float:
+        """Return the mean time of a test image, by those (N,) of an image that leaves at each exit."""
+        return float(np.dot(self.shares, exit_ms))
 
     def to_json(self) -> dict[str, Any]:
         """The point as it is in ``baselines.json``."""

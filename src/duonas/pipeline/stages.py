@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import quote
 
-import torch
-
-from duonas.baselines.baseline import find_baseline, measure_baseline
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.files import as_path, write_json
 from duonas.core.plan import PAIR, SEARCH, SUPERNET, Unit
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import Progress, TrainRule
-from duonas.core.rng import stream
 from duonas.core.tensors import save_tensors
 from duonas.costs.calibration import prices_in_words
 from duonas.data.distributed import leave
@@ -25,14 +18,13 @@ from duonas.data.report import report_data
 from duonas.data.splits import Splits
 from duonas.deploy.bundle import export_bundle
 from duonas.deploy.golden import load_images
-from duonas.exits.network import ExitNet
 from duonas.measure.measure import measure as measure_bundle
 from duonas.pair.pair import Pair
+from duonas.pipeline.baselines import train_baselines
 from duonas.pipeline.check import check
 from duonas.pipeline.choice import share_of_supernet
 from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.contexts import context_of
-from duonas.pipeline.exits import measure_exits
 from duonas.pipeline.fitting import Fitting, fit, steps_per_epoch
 from duonas.pipeline.given import no_better_than_guessing
 from duonas.pipeline.inspect import show
@@ -60,9 +52,7 @@ from duonas.search.options import SearchOptions
 from duonas.search.search import SearchResult
 from duonas.search.search import search as search_pairs
 from duonas.supernet.family import Family
-from duonas.training.exits import ExitTraining
 from duonas.training.fabric import build_fabric, one_process
-from duonas.training.finetune import SupervisedTraining
 from duonas.training.options import counted
 from duonas.training.rule import make_rule
 
@@ -234,30 +224,6 @@ def measure(context: Context, progress: Progress) -> list[Path]:
     return [run.measure, run.test_outputs, run.examples]
 
 
-def baselines(context: Context, progress: Progress) -> list[Path]:
-    """Train static networks and those of several exits on the train split, and measure each on the test split."""
-    table, splits = context.recipe.baselines, context.splits
-    options = table.over(context.recipe.train)
-    fabric, test = one_process(options), splits.test.to(context.device)
-    epochs = options.covering(steps_per_epoch(splits, options)).epochs
-    results, exits = [], []
-    for name in dict.fromkeys(table.networks):
-        rng = stream(context.recipe.seed, "baselines", name)
-        network = find_baseline(name).network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
-        folder = quote(name, safe="")  # the user's own is named by a path, which must not lead out of the run
-        path = context.run.baseline_weights / folder / "weights.safetensors"
-        network.to(memory_format=torch.channels_last)
-        rule = ExitTraining(network, options) if isinstance(network, ExitNet) else SupervisedTraining(network, options)
-        fit(context, Fitting(f"baselines/{folder}", network, rule, options, path, fabric), progress)
-        context.recalibrate(network)
-        if isinstance(network, ExitNet):
-            exits.append(measure_exits(context, name, network, epochs))
-        else:
-            results.append(asdict(measure_baseline(name, network, test, epochs)))
-    found = {"networks": results, "exits": exits, "test_images": len(test), "timm": version("timm")}
-    return [write_json(context.run.baselines, found)]
-
-
 def report(context: Context, progress: Progress) -> list[Path]:
     """Write the report of the run."""
     from duonas.report.html import write_report  # loads Altair, which no other stage needs
@@ -272,7 +238,7 @@ Stage = Callable[[Context, Progress], list[Path]]
 _WORK: dict[str, Stage] = dict(
     zip(
         STAGES,
-        (train, search, pair, finetune, train_plain, quantize, route, export, measure, baselines, report),
+        (train, search, pair, finetune, train_plain, quantize, route, export, measure, train_baselines, report),
         strict=True,
     )
 )

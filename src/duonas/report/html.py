@@ -20,6 +20,7 @@ from duonas.report.figures.cells import cells, learned
 from duonas.report.figures.choices import choices
 from duonas.report.figures.classes import per_class
 from duonas.report.figures.difficulty import difficulty
+from duonas.report.figures.early_exits import early_exits
 from duonas.report.figures.latency import latency
 from duonas.report.figures.losses import finetuning, training
 from duonas.report.figures.scores import histogram
@@ -51,6 +52,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "guessing": (lambda run: summary.guessing(run.outputs, run.class_names, run[RECIPE]), (OUTPUTS,)),
     "tradeoff": (tradeoff, (OUTPUTS, PAIR)),
     "baselines": (lambda run: tables.baselines(run["baselines.json"]), ("baselines.json",)),
+    "early_exits": (early_exits, ("baselines.json", OUTPUTS, PAIR)),
     "searched": (lambda run: summary.searched(run["front.json"]), ("front.json",)),
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),
     "reached": (lambda run: reached(run["front.json"]), ("front.json",)),

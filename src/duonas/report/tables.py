@@ -80,16 +80,16 @@ def latencies(measured: dict[str, Any]) -> Table:
 
 def baselines(found: dict[str, Any]) -> Table:
     """The networks that were trained for comparison: static ones, and each exit of those that may stop early."""
-    rows = [
-        (row["name"], percent(row["accuracy"]), count(row["macs"]), count(row["params"]), whole(row["epochs"]))
-        for row in found["networks"]
-    ]
+    known = [(row["name"], row, row) for row in found["networks"]]
     for each in found.get("exits", ()):
-        for row in each["anytime"]:
-            name = f"{each['name']}, exit {row['exit']}"
-            figures = percent(row["accuracy"]), count(row["macs"]), count(each["params"]), whole(each["epochs"])
-            rows.append((name, *figures))
-    return Table(("Baseline", "Accuracy", "MACs", "Params", "Epochs"), rows)
+        known += [(f"{each['name']}, exit {row['exit']}", row, each) for row in each["anytime"]]
+    timed = any("times_ms" in row for _, row, _ in known)
+    rows = []
+    for name, row, network in known:
+        time = milliseconds(row["times_ms"]["1"]["mean"]) if "times_ms" in row else NOTHING
+        figures = percent(row["accuracy"]), count(row["macs"]), *([time] if timed else [])
+        rows.append((name, *figures, count(network["params"]), whole(network["epochs"])))
+    return Table(("Baseline", "Accuracy", "MACs", *(["Mean time"] if timed else []), "Params", "Epochs"), rows)
 
 
 def plan(found: dict[str, Any]) -> Table:

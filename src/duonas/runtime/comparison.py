@@ -21,7 +21,7 @@ from .errors import BundleError, one_line
 from .files import FILE_OF, MOST_MODEL, check_file
 from .policy import DevicePolicy
 from .session import open_session
-from .timing import Call, Clock, burst, clock_for
+from .timing import Call, Clock, Key, burst, clock_for
 
 FEWEST, MOST = 3, 40  # rounds, in each of which every network has one burst
 LONGEST, PART = 30.0, 0.1  # s, and part of the time of the load, after which no further round begins
@@ -86,7 +86,7 @@ def compare(
     networks = _opened(folder, policy, settings, engine)
     end = clock.now() + min(LONGEST, PART * seconds)
     try:
-        times = _in_turns(networks, images, clock, end)
+        times = in_turns(partial(_calls, networks), images, clock, end)
     except Exception as error:  # the exceptions of runtimes have no common base class
         raise BundleError(f"{engine} cannot run the networks of {folder}: {one_line(error)}.") from error
     share = policy.little_share
@@ -141,17 +141,24 @@ def _run(session: Any, entry: str, images: np.ndarray, tau: np.ndarray | None = 
     return session.run(None, given)
 
 
-def _in_turns(
-    networks: Mapping[str, Callable[..., object]], images: np.ndarray, clock: Clock, end: float
-) -> dict[str, Time]:
-    """The time of each network, and of each way of the routed pair, over rounds of shuffled order."""
+def in_turns(
+    calls_for: Callable[[np.ndarray], Mapping[Key, Call]], images: np.ndarray, clock: Clock, end: float
+) -> dict[Key, Time]:
+    """Time calls over rounds of shuffled order, in each of which every call has one burst.
+
+    Args:
+        calls_for: the calls for an image (1, 3, H, W) uint8, the same ones in each round.
+        images: (N, 3, H, W) uint8, of which each round has the next.
+        clock: times the calls.
+        end: in seconds of the clock, after which no further round begins; there are three at least.
+    """
     order = random.Random(0)
-    times: dict[str, list[float]] = {}
+    times: dict[Key, list[float]] = {}
     for number in range(MOST):
         if number >= FEWEST and clock.now() > end:
             break
         place = number % len(images)
-        calls = list(_calls(networks, images[place : place + 1]).items())
+        calls = list(calls_for(images[place : place + 1]).items())
         order.shuffle(calls)
         for name, call in calls:
             times.setdefault(name, []).append(burst(call, clock))

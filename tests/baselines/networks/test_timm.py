@@ -13,6 +13,7 @@ from duonas.core.files import read_json
 from duonas.core.rng import stream
 from duonas.costs.count import count_macs
 from duonas.pipeline import stages
+from duonas.pipeline.baselines import train_baselines
 from duonas.pipeline.context import Context
 from duonas.recipe.schema import parse
 from duonas.rundir.folder import RunFolder
@@ -102,7 +103,7 @@ def stage(folder, kill_at=None):
 
     with RunFolder.open(folder, RECIPE) as run:
         context = Context(RECIPE, run)
-        stages.baselines(context, told)
+        train_baselines(context, told)
     return context
 
 
