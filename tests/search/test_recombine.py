@@ -17,11 +17,12 @@ from duonas.costs.analytic import analytic
 from duonas.costs.network_table import NetworkTable
 from duonas.routing.routers.confidence import Confidence
 from duonas.routing.threshold import keeps_little, steps, sweep
+from duonas.search.bounds import Bigs, Bounds
 from duonas.search.front import nondominated
 from duonas.search.goal import Goal
 from duonas.search.pair_table import PairTable, PriceRow
 from duonas.search.prices import Prices
-from duonas.search.recombine import Bigs, best_within, most_right, recombine
+from duonas.search.recombine import best_within, recombine
 from duonas.search.scores import Judged
 from duonas.search.single import Singles
 
@@ -46,7 +47,8 @@ def test_best_within_is_brute_force(images, bigs, seed, ties, timed):
     }
     little_right, big_right = little.astype(np.int8), big.astype(np.int8)
     correct, kept = best_within(steps(score), little_right, big_right, prices, levels)
-    assert (most_right(steps(score), little_right, Bigs.of(big_right, [prices]), prices, levels) >= correct).all()
+    all_bigs = Bigs.of(big_right, [prices], rng.random(bigs))
+    assert (Bounds.of(steps(score), little_right, all_bigs, prices).within(levels) >= correct).all()
     for column in range(bigs):
         curve = sweep(score, little, big[column])
         each = prices.take(np.array([column])).parts

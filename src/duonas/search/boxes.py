@@ -12,6 +12,7 @@ from duonas.search.pair_table import PriceRow
 
 LEVELS = {0: 1, 1: 256, 2: 16, 3: 7}  # budgets per expected figure, by the number of these that are objectives
 SPAN = 1e-6  # smallest useful budget, as a fraction of the largest
+TOGETHER = 8  # budgets that are tried as one, so that most pairs are excluded by few comparisons
 BINS = {0: 1, 1: 48, 2: 8, 3: 4, 4: 3}  # limits per pair figure, by the number of these that are objectives; 2 for more
 
 
@@ -29,7 +30,7 @@ class Boxes:
         below: further budgets (K,) of this quantity, whose best points may be dominated in the objectives; see
             ``Singles.budgets``.
 
-    ``levels`` has G budgets, (G,) for each quantity with budgets.
+    ``levels`` has G budgets, (G,) for each quantity with budgets, and ``loose`` fewer: the largest of every few.
     """
 
     def __init__(self, goal: Goal, rows: Sequence[PriceRow], images: int, compared: str, below: np.ndarray) -> None:
@@ -46,6 +47,8 @@ class Boxes:
         self._shape = tuple(map(len, self._edges))
         cells = int(np.prod(self._shape, initial=1))
         count = len(next(iter(self.levels.values())))
+        self._starts = np.arange(0, count, TOGETHER)
+        self.loose = {quantity: np.maximum.reduceat(each, self._starts) for quantity, each in self.levels.items()}
         self._key = np.full((count, cells), -np.inf)
         self._row, self._big, self._kept = (np.zeros((count, cells), dtype=np.int64) for _ in range(3))
 
@@ -61,11 +64,14 @@ class Boxes:
         """Which of B pairs may be the best in some box, as a mask (B,).
 
         Args:
-            most: (G, B) upper bounds of the number of correct images within each budget.
+            most: upper bounds of the number of correct images, within each budget of ``levels`` (G, B) or of ``loose``.
             cell: (B,) of each pair.
         """
         # The cost's part of a key is in [0, 1), so a pair needs at least as many correct images as the key rounded up.
-        mask: np.ndarray = (most >= np.maximum(np.ceil(self._key), 0)[:, cell]).any(0)
+        needed = np.maximum(np.ceil(self._key), 0)
+        if len(most) < len(needed):
+            needed = np.minimum.reduceat(needed, self._starts)
+        mask: np.ndarray = (most >= needed[:, cell]).any(0)
         return mask
 
     def add(self, number: int, row: PriceRow, cell: np.ndarray, correct: np.ndarray, kept: np.ndarray) -> None:
@@ -123,7 +129,8 @@ class Boxes:
 
 
 def _edges(values: np.ndarray, bins: int) -> np.ndarray:
-    different = np.unique(values)
+    rising = np.sort(values)
+    different = rising[np.append(True, rising[1:] != rising[:-1])]  # several times faster than numpy.unique
     if len(different) <= bins:
         return different
     return np.unique(np.quantile(different, np.linspace(0, 1, bins), method="higher"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.protocols import Progress, silent
 from duonas.core.text import plural
 from duonas.routing.threshold import Steps, steps
+from duonas.search.bounds import Bigs, Bounds, fewest, least_images
 from duonas.search.boxes import Boxes
 from duonas.search.goal import relaxing
 from duonas.search.pair_table import PairTable, PriceRow
@@ -49,9 +50,9 @@ def recombine(
 ) -> tuple[Points, int]:
     """Find the best routed pairs over all pairs, thresholds and routers; return them and the number of scored pairs.
 
-    An upper bound of the accuracy within each budget (``most_right``) excludes most pairs; the few that may improve on
-    the best pairs so far are scored exactly at every threshold. Only thresholds at which a pair costs less than its own
-    big count, if any pair has one.
+    Upper bounds of the accuracy (``Bounds``), within several budgets at once and then within each, exclude most pairs;
+    the few that may improve on the best pairs so far are scored exactly at every threshold. Only thresholds at which a
+    pair costs less than its own big count, if any pair has one.
 
     Args:
         right: (A, N) bool, whether each subnet classifies each val image correctly.
@@ -73,16 +74,17 @@ def recombine(
     judged = _saving(judged, singles) or judged
     rows = [each.row for each in judged]
     boxes = Boxes(table.goal, rows, correct.shape[1], table.prices.compared, singles.budgets)
-    bigs = Bigs.of(correct, rows)
+    bigs = Bigs.of(correct, rows, table.costs)
     done, total = 0, sum(len(each.row.bigs) for each in judged)
     progress(done, total)
     for number, each in enumerate(judged):
         thresholds = steps(each.score)
         ordered, cells = boxes.sort(each.row)
-        most = most_right(thresholds, correct[each.little], bigs, ordered, boxes.levels)
-        for start in range(0, len(cells), CHUNK):
-            place = np.arange(start, min(start + CHUNK, len(cells)))
-            place = place[boxes.hopeful(most[:, place], cells[place])]
+        bounds = Bounds.of(thresholds, correct[each.little], bigs, ordered)
+        some = np.flatnonzero(boxes.hopeful(bounds.within(boxes.loose), cells))
+        for start in range(0, len(some), CHUNK):
+            place = some[start : start + CHUNK]
+            place = place[boxes.hopeful(bounds.take(place).within(boxes.levels), cells[place])]
             if len(place):
                 few = ordered.take(place)
                 found = best_within(thresholds, correct[each.little], correct[few.bigs], few, boxes.levels)
@@ -111,66 +113,6 @@ def _unmet(table: PairTable) -> str:
         f"[search] none of the {plural(pairs, 'evaluated pair')} meets all constraints with any router: "
         f"{', '.join(said)}; {relaxing(missed)}."
     )
-
-
-@dataclass(frozen=True)
-class Bigs:
-    """The predictions of all subnets that are a big of some pair.
-
-    Args:
-        column: (A,) the column of each subnet in ``by_image``; undefined for other subnets.
-        by_image: (N, bigs) int8, 1 for a correct prediction.
-        alone: (bigs,) int32, number of correct images of each.
-    """
-
-    column: np.ndarray
-    by_image: np.ndarray
-    alone: np.ndarray
-
-    @classmethod
-    def of(cls, correct: np.ndarray, rows: Iterable[PriceRow]) -> Bigs:
-        """Select the bigs of these rows from the predictions (A, N) int8 of all subnets."""
-        some = np.zeros(len(correct), dtype=bool)
-        for row in rows:
-            some[row.bigs] = True
-        return cls(np.cumsum(some) - 1, np.ascontiguousarray(correct[some].T), correct[some].sum(1, dtype=np.int32))
-
-
-def most_right(
-    little: Steps, little_correct: np.ndarray, bigs: Bigs, row: PriceRow, levels: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """Upper bounds (G, B) of the number of correct images of one little with B bigs within G budgets; -1 if none fits.
-
-    The bounds are close: thresholds are grouped in strides, and all thresholds of the first stride that has one within
-    the budget count.
-
-    Args:
-        little: the steps of little's score.
-        little_correct: (N,) int8.
-        bigs: the predictions of all bigs.
-        row: prices of the B pairs.
-        levels: G budgets, (G,) by quantity.
-    """
-    count, which, by_image = len(little_correct), bigs.column[row.bigs], bigs.by_image
-    alone, inside = bigs.alone[which], which
-    if 2 * len(which) < by_image.shape[1]:
-        by_image, inside = by_image[:, which], np.arange(len(which))
-    length = int(np.clip(count**0.5, 8, 127))  # of a stride, short enough for counts in int8
-    strides = -(-len(little.order) // length) or 1
-    gain = np.zeros((strides, length, by_image.shape[1]), dtype=np.int8)  # what little gains over big, image by image
-    flat = gain.reshape(strides * length, -1)
-    np.subtract(little_correct[little.order, None], by_image[little.order], out=flat[: len(little.order)])
-    gained, most = (np.zeros((strides, by_image.shape[1]), dtype=np.int8) for _ in range(2))
-    for place in range(length):
-        gained += gain[:, place]
-        np.maximum(most, gained, out=most)
-    reached = np.zeros((strides, len(which)), dtype=np.int32)
-    np.cumsum(gained[:-1, inside], axis=0, out=reached[1:])
-    best = np.maximum.accumulate((alone + reached + most[:, inside])[::-1], axis=0)[::-1]
-    within = [_fewest(row.parts[name], budgets, count) for name, budgets in levels.items()]
-    fewest = np.maximum.reduce([*within, np.broadcast_to(_images(row.share, count), within[0].shape)])
-    stride = np.clip((fewest - 1) // length, 0, strides - 1).astype(np.intp)
-    return np.where(fewest > count, -1, np.take_along_axis(best, stride, axis=0))
 
 
 def best_within(
@@ -221,35 +163,19 @@ def _first_within(
     """
     each = [_first(kept, count, row.parts[quantity], budgets) for quantity, budgets in levels.items()]
     steps, reachable = zip(*each, strict=True)
-    least = np.searchsorted(kept, _images(row.share, count))
+    least = np.searchsorted(kept, least_images(row.share, count))
     first = np.maximum(np.maximum.reduce(steps), np.minimum(least, len(kept) - 1))
     return first, np.logical_and.reduce(reachable) & (least < len(kept))
 
 
 def _first(kept: np.ndarray, count: int, cost: PairCost, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The step (G, B) of the smallest little share within budgets (G,) of a quantity, and whether there is one."""
-    first = np.minimum(np.searchsorted(kept, _fewest(cost, levels, count)), len(kept) - 1)
+    steps = np.minimum(np.searchsorted(kept, np.arange(count + 2)), len(kept) - 1)  # by number of images
+    first = steps[fewest(cost, levels, count).astype(np.intp)]
     # The division rounds; the cost itself decides.
     over = cost.expected(kept[first] / count) > levels[:, None]
     first = np.minimum(first + over, len(kept) - 1)
     return first, cost.expected(kept[first] / count) <= levels[:, None]
-
-
-def _images(share: np.ndarray, count: int) -> np.ndarray:
-    """The least number of N images that is at least a share of them, (B,)."""
-    return np.asarray(np.ceil(share * count - 1e-6))
-
-
-def _fewest(cost: PairCost, levels: np.ndarray, count: int) -> np.ndarray:
-    """The least number of N images that little must answer within budgets (G,) of one quantity, (G, B).
-
-    It is N + 1 if no number is enough, and may be one too small by rounding.
-    """
-    spare = levels[:, None] - cost.least
-    # A big without additional cost may run for every image.
-    headroom = np.divide(spare, cost.extra, out=np.where(spare >= 0, 1.0, 0.0), where=cost.extra > 0)
-    fewest: np.ndarray = np.clip(np.ceil((1 - headroom) * count - 1e-6), 0, count + 1)
-    return fewest
 
 
 def _points(correct: np.ndarray, judged: Sequence[Judged], table: PairTable, winners: np.ndarray) -> Points:
