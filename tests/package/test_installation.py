@@ -22,7 +22,17 @@ from duonas.deploy.kit import write_kit
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OPTIONAL = {"cv2", "gradio", "pandas", "pillow_heif", "ray", "vl_convert"}  # used where they are installed
+OPTIONAL = {
+    "cv2",
+    "gradio",
+    "mlflow",
+    "pandas",
+    "pillow_heif",
+    "ray",
+    "trackio",
+    "vl_convert",
+    "wandb",
+}  # used where they are installed
 UNSEEN = {"onnxscript", "tensorboard"}  # imported by torch
 COMMAND = "from duonas.__main__ import main; main()"
 USE = """

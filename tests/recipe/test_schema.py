@@ -205,7 +205,8 @@ def test_whole_numbers_serve_as_numbers():
         ("data.name=3", r"\[data\] name must be text, got 3"),
         (
             "data.path=here",
-            r"\[data\] has no key 'path': it is a key of \[data\] name = 'folder', 'table', 'cifar10' or 'cifar100', "
+            r"\[data\] has no key 'path': it is a key of \[data\] name = 'folder', 'table', 'cifar10', 'cifar100', "
+            "'imagenet100' or 'visual_wake_words', "
             "but here that is 'digits'",
         ),
         ("data.val=1.5", r"\[data\] val must be below 1, got 1.5"),
@@ -273,6 +274,8 @@ def test_whole_numbers_serve_as_numbers():
         ("search.constraints.peak_macs=-1", r"\[search\] constraints.peak_macs must be above 0, got -1"),
         ("seed=x", r"^--set seed=x: seed must be a whole number, got 'x'"),
         ("threads=0", r"threads must be above 0, got 0"),
+        ("trackers=wandb", r"trackers must be a list, got 'wandb'"),
+        ("trackers=['wnadb']", r"trackers has no choice 'wnadb': did you mean 'wandb'\?"),
         ("threads=nan", r"threads must be a whole number, got"),
         ("seed=inf", r"seed must be a whole number, got"),
         ("train=3", r"\[train\] must be a table, got 3"),

@@ -500,3 +500,27 @@ def test_a_class_with_another_name_is_refused(tmp_path):
             run.hold_splits(hashes, ["b", "a"])
         write_json(run.splits, hashes)  # of an earlier version
         run.hold_splits(hashes, ["aa", "b"])
+
+
+class Offline:
+    name = "offline"
+
+    def __init__(self):
+        self.calls = 0
+
+    def add(self, stage, step, figures):
+        self.calls += 1
+        raise ConnectionError("no route to host.\nwhat the package prints")
+
+    def close(self):
+        raise AssertionError("it was left out")
+
+
+def test_a_tracker_that_fails_is_left_out(run):
+    tracker = Offline()
+    run._log.track([tracker])
+    with pytest.warns(UserWarning, match=r"tracker offline is left out from here on \(no route to host\)"):
+        run.log("train", step=1, loss=1.0)
+    run.log("train", step=2, loss=0.5)
+    run.close()
+    assert tracker.calls == 1 and [entry["step"] for entry in run.read_log()] == [1, 2]

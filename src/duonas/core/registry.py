@@ -119,6 +119,10 @@ KINDS: dict[str, Kind] = {
             "target", "duonas.deploy.targets", "duonas.deploy.target:Target", "[export] targets",
             "What a bundle is deployed on, and the files that it needs there.",
         ),
+        Kind(
+            "tracker", "duonas.rundir.trackers", "duonas.rundir.tracker:Tracker", "trackers",
+            "Shows the figures of training and search while they go on.",
+        ),
     )
 }  # fmt: skip
 

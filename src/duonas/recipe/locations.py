@@ -2,7 +2,7 @@
 
 A run goes on when its images were moved, from another working directory, or when it was renamed. So two recipes that
 differ in such keys alone are the same run's; what is found there is checked by hashes. The same goes for the number of
-threads and for who evaluates archs, which make a run faster or slower.
+threads and for who evaluates archs, which make a run faster or slower, and for the trackers that show it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from duonas.recipe.tables import inner_tables, location_mark
 from duonas.runtime.files import FILE_OF
 
 EXPORT = "export"  # the folder of a run that is its bundle
-SPEED = (("threads",), ("search", "workers"), ("search", "ray"))  # which change how long a run takes, and at most bits
+BESIDE = (("threads",), ("trackers",), ("search", "workers"), ("search", "ray"))  # which change bits of a run at most
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def places(recipe: Recipe) -> list[Place]:
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as nested dictionaries without the keys that say where something is, or how fast it goes."""
+    """Return the recipe as nested dictionaries without what does not change a run, such as where the images are."""
     tables = to_tables(recipe)
-    for keys in SPEED:
+    for keys in BESIDE:
         _table(tables, keys).pop(keys[-1], None)
     for place in places(recipe):
         _table(tables, place.keys).pop(place.keys[-1])
@@ -108,12 +108,12 @@ def absolute(recipe: Recipe) -> Recipe:
 
 
 def same_places(ours: Recipe, theirs: Recipe) -> bool:
-    """Whether two recipes say the same of where everything is, and of speed; a path may be relative or absolute."""
+    """Whether two recipes say the same of all that does not change a run; a path may be relative or absolute."""
     mine, other = (
         {each.keys: str(each.path.absolute()) if each.mark.path else each.value for each in places(recipe)}
         for recipe in (ours, theirs)
     )
-    return mine == other and all(_value(ours, keys) == _value(theirs, keys) for keys in SPEED)
+    return mine == other and all(_value(ours, keys) == _value(theirs, keys) for keys in BESIDE)
 
 
 def gone(recipe: Recipe) -> Place | None:

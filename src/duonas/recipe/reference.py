@@ -16,9 +16,11 @@ INTRODUCTION = """\
 
 A recipe is a TOML file with one table per stage. Missing keys have the defaults below; `--set table.key=value` sets a
 value, and an empty one (`--set route.share=`) removes a key. `runs/NAME/recipe.toml` is the recipe of a run with all
-defaults. Two keys are for the whole run and come before the tables: `seed` (a whole number, default 0), the random
-seed, since equal recipes give equal runs; and `threads` (a whole number above 0), the CPU threads of torch in each
-process (default: torch's own; [when to set it](../parts/training.md#on-a-busy-machine)).
+defaults. Three keys are for the whole run and come before the tables: `seed` (a whole number, default 0), the random
+seed, since equal recipes give equal runs; `threads` (a whole number above 0), the CPU threads of torch in each
+process (default: torch's own; [when to set it](../parts/training.md#on-a-busy-machine)); and `trackers` (a list of
+`"mlflow"`, `"tensorboard"`, `"trackio"`, `"wandb"` or file.py:CLASS, default `["tensorboard"]`), [which show the
+figures of training and search while they go on](../using/runs.md#watching-a-run).
 
 A number that measures something may be a **text with a unit**: a time (`"2ms"`, `"0.2 ms"`, `"90s"`, `"10min"`), an
 energy (`"3mJ"`), a power (`"5W"`), a count (`"5M"`, `"2.4e6"`), or a size (`"300KB"` has 300,000 bytes, `"300KiB"`

@@ -18,7 +18,7 @@ from duonas.baselines.options import BaselineOptions
 from duonas.core.errors import DuonasError, nearest
 from duonas.core.fields import Count
 from duonas.core.plugin import is_plugin
-from duonas.core.registry import KINDS, source_hash
+from duonas.core.registry import KINDS, find, source_hash
 from duonas.data.options import DataOptions
 from duonas.deploy.options import ExportOptions
 from duonas.measure.options import MeasureOptions
@@ -57,6 +57,8 @@ class Whole:
     """Random seed of the run: equal recipes give equal runs."""
     threads: Count | None = None
     """CPU threads of torch in each process; default: torch's own."""
+    trackers: tuple[str, ...] = ("tensorboard",)
+    """What shows the figures of training and search while they go on, beside log.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ class Recipe(Whole):
 
     def __post_init__(self) -> None:
         tables = {each.name: _plain(getattr(self, each.name)) for each in fields(self)}
-        _check_whole({name: tables[name] for name in ("seed", "threads")})
+        _check_whole({each.name: tables[each.name] for each in fields(Whole)})
+        object.__setattr__(self, "trackers", tuple(self.trackers))
         tables["pair"] = with_given(with_own_little(tables["pair"], tables["space"]))
         if isinstance(tables["pair"], Mapping) and tables["pair"].get("coupling") == "given":
             tables["finetune"] = with_mode("none", self.finetune, tables["finetune"])  # these are not trained on
@@ -262,6 +265,7 @@ def plugin_hashes(recipe: Recipe, among: Collection[str] = tuple(TABLES)) -> dic
     found += [*(recipe.search.objectives or ()), *recipe.search.constraints] if "search" in among else ()
     found += [recipe.search.filter.metric] if "search" in among and recipe.search.filter is not None else []
     found += [recipe.search.ranking] if "search" in among and recipe.search.ranking is not None else []
+    found += recipe.trackers if set(among) == set(TABLES) else ()  # a run has these, and no table depends on them
     return {name: source_hash(name) or "" for name in dict.fromkeys(found) if is_plugin(name)}
 
 
@@ -275,9 +279,14 @@ def _named(options: Any, table: Mapping[str, Any]) -> Iterator[str]:
 
 def _check_whole(keys: Mapping[str, Any]) -> None:
     try:
-        TypeAdapter(Whole).validate_json(json.dumps(keys, default=str), strict=True)
+        whole = TypeAdapter(Whole).validate_json(json.dumps(keys, default=str), strict=True)
     except ValidationError as error:
         raise describe(error) from error
+    for name in whole.trackers:
+        try:
+            find("tracker", name)
+        except DuonasError as error:
+            raise Mistake(str(error).rstrip("."), "trackers") from error
 
 
 def _counted(littles: int, bigs: int) -> str:

@@ -15,7 +15,7 @@ from duonas.core.files import as_path, read_object, write_json, write_text
 from duonas.core.plugin import blamed, is_plugin, parts_of_run
 from duonas.core.processes import is_main_process
 from duonas.core.text import listed
-from duonas.recipe.locations import absolute, file_hashes, first_difference, gone, same_places
+from duonas.recipe.locations import absolute, file_hashes, first_difference, gone, identity, same_places
 from duonas.recipe.origin import run_parts
 from duonas.recipe.read import dumps, load
 from duonas.recipe.schema import Recipe, parse, plugin_hashes, to_tables
@@ -25,6 +25,7 @@ from duonas.rundir.lock import lock_run
 from duonas.rundir.log import RunLog
 from duonas.rundir.paths import NETWORKS, RunPaths
 from duonas.rundir.stages import Records, StageRecords
+from duonas.rundir.tracker import make_trackers
 
 CLASSES = "class_names"  # beside the hashes in splits.json
 
@@ -52,7 +53,7 @@ class RunFolder(RunPaths):
         self._writes = False
         self._created: tuple[Path, ...] = ()  # the recipe and the folder where ``open`` made them
         self._stages = StageRecords(self)
-        self._log = RunLog(self.log_file, self.tensorboard)
+        self._log = RunLog(self.log_file)
 
     @classmethod
     def open(cls, folder: Path | str, recipe: Recipe) -> RunFolder:
@@ -101,6 +102,7 @@ class RunFolder(RunPaths):
         self._stages.check_recipe()
         self._note_environment()
         self._log.repair()
+        self._log.track(make_trackers(given.trackers, self, identity(given)))
 
     def __enter__(self) -> RunFolder:
         return self
@@ -114,8 +116,7 @@ class RunFolder(RunPaths):
 
     def close(self) -> None:
         """Release the folder."""
-        with suppress(FileNotFoundError):  # TensorBoard's, where somebody removed the folder
-            self._log.close()
+        self._log.close()
         self._writes = False
         self._held.close()
 
@@ -192,7 +193,7 @@ class RunFolder(RunPaths):
         self._recipe = None
 
     def log(self, stage: str, **figures: Any) -> None:
-        """Add a line to ``log.jsonl``; where it has a ``step``, its numbers also go to ``tensorboard/``.
+        """Add a line to ``log.jsonl``; where it has a ``step``, its numbers also go to the recipe's trackers.
 
         The first step that a stage logs is where it was resumed: what a killed run had logged from there on is dropped.
         """

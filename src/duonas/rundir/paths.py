@@ -26,6 +26,8 @@ class RunPaths:
         """Losses and other figures of training, one JSON object a line."""
         self.tensorboard = folder / "tensorboard"
         """Folder of the same figures for TensorBoard."""
+        self.tracked = folder / "tracked.json"
+        """What other trackers call the run, where the recipe names some."""
         self.splits = folder / "splits.json"
         """The hashes of the data splits that the run began with."""
         self.data = folder / "data.json"

@@ -25,6 +25,7 @@ from duonas.testing.strategies import StrategyContract
 from duonas.testing.supernets import SupernetContract
 from duonas.testing.targets import TargetContract
 from duonas.testing.terms import TermContract
+from duonas.testing.trackers import TrackerContract
 from duonas.testing.weightings import WeightingContract
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "SupernetContract",
     "TargetContract",
     "TermContract",
+    "TrackerContract",
     "WeightingContract",
     "count_macs",
 ]
