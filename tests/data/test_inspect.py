@@ -185,7 +185,8 @@ def test_many_classes_that_are_too_small_are_one_error(make_folder: Folder) -> N
         ({}, None),  # nothing is cropped
         ({"crop_scale": 0.5, "working_size": 11}, 11),
         ({"crop_scale": 0.5, "working_size": 8}, None),
-        ({"crop_scale": 0.5, "image_size": 9}, None),  # 11 pixels are more than the images have
+        ({"crop_scale": 0.5, "image_size": 9}, 10),  # 11 pixels are more than the images have
+        ({"crop_scale": 0.5, "image_size": 10}, None),
         ({"crop_scale": 0.5, "image_size": 9, "resize": "pad"}, 11),  # their long side is 12
     ],
 )

@@ -21,7 +21,7 @@ class DataOptions:
     proportions, pad resizes the long side and fills the rest with black."""
     working_size: Count | None = None
     """Side in pixels of the training images that random crops (crop_scale) are cut out of; default: a quarter more than
-    image_size where most images are that large, else image_size."""
+    image_size, or as much as most images have where that is less, and at least image_size."""
     white: Positive | None = None
     """The value that is white in images of more than 8 bits, such as 4095; default: of integers the most that 8, 10,
     12, 14 or 16 bits hold, whichever is enough for them, and 1 of floats."""

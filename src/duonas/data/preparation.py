@@ -56,8 +56,8 @@ def working_for(listing: Listing, options: DataOptions, preparation: Preparation
         return None
     least, side = preparation.image_size, options.working_size
     if side is None:
-        larger = round(ROOM * least)
-        side = larger if _usual_side(look_around(listing, LOOKED_AT), preparation) >= larger else least
+        usual = int(_usual_side(look_around(listing, LOOKED_AT), preparation))
+        side = max(least, min(round(ROOM * least), usual))  # not enlarged, which would only blur them
     if side < least:
         raise DuonasError(
             f"[data] working_size = {side} is smaller than the {least} x {least} pixels that the networks see: random "
