@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +314,14 @@ def test_static_baselines_within_reach_are_drawn_and_the_others_named(files: Run
     assert near["name"] in str(plot.charts) and far["name"] not in str(plot.charts)
     assert far["name"] in plot.caption and near["name"] not in plot.caption
     assert [row[0] for row in tables.baselines(files["baselines.json"]).rows] == [near["name"], far["name"]]
+
+
+def test_subnets_that_are_all_far_below_the_pair_are_told_instead_of_drawn(files: RunFiles) -> None:
+    said = tradeoff(files).caption
+    assert "Grey dots are static subnets" in said
+    rows = [row | {"accuracy": 0.001 * at} for at, row in enumerate(files["archs.parquet"][:3], 1)]
+    below = replace(files, contents={**files.contents, "archs.parquet": rows})
+    assert "The 3 static subnets of the search lie outside the picture, at 0.1" in tradeoff(below).caption
 
 
 def test_the_plan_is_shown_with_what_was_used(files: RunFiles) -> None:

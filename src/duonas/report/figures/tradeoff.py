@@ -57,11 +57,7 @@ def tradeoff(run: RunFiles) -> Figure:
     shown = [subnets[at] for at in pick(np.array(inside, dtype=bool), 400)]
     alone = [_alone(run, role) for role in ("little", "big")]
     spec = plot([*routed, *oracle, *ends], [*shown, *near, *alone], _chosen(run), domain, run.thresholds)
-    caption = _caption(run)
-    if subnets:
-        caption += " Grey dots are static subnets of the search with their accuracy on val; all else is on test."
-    if left_out := len(subnets) - sum(inside):
-        caption += f" {left_out} of {len(subnets)} static subnets lie outside the picture."
+    caption = " ".join(filter(None, [_caption(run), _of_subnets(subnets, sum(inside))]))
     for one in baselines:
         if one not in near:
             name, reached = one["name"], percent(one["accuracy"])
@@ -157,6 +153,21 @@ def _caption(run: RunFiles) -> str:
         f"routing at random with the same little share and {points(routed['accuracy'] - oracle['accuracy'])} against "
         "an oracle."
     )
+
+
+def _of_subnets(subnets: Sequence[Row], inside: int) -> str:
+    """What is said of the subnets of the search, of which so many are in the picture."""
+    if not subnets:
+        return ""
+    if not inside:
+        low, high = (percent(end(one["accuracy"] for one in subnets)) for end in (min, max))
+        return (
+            f"The {len(subnets)} static subnets of the search lie outside the picture, at {low} to {high} on val "
+            "with the weights of the supernet, from which the pair was trained on."
+        )
+    said = "Grey dots are static subnets of the search with their accuracy on val; all else is on test."
+    left_out = len(subnets) - inside
+    return f"{said} {left_out} of {len(subnets)} lie outside the picture." if left_out else said
 
 
 def _subnets(run: RunFiles) -> list[dict[str, Any]]:
