@@ -1,6 +1,7 @@
 """What paper T's training costs: a Focus-Fair step, making the weights, memory; JSON lines.
 
-    python benchmarks/topology_speed.py [--repeats 7] [--threads 2]
+    python benchmarks/topology_speed.py [--repeats 7] [--threads 2] [--weights kshot-hypernet]
+        [--what focus-fair] [--skeleton small] [--processor-time]
 
 A Focus-Fair step is watched once to learn which five cells it runs. These are extracted, the mixed supernet is written
 in plain PyTorch, and the six are trained one by one, on labels, forward, backward and optimiser step. Taken in turn
@@ -15,6 +16,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 
 import torch
 from speed import side_by_side
@@ -34,6 +36,7 @@ from duonas.training.memory import keep_freed_memory
 from duonas.training.rule import make_rule
 
 WEIGHTS = ("shared", "kshot", "kshot-hypernet")
+WHAT = ("memory", "focus-fair", "generation")
 SKELETONS = {"small, 16 x 16": (8, 1, 16), "the benchmark's, 32 x 32": (16, 5, 32)}  # channels, cells, pixels
 
 
@@ -58,7 +61,7 @@ class Watching(nn.Module):
     def __init__(self, supernet: PairSupernet) -> None:
         super().__init__()
         self.supernet, self.ran = supernet, []
-        self.mixed = supernet.mixed
+        self.mixed, self.together = supernet.mixed, supernet.together
 
     def forward(self, images, subnet, mask=None):
         self.ran.append(subnet)
@@ -128,7 +131,7 @@ def sgd(parameters) -> torch.optim.SGD:
     return torch.optim.SGD(parameters, lr=1e-4, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
 
-def focus_fair(weights: str, skeleton: str, size: int, repeats: int) -> dict[str, float]:
+def focus_fair(weights: str, skeleton: str, size: int, repeats: int, clock=time.perf_counter) -> dict[str, float]:
     """A step against the six networks that it trains."""
     supernet = build(weights, *SKELETONS[skeleton])
     images, targets = batch(size, SKELETONS[skeleton][2])
@@ -136,14 +139,14 @@ def focus_fair(weights: str, skeleton: str, size: int, repeats: int) -> dict[str
     rule = make_rule(supernet.pairs, options_for("train", rule="focus-fair"))
     rule.step(watching, Step(images, targets, stream(0, "step"), lambda loss: loss.backward()))
     plain = [supernet.extract(subnet).train() for subnet in watching.ran] + [plain_mixed(supernet).train()]
-    return side_by_side(ruled(supernet, "focus-fair", images, targets), trained(plain, images, targets), repeats)
+    return side_by_side(ruled(supernet, "focus-fair", images, targets), trained(plain, images, targets), repeats, clock)
 
 
-def generation(weights: str, skeleton: str, size: int, repeats: int) -> dict[str, float]:
+def generation(weights: str, skeleton: str, size: int, repeats: int, clock=time.perf_counter) -> dict[str, float]:
     """A step of one cell with made weights against one with shared weights."""
     images, targets = batch(size, SKELETONS[skeleton][2])
     steps = [ruled(build(kind, *SKELETONS[skeleton]), "uniform", images, targets) for kind in (weights, "shared")]
-    return side_by_side(*steps, repeats)
+    return side_by_side(*steps, repeats, clock)
 
 
 def memory(weights: str, skeleton: str, size: int) -> None:
@@ -163,6 +166,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--weights", nargs="+", default=WEIGHTS, choices=WEIGHTS)
+    parser.add_argument("--what", nargs="+", default=WHAT, choices=WHAT)
+    parser.add_argument("--skeleton", nargs="+", default=["small", "full"], choices=["small", "full"])
+    parser.add_argument("--processor-time", action="store_true", help="with --threads 1, beside other work")
     parser.add_argument("--memory", nargs=3, metavar=("WEIGHTS", "SKELETON", "BATCH"), help="this one alone")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -172,8 +179,14 @@ def main() -> None:
         memory(weights, skeleton, int(size))
         return
     small, full = SKELETONS
+    clock = time.process_time if arguments.processor_time else time.perf_counter
 
-    for weights in WEIGHTS:  # first, since a process inherits the peak of the one that starts it
+    def taken(*cases: tuple[str, int]) -> list[tuple[str, int]]:
+        named = {"small": small, "full": full}
+        return [case for case in cases if case[0] in [named[each] for each in arguments.skeleton]]
+
+    # First, since a process inherits the peak of the one that starts it.
+    for weights in arguments.weights if "memory" in arguments.what else ():
         command = [sys.executable, __file__, "--threads", str(arguments.threads), "--memory", weights, full, "64"]
         subprocess.run(command, check=True)
 
@@ -181,12 +194,13 @@ def main() -> None:
         row = {"what": what, "weights": weights, "skeleton": skeleton, "batch": size}
         print(json.dumps(row | {key: round(value, 4) for key, value in figures.items()}), flush=True)
 
-    for weights in WEIGHTS:
-        for skeleton, size in ((small, 128), (full, 64)):
-            show("focus-fair", weights, skeleton, size, focus_fair(weights, skeleton, size, arguments.repeats))
-    for weights in WEIGHTS[1:]:
-        for skeleton, size in ((small, 32), (small, 64), (small, 128), (small, 256), (full, 64), (full, 256)):
-            show("generation", weights, skeleton, size, generation(weights, skeleton, size, arguments.repeats))
+    for weights in arguments.weights if "focus-fair" in arguments.what else ():
+        for skeleton, size in taken((small, 128), (full, 64)):
+            show("focus-fair", weights, skeleton, size, focus_fair(weights, skeleton, size, arguments.repeats, clock))
+    made = [weights for weights in arguments.weights if weights != "shared"]
+    for weights in made if "generation" in arguments.what else ():
+        for skeleton, size in taken((small, 32), (small, 64), (small, 128), (small, 256), (full, 64), (full, 256)):
+            show("generation", weights, skeleton, size, generation(weights, skeleton, size, arguments.repeats, clock))
 
 
 if __name__ == "__main__":

@@ -44,6 +44,11 @@ def tokens(seed=0):
     return torch.nn.functional.one_hot(torch.from_numpy(stream(seed, "t").integers(0, 5, 3)), 5).float()
 
 
+def fill(generator, one, seed=0):
+    """A block of an arch with its weights."""
+    return generator.fill([[one]], tokens(seed)[None])[0][0]
+
+
 def count(*parameters):
     return sum(p.numel() for p in parameters)
 
@@ -62,7 +67,7 @@ def test_a_hypernet_layer_has_the_parameters_of_section_3_2():
 @pytest.mark.parametrize("make", [hypernet, kshot])
 def test_weights_have_the_shapes_of_the_largest_and_are_he_normal(make):
     generator = make(size=16)
-    (filled,) = generator.fill([block(*LAYERS)], tokens())
+    filled = fill(generator, block(*LAYERS))
     for layer, plain in zip(filled.layers, LAYERS, strict=True):
         assert isinstance(layer, LayerWithWeight)
         outs, ins, side = plain.out_channels, plain.in_channels // plain.groups, plain.kernel
@@ -74,7 +79,7 @@ def test_first_weights_of_a_hypernet_have_hes_deviation():
     layers = (conv("c", 32, 48),)
     generator = hypernet(64, 32, layers)
     generator.sharpness.fill_(0)
-    (filled,) = generator.fill([block(*layers)], tokens())
+    filled = fill(generator, block(*layers))
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / (48 * 9)) ** 0.5, rel=0.1)
 
 
@@ -84,7 +89,7 @@ def test_the_scale_of_a_layer_can_be_a_factor_of_its_fan_in(layer):
     options = KshotHypernet.Options(dictionary=64, rank=32, scale="fan-in")
     generator = HypernetGenerator([block(layer)], TOKENS, options, stream(0, "x"))
     generator.sharpness.fill_(0)
-    (filled,) = generator.fill([block(layer)], tokens())
+    filled = fill(generator, block(layer))
     inputs = layer.in_channels // layer.groups * layer.kernel**2
     assert filled.layers[0].weight.detach().std().item() == pytest.approx((2 / inputs) ** 0.5, rel=0.2)
     assert generator.second[f"block:{layer.name}"].std().item() == pytest.approx(32**-0.5, rel=0.1)
@@ -93,7 +98,7 @@ def test_the_scale_of_a_layer_can_be_a_factor_of_its_fan_in(layer):
 def test_a_hypernet_that_starts_as_sharing_gives_all_archs_the_same_weights_and_learns_to_tell_them_apart():
     options = KshotHypernet.Options(dictionary=4, rank=3, start="shared")
     generator = HypernetGenerator([block(*LAYERS)], TOKENS, options, stream(0, "x"))
-    (one,), (other,) = (generator.fill([block(*LAYERS)], tokens(seed)) for seed in (0, 1))
+    one, other = (fill(generator, block(*LAYERS), seed) for seed in (0, 1))
     for layer, same in zip(one.layers, other.layers, strict=True):
         theta = generator.theta[f"block:{layer.name}"]
         assert torch.equal(layer.weight, same.weight) and torch.equal(layer.weight, theta)
@@ -101,7 +106,7 @@ def test_a_hypernet_that_starts_as_sharing_gives_all_archs_the_same_weights_and_
     with torch.no_grad():
         for weight in generator.second.values():
             weight.sub_(weight.grad)
-    (one,), (other,) = (generator.fill([block(*LAYERS)], tokens(seed)) for seed in (0, 1))
+    one, other = (fill(generator, block(*LAYERS), seed) for seed in (0, 1))
     assert all(not torch.equal(a.weight, b.weight) for a, b in zip(one.layers, other.layers, strict=True))
 
 
@@ -133,7 +138,7 @@ def test_weights_of_a_hypernet_have_the_rank_that_is_asked_for(place):
     layers = (conv("c", 32, 48),)
     generator = hypernet(64, 16, layers)
     generator.place.data.mul_(place)
-    (filled,) = generator.fill([block(*layers)], tokens())
+    filled = fill(generator, block(*layers))
     values = torch.linalg.svdvals(filled.layers[0].weight.detach().transpose(0, 1).flatten(1))
     assert (values > 1e-3 * values[0]).sum() in (15, 16)  # a norm without its bias takes one
 
@@ -172,7 +177,7 @@ def test_held_coefficients_are_equal_and_get_no_gradient(make):
 @pytest.mark.parametrize("make", [hypernet, kshot])
 def test_every_part_learns(make):
     generator = make(size=32)
-    (filled,) = generator.fill([block(*LAYERS)], tokens())
+    filled = fill(generator, block(*LAYERS))
     sum(layer.weight.square().sum() for layer in filled.layers).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
 

@@ -31,6 +31,9 @@ class Watched:
         self.mixtures, self.teacher = self.mixtures + 1, logits.detach()
         return logits
 
+    def together(self, *networks):
+        return self.net.together(*networks)
+
 
 @pytest.fixture
 def make():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -23,7 +25,7 @@ class Watched:
     """A network that remembers what it was asked and answers at random."""
 
     def __init__(self):
-        self.archs = []
+        self.archs, self.made = [], None
 
     def __call__(self, images, subnet, feature_mask=None):
         self.archs.append(SPACE.validate(subnet.arch))
@@ -32,6 +34,10 @@ class Watched:
     def pair(self, images, pair, feature_mask=None):
         assert PAIRS.contains(pair)
         self.archs += [pair.little, pair.big]
+
+    def together(self, subnets, mixed=()):
+        self.made = [SPACE.validate(subnet.arch) for subnet in subnets]
+        return nullcontext()
 
 
 class DrawsPairs(Sandwich):
@@ -46,6 +52,7 @@ class DrawsPairs(Sandwich):
 def resolutions(rule, step):
     network = Watched()
     rule.step(network, Step(torch.rand(2, 3, 32, 32), torch.tensor([0, 1]), stream(0, step), lambda loss: None))
+    assert network.made in (None, network.archs)  # weights are made for the archs that run
     return [SPACE.value(arch, "resolution") for arch in network.archs]
 
 

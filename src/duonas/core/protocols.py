@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -91,6 +92,12 @@ class Network(Protocol):
         self, images: Tensor, subnet: Subnet, mixture: Mapping[str, Tensor], feature_mask: Tensor | None = None
     ) -> Tensor:
         """The logits (B, K) of a mixture of operations for images (B, 3, H, W); see ``PairSupernet.mixed``."""
+        ...
+
+    def together(
+        self, subnets: Sequence[Subnet], mixed: Sequence[tuple[Subnet, Mapping[str, Tensor]]] = ()
+    ) -> AbstractContextManager[None]:
+        """A context in which the weights of these networks are made in one pass; see ``PairSupernet.together``."""
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,22 +13,35 @@ from torch import Tensor, nn
 from duonas.core.block import BlockSpec, LayerSpec
 from duonas.layers.elastic import LayerWithWeight
 
+Wanted = tuple[str, int]  # the key of a convolution, and the number of an arch that has it
+LARGE = 1 << 16  # numbers of a convolution from which on copying them costs more than several products
+
 
 @dataclass(frozen=True)
 class Code:
-    """The code of an arch: coefficients lambda (N,), and features z (h, h) or ``None``."""
+    """The code of an arch: coefficients lambda (N,), and features z (h, h) or ``None``; or of B, stacked."""
 
     coefficients: Tensor
     features: Tensor | None = None
 
-    def with_averaged_gradients(self, layers: int) -> Code:
-        """This code with gradients that are divided by the number of layers that read it.
+    @classmethod
+    def stack(cls, codes: Sequence[Code]) -> Code:
+        """The codes of B archs as one."""
+        features = [code.features for code in codes if code.features is not None]
+        return cls(torch.stack([code.coefficients for code in codes]), torch.stack(features) if features else None)
+
+    def __getitem__(self, place: int | Tensor) -> Code:
+        """The code of one of the archs, or of some."""
+        return Code(self.coefficients[place], None if self.features is None else self.features[place])
+
+    def with_averaged_gradients(self, layers: Sequence[int]) -> Code:
+        """These codes with gradients that are divided by the number of layers that read each.
 
         The sum of all layers' gradients would change the code too much in a step.
         """
-        factor = 1 / max(1, layers)
-        features = None if self.features is None else _with_scaled_gradient(self.features, factor)
-        return Code(_with_scaled_gradient(self.coefficients, factor), features)
+        factors = torch.tensor([1 / max(1, count) for count in layers], device=self.coefficients.device)
+        features = None if self.features is None else _with_scaled_gradient(self.features, factors[:, None, None])
+        return Code(_with_scaled_gradient(self.coefficients, factors[:, None]), features)
 
 
 class Generator(nn.Module, ABC):
@@ -73,30 +86,94 @@ class Generator(nn.Module, ABC):
         """The weights that are trained with ``lr_factor`` times the learning rate."""
         return list(self.parameters())
 
-    def fill(self, blocks: Sequence[BlockSpec], tokens: Tensor) -> list[BlockSpec]:
-        """Add the generated weights to the convolutions of an arch.
+    def codes(self, tokens: Tensor) -> Code:
+        """The codes of B archs from their encodings (B, A, V); a generator may override this to make them at once."""
+        return Code.stack([self.code(each) for each in tokens])
+
+    def weights(self, wanted: Sequence[Wanted], codes: Code) -> list[Tensor]:
+        """The weights of some convolutions of some archs; a generator may override this to make them at once.
 
         Args:
-            blocks: of the arch.
-            tokens: its encoding (A, V).
+            wanted: the key of each convolution, and the number of its arch.
+            codes: of the archs.
         """
-        layers = sum(key_of(block, layer) in self.shapes for block in blocks for layer in block.layers)
+        each = [codes[arch] for arch in range(len(codes.coefficients))]
+        return [self.weight(key, each[arch]) for key, arch in wanted]
+
+    def fill(self, archs: Sequence[Sequence[BlockSpec]], tokens: Tensor) -> list[list[BlockSpec]]:
+        """Add the generated weights to the convolutions of archs, all in one pass.
+
+        Args:
+            archs: the blocks of each of B archs.
+            tokens: their encodings (B, A, V).
+        """
+        layers = [[key for block in blocks for key in self._keys(block)] for blocks in archs]
+        wanted = [(key, number) for number, keys in enumerate(layers) for key in keys]
         with torch.autocast(tokens.device.type, enabled=False):
-            code = self.code(tokens).with_averaged_gradients(layers)
-            return [self._filled(block, code) for block in blocks]
+            codes = self.codes(tokens).with_averaged_gradients([len(keys) for keys in layers])
+            made = iter(self.weights(wanted, codes))
+        return [[self._filled(block, made) for block in blocks] for blocks in archs]
 
-    def _filled(self, block: BlockSpec, code: Code) -> BlockSpec:
-        if not any(key_of(block, layer) in self.shapes for layer in block.layers):
+    def _keys(self, block: BlockSpec) -> list[str]:
+        return [key for layer in block.layers if (key := key_of(block, layer)) in self.shapes]
+
+    def _filled(self, block: BlockSpec, made: Iterator[Tensor]) -> BlockSpec:
+        keys = self._keys(block)
+        if not keys:
             return block
-        return replace(block, layers=tuple(self._with_weight(block, layer, code) for layer in block.layers))
-
-    def _with_weight(self, block: BlockSpec, layer: LayerSpec, code: Code) -> LayerSpec:
-        key = key_of(block, layer)
-        return LayerWithWeight(**vars(layer), weight=self.weight(key, code)) if key in self.shapes else layer
+        layers = (
+            LayerWithWeight(**vars(layer), weight=next(made)) if key_of(block, layer) in keys else layer
+            for layer in block.layers
+        )
+        return replace(block, layers=tuple(layers))
 
     def softmax(self, logits: Tensor) -> Tensor:
-        """The coefficients (N,) of logits (N,)."""
-        return (logits * self.sharpness).softmax(0)
+        """The coefficients (..., N) of logits (..., N)."""
+        return (logits * self.sharpness).softmax(-1)
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Convolutions of one shape, each of equally many archs, whose weights are made by the same few products.
+
+    Args:
+        keys: of L convolutions.
+        archs: (L, B) the numbers of the archs that have them.
+        places: (L B,) of their weights among all that are wanted.
+    """
+
+    keys: list[str]
+    archs: list[list[int]]
+    places: list[int]
+
+
+def alike(wanted: Sequence[Wanted], sizes: Mapping[str, Hashable], apart: Collection[str] = ()) -> list[Alike]:
+    """Group convolutions of some archs.
+
+    Args:
+        wanted: the key of each convolution, and the number of its arch.
+        sizes: what convolutions of a group have in common, by key.
+        apart: the keys of those that are large enough to be made each by itself.
+    """
+    uses: dict[str, list[tuple[int, int]]] = {}
+    for place, (key, arch) in enumerate(wanted):
+        uses.setdefault(key, []).append((place, arch))
+    groups: dict[Hashable, list[str]] = {}
+    for key, used in uses.items():
+        groups.setdefault((key,) if key in apart else (sizes[key], len(used)), []).append(key)
+    return [
+        Alike(
+            keys,
+            [[arch for _, arch in uses[key]] for key in keys],
+            [place for key in keys for place, _ in uses[key]],
+        )
+        for keys in groups.values()
+    ]  # fmt: skip
+
+
+def stacked(values: Sequence[Tensor]) -> Tensor:
+    """The tensors as one, without a copy where there is only one."""
+    return values[0][None] if len(values) == 1 else torch.stack(list(values))
 
 
 def he_deviation(shape: tuple[int, ...]) -> float:
@@ -124,7 +201,7 @@ def linear(rng: np.random.Generator, ins: int, outs: int) -> nn.Linear:
     return layer
 
 
-def _with_scaled_gradient(values: Tensor, factor: float) -> Tensor:
+def _with_scaled_gradient(values: Tensor, factor: Tensor) -> Tensor:
     return values.detach() + factor * (values - values.detach())
 
 

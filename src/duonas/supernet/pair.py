@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -13,8 +14,9 @@ from duonas.core.pair import PairArch, PairSpace, Subnet
 from duonas.costs.analytic import analytic
 from duonas.pair.facts import PairFacts
 from duonas.pair.pair import Pair
+from duonas.supernet.leaves import Leaves
 from duonas.supernet.sorting import sort_channels
-from duonas.supernet.supernet import Mixes, Mixture, Supernet, plain_network
+from duonas.supernet.supernet import Mixes, Mixture, Supernet, Use, plain_network
 
 
 class SupernetOutput(NamedTuple):
@@ -46,6 +48,7 @@ class PairSupernet(nn.Module):
         self.pairs = pairs
         self.big = big
         self.little = little
+        self._ready: list[tuple[Subnet, Mixture | None, Sequence[BlockSpec]]] = []  # see ``together``
         if little is not None and pairs.shares:
             for spec in pairs.spaces["little"].whole():
                 if spec.stage == 0:
@@ -64,8 +67,7 @@ class PairSupernet(nn.Module):
             mixture: probabilities (V,) for each of the space's ``mixed`` axes.
             feature_mask: (B, F), multiplies the features.
         """
-        tower = self.tower(subnet)
-        *body, head = tower.specs(subnet.arch, self.pairs.spaces[subnet.role].mixed_blocks(subnet.arch), mixture)
+        *body, head = self._specs(subnet, mixture)
         for spec in body:
             block = self.block(subnet, spec)
             x = block.mixed(x, spec, mixture) if isinstance(block, Mixes) else block(x, spec)
@@ -129,8 +131,43 @@ class PairSupernet(nn.Module):
         """The supernet over the space of a subnet's role."""
         return self.little if self.little is not None and subnet.role == "little" else self.big
 
-    def _specs(self, subnet: Subnet) -> Sequence[BlockSpec]:
-        return self.tower(subnet).specs(subnet.arch, self.pairs.blocks(subnet))
+    @contextmanager
+    def together(self, subnets: Sequence[Subnet], mixed: Sequence[tuple[Subnet, Mixture]] = ()) -> Iterator[None]:
+        """Make the weights of several networks in one pass, where they are generated, for use in this block.
+
+        The networks are run in the block as ever, each with its own backward pass. Their weights gather the gradients,
+        and at the end of the block one more backward pass hands these on to the generators, so that gradients are those
+        of networks whose weights are made one by one, but for rounding.
+
+        Args:
+            subnets: those of ``forward`` and ``pair``.
+            mixed: those of ``mixed``, with the very mixture that it gets.
+        """
+        runs = [*((subnet, None) for subnet in dict.fromkeys(subnets)), *mixed]
+        if len(runs) < 2 or not self.pairs.generated:
+            yield
+            return
+        leaves = Leaves()
+        for tower in filter(None, (self.big, self.little)):
+            own = [run for run in runs if self.tower(run[0]) is tower]
+            made = tower.all_specs([self._use(*run) for run in own]) if own else []
+            self._ready += [(*run, leaves.cut(specs)) for run, specs in zip(own, made, strict=True)]
+        try:
+            yield
+        finally:
+            self._ready = []
+        leaves.pass_on()
+
+    def _specs(self, subnet: Subnet, mixture: Mixture | None = None) -> Sequence[BlockSpec]:
+        for known, mixed, specs in self._ready:
+            if known == subnet and mixed is mixture:
+                return specs
+        return self.tower(subnet).specs(*self._use(subnet, mixture))
+
+    def _use(self, subnet: Subnet, mixture: Mixture | None) -> Use:
+        if mixture is None:
+            return subnet.arch, self.pairs.blocks(subnet), None
+        return subnet.arch, self.pairs.spaces[subnet.role].mixed_blocks(subnet.arch), mixture
 
     def block(self, subnet: Subnet, spec: BlockSpec) -> nn.Module:
         """The elastic block that a subnet runs for one of its blocks."""

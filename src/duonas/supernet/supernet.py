@@ -23,6 +23,7 @@ from duonas.supernet.generator import Generator, key_of
 from duonas.supernet.options import Norm, SpaceOptions
 
 Mixture = Mapping[str, Tensor]  # probabilities (V,) of the values of an axis, by axis
+Use = tuple[Arch, Sequence[BlockSpec], Mixture | None]  # see Supernet.specs
 
 
 @runtime_checkable
@@ -111,13 +112,25 @@ class Supernet(nn.Module):
             blocks: its blocks; those of a little may be of another kind.
             mixture: replaces the choices of the arch on its axes.
         """
+        return self.all_specs([(arch, blocks, mixture)])[0]
+
+    def all_specs(self, uses: Sequence[Use]) -> list[Sequence[BlockSpec]]:
+        """What ``specs`` gives for several archs, whose weights are made in one pass if they are generated."""
         if self.generator is None:
-            return blocks
+            return [blocks for _, blocks, _ in uses]
+        tokens = torch.stack([self._tokens(arch, mixture) for arch, _, mixture in uses])
+        return [*self.generator.fill([blocks for _, blocks, _ in uses], tokens)]
+
+    def _tokens(self, arch: Arch, mixture: Mixture | None) -> Tensor:
+        """The encoding (A, V) of an arch, of which a mixture replaces some rows."""
+        assert self.generator is not None
         tokens = torch.from_numpy(self.space.tokens(arch)).to(next(self.generator.parameters()).device)
+        if not mixture:
+            return tokens
         rows = dict(zip(self.space.axes, tokens, strict=True))
-        for axis, chances in (mixture or {}).items():
+        for axis, chances in mixture.items():
             rows[axis] = F.pad(chances.float(), (0, tokens.shape[1] - len(chances)))
-        return self.generator.fill(blocks, torch.stack(list(rows.values())))
+        return torch.stack(list(rows.values()))
 
     def extract(self, arch: Arch) -> nn.Sequential:
         """The subnet in plain PyTorch, with one child for each block and copies of its weights, in eval mode."""

@@ -62,20 +62,22 @@ class InPlaceDistillation(Rule, ABC):
         """Run one step and return its losses by name."""
         mask = feature_mask(self.pairs, self.options.dropout, given)
         largest = Subnet(self.pairs.space.largest())
-        teacher = network(given.images, largest, mask)
-        loss = label_loss(teacher, given.targets, self.options.label_smoothing, given.weights)
-        given.backward(loss)
-        losses = {"largest": loss.detach()}
-        soft = teacher.detach()
-        trained = [(largest, soft)]
-        for name, subnet in self.students(given.rng):
-            logits = network(given.images, subnet)
-            loss = self.student_loss(logits, soft, given)
-            if subnet in self._labelled:
-                loss = loss + label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
+        students = list(self.students(given.rng))
+        with network.together([largest, *(subnet for _, subnet in students)]):
+            teacher = network(given.images, largest, mask)
+            loss = label_loss(teacher, given.targets, self.options.label_smoothing, given.weights)
             given.backward(loss)
-            losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
-            trained.append((subnet, logits.detach()))
+            losses = {"largest": loss.detach()}
+            soft = teacher.detach()
+            trained = [(largest, soft)]
+            for name, subnet in students:
+                logits = network(given.images, subnet)
+                loss = self.student_loss(logits, soft, given)
+                if subnet in self._labelled:
+                    loss = loss + label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
+                given.backward(loss)
+                losses[name] = losses.get(name, torch.zeros_like(loss)) + loss.detach()
+                trained.append((subnet, logits.detach()))
         if self.sampler.compares:
             self.sampler.observe(trained, given)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}

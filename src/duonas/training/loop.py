@@ -264,6 +264,9 @@ class _Autocast:
         with self._fabric.autocast():
             return self._network.mixed(*args, **kwargs)  # type: ignore[operator]
 
+    def together(self, *args: Any, **kwargs: Any) -> Any:
+        return self._network.together(*args, **kwargs)  # type: ignore[operator]
+
 
 def _checked(losses: Any) -> dict[str, Tensor]:
     """The losses that a rule returned, which may be the user's own.

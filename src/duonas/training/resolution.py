@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
@@ -80,6 +81,12 @@ class _AtResolution:
         self, images: Tensor, subnet: Subnet, mixture: Mapping[str, Tensor], feature_mask: Tensor | None = None
     ) -> Tensor:
         return self._network.mixed(images, self._subnet(subnet), mixture, feature_mask)
+
+    def together(
+        self, subnets: Sequence[Subnet], mixed: Sequence[tuple[Subnet, Mapping[str, Tensor]]] = ()
+    ) -> AbstractContextManager[None]:
+        at = [(self._subnet(subnet), mixture) for subnet, mixture in mixed]
+        return self._network.together([self._subnet(subnet) for subnet in subnets], at)
 
     def _subnet(self, subnet: Subnet) -> Subnet:
         return replace(subnet, arch=self._at(subnet.arch, subnet.role))

@@ -52,6 +52,9 @@ class Recorder:
         self.seen.append((pair, mask, output))
         return output
 
+    def together(self, *networks):
+        return self.net.together(*networks)
+
 
 def step(options, coupling="nested"):
     recorder = Recorder(supernet(coupling))

@@ -25,19 +25,26 @@ def supernet():
     return PairSupernet(NestedPairs(net.space), net).train()
 
 
-def step(options):
-    """The archs that ran with their logits, and whether dropout reached them."""
-    net, seen = supernet(), []
+class Watched:
+    """Passes on to the network, and notes which archs ran, with their logits, and whether dropout reached them."""
 
-    def forward(images, subnet, feature_mask=None):
-        logits = net(images, subnet, feature_mask)
-        seen.append((subnet.arch, logits, feature_mask))
+    def __init__(self, net):
+        self.net, self.seen, self.together = net, [], net.together
+
+    def __call__(self, images, subnet, feature_mask=None):
+        logits = self.net(images, subnet, feature_mask)
+        self.seen.append((subnet.arch, logits, feature_mask))
         return logits
 
+
+def step(options):
+    """The archs that ran with their logits, and whether dropout reached them."""
+    net = supernet()
+    watched = Watched(net)
     images, targets = torch.rand(6, 3, 8, 8), torch.randint(0, 4, (6,))
     given = Step(images, targets, stream(0, "x"), lambda loss: loss.backward())
-    losses = Sandwich(net.pairs, options).step(forward, given)
-    return net, seen, losses, targets
+    losses = Sandwich(net.pairs, options).step(watched, given)
+    return net, watched.seen, losses, targets
 
 
 def test_largest_learns_from_labels_and_all_others_from_largest():

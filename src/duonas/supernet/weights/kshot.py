@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -15,7 +15,17 @@ from duonas.core.block import BlockSpec
 from duonas.core.fields import Count
 from duonas.core.space import SearchSpace
 from duonas.supernet.arch_weights import ArchWeights
-from duonas.supernet.generator import Code, Generator, drawn, he_deviation, linear
+from duonas.supernet.generator import (
+    LARGE,
+    Code,
+    Generator,
+    Wanted,
+    alike,
+    drawn,
+    he_deviation,
+    linear,
+    stacked,
+)
 from duonas.supernet.options import WeightsOptions
 
 HIDDEN = 64  # hidden units of the network that computes the coefficients
@@ -59,9 +69,24 @@ class KshotGenerator(Generator):
                 self.kernels[key].mul_(he_deviation(shape))
 
     def code(self, tokens: Tensor) -> Code:
-        """The coefficients (K,)."""
-        return Code(self.softmax(self.simplex(F.relu(self.hidden(tokens.flatten())))))
+        """The coefficients (..., K) of archs (..., A, V)."""
+        return Code(self.softmax(self.simplex(F.relu(self.hidden(tokens.flatten(-2))))))
+
+    def codes(self, tokens: Tensor) -> Code:
+        """The coefficients (B, K)."""
+        return self.code(tokens)
 
     def weight(self, key: str, code: Code) -> Tensor:
         """The weighted sum (O, I, K, K) of a convolution's kernels."""
         return (code.coefficients @ self.kernels[key]).view(self.shapes[key])
+
+    def weights(self, wanted: Sequence[Wanted], codes: Code) -> list[Tensor]:
+        """The weighted sums of each group of convolutions by one product."""
+        found: list[Tensor] = [torch.empty(0)] * len(wanted)
+        large = [key for key, kernels in self.kernels.items() if kernels.numel() >= LARGE]
+        for group in alike(wanted, self.shapes, large):
+            coefficients = codes.coefficients[torch.tensor(group.archs, device=codes.coefficients.device)]  # (L, B, K)
+            made = coefficients @ stacked([self.kernels[key] for key in group.keys])
+            for place, weight in zip(group.places, made.flatten(0, 1).unbind(), strict=True):
+                found[place] = weight.view(self.shapes[group.keys[0]])
+        return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import pi
 from typing import Annotated, Literal
@@ -17,7 +17,18 @@ from duonas.core.block import BlockSpec
 from duonas.core.fields import Count, Location, Positive
 from duonas.core.space import SearchSpace
 from duonas.supernet.arch_weights import ArchWeights
-from duonas.supernet.generator import Code, Generator, drawn, fan_in_deviation, he_deviation, linear
+from duonas.supernet.generator import (
+    LARGE,
+    Code,
+    Generator,
+    Wanted,
+    alike,
+    drawn,
+    fan_in_deviation,
+    he_deviation,
+    linear,
+    stacked,
+)
 from duonas.supernet.options import WeightsOptions
 
 SQUEEZED = 4  # the coefficient attention's hidden units are a quarter of the coefficients
@@ -103,13 +114,12 @@ class HypernetGenerator(Generator):
         self.norm = nn.LayerNorm(rank)
         self.to_coefficients = linear(rng, rank, size)
         self.attention = CoefficientAttention(size, rank, rng)
-        by_fan_in = options.scale == "fan-in"
-        self.scales = {key: fan_in_deviation(shape) if by_fan_in else 1.0 for key, shape in self.shapes.items()}
+        self.by_fan_in = options.scale == "fan-in"
         self.first, self.second = nn.ParameterDict(), nn.ParameterDict()
         for key, shape in self.shapes.items():
             outs, ins, side, _ = shape
             self.first[key], self.second[key] = drawn(rng, size, rank * ins), drawn(rng, rank, outs * side * side)
-            deviation = 1.0 if by_fan_in else he_deviation(shape)
+            deviation = 1.0 if self.by_fan_in else he_deviation(shape)
             with torch.no_grad():  # entries are similar at first; the weights have He's deviation
                 self.first[key].mul_(SPREAD).add_(drawn(rng, rank * ins)).mul_(deviation * rank**-0.5)
                 self.second[key].mul_(rank**-0.5 if options.start == "plain" else 0.0)
@@ -120,20 +130,43 @@ class HypernetGenerator(Generator):
                 self.theta[key].mul_(he_deviation(shape))
 
     def code(self, tokens: Tensor) -> Code:
-        """The coefficients (N,) and features (h, h)."""
+        """The coefficients (..., N) and features (..., h, h) of archs (..., A, V)."""
         if self.circle:
-            tokens = torch.cat([torch.cos(tokens * (pi / 2)), torch.sin(tokens * (pi / 2))], 1)
-        mixed = self.mixers(self.spread(self.embed(tokens).T).T + self.place)  # (h, h)
-        return Code(self.softmax(self.attention(self.to_coefficients(mixed.T).T)), self.norm(mixed))
+            tokens = torch.cat([torch.cos(tokens * (pi / 2)), torch.sin(tokens * (pi / 2))], -1)
+        mixed = self.mixers(self.spread(self.embed(tokens).mT).mT + self.place)  # (..., h, h)
+        return Code(self.softmax(self.attention(self.to_coefficients(mixed.mT).mT)), self.norm(mixed))
+
+    def codes(self, tokens: Tensor) -> Code:
+        """The coefficients (B, N) and features (B, h, h)."""
+        return self.code(tokens)
 
     def weight(self, key: str, code: Code) -> Tensor:
         """The weights (O, I, K, K) of one convolution."""
-        outs, ins, side, _ = self.shapes[key]
-        first = (code.coefficients @ self.first[key]).view(-1, ins)  # (h, I)
-        assert code.features is not None
-        kernels = (code.features @ first).T @ self.second[key] * self.scales[key]  # (I, O K K)
-        made = kernels.view(ins, outs, side, side).transpose(0, 1)
-        return self.theta[key] + made if key in self.theta else made
+        return self.weights([(key, 0)], Code.stack([code]))[0]
+
+    def weights(self, wanted: Sequence[Wanted], codes: Code) -> list[Tensor]:
+        """The weights of each group of convolutions by three products."""
+        found: list[Tensor] = [torch.empty(0)] * len(wanted)
+        large = [key for key, entries in self.first.items() if entries.numel() >= LARGE]
+        for group in alike(wanted, self.shapes, large):
+            made = self._made(group.keys, codes[torch.tensor(group.archs, device=codes.coefficients.device)])
+            for place, weight in zip(group.places, made.flatten(0, 1).unbind(), strict=True):
+                found[place] = weight
+        return found
+
+    def _made(self, keys: Sequence[str], codes: Code) -> Tensor:
+        """The weights (L, B, O, I, K, K) of L convolutions of one shape, each for B archs with codes (L, B, ...)."""
+        outs, ins, side, _ = self.shapes[keys[0]]
+        count, archs, _ = codes.coefficients.shape
+        assert codes.features is not None
+        first = codes.coefficients @ stacked([self.first[key] for key in keys])  # (L, B, h I)
+        inner = codes.features @ first.view(count, archs, -1, ins)  # (L, B, h, I)
+        rows = inner.mT.reshape(count, archs * ins, -1)
+        kernels = rows @ stacked([self.second[key] for key in keys])  # (L, B I, O K K)
+        made = kernels.view(count, archs, ins, outs, side, side).transpose(2, 3)
+        if self.by_fan_in:
+            made = made * fan_in_deviation(self.shapes[keys[0]])
+        return stacked([self.theta[key] for key in keys])[:, None] + made if self.theta else made
 
     @torch.no_grad()
     def start_from(self, kernels: Mapping[str, Tensor]) -> None:
@@ -156,8 +189,8 @@ class Mixer(nn.Module):
         self.norms = nn.ModuleList([nn.LayerNorm(features), nn.LayerNorm(features)])
 
     def forward(self, x: Tensor) -> Tensor:
-        """(rows, features) to the same shape."""
-        x = x + self.across_rows(self.norms[0](x).T).T
+        """(..., rows, features) to the same shape."""
+        x = x + self.across_rows(self.norms[0](x).mT).mT
         out: Tensor = x + self.across_features(self.norms[1](x))
         return out
 
@@ -176,10 +209,10 @@ class CoefficientAttention(nn.Module):
         self.sum_up = linear(rng, features, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, h) to logits (N,)."""
-        pooled = torch.stack([x.mean(1), x.amax(1)])
+        """(..., N, h) to logits (..., N)."""
+        pooled = torch.stack([x.mean(-1), x.amax(-1)])
         passes = torch.sigmoid(self.excite(F.relu(self.squeeze(pooled))).sum(0))
-        out: Tensor = self.sum_up(x)[:, 0] * passes
+        out: Tensor = self.sum_up(x)[..., 0] * passes
         return out
 
 

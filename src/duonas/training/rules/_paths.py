@@ -7,9 +7,9 @@ a single path per step; Focus-Fair (paper T, section 3.3) extends FairNAS.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -93,27 +93,45 @@ class Paths(Rule, ABC):
         """Train the paths of one step, and return the losses by name."""
         losses: dict[str, Tensor] = {}
         for role in self.pairs.roles:
-            # Called first, since it reads beta, which would make a GPU wait for the teacher. Sampling happens later.
+            # Before anything runs, since Focus-Fair reads beta, which would make a GPU wait for the teacher.
             paths = self.paths(role, given.rng)
-            soft = self._teach(network, given, role, losses) if self.mixed else None
-            for subnet in paths:
-                logits = network(given.images, subnet)
-                if soft is not None and self.soft:
-                    loss = self.divergence(logits, soft, given.targets, given.weights)
-                else:
-                    loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
-                given.backward(loss)
-                losses[role] = losses.get(role, torch.zeros_like(loss)) + loss.detach()
+            teacher = self._teacher(role, given) if self.mixed else None
+            subnets = list(paths)
+            with network.together(subnets, [] if teacher is None else [(teacher.subnet, teacher.mixture)]):
+                soft = self._teach(network, given, teacher, losses) if teacher is not None else None
+                for subnet in subnets:
+                    logits = network(given.images, subnet)
+                    if soft is not None and self.soft:
+                        loss = self.divergence(logits, soft, given.targets, given.weights)
+                    else:
+                        loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
+                    given.backward(loss)
+                    losses[role] = losses.get(role, torch.zeros_like(loss)) + loss.detach()
+            if teacher is not None:
+                self.beta(role).learn(teacher.mixture)
         return {"loss": torch.stack(list(losses.values())).sum(), **losses}
 
-    def _teach(self, network: Network, given: Step, role: Role, losses: dict[str, Tensor]) -> Tensor:
+    def _teacher(self, role: Role, given: Step) -> _Teacher:
         mask = feature_mask(self.pairs, self.options.dropout, given)
         largest = next(net for net in self.pairs.largest_subnets() if net.role == role)
-        logits = network.mixed(given.images, largest, self.beta(role).mixture(), mask)
+        # Leaves, since generated weights depend on the mixture, too, and have a backward pass after all others.
+        mixture = {name: row.detach().requires_grad_() for name, row in self.beta(role).mixture().items()}
+        return _Teacher(largest, mixture, mask)
+
+    def _teach(self, network: Network, given: Step, teacher: _Teacher, losses: dict[str, Tensor]) -> Tensor:
+        logits = network.mixed(given.images, *teacher)
         loss = label_loss(logits, given.targets, self.options.label_smoothing, given.weights)
         given.backward(loss)
-        losses[f"{role}_mixed"] = loss.detach()
+        losses[f"{teacher.subnet.role}_mixed"] = loss.detach()
         return logits.detach()
+
+
+class _Teacher(NamedTuple):
+    """The mixed supernet of a step: its sizes, its operations by beta, and its dropout (B, F)."""
+
+    subnet: Subnet
+    mixture: dict[str, Tensor]
+    mask: Tensor | None
 
 
 class Beta(nn.Module):
@@ -134,6 +152,12 @@ class Beta(nn.Module):
         """Return the probabilities (V,) by axis."""
         rows = zip(self._axes.items(), self.logits, strict=True)
         return {name: row[: len(values)].softmax(0) for (name, values), row in rows}
+
+    def learn(self, mixture: Mapping[str, Tensor]) -> None:
+        """Add the gradients that a copy of the mixture gathered to those of the logits."""
+        used = [(row, mixture[name].grad) for name, row in self.mixture().items() if mixture[name].grad is not None]
+        if used:
+            torch.autograd.backward([row for row, _ in used], [gradient for _, gradient in used])
 
     def values(self) -> dict[str, np.ndarray]:
         """Return the logits (V,) by axis."""

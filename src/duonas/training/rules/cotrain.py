@@ -99,15 +99,17 @@ class Cotrain(Rule):
         mask = feature_mask(self.pairs, self.options.dropout, given)
         losses: dict[str, Tensor] = {}
         trained: list[tuple[Subnet, Tensor]] = []
-        for number, pair in enumerate(self._drawn(given.rng)):
-            output = network.pair(given.images, pair, mask if number == 0 else None)
-            terms = {n: term() for n, term in self._terms(pair, output, given).items() if self.fixed[n]}
-            total = self._learned.total(terms, self.fixed)
-            given.backward(total)
-            for name, loss in {"loss": total, **terms}.items():
-                losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
-            little, big = self.pairs.subnets(pair)
-            trained += [(little, output.little.detach()), (big, output.big.detach())]
+        drawn = list(self._drawn(given.rng))
+        with network.together([subnet for pair in drawn for subnet in self.pairs.subnets(pair)]):
+            for number, pair in enumerate(drawn):
+                output = network.pair(given.images, pair, mask if number == 0 else None)
+                terms = {n: term() for n, term in self._terms(pair, output, given).items() if self.fixed[n]}
+                total = self._learned.total(terms, self.fixed)
+                given.backward(total)
+                for name, loss in {"loss": total, **terms}.items():
+                    losses[name] = losses.get(name, torch.zeros_like(loss.detach())) + loss.detach()
+                little, big = self.pairs.subnets(pair)
+                trained += [(little, output.little.detach()), (big, output.big.detach())]
         if self.sampler.compares:
             self.sampler.observe(trained, given)
         return losses
