@@ -221,6 +221,15 @@ def test_classes_count_equally_in_the_balanced_accuracy(files: RunFiles) -> None
     assert summary.guessing(files.outputs, files.class_names, None) == ""
 
 
+def test_top_5_stands_beside_where_there_are_more_than_ten_classes(hundred: Path) -> None:
+    files = read_run(hundred)
+    table = tables.class_balance(files.outputs, files.class_names)
+    assert table.head[1:3] == ("Accuracy", "Top-5") and table.rows[-1][2] == "–"
+    for row in table.rows[:3]:
+        first, five = (float(cell.split(THIN)[0]) for cell in row[1:3])
+        assert first < five <= 100
+
+
 @pytest.mark.parametrize(("keys", "advised"), [("", True), ('class_weights = "balanced"', False)])
 def test_a_pair_that_is_no_better_than_guessing_is_called_that(keys: str, advised: bool) -> None:
     labels = (np.arange(200) % 100 == 0).astype(int)

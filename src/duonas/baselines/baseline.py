@@ -18,6 +18,7 @@ from duonas.costs.count import count_macs
 from duonas.data.batches import evaluation_batches
 from duonas.data.images import Images
 from duonas.exits.network import ExitNet
+from duonas.measure.top5 import top5_accuracy
 
 EVALUATION_BATCH = 250
 USUAL = "timm"  # the baseline for all names that are not those of parts
@@ -25,13 +26,17 @@ USUAL = "timm"  # the baseline for all names that are not those of parts
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """The figures of a baseline on the test split: accuracy in [0, 1], MACs of one image."""
+    """The figures of a baseline on the test split: accuracies in [0, 1], MACs of one image.
+
+    The top-5 accuracy is ``None`` where there are no more than ten classes.
+    """
 
     name: str
     accuracy: float
     macs: int
     params: int
     epochs: int
+    top5_accuracy: float | None = None
 
 
 class Baseline(Part, ABC):
@@ -122,8 +127,9 @@ def measure_baseline(name: str, network: nn.Module, test: Images, epochs: int) -
     """Measure a network on the test split, on the device of its images; MACs are counted in a forward pass."""
     network.eval()
     with torch.inference_mode():
-        answers = [network(batch).argmax(1) for batch in evaluation_batches(test.pixels, EVALUATION_BATCH)]
-        accuracy = float((torch.cat(answers) == test.labels).float().mean())
+        logits = torch.cat([network(batch) for batch in evaluation_batches(test.pixels, EVALUATION_BATCH)])
+        accuracy = float((logits.argmax(1) == test.labels).float().mean())
+        five = top5_accuracy(logits.cpu().numpy(), test.labels.cpu().numpy())
     image = next(evaluation_batches(test.pixels[:1], 1))
     params = sum(value.numel() for value in network.parameters())
-    return BaselineResult(name, accuracy, count_macs(network, image), params, epochs)
+    return BaselineResult(name, accuracy, count_macs(network, image), params, epochs, five)

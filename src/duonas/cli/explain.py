@@ -276,8 +276,9 @@ def _measured(run: RunFolder) -> tuple[str, ...]:
     measured = read_object(run.measure)
     with reading(run.measure):
         routed = measured["routed"]
+        five = f" (top-5: {routed['top5_accuracy']:.1%})" if "top5_accuracy" in routed else ""
         result = (
-            f"On the test split the accuracy is {routed['accuracy']:.1%} for {count(routed['expected_macs'])} MACs per "
+            f"On the test split the accuracy is {routed['accuracy']:.1%}{five} for {count(routed['expected_macs'])} MACs per "
             f"image, and {routed['little_share']:.0%} of the images stay little."
         )
         warning = measured.get("unlike_calib")  # earlier versions did not compare

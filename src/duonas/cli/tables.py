@@ -103,22 +103,27 @@ def _spreads(title: str, figures: Mapping[str, Spread]) -> Table:
 def summary_table(measured: dict[str, Any]) -> Table:
     """Return accuracy, MACs and latency of little, big and routed from ``measure.json``."""
     table = Table("on the test split", box=None, header_style="bold", pad_edge=False, collapse_padding=True)
-    for heading in ("accuracy", "balanced", "worst class", "MACs", "latency p50", "stay little"):
+    many = "top5_accuracy" in measured["routed"]  # classes
+    headings = ("accuracy", *(["top-5"] if many else []), "balanced", "worst class", "MACs", "latency p50")
+    for heading in (*headings, "stay little"):
         table.add_column(heading, justify="right")
     for role in ("little", "big", "routed"):
         figures = measured[role]
-        by_class = (f"{figures['balanced_accuracy']:.2%}", f"{figures['worst_class']['accuracy']:.2%}")
+        by_class = [f"{figures['balanced_accuracy']:.2%}", f"{figures['worst_class']['accuracy']:.2%}"]
+        if many:
+            by_class.insert(0, f"{figures['top5_accuracy']:.2%}")
         macs = figures["expected_macs"] if role == "routed" else figures["macs"]
         share = f"{figures['little_share']:.1%}" if role == "routed" else ""
         latency = f"{figures['latency_ms']['p50']:.3f} ms"
         table.add_row(role, f"{figures['accuracy']:.2%}", *by_class, count(macs), latency, share)
     for role in ("random", "oracle"):
         reached, macs = f"{measured[role]['accuracy']:.2%}", count(measured[role]["expected_macs"])
-        table.add_row(*(f"[dim]{cell}[/dim]" for cell in (f"{role} router", reached, "", "", macs)))
+        table.add_row(*(f"[dim]{cell}[/dim]" for cell in (f"{role} router", reached, *[""] * (2 + many), macs)))
     constant = measured["majority"]
     cells = (
         f"always {escape(constant['class'])}",
         f"{constant['accuracy']:.2%}",
+        *([""] if many else []),
         f"{constant['balanced_accuracy']:.2%}",
     )
     table.add_row(*(f"[dim]{cell}[/dim]" for cell in cells))

@@ -36,6 +36,7 @@ from duonas.measure.promise import unlike_calib
 from duonas.measure.sensitivity import slope
 from duonas.measure.sessions import clock_of, threads_of
 from duonas.measure.size import peak_memory, weight_bytes
+from duonas.measure.top5 import top5, top5_accuracy
 from duonas.pair.facts import ROLES
 from duonas.pair.onnx_network import OnnxNetwork
 from duonas.pair.pair import Pair
@@ -181,8 +182,10 @@ def _roles(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) 
         "peak_macs": round(cost.peak),
     }
     oracle = round(cost.expected(routing(outputs)["oracle_little_share"]))
+    found["routed"] = routed | balanced["routed"] | speed["routed"]
+    for role, five in top5(outputs).items():
+        found[role]["top5_accuracy"] = five
     return found | {
-        "routed": routed | balanced["routed"] | speed["routed"],
         "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
         "oracle": {"accuracy": accuracy["oracle"], "expected_macs": oracle},
     }
@@ -190,10 +193,11 @@ def _roles(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) 
 
 def _plain(plain: PlainNetwork, test: Images, outputs: Outputs, class_names: tuple[str, ...]) -> dict[str, Any]:
     """Return what is known of the plain network but its times."""
-    answers = predictions(folded(plain.network), test.pixels).numpy().argmax(1)
-    right = np.asarray(answers == outputs.labels)
+    logits = predictions(folded(plain.network), test.pixels).numpy()
+    right, five = np.asarray(logits.argmax(1) == outputs.labels), top5_accuracy(logits, outputs.labels)
     return {
         "accuracy": float(right.mean()),
+        **({} if five is None else {"top5_accuracy": five}),
         "val_accuracy": plain.accuracy,
         "alone": None if plain.alone is None else asdict(plain.alone),
         "macs": plain.cost.macs,

@@ -10,6 +10,7 @@ from duonas.core.files import reading
 from duonas.core.plan import Plan
 from duonas.measure import accuracy, balance
 from duonas.measure.accuracy import Outputs
+from duonas.measure.top5 import top5
 from duonas.measure.verdict import verdict_of
 from duonas.report.energy import millijoules
 from duonas.report.figure import ROLES
@@ -36,16 +37,22 @@ def outcomes(outputs: Outputs) -> Table:
 
 
 def class_balance(outputs: Outputs, class_names: tuple[str, ...]) -> Table:
-    """Accuracy, balanced accuracy and worst class of little, the routed pair, big and a constant answer."""
+    """Accuracy, balanced accuracy and worst class of little, the routed pair, big and a constant answer.
+
+    Top-5 accuracy stands beside them where there are more than ten classes.
+    """
     found, constant = balance.balance(outputs, class_names), balance.majority(outputs, class_names)
-    right = accuracy.accuracies(outputs)
+    right, five = accuracy.accuracies(outputs), top5(outputs)
     rows = []
     for role in ROLES:
         worst = found[role]["worst_class"]
         hardest = f"{worst['class']}: {percent(worst['accuracy'])} of {plural(worst['images'], 'image')}"
-        rows.append((role, percent(right[role]), percent(found[role]["balanced_accuracy"]), hardest))
-    always = (f"always {constant['class']}", percent(constant["accuracy"]), percent(constant["balanced_accuracy"]))
-    return Table(("Answers", "Accuracy", "Balanced accuracy", "Worst class"), [*rows, (*always, NOTHING)], {3: "words"})
+        among = [percent(five[role])] if five else []
+        rows.append((role, percent(right[role]), *among, percent(found[role]["balanced_accuracy"]), hardest))
+    unknown = [NOTHING] if five else []
+    always = (percent(constant["accuracy"]), *unknown, percent(constant["balanced_accuracy"]), NOTHING)
+    head = ("Answers", "Accuracy", *(["Top-5"] if five else []), "Balanced accuracy", "Worst class")
+    return Table(head, [*rows, (f"always {constant['class']}", *always)], {len(head) - 1: "words"})
 
 
 def verdict(measured: dict[str, Any]) -> Table:
