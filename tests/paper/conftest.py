@@ -72,7 +72,7 @@ class Trained:
         if self.stop_at == len(self.runs):
             raise KeyboardInterrupt
         self.runs.append(Path(folder))
-        images = 300 + 20 * recipe.seed + 70 * (recipe.finetune.mode == "none")
+        images = 150 + 20 * recipe.seed + 70 * (recipe.finetune.mode == "none")
         made = fabricate(Path(f"{folder}-made"), images=images)
         with RunFolder.open(folder, recipe) as run:
             shutil.copytree(made, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*NOT_OF_A_RUN))
@@ -84,8 +84,12 @@ class Trained:
 @pytest.fixture
 def trained(monkeypatch):
     """Runs are made up; what is checked before them are the recipes alone."""
+    return made_up(monkeypatch, Trained())
+
+
+def made_up(monkeypatch, instead):
+    """Have runs made up by ``instead``."""
     comparing = import_module("duonas.pipeline.compare")  # the attribute of that name is the function
-    instead = Trained()
     monkeypatch.setattr(comparing.stages, "run", instead)
     images = SimpleNamespace(inspected=listings.inspected(listings.listed({"cat": 4, "dog": 4})))
     monkeypatch.setattr(comparing, "read_splits", lambda *_: images)
@@ -104,12 +108,16 @@ def elements(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def element(elements):
     return load_element(elements / "table-3.toml")
 
 
-@pytest.fixture
-def made(trained, element, tmp_path):
-    """The parts of the table and its files, of runs in ``tmp_path``."""
-    return make(element, tmp_path)
+@pytest.fixture(scope="session")
+def made(element, tmp_path_factory):
+    """The folder of the runs of the table, its parts, its files, and what was run."""
+    folder, trained = tmp_path_factory.mktemp("made"), Trained()
+    with pytest.MonkeyPatch.context() as patch:
+        made_up(patch, trained)
+        shown, written = make(element, folder)
+    return folder, shown, written, list(trained.runs)

@@ -278,8 +278,8 @@ def _measured(run: RunFolder) -> tuple[str, ...]:
         routed = measured["routed"]
         five = f" (top-5: {routed['top5_accuracy']:.1%})" if "top5_accuracy" in routed else ""
         result = (
-            f"On the test split the accuracy is {routed['accuracy']:.1%}{five} for {count(routed['expected_macs'])} MACs per "
-            f"image, and {routed['little_share']:.0%} of the images stay little."
+            f"On the test split the accuracy is {routed['accuracy']:.1%}{five} for {count(routed['expected_macs'])} "
+            f"MACs per image, and {routed['little_share']:.0%} of the images stay little."
         )
         warning = measured.get("unlike_calib")  # earlier versions did not compare
         said = result, warning and f"Warning: {warning}", "\n".join(comparisons(measured)), told(verdict_of(measured))

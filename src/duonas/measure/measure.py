@@ -183,8 +183,8 @@ def _roles(pair: Pair, policy: Policy, outputs: Outputs, speed: dict[str, Any]) 
     }
     oracle = round(cost.expected(routing(outputs)["oracle_little_share"]))
     found["routed"] = routed | balanced["routed"] | speed["routed"]
-    for role, five in top5(outputs).items():
-        found[role]["top5_accuracy"] = five
+    for answers, five in top5(outputs).items():
+        found[answers]["top5_accuracy"] = five
     return found | {
         "random": {"accuracy": accuracy["random"], "expected_macs": routed["expected_macs"]},
         "oracle": {"accuracy": accuracy["oracle"], "expected_macs": oracle},

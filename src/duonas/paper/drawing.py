@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from duonas.core.errors import DuonasError, nearest
 from duonas.paper.runs import Finished
+from duonas.recipe.study import Study
 from duonas.report.examples import Group
 from duonas.report.figure import Drawing as ReportDrawing
 from duonas.report.figure import Figure
@@ -36,6 +37,12 @@ class Drawn:
 
 class Drawing(ABC):
     """A kind of drawing: its fields are the keys of a part, beside those that all parts have."""
+
+    needs_runs: ClassVar[bool] = True
+
+    def wanted(self, study: Study) -> Study:
+        """The part of a study that it is drawn from; by default all of it."""
+        return study
 
     def check(self, results: Mapping[str, Finished]) -> None:  # noqa: B027  (most have nothing to check)
         """Check before anything is run that the variants that are named exist.

@@ -71,7 +71,7 @@ class Element:
         return {name: load_study(path, overrides) for name, path in self.files.items()}
 
     def chosen(self, overrides: Iterable[str] = (), only: Sequence[str] = ()) -> dict[str, Study]:
-        """Read some of its studies by name; by default all.
+        """Read those of its studies that are to be run, by name; by default all whose runs it needs.
 
         Raises:
             DuonasError: there is none of a name, or one of them cannot be run.
@@ -80,7 +80,15 @@ class Element:
         for name in only:
             if name not in studies:
                 raise DuonasError(f"{self.name} has no study {name!r}: {nearest(name, studies)}.")
-        return {name: study for name, study in studies.items() if not only or name in only}
+        wanted = {name: self._wanted(name, study) for name, study in studies.items() if not only or name in only}
+        return {name: study for name, study in wanted.items() if study is not None}
+
+    def _wanted(self, name: str, study: Study) -> Study | None:
+        """The variants and seeds of a study that any part needs; ``None`` if there are none."""
+        parts = [part.drawing for part in self.parts if name in part.studies and part.drawing is not None]
+        needed = [drawing.wanted(study) for drawing in parts if drawing.needs_runs]
+        names = {variant.name for each in needed for variant in each.variants}
+        return study.only(names, {seed for each in needed for seed in each.seeds}) if needed else None
 
     @cached_property
     def missing(self) -> tuple[str, ...]:

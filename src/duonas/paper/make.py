@@ -53,8 +53,7 @@ def make(
             check_study(study, folder / study.name, watch)
         for study in wanted:
             compare(study, folder / study.name, watch)
-    done = finished(studies, folder)
-    shown = [(part, _draw(part, done)) for part in element.parts]
+    shown = [(part, _draw(part, studies, folder)) for part in element.parts]
     return shown, write(element, shown, folder)
 
 
@@ -67,10 +66,11 @@ def finished(studies: Studies, folder: Path) -> dict[str, Finished]:
     return {name: Finished.of(study, folder / study.name) for name, study in studies.items()}
 
 
-def _draw(part: Part, done: Mapping[str, Finished]) -> Drawn:
+def _draw(part: Part, studies: Studies, folder: Path) -> Drawn:
     if part.drawing is None:
         return Drawn()
-    return part.drawing.draw({name: done[name] for name in part.studies})
+    wanted = {name: part.drawing.wanted(studies[name]) for name in part.studies}
+    return part.drawing.draw(finished(wanted, folder))
 
 
 def overview(elements: Path, folder: Path, overrides: Iterable[str] = ()) -> list[tuple[Element, str]]:
@@ -85,7 +85,7 @@ def overview(elements: Path, folder: Path, overrides: Iterable[str] = ()) -> lis
     rows = []
     for path in elements_of(elements):
         element = load_element(path)
-        done = finished(element.studies(overrides), folder)
+        done = finished(element.chosen(overrides), folder)
         rows.append((element, state(element, list(done.values()))))
     return rows
 

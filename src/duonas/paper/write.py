@@ -90,6 +90,8 @@ def _markdown(element: Element, shown: Shown, drawn: set[str]) -> Iterator[str]:
             yield figure.caption
             if isinstance(figure, Figure):
                 yield markdown(figure.table)
+        if any(group.examples for group in each.images):
+            yield f"The images are in [{element.name}.html]({element.name}.html)."
         yield from _sentences(part, each)
 
 

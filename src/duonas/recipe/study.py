@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,12 @@ class Study:
     def variant(self, name: str) -> Variant:
         """The variant of this name, which there is."""
         return next(each for each in self.variants if each.name == name)
+
+    def only(self, names: Collection[str], seeds: Collection[int]) -> Study:
+        """The study of some variants and seeds, and of the variants whose supernets they use."""
+        shared = {self.variant(name).supernet for name in names}
+        kept = tuple(each for each in self.variants if each.name in names or each.name in shared)
+        return replace(self, variants=kept, seeds=tuple(seed for seed in self.seeds if seed in seeds))
 
 
 def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:

@@ -117,7 +117,7 @@ def write_figures(run_folder: Path, into: Path) -> list[Path]:
         DuonasError: as ``write_report``, or the extra ``figures`` is not installed.
     """
     run = read_run(run_folder)
-    found: dict[str, Any] = {name: _part(run, build, files).value for name, (build, files) in PARTS.items()}
+    found: dict[str, Any] = {name: part_of(run, name).value for name in PARTS}
     for title, folder in RANKINGS.items():
         ranked = _ranking(run, title, folder).value
         found[folder.replace("/", "-of-")] = [ranked.distribution, *ranked.archs] if ranked else None
@@ -131,12 +131,18 @@ def write_figures(run_folder: Path, into: Path) -> list[Path]:
 
 def render(run: RunFiles) -> str:
     """The whole page as text."""
-    parts = {name: _part(run, build, files) for name, (build, files) in PARTS.items()}
+    parts = {name: part_of(run, name) for name in PARTS}
     rankings = [_ranking(run, title, folder).value for title, folder in RANKINGS.items()]
     return render_page(
         "report.html.j2", run.folder.resolve().name, rankings=list(filter(None, rankings)), devices=_devices(run),
         **parts, **parts.pop("summary").value,
     )  # fmt: skip
+
+
+def part_of(run: RunFiles, name: str) -> Part:
+    """A part of the page by its name in ``PARTS``."""
+    build, files = PARTS[name]
+    return _part(run, build, files)
 
 
 def _training(run: RunFiles) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from duonas.core.errors import DuonasError, nearest
 from duonas.paper.cells import KindName, Values, cell, heading
 from duonas.paper.drawing import Drawing, Drawn, check_variants
 from duonas.paper.runs import FILES, Finished, Run, look
+from duonas.recipe.study import Study
 from duonas.report.formatting import NOTHING
 from duonas.report.table import Table
 
@@ -89,14 +90,13 @@ class FigureTable(Drawing):
     rows: tuple[Rows, ...] = (Rows(),)
     first: str = "Variant"
 
+    def wanted(self, study: Study) -> Study:
+        """The variants that rows name, or all."""
+        return named(self.rows, study)
+
     def check(self, results: Mapping[str, Finished]) -> None:
         """Check the variants that rows name, and the files of figures."""
-        for each in self.rows:
-            check_variants(each.variants, results)
-            for path in [each.of] if each.of else [path for column in self.columns for path in _paths(column)]:
-                name = path.partition(".")[0]
-                if name not in FILES:
-                    raise DuonasError(f"figure {path!r} is in no file of a run: {nearest(name, FILES)}.")
+        check_figures(self.rows, self.columns, results)
 
     def draw(self, results: Mapping[str, Finished]) -> Drawn:
         """A table for each study."""
@@ -158,6 +158,26 @@ class FigureTable(Drawing):
             for at, column in enumerate(self.columns)
             if rows and not any(_known(columns[at]) for columns in rows)
         ]
+
+
+def named(rows: Sequence[Rows], study: Study) -> Study:
+    """The part of a study whose variants rows name; all of it where some rows are of all variants."""
+    names = {name for each in rows for name in each.variants}
+    return study.only(names, study.seeds) if all(each.variants for each in rows) else study
+
+
+def check_figures(rows: Sequence[Rows], columns: Sequence[Column], results: Mapping[str, Finished]) -> None:
+    """Check that the variants that rows name exist, and the files that figures are in.
+
+    Raises:
+        DuonasError: one of them does not.
+    """
+    for each in rows:
+        check_variants(each.variants, results)
+        for path in [each.of] if each.of else [path for column in columns for path in _paths(column)]:
+            name = path.partition(".")[0]
+            if name not in FILES:
+                raise DuonasError(f"figure {path!r} is in no file of a run: {nearest(name, FILES)}.")
 
 
 def _known(values: Values) -> bool:
