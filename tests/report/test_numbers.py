@@ -14,6 +14,7 @@ from duonas.report import examples, summary, tables
 from duonas.report.figures.blocks import architectures
 from duonas.report.figures.blocks import rows as block_rows
 from duonas.report.figures.classes import _caption, class_rows
+from duonas.report.figures.confidence import confidences
 from duonas.report.figures.latency import latency
 from duonas.report.figures.losses import finetuning, training
 from duonas.report.figures.tradeoff import line, tradeoff
@@ -368,3 +369,14 @@ def test_fine_tuning_has_a_curve_of_its_own_whether_together_or_apart() -> None:
     caption = training(lines("train")).caption
     assert caption.startswith("Each point is one batch. After 1.5 epochs the loss of the batch is 3.00")
     assert "0.250 for the big network" in training(lines("train", big=0.25, little=0.75)).caption
+
+
+def test_the_confidences_of_each_class_are_all_its_images(files: RunFiles) -> None:
+    figure = confidences(files)
+    for spec in figure.charts:
+        rows = spec["datasets"]["rows"]
+        for label, name in enumerate(NAMES):
+            of_class = [row for row in rows if row["class"] == name]
+            assert sum(row["images"] for row in of_class) == (files.outputs.labels == label).sum()
+            assert sum(row["share"] for row in of_class) == pytest.approx(1, abs=0.01)
+    assert "the surest class first" in figure.caption

@@ -46,9 +46,9 @@ def colours(names: Mapping[str, str], *, title: str = "series") -> alt.Color:
     return alt.Color(title, type="nominal", scale=scale, legend=legend)
 
 
-def ramp(name: str, title: str, format: str) -> alt.Color:
+def ramp(name: str, title: str, format: str, **scale_of: Any) -> alt.Color:
     """Shades from pale to full for a quantity."""
-    scale = alt.Scale(type="quantize", range=[colour(f"seq{number}") for number in range(SHADES)])
+    scale = alt.Scale(type="quantize", range=[colour(f"seq{number}") for number in range(SHADES)], **scale_of)
     return alt.Color(name, type="quantitative", scale=scale, legend=alt.Legend(title=title, format=format))
 
 

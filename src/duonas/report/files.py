@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from duonas.core.cost import PairCost
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json, read_json_lines
@@ -63,6 +65,14 @@ class RunFiles:
         """The cost of the pair in MACs, part by part; the router's is included once there is a policy."""
         policy = self["pair/policy.json"]
         return PairCost(**(policy["costs"] if policy else self["pair/pair.json"]["costs"]["macs"]))
+
+    @cached_property
+    def weights(self) -> dict[str, dict[str, np.ndarray]] | None:
+        """The parameters of little and of big by name; ``None`` for networks that are ONNX files."""
+        files = {role: self.folder / "pair" / f"{role}.safetensors" for role in ("little", "big")}
+        if not all(path.exists() for path in files.values()):
+            return None
+        return {role: load_arrays(path)[0] for role, path in files.items()}
 
     @cached_property
     def thresholds(self) -> Thresholds:

@@ -19,6 +19,7 @@ from duonas.report.figures.calibration import calibrations
 from duonas.report.figures.cells import cells, learned
 from duonas.report.figures.choices import choices
 from duonas.report.figures.classes import per_class
+from duonas.report.figures.confidence import confidences
 from duonas.report.figures.difficulty import difficulty
 from duonas.report.figures.early_exits import early_exits
 from duonas.report.figures.latency import latency
@@ -26,6 +27,7 @@ from duonas.report.figures.losses import finetuning, training
 from duonas.report.figures.scores import histogram
 from duonas.report.figures.search import front, reached
 from duonas.report.figures.sensitivity import sensitivity
+from duonas.report.figures.sharing import sharing
 from duonas.report.figures.tradeoff import tradeoff
 from duonas.report.files import WRITTEN_BY, RunFiles, read_run
 from duonas.report.page import render_page
@@ -63,6 +65,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "class_balance": (lambda run: tables.class_balance(run.outputs, run.class_names), (OUTPUTS,)),
     "classes": (per_class, (OUTPUTS, PAIR, POLICY)),
     "calibration": (calibrations, (OUTPUTS, PAIR, POLICY)),
+    "confidences": (confidences, (OUTPUTS, POLICY)),
     "promise": (lambda run: summary.promise(run[POLICY], run.measure), (POLICY,)),
     "unkept": (lambda run: summary.unkept(run[POLICY], run.measure), (POLICY,)),
     "warning": (lambda run: sample_size_warning(run[POLICY]["images"]), (POLICY,)),
@@ -77,6 +80,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "learned": (lambda run: learned(run.preferences), (BETA,)),
     "preferences": (lambda run: tables.preferences(run.preferences), (BETA,)),
     "blocks": (lambda run: architectures(run[PAIR]) if run[PAIR]["blocks"] else None, (PAIR,)),
+    "sharing": (sharing, (PAIR,)),
     "networks": (lambda run: tables.networks(run[PAIR]), (PAIR,)),
     "data": (lambda run: data(run["data.json"]), ("data.json",)),
     "latency": (_latency, ()),
