@@ -11,11 +11,18 @@ from typer.testing import CliRunner
 import duonas
 from duonas.cli.app import app
 from duonas.core.errors import DuonasError
+from duonas.core.files import read_json
 from duonas.core.rng import stream
 from duonas.data.splits import load_splits
+from duonas.pipeline import context as contexts
 from duonas.pipeline import narrow as narrowing
+from duonas.pipeline.context import Context
 from duonas.pipeline.narrow import narrow
+from duonas.pipeline.profile import profile
+from duonas.pipeline.reuse import difference
 from duonas.pipeline.spaces import pairs_of
+from duonas.report.summary import searched
+from duonas.rundir.folder import RunFolder
 from duonas.search.prices import Prices
 from duonas.spaces.mobilenet import MobileNet
 
@@ -89,3 +96,71 @@ def test_the_command_shows_the_table_and_the_line():
 def test_what_cannot_be_narrowed_is_one_sentence(overrides, sentence):
     with pytest.raises(DuonasError, match=sentence):
         narrow(duonas.load_recipe("digits", overrides))
+
+
+SMALL = ["space.axes={ width = [0.25, 0.5, 1.0], kernel = [3], depth = [1], expansion = [1] }", "train.epochs=1",
+         "train.batch_size=256", "train.accelerator=cpu", "search.constraints.peak_macs=46000",
+         "search.narrow=true"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(few, tmp_path_factory):
+    return duonas.run(duonas.load_recipe("digits", SMALL), tmp_path_factory.mktemp("narrow") / "run", until="train")
+
+
+def test_a_run_trains_the_best_part_alone(trained):
+    recipe = duonas.load_recipe("digits", SMALL)
+    best = narrow(recipe)
+    assert len(best.parts) > 1 and best.axes["width"] == [0.25, 0.5]
+    run = RunFolder(trained.folder)
+    assert run.recipe.search.narrow and run.recipe.space.axes == recipe.space.axes
+    assert read_json(run.narrow) == {"axes": best.axes, "said": best.said}
+    context = Context(run.recipe, run)
+    assert context.recipe.space.axes == best.axes
+    assert set(context.space.axes["stage1.width"].values) == set(best.axes["width"])
+    assert context.supernet.big.space is context.pairs.space  # and the weights fit
+
+
+def test_a_run_that_has_begun_keeps_its_part(trained, monkeypatch):
+    monkeypatch.setattr(contexts, "narrow", None)
+    duonas.run(duonas.load_recipe("digits", SMALL), trained.folder, until="train")
+    run = RunFolder(trained.folder)
+    assert Context(run.recipe, run).recipe.space.axes == read_json(run.narrow)["axes"]
+
+
+def test_its_supernet_is_that_of_a_recipe_with_these_axes(trained, tmp_path):
+    best = narrow(duonas.load_recipe("digits", SMALL))
+    whole = duonas.load_recipe("digits", SMALL[:-1])
+    line = best.line.replace("axes = ", "space.axes=")
+    same = duonas.load_recipe("digits", [*SMALL[:-1], line])
+    assert difference(best.within(duonas.load_recipe("digits", SMALL)), same) == ""
+    duonas.run(same, tmp_path / "same", until="train", supernet=trained.folder)
+    with pytest.raises(DuonasError, match=r"was trained with another \[space\]"):
+        duonas.run(whole, tmp_path / "whole", until="train", supernet=trained.folder)
+
+
+def test_profile_is_of_the_part_and_says_so():
+    recipe = duonas.load_recipe("digits", SMALL)
+    best = narrow(recipe)
+    found = profile(recipe)
+    assert found.narrowed == best.said and found.archs == profile(best.within(recipe)).archs
+    assert best.said.startswith(
+        "The search is narrowed to the part of the space with resolution = [8], width = [0.25, "
+    )
+    front = {"points": [{"accuracy": 0.5}], "chosen": 0}
+    assert searched(front, {"said": best.said}) == f"{best.said} {searched(front)}"
+
+
+@pytest.mark.parametrize(("overrides", "sentence"), [
+    (["search.narrow=true"], "narrowing ranks the parts of a space by what meets the constraints"),
+    ([*SMALL, "search.constraints.peak_macs=10"], "cannot be met"),
+])  # fmt: skip
+def test_what_cannot_be_narrowed_is_refused_before_training_and_leaves_nothing(overrides, sentence, tmp_path):
+    with pytest.raises(DuonasError, match=sentence):
+        duonas.run(duonas.load_recipe("digits", overrides), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pair_that_is_given_needs_no_part():
+    with pytest.raises(DuonasError, match=r"narrow chooses a part of the space, and \[search.pair\] names the pair"):
+        duonas.load_recipe("digits", [*SMALL, "search.pair.little={ width = 0.25 }"])

@@ -40,7 +40,7 @@ def test_a_missing_file_is_named_where_it_is_missed(run: Path, name: str) -> Non
     (run / name).unlink(missing_ok=True)
     page = write_report(run).read_text()
     optional = {"archs.parquet", "trials.parquet", "environment.json", "stages.json", "baselines.json", "beta.json",
-                "plan.json", "finetuned.json", "quantized.json", "given.json"}  # fmt: skip
+                "plan.json", "finetuned.json", "quantized.json", "given.json", "narrow.json"}  # fmt: skip
     if name in optional or name.startswith("ranking/"):
         assert 'class="missing"' not in page
     else:

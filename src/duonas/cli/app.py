@@ -120,7 +120,7 @@ def profile(
         from duonas.pipeline.profile import profile as profiled
 
         found = profiled(loaded, progress=watch(console))
-        show(*profile_tables(found), *filter(None, [found.choice, found.prices]))
+        show(*profile_tables(found), *filter(None, [found.narrowed, found.choice, found.prices]))
         if found.advice:
             complain(found.advice, "yellow")
         if found.refusal is not None:

@@ -51,7 +51,7 @@ def explain(folder: Path | str) -> list[str | Table]:
 def _explained(run: RunFolder, policy: dict[str, Any]) -> list[str | Table]:
     said = [
         _router(policy), _decided(policy), _turned(policy), _chosen(policy), _constraints(policy), _prices(run),
-        _searched(run), _renewed(run), _quantized(run),
+        _narrowed(run), _searched(run), _renewed(run), _quantized(run),
     ]  # fmt: skip
     threshold: list[str | Table] = [*filter(None, said), _nearby(policy), _how_to_change(run, policy)]
     return [*threshold, *_planned(run), *_early_exits(run), *_measured(run)]
@@ -221,6 +221,15 @@ def _prices(run: RunFolder) -> str:
     found = read_object(run.front)
     with reading(run.front):
         return prices_in_words(found.get("device"))
+
+
+def _narrowed(run: RunFolder) -> str:
+    """The part of the search space that was searched; empty if it was all of it."""
+    if not run.narrow.exists():
+        return ""
+    found = read_object(run.narrow)
+    with reading(run.narrow):
+        return str(found["said"])
 
 
 def _searched(run: RunFolder) -> str:

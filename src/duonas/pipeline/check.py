@@ -18,8 +18,9 @@ from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.deploy.target import check_targets
 from duonas.pipeline.batch_norms import check_batch_norms
-from duonas.pipeline.context import Context, searched
+from duonas.pipeline.context import Context
 from duonas.pipeline.losses import check_losses
+from duonas.pipeline.problem import searched
 from duonas.pipeline.spaces import kinds_of
 from duonas.recipe.schema import Recipe
 from duonas.routing.floor import check_floor

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import checksum
-from duonas.core.pair import PairArch, PairSpace, Role
+from duonas.core.pair import PairSpace, Role
 from duonas.core.plan import Plan, Unit
 from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.protocols import CostModel, Progress
@@ -27,6 +26,8 @@ from duonas.data.images import Images
 from duonas.data.splits import Splits, load_splits
 from duonas.layers.norm import recalibrate
 from duonas.pipeline.choice import advice_on_ranking
+from duonas.pipeline.narrow import narrow, note_part, noted_part
+from duonas.pipeline.problem import make_problem, searched
 from duonas.pipeline.spaces import (
     Kind,
     advice_on_precision,
@@ -46,11 +47,8 @@ from duonas.pretrained.sources import NONE
 from duonas.recipe.schema import Recipe
 from duonas.rundir.folder import RunFolder
 from duonas.search.evaluate import Evaluator
-from duonas.search.goal import Goal, default_objectives
 from duonas.search.options import SearchOptions
-from duonas.search.prices import Prices
 from duonas.search.problem import Problem
-from duonas.search.routers import make_routers
 from duonas.search.untrained import UntrainedNetworks
 from duonas.supernet.family import Family, build_supernet
 from duonas.supernet.pair import PairSupernet
@@ -64,7 +62,7 @@ class Context:
     """A recipe and its run directory, with the objects that several stages use, each built once.
 
     Args:
-        recipe: the recipe.
+        recipe: the recipe, which is ``asked``; see ``recipe`` for that of all stages.
         run: the run directory.
         family: kind of network, if not the recipe's.
         splits: the recipe's images, if they are loaded already.
@@ -81,7 +79,7 @@ class Context:
         progress: StageProgress | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.recipe = recipe
+        self.asked = recipe
         self.run = run
         self._family = family
         self._splits = splits
@@ -106,19 +104,31 @@ class Context:
         return self._progress.stage(name)
 
     @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe; with ``[search] narrow`` that of the chosen part of its search space, which the run notes."""
+        if not self.asked.search.narrow or self.asked.is_given:
+            return self.asked
+        if (known := noted_part(self.asked, self.run)) is not None:
+            return known
+        found = narrow(self.asked, self.family, self._progress, self.splits, self.run)
+        note_part(found, self.run)
+        self.note(found.said)
+        return found.within(self.asked)
+
+    @cached_property
     def splits(self) -> Splits:
         """The images, in host memory; they must be the same as when the run was started."""
         if self._splits is None:
-            self.run.check_images(self.recipe)
-        splits = self._splits or read_splits(self.recipe, self._progress)
+            self.run.check_images(self.asked)
+        splits = self._splits or read_splits(self.asked, self._progress)
         self.run.hold_splits(splits.hashes, splits.class_names)
-        self.run.relocate(self.recipe)
+        self.run.relocate(self.asked)
         return splits
 
     @cached_property
     def family(self) -> type[Family]:
         """The kind of network."""
-        return self._family or find("space", self.recipe.space.name)
+        return self._family or find("space", self.asked.space.name)
 
     @cached_property
     def pairs(self) -> PairSpace:
@@ -393,25 +403,3 @@ def cpu_threads(number: int | None) -> Iterator[None]:
 def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shape of each tensor by its name."""
     return {name: tuple(value.shape) for name, value in weights.items()}
-
-
-def make_problem(recipe: Recipe, pairs: PairSpace, model: CostModel, first: Sequence[PairArch] = ()) -> Problem:
-    """Return the recipe's search problem over a pair space by a cost model, without checking it.
-
-    Args:
-        recipe: the recipe.
-        pairs: the pair space.
-        model: the cost model.
-        first: pairs of a warm start.
-    """
-    options, routers = searched(recipe), make_routers(recipe.search, recipe.route)
-    prices = Prices(pairs, model, routers)
-    objectives = options.objectives or default_objectives(prices.quantities)
-    return Problem(Goal(objectives, dict(options.constraints)), prices, first, recipe.assumed_share)
-
-
-def searched(recipe: Recipe) -> SearchOptions:
-    """Return the ``[search]`` table, with the routing budget as a constraint if ``budget_in_search`` is set."""
-    if recipe.route.priced is None or not recipe.route.budget_in_search:
-        return recipe.search
-    return replace(recipe.search, constraints=recipe.route.limiting(recipe.search.constraints))

@@ -34,7 +34,8 @@ from duonas.given.tried import TRIED
 from duonas.pair.facts import ROLES, PairFacts
 from duonas.pair.options import GivenOptions, NetworkOptions
 from duonas.pair.pair import Pair
-from duonas.pipeline.context import Context, read_splits, searched
+from duonas.pipeline.context import Context, read_splits
+from duonas.pipeline.problem import searched
 from duonas.recipe.schema import Recipe
 from duonas.routing.router import Router
 from duonas.search.evaluate import Evaluator, fingerprint_of

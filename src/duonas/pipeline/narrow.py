@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 
 from duonas.core.errors import DuonasError
+from duonas.core.files import read_object, reading, write_json
+from duonas.core.processes import process_count
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import CostModel, Progress
 from duonas.core.registry import find
 from duonas.core.rng import stream
 from duonas.core.space import SearchSpace
+from duonas.costs.options import HERE
 from duonas.data.splits import Splits, load_splits
-from duonas.pipeline.context import make_problem
+from duonas.pipeline.problem import make_problem
 from duonas.pipeline.spaces import pairs_of
 from duonas.pipeline.table import priced
 from duonas.recipe.schema import Recipe, check_recipe
+from duonas.rundir.folder import RunFolder
+from duonas.runtime.units import percentage, written_count
 from duonas.search.problem import Problem
 from duonas.supernet.family import Family
 
@@ -62,14 +67,38 @@ class Narrowing:
     others: Mapping[str, list[Any]]
 
     @property
+    def axes(self) -> dict[str, list[Any]]:
+        """``[space] axes`` for the best part."""
+        return {**self.others, **self.parts[0].axes}
+
+    @property
     def line(self) -> str:
         """The line of the recipe for the best part."""
-        axes = {**self.others, **self.parts[0].axes}
-        said = ", ".join(f"{_key(name)} = {_listed(values)}" for name, values in axes.items())
-        return f"axes = {{ {said} }}"
+        return f"axes = {{ {_written(self.axes)} }}"
+
+    @property
+    def said(self) -> str:
+        """What the best part is, and why, in a sentence."""
+        best = self.parts[0]
+        return (
+            f"The search is narrowed to the part of the space with {_written(best.axes)}: of {len(self.parts)} parts "
+            f"it has the largest pairs that can meet the constraints, on average {written_count(best.little_macs)} "
+            f"MACs in little and {written_count(best.big_macs)} in big; {percentage(round(best.fits, 3))} of the pairs "
+            "drawn from it can meet them."
+        )
+
+    def within(self, recipe: Recipe) -> Recipe:
+        """A recipe within the best part, which need not be narrowed any more."""
+        return _within(recipe, self.axes)
 
 
-def narrow(recipe: Recipe, family: type[Family] | None = None, progress: StageProgress | None = None) -> Narrowing:
+def narrow(
+    recipe: Recipe,
+    family: type[Family] | None = None,
+    progress: StageProgress | None = None,
+    splits: Splits | None = None,
+    run: RunFolder | None = None,
+) -> Narrowing:
     """Rank the parts of a recipe's search space by the mean MACs of those of their pairs that meet the constraints.
 
     The more operations a network has within its limits, the more accurate it is likely to be, so a space is good if
@@ -80,6 +109,8 @@ def narrow(recipe: Recipe, family: type[Family] | None = None, progress: StagePr
         recipe: the recipe.
         family: kind of network, if not the recipe's.
         progress: of drawing pairs; silent by default.
+        splits: the recipe's images, if they are loaded already.
+        run: the run that keeps the prices, if there is one.
 
     Raises:
         DuonasError: there is no constraint, nothing to narrow, or no pair that meets all constraints.
@@ -88,10 +119,10 @@ def narrow(recipe: Recipe, family: type[Family] | None = None, progress: StagePr
     watch = progress or Silent()
     if recipe.is_given:
         raise DuonasError("--narrow: networks of [pair.given] have no search space that could be narrowed.")
-    splits = load_splits(recipe.data, recipe.seed)
+    splits = splits or load_splits(recipe.data, recipe.seed)
     family = family or find("space", recipe.space.name)
     pairs = pairs_of(recipe, family, splits)
-    problem = make_problem(recipe, pairs, priced(recipe, pairs, watch))
+    problem = make_problem(recipe, pairs, priced(recipe, pairs, watch, run))
     parts = list(_parts(pairs.space))
     _check(recipe, problem, parts)
     own: Mapping[str, list[Any]] = getattr(recipe.space, "axes", {})
@@ -99,23 +130,58 @@ def narrow(recipe: Recipe, family: type[Family] | None = None, progress: StagePr
     with watch.stage("narrow") as report:
         found = _drawn(recipe, family, splits, problem.prices.model, others, parts, report)
     ranked = sorted(found, key=lambda each: (np.isnan(each.macs), -np.nan_to_num(each.macs)))
+    if np.isnan(ranked[0].macs):
+        raise DuonasError(
+            f"none of the {DRAWN:,} pairs drawn from each of the {len(ranked)} parts of the search space meets all "
+            "constraints: relax one, or do not narrow."
+        )
     return Narrowing(tuple(ranked), others)
+
+
+def noted_part(recipe: Recipe, run: RunFolder) -> Recipe | None:
+    """The recipe within the part of its space that a run has noted; ``None`` if it has noted none."""
+    if not run.narrow.exists():
+        return None
+    found = read_object(run.narrow)
+    with reading(run.narrow):
+        return _within(recipe, found["axes"])
+
+
+def note_part(found: Narrowing, run: RunFolder) -> None:
+    """Note the best part in a run, so that it goes on with this part, whatever is timed or drawn later.
+
+    Raises:
+        DuonasError: several processes train, and each would time this machine by itself.
+    """
+    if process_count() > 1 and run.recipe.search.device.table == HERE:
+        raise DuonasError(
+            "[search] narrow: several processes may time this machine differently and then train different parts of "
+            "the space: write the table to a file by `duonas device`, and give that as [search.device] table."
+        )
+    if run.writes:
+        write_json(run.narrow, {"axes": found.axes, "said": found.said})
+
+
+def _within(recipe: Recipe, axes: Mapping[str, list[Any]]) -> Recipe:
+    space: Any = recipe.space
+    search = replace(recipe.search, narrow=False)
+    return replace(recipe, space=replace(space, axes=dict(axes)), search=search)
 
 
 def _check(recipe: Recipe, problem: Problem, parts: list[dict[str, list[Any]]]) -> None:
     goal, name = problem.goal, problem.pairs.space.name
     if all(goal.metrics[each].late for each in goal.constraints):
         raise DuonasError(
-            "--narrow ranks the parts of a space by what meets the constraints, and the recipe has none that is known "
+            "narrowing ranks the parts of a space by what meets the constraints, and the recipe has none that is known "
             "before archs are evaluated: set [search.constraints], such as peak_memory_bytes or expected_latency_ms."
         )
     if len(parts) < 2 or not hasattr(recipe.space, "axes"):
         raise DuonasError(
-            f"--narrow takes one resolution and widths up to a bound, and search space {name!r} has neither several "
+            f"narrowing takes one resolution and widths up to a bound, and search space {name!r} has neither several "
             "resolutions nor several widths in [space.axes]."
         )
     if getattr(recipe.space, "width_range", None) is not None:
-        raise DuonasError("--narrow takes widths from a list: give [space.axes] width in place of width_range.")
+        raise DuonasError("narrowing takes widths from a list: give [space.axes] width in place of width_range.")
     problem.check()
 
 
@@ -162,6 +228,10 @@ def _of_part(problem: Problem, axes: Mapping[str, list[Any]], seed: int) -> SubS
     macs = np.array([[problem.prices.subnet(subnet).macs for subnet in members] for members in fitting], float)
     little, big = macs.mean(0).tolist() if len(macs) else (np.nan, np.nan)
     return SubSpace(axes, len(fitting) / DRAWN, little, big)
+
+
+def _written(axes: Mapping[str, list[Any]]) -> str:
+    return ", ".join(f"{_key(name)} = {_listed(values)}" for name, values in axes.items())
 
 
 def _key(name: str) -> str:

@@ -25,10 +25,12 @@ from duonas.given.candidates import read_all
 from duonas.pair.facts import ROLES
 from duonas.pipeline.check import check_budget, check_given, check_meter, check_space, check_stages
 from duonas.pipeline.choice import advice_on_ranking, choice_in_words
-from duonas.pipeline.context import cpu_threads, find_device, make_problem, searched
+from duonas.pipeline.context import cpu_threads, find_device
 from duonas.pipeline.given import candidates_of, data_of, facts_of, networks_of
 from duonas.pipeline.losses import check_losses
+from duonas.pipeline.narrow import narrow
 from duonas.pipeline.plan import expected, plan_minutes
+from duonas.pipeline.problem import make_problem, searched
 from duonas.pipeline.spaces import advice_on_precision, advice_on_spaces, kinds_of, pairs_of, weights_advice
 from duonas.pipeline.start import find_starts
 from duonas.pipeline.table import priced
@@ -106,6 +108,8 @@ class Profile:
         plan: how the minutes of ``[budget]`` would be divided on this machine; without minutes, where a plain network
             is trained for as long as all else, what the run is going to take; ``None`` otherwise.
         choice: how the pair is chosen where that is before any accuracy is known, in words; else empty.
+        narrowed: the part of the space that the figures are of, where ``[search] narrow`` chose one, in words; else
+            empty.
         little_archs: exact number of archs of a search space of little's own; ``None`` if it has none.
         little_figures: figures of these archs; empty if it has none.
     """
@@ -124,6 +128,7 @@ class Profile:
     possible: Mapping[str, float] = field(default_factory=dict)
     plan: Plan | None = None
     choice: str = ""
+    narrowed: str = ""
     little_archs: int | None = None
     little_figures: Mapping[str, Spread] = field(default_factory=dict)
 
@@ -157,6 +162,10 @@ def profile(
         return _of_given(recipe, progress or Silent())
     splits = load_splits(recipe.data, recipe.seed)
     family = family or find("space", recipe.space.name)
+    narrowed = ""
+    if recipe.search.narrow:
+        part = narrow(recipe, family, progress, splits)
+        recipe, narrowed = part.within(recipe), part.said
     pairs = pairs_of(recipe, family, splits)
     check_space(recipe, family, pairs, splits)
     weights = weights_advice(recipe, family, pairs)
@@ -188,6 +197,7 @@ def profile(
         possible=_possible(problem),
         plan=plan,
         choice=choice_in_words(recipe),
+        narrowed=narrowed,
         little_archs=None if own is None else own.size(),
         little_figures={} if own is None else _spreads(problem, "little", recipe.seed),
     )

@@ -14,6 +14,7 @@ from duonas.core.tensors import read_header
 from duonas.data.splits import Splits
 from duonas.pipeline.context import Context
 from duonas.pipeline.fitting import steps_per_epoch
+from duonas.pipeline.narrow import noted_part
 from duonas.pipeline.start import check_kept, origins
 from duonas.recipe.locations import file_hashes, flat, identity
 from duonas.recipe.schema import Recipe, plugin_hashes, to_tables
@@ -34,6 +35,7 @@ def adopt(context: Context, other: Path) -> None:
             the user's own that was edited since, or its training is not finished.
     """
     theirs = RunFolder(other).recipe
+    theirs = noted_part(theirs, RunFolder(other)) or theirs
     if unlike := difference(theirs, context.recipe):
         raise DuonasError(f"{other} was trained with another {unlike}, so its supernet does not fit this recipe.")
     sources = plugin_hashes(context.recipe, TABLES) | file_hashes(context.recipe, TABLES)

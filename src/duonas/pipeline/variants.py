@@ -10,6 +10,7 @@ from duonas.core.progress import StageProgress
 from duonas.data.splits import Splits
 from duonas.pipeline.check import check
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.pipeline.narrow import narrow
 from duonas.pipeline.plan import plan_minutes
 from duonas.pipeline.reuse import asked_steps, difference
 from duonas.pipeline.timing import timing_of
@@ -86,6 +87,8 @@ def _check_supernet(other: Variant, seed: int, context: Context) -> None:
         DuonasError: it is not.
     """
     theirs = other.recipe(seed)
+    if theirs.search.narrow:
+        theirs = narrow(theirs, splits=context.splits).within(theirs)
     if unlike := difference(theirs, context.recipe):
         raise DuonasError(f"the supernet of {other.name!r} does not fit it, which is trained with another {unlike}.")
     asked, there = (asked_steps(recipe, context.splits) for recipe in (context.recipe, theirs))

@@ -57,6 +57,11 @@ def _check_search(search: SearchOptions) -> None:
             raise Mistake(
                 f"[search.device] {column} names a column of a table: give table = the file", f"search.device.{column}"
             )
+    if search.narrow and search.pair is not None:
+        raise Mistake(
+            "[search] narrow chooses a part of the space, and [search.pair] names the pair: leave out one of them",
+            "search.narrow", "search.pair",
+        )  # fmt: skip
     try:
         Goal(("accuracy",) if search.objectives is None else search.objectives, search.constraints)
     except DuonasError as error:

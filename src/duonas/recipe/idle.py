@@ -59,7 +59,7 @@ TABLE = (
     Idle(
         (
             "space", "train", "search.strategy", "search.evaluations", "search.filter", "search.workers", "search.ray",
-            "search.warm_start",
+            "search.warm_start", "search.narrow",
         ),
         lambda r: r.is_given and not r.baselines.networks,
         "networks of [pair.given] are neither searched for nor trained",

@@ -55,7 +55,7 @@ PARTS: dict[str, tuple[Build, tuple[str, ...]]] = {
     "tradeoff": (tradeoff, (OUTPUTS, PAIR)),
     "baselines": (lambda run: tables.baselines(run["baselines.json"]), ("baselines.json",)),
     "early_exits": (early_exits, ("baselines.json", OUTPUTS, PAIR)),
-    "searched": (lambda run: summary.searched(run["front.json"]), ("front.json",)),
+    "searched": (lambda run: summary.searched(run["front.json"], run["narrow.json"]), ("front.json",)),
     "front": (lambda run: front(run["front.json"], run["trials.parquet"]), ("front.json",)),
     "reached": (lambda run: reached(run["front.json"]), ("front.json",)),
     "choices": (lambda run: choices(run["front.json"]), ("front.json",)),

@@ -309,8 +309,18 @@ def trains_supernet(recipe: str) -> bool:
     return not is_given(recipe) and tomllib.loads(recipe)["train"].get("epochs") != 0
 
 
-def searched(found: dict[str, Any]) -> str:
-    """How the pair of a search (the content of ``front.json``) was found."""
+def searched(found: dict[str, Any], part: dict[str, Any] | None = None) -> str:
+    """How the pair of a search was found.
+
+    Args:
+        found: the content of ``front.json``.
+        part: that of ``narrow.json``, where a part of the space was searched.
+    """
+    how = _evaluated(found)
+    return how if part is None else f"{part['said']} {how}"
+
+
+def _evaluated(found: dict[str, Any]) -> str:
     if found["points"][found["chosen"]]["accuracy"] is None:
         return str(found["strategy"]["said"])
     nouns = "network" if "given" in (found.get("device") or {}) else "subnet"

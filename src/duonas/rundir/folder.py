@@ -298,7 +298,7 @@ class RunFolder(RunPaths):
         if not self.writes or self.recipe_file not in self._created:
             return
         begun = (self.recipe_file, self.stages_file, self.environment_file, self.splits, self.data, self.device)
-        for file in (*begun, self.plan, self.pretrained, self.start_weights, self.given):
+        for file in (*begun, self.plan, self.pretrained, self.start_weights, self.given, self.warm, self.narrow):
             file.unlink(missing_ok=True)
         if self.folder in self._created and [path.name for path in self.folder.iterdir()] == [LOCK]:
             with suppress(OSError):  # on Windows nobody may remove an open file

@@ -62,6 +62,8 @@ class RunPaths:
         """What is known of the networks of [pair.given]: what they take, cost and were timed at."""
         self.warm = folder / "warm.json"
         """The pairs that the search starts from, where the recipe names another run for that."""
+        self.narrow = folder / "narrow.json"
+        """The part of the search space that the recipe's [search] narrow chose."""
         self.front = folder / "front.json"
         """The Pareto front, and the pair chosen from it."""
         self.pair = folder / "pair"

@@ -69,6 +69,9 @@ class SearchOptions:
     warm_start: str | None = None
     """The folder of another run with the same kind of search space: the pairs of its front are among the first that are
     proposed."""
+    narrow: bool = False
+    """Whether only a part of the space is trained and searched: the resolution, and widths up to a bound, at which the
+    pairs that can meet the constraints have the most MACs."""
     workers: Count = 1
     """Processes that evaluate archs at the same time, each with as many threads as the run; see ray, too."""
     ray: str | None = None
