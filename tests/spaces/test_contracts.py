@@ -19,6 +19,7 @@ from duonas.spaces.uib import Stage as UIBStage
 from duonas.supernet.family import Family, build_space, build_supernet
 from duonas.supernet.options import SpaceOptions
 from duonas.supernet.supernet import Supernet
+from duonas.supernet.weights.few_shot import FewShot
 from duonas.supernet.weights.kshot import Kshot
 from duonas.supernet.weights.kshot_hypernet import KshotHypernet
 from duonas.testing import SpaceContract, SupernetContract
@@ -182,6 +183,14 @@ class TestNasBench201(SupernetContract):
 class TestNasBench201Kshot(SupernetContract):
     def supernet(self):
         return nasbench201(weights=Kshot.Options(dictionary=3))
+
+
+@pytest.mark.slow
+class TestNasBench201FewShot(SupernetContract):
+    """A sub-supernet for each operation of an edge."""
+
+    def supernet(self):
+        return nasbench201(weights=FewShot.Options(axes=("edge01.operation",)))
 
 
 class TestNasBench201Hypernet(SupernetContract):

@@ -16,6 +16,7 @@ from duonas.spaces.nasbench201 import NasBench201
 from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.generator import LARGE
 from duonas.supernet.pair import PairSupernet
+from duonas.supernet.weights.few_shot import FewShot
 from duonas.supernet.weights.kshot import Kshot, KshotGenerator
 from duonas.supernet.weights.kshot_hypernet import HypernetGenerator, KshotHypernet
 from duonas.training.rule import make_rule
@@ -54,6 +55,7 @@ def trained(net, rule):
         (Kshot.Options(dictionary=3), "focus-fair", "sibling"),
         (Kshot.Options(dictionary=3), "sandwich", "nested"),
         (HYPERNET, "cotrain", "sibling"),
+        (FewShot.Options(), "focus-fair", "nested"),
     ],
 )
 def test_gradients_are_those_of_weights_made_one_by_one(weights, rule, coupling, monkeypatch):

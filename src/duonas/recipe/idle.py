@@ -43,9 +43,9 @@ def _loss(recipe: Recipe) -> Any:
     return getattr(recipe.train, "loss", None)
 
 
-def _generates(recipe: Recipe) -> bool:
+def _warms_up(recipe: Recipe) -> bool:
     tables = [recipe.space, *filter(None, [recipe.pair.little])]
-    return any(find("weights", table.weights.name).generates for table in tables)
+    return any(find("weights", table.weights.name).warms_up for table in tables)
 
 
 def _learns_from_labels(recipe: Recipe) -> bool:
@@ -126,8 +126,8 @@ TABLE = (
     ),
     Idle(
         ("train.coefficients", "train.coefficient_epochs"),
-        lambda r: not _generates(r),
-        "[space.weights] has no coefficients, since the weights are shared",
+        lambda r: not _warms_up(r),
+        "[space.weights] has no coefficients that could warm up",
     ),
     Idle(
         ("train.temperature", "train.divergence"), _learns_from_labels,

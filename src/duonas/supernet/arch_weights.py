@@ -22,6 +22,7 @@ class ArchWeights(Part, ABC):
 
     Options = WeightsOptions
     generates: ClassVar[bool] = True  # false if all archs share the supernet's weights
+    warms_up: ClassVar[bool] = True  # whether there are coefficients that [train] coefficients can hold at first
 
     def __init__(self, options: Any) -> None:
         self.options = options

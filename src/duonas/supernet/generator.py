@@ -30,9 +30,22 @@ class Code:
         features = [code.features for code in codes if code.features is not None]
         return cls(torch.stack([code.coefficients for code in codes]), torch.stack(features) if features else None)
 
-    def __getitem__(self, place: int | Tensor) -> Code:
-        """The code of one of the archs, or of some."""
+    def __getitem__(self, place: int) -> Code:
+        """The code of one of the archs."""
         return Code(self.coefficients[place], None if self.features is None else self.features[place])
+
+    def of(self, archs: Sequence[Sequence[int]]) -> Code:
+        """The codes of some archs by their numbers (L, B), as coefficients (L, B, N) and features (L, B, h, h)."""
+        shape = len(archs), len(archs[0])
+        chosen = torch.tensor([arch for row in archs for arch in row], device=self.coefficients.device)
+
+        def taken(values: Tensor) -> Tensor:
+            inner = values.shape[1:]
+            if len(values) == 1:  # whose gradient is a sum
+                return values.expand(*shape, *inner)
+            return values.index_select(0, chosen).view(*shape, *inner)
+
+        return Code(taken(self.coefficients), None if self.features is None else taken(self.features))
 
     def with_averaged_gradients(self, layers: Sequence[int]) -> Code:
         """These codes with gradients that are divided by the number of layers that read each.

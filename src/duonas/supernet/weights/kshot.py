@@ -85,8 +85,7 @@ class KshotGenerator(Generator):
         found: list[Tensor] = [torch.empty(0)] * len(wanted)
         large = [key for key, kernels in self.kernels.items() if kernels.numel() >= LARGE]
         for group in alike(wanted, self.shapes, large):
-            coefficients = codes.coefficients[torch.tensor(group.archs, device=codes.coefficients.device)]  # (L, B, K)
-            made = coefficients @ stacked([self.kernels[key] for key in group.keys])
+            made = codes.of(group.archs).coefficients @ stacked([self.kernels[key] for key in group.keys])
             for place, weight in zip(group.places, made.flatten(0, 1).unbind(), strict=True):
                 found[place] = weight.view(self.shapes[group.keys[0]])
         return found

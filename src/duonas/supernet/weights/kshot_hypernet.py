@@ -149,7 +149,7 @@ class HypernetGenerator(Generator):
         found: list[Tensor] = [torch.empty(0)] * len(wanted)
         large = [key for key, entries in self.first.items() if entries.numel() >= LARGE]
         for group in alike(wanted, self.shapes, large):
-            made = self._made(group.keys, codes[torch.tensor(group.archs, device=codes.coefficients.device)])
+            made = self._made(group.keys, codes.of(group.archs))
             for place, weight in zip(group.places, made.flatten(0, 1).unbind(), strict=True):
                 found[place] = weight
         return found

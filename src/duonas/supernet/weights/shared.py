@@ -13,6 +13,7 @@ class Shared(ArchWeights):
     """Every arch uses a part of the supernet's weights (Once-for-All: Cai et al. 2020)."""
 
     generates = False
+    warms_up = False
 
     def generator(self, space: SearchSpace, rng: np.random.Generator) -> Generator | None:
         """There is no generator."""
