@@ -56,6 +56,14 @@ kind = "recipes"
 tables = ["train", "finetune"]
 
 [[parts]]
+title = "budgets"
+kind = "table"
+columns = [
+    { title = "little's", figure = "macs", kind = "count", budget = 1e3 },
+    { title = "any", figure = "accuracy", kind = "percent", budget = 1e12 },
+]
+
+[[parts]]
 title = "classes"
 kind = "table"
 rows = [{ of = "trials", name = "{number} {unknown}", variants = ["apart"] }]
@@ -139,6 +147,14 @@ def test_settings_say_where_variants_differ(drawn, elements):
     assert rows["train.epochs"] == "1" and rows["finetune.mode"] == "independent; shared: none"
     assert all(key.startswith(("train.", "finetune.")) for key in rows)
     assert settings(load_study(elements / "studies" / "digits-apart.toml"))["train.ema"] == "0.999"
+
+
+def test_a_budget_takes_the_best_threshold_of_calib_and_measures_it_on_test(drawn):
+    shown, folder, _ = drawn
+    (table,) = shown["budgets"].tables.values()
+    runs = [run_of(folder, seed=seed) for seed in (0, 1)]
+    reached = np.mean([run["big"]["accuracy"] for run in runs])  # the policies say that big is best
+    assert table.rows[1][1] == "–" and table.rows[1][2].startswith(f"{100 * reached:.2f} ± ")
 
 
 def test_rows_are_the_members_of_a_list_and_a_name_that_is_unknown_is_a_dash(drawn):

@@ -28,6 +28,7 @@ def test_tables_come_before_figures_and_2_before_10(tmp_path):
         (HEAD, "columns is missing"),
         (HEAD + 'columns = [{ titel = "x" }]', "number 1 of its columns has no key 'titel': did you mean 'title'"),
         (HEAD + 'columns = [{ title = "x", figure = "e", kind = "percents" }]', "columns.0.kind cannot be 'percents'"),
+        (HEAD + 'columns = [{ title = "x", figure = "ece", budget = "3M" }]', "columns.0.budget cannot be '3M'"),
         (HEAD.replace("table", "tabel") + COLUMN, "no kind of drawing 'tabel': did you mean 'table'"),
         ("parts = 3", r"parts must be tables, each headed by \[\[parts\]\]"),
         ('[studies]\na = 3\n[[parts]]\nmissing = "all"', r"\[studies\] must name files"),

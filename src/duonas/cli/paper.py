@@ -100,7 +100,8 @@ def _plan(console: Console, element: Element, out: Path, overrides: Iterable[str
     from duonas.paper.plan import plan, total
     from duonas.runtime.machine import cores
 
-    costs = plan(finished(element.chosen(overrides, only), out), out, watch(console))
+    wanted = element.needed(element.studies(overrides), only)
+    costs = plan(finished(wanted, out), out, watch(console))
     table = Table("study", "variant", box=None, header_style="bold", pad_edge=False)
     for heading in ("runs missing", "core-hours", "known by"):
         table.add_column(heading, justify="right")

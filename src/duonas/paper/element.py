@@ -70,13 +70,16 @@ class Element:
         overrides = tuple(overrides)
         return {name: load_study(path, overrides) for name, path in self.files.items()}
 
-    def chosen(self, overrides: Iterable[str] = (), only: Sequence[str] = ()) -> dict[str, Study]:
-        """Read those of its studies that are to be run, by name; by default all whose runs it needs.
+    def needed(self, studies: Mapping[str, Study], only: Sequence[str] = ()) -> dict[str, Study]:
+        """Return what its parts need of its studies, by name: the variants and seeds whose runs they are drawn from.
+
+        Args:
+            studies: all of its studies.
+            only: names of those that are wanted; by default all.
 
         Raises:
-            DuonasError: there is none of a name, or one of them cannot be run.
+            DuonasError: there is none of a name.
         """
-        studies = self.studies(overrides)
         for name in only:
             if name not in studies:
                 raise DuonasError(f"{self.name} has no study {name!r}: {nearest(name, studies)}.")

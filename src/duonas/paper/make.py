@@ -12,7 +12,7 @@ from duonas.paper.element import Element, Part, elements_of, load_element
 from duonas.paper.runs import Finished
 from duonas.paper.write import Written, write
 from duonas.pipeline.compare import check_study, compare
-from duonas.recipe.study import Study
+from duonas.recipe.study import Study, load_study
 
 Studies = Mapping[str, Study]
 
@@ -47,13 +47,14 @@ def make(
     for part in element.parts:
         if part.drawing is not None:
             part.drawing.check({name: Finished(studies[name], []) for name in part.studies})
-    wanted = element.chosen(overrides, only).values()
+    wanted = element.needed(studies, only).values()
     if run:
         for study in wanted:
             check_study(study, folder / study.name, watch)
         for study in wanted:
             compare(study, folder / study.name, watch)
-    shown = [(part, _draw(part, studies, folder)) for part in element.parts]
+    done = finished(studies, folder)
+    shown = [(part, _draw(part, done)) for part in element.parts]
     return shown, write(element, shown, folder)
 
 
@@ -66,11 +67,10 @@ def finished(studies: Studies, folder: Path) -> dict[str, Finished]:
     return {name: Finished.of(study, folder / study.name) for name, study in studies.items()}
 
 
-def _draw(part: Part, studies: Studies, folder: Path) -> Drawn:
+def _draw(part: Part, done: Mapping[str, Finished]) -> Drawn:
     if part.drawing is None:
         return Drawn()
-    wanted = {name: part.drawing.wanted(studies[name]) for name in part.studies}
-    return part.drawing.draw(finished(wanted, folder))
+    return part.drawing.draw({name: done[name].only(part.drawing.wanted(done[name].study)) for name in part.studies})
 
 
 def overview(elements: Path, folder: Path, overrides: Iterable[str] = ()) -> list[tuple[Element, str]]:
@@ -81,12 +81,17 @@ def overview(elements: Path, folder: Path, overrides: Iterable[str] = ()) -> lis
         folder: of the runs.
         overrides: as the runs were made with.
     """
-    overrides = tuple(overrides)
-    rows = []
+    overrides, rows = tuple(overrides), []
+    known: dict[Path, Finished] = {}  # several elements are drawn from the same studies
     for path in elements_of(elements):
         element = load_element(path)
-        done = finished(element.chosen(overrides), folder)
-        rows.append((element, state(element, list(done.values()))))
+        for file in element.files.values():
+            if file not in known:
+                study = load_study(file, overrides)
+                known[file] = Finished.of(study, folder / study.name)
+        done = {name: known[file] for name, file in element.files.items()}
+        needed = element.needed({name: each.study for name, each in done.items()})
+        rows.append((element, state(element, [done[name].only(study) for name, study in needed.items()])))
     return rows
 
 

@@ -93,6 +93,11 @@ class Finished:
         places = ((each, seed, run_folder(folder, each.name, seed)) for each in study.variants for seed in study.seeds)
         return cls(study, [Run(each.name, seed, place) for each, seed, place in places if is_done(each, seed, place)])
 
+    def only(self, study: Study) -> Finished:
+        """What is finished of a part of the study."""
+        names = {variant.name for variant in study.variants}
+        return Finished(study, [run for run in self.runs if run.variant in names and run.seed in study.seeds])
+
     @property
     def wanted(self) -> int:
         """The number of runs of the whole study."""

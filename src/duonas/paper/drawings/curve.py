@@ -12,7 +12,7 @@ import numpy as np
 from duonas.core.cost import PairCost
 from duonas.measure.verdict import verdict_of
 from duonas.paper.drawing import Drawing, Drawn, check_variants
-from duonas.paper.runs import Finished, Run
+from duonas.paper.runs import Finished, Run, look
 from duonas.recipe.study import Study
 from duonas.report.charts import COUNT, FILTERED, SHARE, chart, colours, of, x, y
 from duonas.report.fields import Field, Row, table, tooltips
@@ -26,6 +26,7 @@ Cost = Literal["macs", "ms", "mj"]
 TITLES: dict[Cost, str] = {"macs": "Mean MACs an image", "ms": "Mean time an image (ms)", "mj": "Mean energy (mJ)"}
 SHARES = np.linspace(1.0, 0.0, 41)  # of the images that stay little, at which the runs of a variant are averaged
 GRID = 61  # costs at which two lines are compared
+OF_BASELINE: dict[Cost, str] = {"macs": "macs", "ms": "times_ms.1.mean", "mj": "energy_mj"}  # in baselines.json
 PALETTE = ("routed", "big", "little", "wrong", "ramp-end", "static", "oracle", "right", "ink")
 Line = tuple[np.ndarray, np.ndarray]  # mean costs, rising, and accuracies
 
@@ -38,7 +39,7 @@ class TradeOff(Drawing):
         cost: what accuracy is drawn against: ``macs``, ``ms`` or ``mj``.
         variants: whose curves are shown; by default all.
         alone: whether little and big of each variant without routing are shown, too.
-        baselines: whether the networks of ``[baselines]`` are, whose costs are known in MACs alone.
+        baselines: whether the networks of ``[baselines]`` are, as far as their costs are known.
     """
 
     cost: Cost = "macs"
@@ -83,11 +84,19 @@ class TradeOff(Drawing):
             runs = [line for run in found.of_variant(variant) if (line := routed(run, self.cost)) is not None]
             if runs:
                 lines[variant] = _rising(*(np.mean(part, axis=0) for part in zip(*runs, strict=True)))
-            for run in found.of_variant(variant)[:1] if self.baselines and self.cost == "macs" else ():
-                for exits in run.find("baselines.exits") or ():
-                    reached = [(point["macs"], point["accuracy"]) for point in exits["budgeted"]]
-                    lines.setdefault(exits["name"], _rising(*map(np.array, zip(*reached, strict=True))))
+        for name, reached in self._exits(found).items():
+            lines[name] = _rising(*np.mean(reached, axis=0))
         return lines
+
+    def _exits(self, found: Finished) -> dict[str, list[np.ndarray]]:
+        """The mean costs and accuracies, (2, T) of each run, of the networks of several exits."""
+        reached: dict[str, list[np.ndarray]] = {}
+        for run in found.runs if self.baselines else ():
+            for exits in run.find("baselines.exits") or ():
+                points = [(point.get(self.cost), point["accuracy"]) for point in exits["budgeted"]]
+                if all(cost is not None for cost, _ in points):
+                    reached.setdefault(exits["name"], []).append(np.array(points).T)
+        return reached
 
     def _dots(self, found: Finished) -> list[dict[str, Any]]:
         """Networks without routing."""
@@ -97,10 +106,11 @@ class TradeOff(Drawing):
             for role in ("little", "big") if self.alone else ():
                 known = [(run.find(f"measure.{role}.accuracy"), _alone(run, role, self.cost)) for run in runs]
                 dots += _mean_dot(f"{role}, {variant}", variant, known)
-            named = {row["name"] for run in runs for row in run.find("baselines.networks") or ()}
-            for name in sorted(named) if self.baselines and self.cost == "macs" else ():
-                rows = [row for run in runs for row in run.find("baselines.networks") or () if row["name"] == name]
-                dots += _mean_dot(name, "baselines", [(row["accuracy"], row["macs"]) for row in rows])
+            others = [row for run in runs for row in run.find("baselines.networks") or ()] if self.baselines else []
+            for name in dict.fromkeys(row["name"] for row in others):
+                rows = [row for row in others if row["name"] == name]
+                known = [(row["accuracy"], look(row, OF_BASELINE[self.cost].split("."))) for row in rows]
+                dots += _mean_dot(name, "baselines", known)
         return dots
 
 
@@ -118,6 +128,9 @@ def routed(run: Run, cost: Cost) -> Line | None:
     share, accuracy = curve.little_share[at], curve.accuracy[at]
     if cost == "macs":
         return np.asarray(files.cost.expected(share), float), accuracy
+    ways = [run.find(f"baselines.beside.times_ms.{way}.mean") for way in ("stays_little", "asks_big")]
+    if cost == "ms" and None not in ways:
+        return share * ways[0] + (1 - share) * ways[1], accuracy
     spent = {role: _alone(run, role, cost) for role in ("little", "big", "routed")}
     if any(each is None for each in spent.values()):
         return None
@@ -137,8 +150,9 @@ def _alone(run: Run, role: str, cost: Cost) -> float | None:
         return float(measured["macs"] if "macs" in measured else measured["expected_macs"])
     if cost == "mj":
         return None if measured.get("energy_mj") is None else float(measured["energy_mj"])
+    in_turns = run.find(f"baselines.beside.times_ms.{role}.mean")  # with the networks of [baselines]
     times = {row["name"]: row["mean_ms"] for row in verdict_of(run.find("measure"))["rows"]}
-    return times.get(role)
+    return times.get(role) if in_turns is None else float(in_turns)
 
 
 def _mean_dot(name: str, series: str, known: Sequence[tuple[float, float | None]]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.paper.budget import FIGURES, at_budget
 from duonas.paper.cells import KindName, Values, cell, heading
 from duonas.paper.drawing import Drawing, Drawn, check_variants
 from duonas.paper.runs import FILES, Finished, Run, look
@@ -27,15 +28,21 @@ class Column:
             first that there is.
         kind: what it is.
         over: the name of a row: the difference from that row is shown, taken seed by seed.
+        budget: expected MACs of an image: the figure is then ``accuracy``, ``little_share`` or ``macs`` on test at the
+            threshold for this budget. Rows must be of whole runs.
     """
 
     title: str
     figure: str | tuple[str, ...]
     kind: KindName = "number"
     over: str = ""
+    budget: float | None = None
 
     def of(self, found: Any) -> Any:
         """The figure of what a row is of."""
+        if self.budget is not None:
+            reached = at_budget(found, self.budget)
+            return None if reached is None else reached[str(self.figure)]
         paths = (self.figure,) if isinstance(self.figure, str) else self.figure
         values = (found.find(path) if isinstance(found, Run) else look(found, path.split(".")) for path in paths)
         return next((value for value in values if value is not None), None)
@@ -174,7 +181,14 @@ def check_figures(rows: Sequence[Rows], columns: Sequence[Column], results: Mapp
     """
     for each in rows:
         check_variants(each.variants, results)
-        for path in [each.of] if each.of else [path for column in columns for path in _paths(column)]:
+        for column in columns:
+            if column.budget is not None and (each.of or column.figure not in FIGURES):
+                raise DuonasError(
+                    f"column {column.title!r} has a budget: its figure must be one of {', '.join(FIGURES)}, and its "
+                    "rows of whole runs."
+                )
+        own = [path for column in columns if column.budget is None for path in _paths(column)]
+        for path in [each.of] if each.of else own:
             name = path.partition(".")[0]
             if name not in FILES:
                 raise DuonasError(f"figure {path!r} is in no file of a run: {nearest(name, FILES)}.")
