@@ -292,3 +292,9 @@ def test_several_processes_are_refused(trained, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(DuonasError, match="ranked in one process"):
         duonas.rank(trained)
+
+
+def test_the_angle_is_a_predictor(run, table):
+    found = duonas.rank(run, 12, table=duonas.RankTable(table, "test_acc", predictors=("params", "angle")))
+    assert list(found["agreement"]) == ["accuracy", "params", "angle"]
+    assert found["agreement"]["angle"]["kendall"] is not None

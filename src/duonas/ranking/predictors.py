@@ -19,6 +19,7 @@ from duonas.search.untrained import UntrainedNetworks
 USUAL = ("params", "macs", "layers")
 COUNTED = ("params", "macs", "weight_bytes", "peak_memory_bytes")
 COUNT, WITHOUT = "count:", "without:"
+ANGLE = "angle"  # between weights before and after training; see ``duonas.ranking.angle``
 
 Predictor = Callable[[Subnet], float]
 
@@ -29,19 +30,24 @@ def proxies(names: Sequence[str]) -> list[str]:
 
 
 def predictors(
-    names: Sequence[str], pairs: PairSpace, role: Role = "big", untrained: UntrainedNetworks | None = None
+    names: Sequence[str],
+    pairs: PairSpace,
+    role: Role = "big",
+    untrained: UntrainedNetworks | None = None,
+    angles: Predictor | None = None,
 ) -> dict[str, Predictor]:
     """Return functions of the subnets of one role by their names.
 
     A name is ``params``, ``macs``, ``weight_bytes`` or ``peak_memory_bytes``; ``layers``, the number of convolutions
     and linear layers; a kind of axis such as ``depth`` or ``width``, whose values are added up; ``count:A+B``, the
-    number of axes whose value is A or B; ``without:A+B``, the number of axes whose value is neither; or, where there
-    are untrained networks, a proxy such as ``naswot``.
+    number of axes whose value is A or B; ``without:A+B``, the number of axes whose value is neither; where there are
+    untrained networks, a proxy such as ``naswot``; or, where there are ``angles``, ``angle``.
 
     Raises:
         DuonasError: there is no such predictor for this search space.
     """
-    return {name: _predictor(name, pairs, role, untrained) for name in dict.fromkeys(names)}
+    given = {} if angles is None else {ANGLE: angles}
+    return {name: given.get(name) or _predictor(name, pairs, role, untrained) for name in dict.fromkeys(names)}
 
 
 def _predictor(name: str, pairs: PairSpace, role: Role, untrained: UntrainedNetworks | None) -> Predictor:
@@ -65,7 +71,7 @@ def _predictor(name: str, pairs: PairSpace, role: Role, untrained: UntrainedNetw
         return lambda subnet: float(
             sum(value for axis, value in space.values(subnet.arch).items() if space.axes[axis].kind == name)
         )
-    known = (*COUNTED, "layers", *kinds, *(parts("proxy") if untrained is not None else ()))
+    known = (*COUNTED, "layers", ANGLE, *kinds, *(parts("proxy") if untrained is not None else ()))
     raise DuonasError(
         f"--predictors has no {name!r} for search space {space.name!r}: {nearest(name, known)}; or {COUNT}VALUE and "
         f"{WITHOUT}VALUE for the number of axes with or without a value."
@@ -109,15 +115,16 @@ def predicted(
     subnets: Sequence[Subnet],
     untrained: UntrainedNetworks | None = None,
     progress: Progress = silent,
+    angles: Predictor | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the value (N,) of each predictor for N subnets of one role, by name; see ``predictors``.
 
-    ``progress`` is called with the number of subnets where there are untrained networks to judge.
+    ``progress`` is called with the number of subnets where there are networks to judge.
     """
-    found = predictors(names, pairs, subnets[0].role, untrained)
+    found = predictors(names, pairs, subnets[0].role, untrained, angles)
     rows = []
     for subnet in subnets:
         rows.append([predict(subnet) for predict in found.values()])
-        if proxies(names):
+        if proxies(names) or ANGLE in names:
             progress(len(rows), len(subnets))
     return dict(zip(found, np.array(rows, np.float64).T, strict=True))

@@ -21,9 +21,10 @@ from duonas.core.progress import Silent, StageProgress, lazy_stage
 from duonas.core.space import SearchSpace
 from duonas.costs.analytic import analytic
 from duonas.pipeline.context import Context, cpu_threads
+from duonas.ranking.angle import Angles
 from duonas.ranking.archs import chosen_archs
 from duonas.ranking.evaluate import SCHEMA, RankRow, evaluate_archs
-from duonas.ranking.predictors import USUAL, predicted, proxies
+from duonas.ranking.predictors import ANGLE, USUAL, predicted, proxies
 from duonas.ranking.rank_correlation import noise_ceiling, rank_correlations, regrets
 from duonas.ranking.table import PARAMS, Benchmark, RankTable
 from duonas.rundir.folder import RunFolder
@@ -88,7 +89,9 @@ def rank(
         named = table.predictors if table else USUAL
         with lazy_stage(watch, "predictors") as told:
             untrained = context.untrained if proxies(named) else None
-            trivial = predicted(named, context.pairs, [subnet(arch) for arch in chosen], untrained, told)
+            angles = Angles(context.fresh_supernet().to(context.device), context.supernet) if ANGLE in named else None
+            subnets = [subnet(arch) for arch in chosen]
+            trivial = predicted(named, context.pairs, subnets, untrained, told, angles)
         theirs = _looked_up(benchmark, space, chosen, watch) if benchmark else None
         evaluator = context.evaluator_on(getattr(context.splits, split), None)
         into = run.ranking if role == "big" else run.ranking / role
