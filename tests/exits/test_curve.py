@@ -84,4 +84,13 @@ def test_where_the_costs_have_nothing_in_common_it_says_so():
         "both could be compared."
     )
     dear = against("net", CURVE, CALIB, TEST, pair(always, always, PairCost(stem=0, router=0, little=500, big=20)))
-    assert "less than the pair at its cheapest (500)" in dear["sentence"]
+    assert "at its dearest, less than the pair at its cheapest (500)" in dear["sentence"]
+
+
+def test_one_cost_that_both_have_is_no_range():
+    always = np.ones(300, bool)
+    found = against("net", CURVE, CALIB, TEST, pair(always, always, PairCost(stem=0, router=0, little=50, big=50)))
+    assert found["range"] == (100, 100) and found["better"] == [(100, 100)]
+    assert found["sentence"].startswith(
+        "At equal mean cost, at 100 MACs, the pair is more accurate than net throughout"
+    )

@@ -120,3 +120,12 @@ def test_exits_that_a_network_cannot_bear_are_refused_before_any_training(whole)
     recipe = parse({"baselines": {"networks": ["branchynet-mobilenetv3_small_050-exits9"]}})
     with pytest.raises(DuonasError, match="cannot be cut into 9 stages: expected at most 6"):
         _check_baselines(recipe, whole.splits)
+
+
+def test_exits_on_a_network_of_the_pair_need_a_search_space(whole):
+    pairs = whole.pairs
+    for network in ("little", "big"):
+        recipe = parse({"baselines": {"networks": [f"branchynet-{network}-exits2"]}})
+        _check_baselines(recipe, whole.splits, pairs)
+        with pytest.raises(DuonasError, match=f"'branchynet-{network}-exits2' puts exits on a network of a search"):
+            _check_baselines(recipe, whole.splits)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from duonas.core.errors import DuonasError
+from duonas.core.pair import Role
 from duonas.core.plugin import is_plugin
 from duonas.core.registry import Part, find, names
 from duonas.core.rng import stream
@@ -72,13 +74,36 @@ class Baseline(Part, ABC):
             DuonasError: the network does not support images of this size.
         """
 
+    @property
+    def role(self) -> Role | None:
+        """Which of the pair's networks it is built on, see ``build_on``; ``None``: it is built from nothing."""
+        return None
+
+    def build_on(self, network: nn.Sequential, stages: Sequence[int], classes: int, image_size: int) -> nn.Module:
+        """Build a network on one of the pair's, as ``build`` does without one.
+
+        Args:
+            network: one child for each block, the first of which normalises images, with initial weights.
+            stages: of the search space in which each block is.
+            classes: number K of classes.
+            image_size: side H of the images in pixels.
+        """
+        raise NotImplementedError
+
     def network(
         self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float], rng: np.random.Generator
     ) -> nn.Module:
         """The network that ``build`` gives, whatever is random in it drawn by ``rng``."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(int(rng.integers(2**63)))
+        with drawing(rng):
             return self.build(classes, image_size, mean, std)
+
+
+@contextmanager
+def drawing(rng: np.random.Generator) -> Iterator[None]:
+    """A context in which PyTorch's random numbers are drawn by ``rng``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(rng.integers(2**63)))
+        yield
 
 
 def find_baseline(name: str) -> Baseline:

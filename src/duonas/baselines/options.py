@@ -14,7 +14,11 @@ class BaselineOptions:
 
     networks: tuple[str, ...] = ()
     """Static networks of timm, such as mobilenetv3_small_100; networks with early exits, such as msdnet-exits5, ranet
-    or branchynet-mobilenetv3_small_100; or your own as file.py:CLASS."""
+    or branchynet-mobilenetv3_small_100, and branchynet-big, exits on the arch of the pair's big; or your own as
+    file.py:CLASS."""
+    ofa_pair: bool = False
+    """Whether the two networks of the search that are best for their own accuracy at the costs of the pair's two, each
+    trained by itself as long as the pair, are routed by margin and stand beside the pair."""
     plain: bool | None = None
     """Whether the best arch of the search at the pair's mean cost is trained alone, for as long as supernet, search and
     pair took, and stands beside the pair; default: in runs with [budget] minutes above 10."""

@@ -266,13 +266,13 @@ def _planned(run: RunFolder) -> Iterator[Table]:
 
 
 def _early_exits(run: RunFolder) -> Iterator[str]:
-    """Compare the pair with each network of several exits, if there are some, at equal mean cost."""
+    """Compare the pair with each network of several exits and the OFA pair, if there are some, at equal mean cost."""
     stage = run.stages.get("baselines")
     if stage is None or stage.get("stale"):
         return
     found = read_object(run.baselines)
     with reading(run.baselines):
-        for each in found.get("exits", ()):
+        for each in filter(None, (*found.get("exits", ()), found.get("ofa_pair"))):
             for compared in ("against_pair", "against_pair_in_time"):
                 if compared in each:
                     yield str(each[compared]["sentence"])

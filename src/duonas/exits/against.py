@@ -10,7 +10,7 @@ import numpy as np
 
 from duonas.core.cost import PairCost
 from duonas.exits.answers import Exits
-from duonas.exits.curve import ExitCurve, Point, at_budget
+from duonas.exits.curve import ExitCurve, at_budget
 from duonas.routing.bounds import paired_difference
 from duonas.routing.threshold import sweep
 from duonas.runtime.units import written_count as count
@@ -53,6 +53,25 @@ class RoutedPair:
     own_share: float
     expected_macs: float
 
+    @property
+    def line(self) -> Line:
+        """Accuracy against mean multiply-accumulates."""
+        return line(self.macs, self.accuracy)
+
+    def line_ms(self, ways_ms: Sequence[float]) -> Line:
+        """Accuracy against mean time, by the times of an image that stays little and of one that goes to big."""
+        stays, asks = ways_ms
+        return line(self.little_share * stays + (1 - self.little_share) * asks, self.accuracy)
+
+    def beside(self, right: np.ndarray) -> dict[str, Any]:
+        """The pair at its own threshold beside what is right (M,) or not on the test images."""
+        only_pair, only_this = int((self.right & ~right).sum()), int((right & ~self.right).sum())
+        return {
+            "pair_accuracy": float(self.right.mean()),
+            "pair_macs": self.own_macs,
+            "pair_minus_this": list(paired_difference(only_pair, only_this, len(right))),
+        }
+
     @classmethod
     def of(
         cls,
@@ -93,10 +112,18 @@ def against(name: str, curve: ExitCurve, choosing: Exits, test: Exits, pair: Rou
         pair, with the 95 % interval of the pair's accuracy minus its own (``None`` where that is below its first exit);
         and ``sentence``.
     """
-    theirs = _line(*map(np.array, zip(*((each.macs, each.accuracy) for each in curve.budgeted), strict=True)))
+    theirs = line(*map(np.array, zip(*((each.macs, each.accuracy) for each in curve.budgeted), strict=True)))
     point = at_budget(pair.expected_macs, choosing, test)
-    same = None if point is None else _at_pair(point, test, pair)
-    found = _compared(name, _line(pair.macs, pair.accuracy), theirs, COST)
+    same = None if point is None else point.to_json() | pair.beside(test.right_at(test.leave_at(point.thresholds)))
+    found = compared(name, pair.line, theirs, COST)
+    return found | {"at_pair": same, "sentence": _with(found["sentence"], name, same)}
+
+
+def against_pair(name: str, other: RoutedPair, pair: RoutedPair) -> dict[str, Any]:
+    """Compare a pair with another one, whose threshold was chosen for the first one's cost; see ``against``."""
+    accuracy, share = float(other.right.mean()), other.own_share
+    own = {"accuracy": accuracy, "macs": other.own_macs, "shares": (share, 1 - share)}
+    found, same = compared(name, pair.line, other.line, COST), own | pair.beside(other.right)
     return found | {"at_pair": same, "sentence": _with(found["sentence"], name, same)}
 
 
@@ -116,12 +143,11 @@ def against_in_time(
         ``range``, ``better``, ``worse`` and ``sentence`` as ``against`` has them, in ms.
     """
     points = [(each.mean_ms(exit_ms), each.accuracy) for each in curve.budgeted]
-    mine = _line(pair.little_share * ways_ms[0] + (1 - pair.little_share) * ways_ms[1], pair.accuracy)
-    return _compared(name, mine, _line(*map(np.array, zip(*points, strict=True))), TIME)
+    return compared(name, pair.line_ms(ways_ms), line(*map(np.array, zip(*points, strict=True))), TIME)
 
 
-def _compared(name: str, mine: Line, theirs: Line, axis: Axis) -> dict[str, Any]:
-    """Return where the accuracies of the pair are above those of a network, and where below."""
+def compared(name: str, mine: Line, theirs: Line, axis: Axis) -> dict[str, Any]:
+    """Return where the accuracies of the pair, ``mine``, are above those of another, where below, and a sentence."""
     low, high = max(mine[0][0], theirs[0][0]), min(mine[0][-1], theirs[0][-1])
     if low > high:
         return {"range": None, "better": [], "worse": [], "sentence": _apart(name, mine, theirs, axis)}
@@ -132,10 +158,10 @@ def _compared(name: str, mine: Line, theirs: Line, axis: Axis) -> dict[str, Any]
     return {"range": (float(low), float(high)), "better": better, "worse": worse, "sentence": said}
 
 
-def _line(macs: np.ndarray, accuracy: np.ndarray) -> Line:
-    """Return the points by rising cost; of those of one cost, the most accurate."""
-    known = np.unique(macs)
-    return known, np.array([accuracy[macs == each].max() for each in known])
+def line(costs: np.ndarray, accuracy: np.ndarray) -> Line:
+    """Return points by rising cost; of those of one cost, the most accurate."""
+    known = np.unique(costs)
+    return known, np.array([accuracy[costs == each].max() for each in known])
 
 
 def _where(knots: np.ndarray, gap: np.ndarray) -> Ranges:
@@ -154,21 +180,11 @@ def _where(knots: np.ndarray, gap: np.ndarray) -> Ranges:
     return found
 
 
-def _at_pair(point: Point, test: Exits, pair: RoutedPair) -> dict[str, Any]:
-    right = test.right_at(test.leave_at(point.thresholds))
-    only_pair, only_this = int((pair.right & ~right).sum()), int((right & ~pair.right).sum())
-    return point.to_json() | {
-        "pair_accuracy": float(pair.right.mean()),
-        "pair_macs": pair.own_macs,
-        "pair_minus_this": list(paired_difference(only_pair, only_this, len(right))),
-    }
-
-
 def _apart(name: str, mine: Line, theirs: Line, axis: Axis) -> str:
     if theirs[0][0] > mine[0][-1]:
         ends, when = (theirs[0][0], mine[0][-1]), ("first exit, more", "dearest")
     else:
-        ends, when = (theirs[0][-1], mine[0][0]), ("last exit, less", "cheapest")
+        ends, when = (theirs[0][-1], mine[0][0]), ("dearest, less", "cheapest")
     network, pair = map(axis.write, ends)
     return (
         f"{name} takes {network} {axis.unit} at its {when[0]} than the pair at its {when[1]} ({pair}): there is no "
@@ -178,7 +194,8 @@ def _apart(name: str, mine: Line, theirs: Line, axis: Axis) -> str:
 
 def _in_words(name: str, both: tuple[float, float], better: Ranges, worse: Ranges, axis: Axis) -> str:
     least, most = map(axis.write, both)
-    beginning = f"At equal {axis.name}, from {least} to {most} {axis.unit}, the pair is"
+    where = f"at {least}" if least == most else f"from {least} to {most}"
+    beginning = f"At equal {axis.name}, {where} {axis.unit}, the pair is"
     if not worse:
         return f"{beginning} {'more' if better else 'as'} accurate {'than' if better else 'as'} {name} throughout."
     if not better:
@@ -187,7 +204,8 @@ def _in_words(name: str, both: tuple[float, float], better: Ranges, worse: Range
 
 
 def _ranges(ranges: Ranges, axis: Axis) -> str:
-    return "at " + " and ".join(f"{axis.write(low)} to {axis.write(high)}" for low, high in ranges)
+    ends = [tuple(map(axis.write, each)) for each in ranges]
+    return "at " + " and ".join(low if low == high else f"{low} to {high}" for low, high in ends)
 
 
 def _with(said: str, name: str, same: dict[str, Any] | None) -> str:
@@ -198,7 +216,7 @@ def _with(said: str, name: str, same: dict[str, Any] | None) -> str:
     noise = "within the noise of the test images: " if lower <= 0 <= upper else ""
     more = "more" if gap > 0 else "less"
     return (
-        f"{said} With its thresholds chosen for the pair's cost {name} is right on {same['accuracy']:.1%} for "
+        f"{said} Chosen for the pair's mean cost, {name} is right on {same['accuracy']:.1%} for "
         f"{count(same['macs'])} MACs, and the pair on {same['pair_accuracy']:.1%} for {count(same['pair_macs'])}, "
         f"{abs(100 * gap):.1f} points {more} ({noise}95% interval {100 * lower:+.1f} to {100 * upper:+.1f})."
     )

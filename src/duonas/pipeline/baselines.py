@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import torch
 from torch import nn
 
 from duonas import __version__
-from duonas.baselines.baseline import find_baseline, measure_baseline
+from duonas.baselines.baseline import drawing, find_baseline, measure_baseline
 from duonas.core.files import write_bytes, write_json
 from duonas.core.protocols import Progress
 from duonas.core.rng import stream
@@ -25,10 +26,14 @@ from duonas.deploy.stitch import whole
 from duonas.exits.network import ExitNet
 from duonas.measure.beside import time_beside
 from duonas.measure.exits import agreement
-from duonas.pair.facts import Preprocessing
+from duonas.pair.facts import ROLES, Preprocessing
 from duonas.pipeline.context import Context
 from duonas.pipeline.exits import MeasuredExits, measure_exits, measured_pair
 from duonas.pipeline.fitting import Fitting, fit, steps_per_epoch
+from duonas.pipeline.ofa import NAME as OFA
+from duonas.pipeline.ofa import OfaPair, measure_ofa
+from duonas.pipeline.pairs import fresh_network
+from duonas.search.front import Front
 from duonas.training.exits import ExitTraining
 from duonas.training.fabric import one_process
 from duonas.training.finetune import SupervisedTraining
@@ -39,55 +44,67 @@ Rows = dict[str, dict[str, Any]]  # what ``baselines.json`` has of each network
 
 
 def train_baselines(context: Context, progress: Progress) -> list[Path]:
-    """Train static networks and those of several exits on the train split, and measure each on the test split.
+    """Train static networks, those of several exits and the OFA pair on train, and measure each on test.
 
     Where the pair was exported, they are exported, too, and timed in turns with it.
     """
-    splits, options = context.splits, context.recipe.baselines.over(context.recipe.train)
-    test, pair = splits.test.to(context.device), measured_pair(context)
-    epochs = options.covering(steps_per_epoch(splits, options)).epochs
-    rows, exits, files = Rows(), dict[str, MeasuredExits](), dict[str, Path]()
+    run, pair, pixels = context.run, measured_pair(context), context.splits.test.pixels
+    static, dynamic, files = Rows(), dict[str, MeasuredExits | OfaPair](), dict[str, Path]()
     for name in dict.fromkeys(context.recipe.baselines.networks):
-        network = _trained(context, name, progress)
-        thresholds: tuple[float, ...] = ()
+        network, epochs = _trained(context, name, progress)
         if isinstance(network, ExitNet):
-            exits[name] = measure_exits(context, name, network, epochs, pair)
-            rows[name], thresholds = exits[name].found, exits[name].thresholds
+            dynamic[name] = measured = measure_exits(context, name, network, epochs, pair)
+            if file := _exported(context, name, network, measured.thresholds):
+                measured.found["onnx"] = agreement(file, network, pixels, measured.thresholds)
         else:
-            rows[name] = asdict(measure_baseline(name, network, test, epochs))
-        file = _exported(context, name, network, thresholds) if context.run.export.exists() else None
-        if file is not None:
-            files[name] = file
-            if isinstance(network, ExitNet):
-                rows[name]["onnx"] = agreement(file, network, splits.test.pixels, thresholds)
-    found: dict[str, Any] = {"test_images": len(test), "timm": version("timm")}
+            static[name] = asdict(measure_baseline(name, network, context.splits.test.to(context.device), epochs))
+            file = _exported(context, name, network)
+        files |= {name: file} if file else {}
+    if context.recipe.baselines.ofa_pair and pair is not None and (ofa := measure_ofa(context, pair, progress)):
+        dynamic[OFA], files[OFA] = ofa, ofa.file
+    rows = static | {name: each.found for name, each in dynamic.items()}
+    found: dict[str, Any] = {"test_images": len(pixels), "timm": version("timm")}
     if files:
-        beside = time_beside(context.run.export, files, splits.test.pixels, context.recipe.measure)
+        beside = time_beside(run.export, files, pixels, context.recipe.measure)
         found["beside"] = beside.to_json(None if pair is None else pair.own_share)
         for name, times in beside.others.items():
-            timed = {"times_ms": {"1": times[0].to_json()}}
-            rows[name] = exits[name].timed(times, beside) if name in exits else rows[name] | timed
+            alone = {"times_ms": {"1": times[0].to_json()}}
+            rows[name] = dynamic[name].timed(times, beside) if name in dynamic else rows[name] | alone
     _tell(context, rows)
-    found |= {"networks": [row for name, row in rows.items() if name not in exits],
-              "exits": [row for name, row in rows.items() if name in exits]}  # fmt: skip
-    return [write_json(context.run.baselines, found), *files.values()]
+    found |= {"networks": [rows[name] for name in static], "exits": [rows[name] for name in dynamic if name != OFA]}
+    return [write_json(run.baselines, found | {"ofa_pair": rows.get(OFA)}), *files.values()]
 
 
-def _trained(context: Context, name: str, progress: Progress) -> nn.Module:
-    """Return a network that is trained on the train split."""
+def _trained(context: Context, name: str, progress: Progress) -> tuple[nn.Module, int]:
+    """Return a network that is trained on the train split, and for how many epochs."""
     splits, options = context.splits, context.recipe.baselines.over(context.recipe.train)
     rng, folder = stream(context.recipe.seed, "baselines", name), _folder(context, name)
-    network = find_baseline(name).network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
+    network = _fresh(context, name, rng)
     network.to(memory_format=torch.channels_last)
     rule = ExitTraining(network, options) if isinstance(network, ExitNet) else SupervisedTraining(network, options)
     path, stage = folder / "weights.safetensors", f"baselines/{folder.name}"
     fit(context, Fitting(stage, network, rule, options, path, one_process(options)), progress)
     context.recalibrate(network)
-    return network.eval()
+    return network.eval(), options.covering(steps_per_epoch(splits, options)).epochs
 
 
-def _exported(context: Context, name: str, network: nn.Module, thresholds: Sequence[float]) -> Path | None:
-    """Write a network as an ONNX file; ``None``, with a warning, where it cannot be exported."""
+def _fresh(context: Context, name: str, rng: np.random.Generator) -> nn.Module:
+    """Return a network with initial weights."""
+    splits, baseline = context.splits, find_baseline(name)
+    if baseline.role is None:
+        return baseline.network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
+    pair = context.pairs.subnets(Front.load(context.run.front).best.pair)
+    subnet = dict(zip(ROLES, pair, strict=True))[baseline.role]
+    stages = [block.stage for block in context.pairs.blocks(subnet)]
+    with drawing(rng):
+        whole = fresh_network(context, subnet, "baselines", name)
+        return baseline.build_on(whole, stages, splits.num_classes, splits.image_size)
+
+
+def _exported(context: Context, name: str, network: nn.Module, thresholds: Sequence[float] = ()) -> Path | None:
+    """Write a network as an ONNX file; ``None`` where the pair was not exported, or it cannot be, with a warning."""
+    if not context.run.export.exists():
+        return None
     splits, opset = context.splits, context.recipe.export.opset
     metadata = _metadata(splits)
     try:

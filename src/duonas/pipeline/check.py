@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from duonas.baselines.baseline import USUAL, find_baseline, rehearse_baseline
+from duonas.baselines.baseline import USUAL, Baseline, drawing, find_baseline, rehearse_baseline
 from duonas.core.errors import DuonasError
 from duonas.core.pair import PairSpace
 from duonas.core.plugin import is_plugin
@@ -17,6 +17,8 @@ from duonas.core.space import SearchSpace
 from duonas.data.splits import Splits
 from duonas.deploy.rehearsal import rehearse
 from duonas.deploy.target import check_targets
+from duonas.layers.init import initialise
+from duonas.pair.build import build
 from duonas.pipeline.batch_norms import check_batch_norms
 from duonas.pipeline.context import Context
 from duonas.pipeline.losses import check_losses
@@ -119,7 +121,7 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
             "'independent' splits."
         )
     _check_gate(recipe, routers)
-    _check_baselines(recipe, splits)
+    _check_baselines(recipe, splits, pairs)
     _rehearse_routers(recipe, problem, device)
 
 
@@ -143,15 +145,33 @@ def check_given(recipe: Recipe, problem: Problem, splits: Splits, device: torch.
     _rehearse_routers(recipe, problem, device)
 
 
-def _check_baselines(recipe: Recipe, splits: Splits) -> None:
+def _check_baselines(recipe: Recipe, splits: Splits, pairs: PairSpace | None = None) -> None:
     for name in recipe.baselines.networks:
         baseline = find_baseline(name)
         baseline.check()
         about = splits.num_classes, splits.image_size, splits.mean, splits.std
         if is_plugin(name):
             rehearse_baseline(baseline, *about)
+        elif baseline.role is not None:
+            _check_on_pair(baseline, recipe, splits, pairs)
         elif baseline.name != USUAL:  # it may not bear as many exits as its name asks for
             baseline.network(*about, stream(recipe.seed, "rehearsal"))
+
+
+def _check_on_pair(baseline: Baseline, recipe: Recipe, splits: Splits, pairs: PairSpace | None) -> None:
+    """Build a baseline that is put on one of the pair's networks on the largest one that there may be."""
+    role = baseline.role
+    if pairs is None or role is None:
+        raise DuonasError(
+            f"[baselines] networks: {baseline.network_name!r} puts exits on a network of a search space, and those of "
+            "[pair.given] are from none: name a network of timm."
+        )
+    space, rng = pairs.spaces[role], stream(recipe.seed, "rehearsal")
+    blocks = space.blocks(space.largest())
+    network = build(blocks)
+    initialise(network, rng)
+    with drawing(rng):
+        baseline.build_on(network, [block.stage for block in blocks], splits.num_classes, splits.image_size)
 
 
 def _rehearse_routers(recipe: Recipe, problem: Problem, device: torch.device) -> None:

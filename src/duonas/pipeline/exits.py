@@ -60,7 +60,7 @@ class MeasuredExits:
         if found["against_pair"]["at_pair"] is not None:
             same = {"ms": float(np.dot(found["against_pair"]["at_pair"]["shares"], ms)),
                     "pair_ms": beside.routed_ms(self.pair.own_share), "big_ms": beside.pair["big"].mean}  # fmt: skip
-        said = _with_times(compared["sentence"], same)
+        said = with_times(compared["sentence"], same)
         return found | {"against_pair_in_time": compared | {"at_pair": same, "sentence": said}}
 
 
@@ -94,12 +94,12 @@ def measure_exits(context: Context, name: str, network: ExitNet, epochs: int, pa
     return MeasuredExits(name, curve, found, pair)
 
 
-def _with_times(said: str, same: dict[str, float] | None) -> str:
+def with_times(said: str, same: dict[str, float] | None) -> str:
     """Add to a sentence the times at the thresholds for the pair's cost, which are deployed."""
     if same is None:
         return said
     return (
-        f"{said} At its thresholds for the pair's cost an image takes {same['ms']:.3g} ms on average, with the pair "
+        f"{said} Chosen for the pair's mean cost, an image takes {same['ms']:.3g} ms on average, with the pair "
         f"{same['pair_ms']:.3g} ms and with big alone {same['big_ms']:.3g} ms."
     )
 
@@ -112,11 +112,16 @@ def measured_pair(context: Context) -> RoutedPair | None:
     policy, outputs = Policy.load(run.policy), load_arrays(run.test_outputs)[0]
     labels, is_little = outputs["labels"], outputs["is_little"].astype(bool).reshape(-1)
     right = (outputs[f"{role}_logits"].argmax(1) == labels for role in ("little", "big"))
+    return routed_pair(policy, (outputs["score"].reshape(-1), *right), is_little)
+
+
+def routed_pair(policy: Policy, answers: Sequence[np.ndarray], is_little: np.ndarray) -> RoutedPair:
+    """Return a pair on the test split, with the thresholds of its policy.
+
+    Args:
+        policy: with a chosen threshold.
+        answers: the router's scores, whether little and whether big is right, (M,) each.
+        is_little: (M,) bool, where the images went.
+    """
     row = next(row for row in policy.table if row.tau == policy.tau)
-    return RoutedPair.of(
-        (outputs["score"].reshape(-1), *right),
-        is_little,
-        [each.tau for each in policy.table],
-        policy.costs,
-        row.expected_macs,
-    )
+    return RoutedPair.of(answers, is_little, [each.tau for each in policy.table], policy.costs, row.expected_macs)

@@ -347,4 +347,4 @@ def is_asked_for(stage: str, recipe: Recipe) -> bool:
         return recipe.trains_plain
     if stage == "quantize":
         return recipe.export.converts
-    return stage != "baselines" or bool(recipe.baselines.networks)
+    return stage != "baselines" or bool(recipe.baselines.networks) or recipe.baselines.ofa_pair

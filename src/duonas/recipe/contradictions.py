@@ -42,6 +42,11 @@ def check_together(recipe: Recipe) -> None:
     _check_given(recipe)
     _check_search(recipe.search)
     check_untrained(recipe)
+    if recipe.baselines.ofa_pair and not recipe.trains_supernet:
+        raise Mistake(
+            "[baselines] ofa_pair takes the best networks of the search by their accuracy, and no supernet is trained "
+            "to know that: leave it out", "baselines.ofa_pair",
+        )  # fmt: skip
 
 
 def _check_targets(route: RouteOptions) -> None:

@@ -112,7 +112,7 @@ TABLE = (
         ("baselines",),
         lambda r: not r.baselines.networks and not r.trains_plain,
         "[baselines] names no networks, and no plain network is trained",
-        but=("baselines.networks", "baselines.plain"),
+        but=("baselines.networks", "baselines.plain", "baselines.ofa_pair"),
     ),
     Idle(
         ("baselines.epochs", "baselines.steps"),

@@ -90,12 +90,16 @@ def baselines(found: dict[str, Any]) -> Table:
     known = [(row["name"], row, row) for row in found["networks"]]
     for each in found.get("exits", ()):
         known += [(f"{each['name']}, exit {row['exit']}", row, each) for row in each["anytime"]]
-    timed = any("times_ms" in row for _, row, _ in known)
+    timed = any("times_ms" in row for _, row, _ in known) or "ms" in (found.get("ofa_pair") or {})
     rows = []
     for name, row, network in known:
         time = milliseconds(row["times_ms"]["1"]["mean"]) if "times_ms" in row else NOTHING
         figures = percent(row["accuracy"]), count(row["macs"]), *([time] if timed else [])
         rows.append((name, *figures, count(network["params"]), whole(network["epochs"])))
+    if other := found.get("ofa_pair"):
+        mean = [milliseconds(other["ms"]) if "ms" in other else NOTHING] if timed else []
+        params = count(sum(other[role]["params"] for role in ("little", "big")))
+        rows.append((other["name"], percent(other["accuracy"]), count(other["macs"]), *mean, params, NOTHING))
     return Table(("Baseline", "Accuracy", "MACs", *(["Mean time"] if timed else []), "Params", "Epochs"), rows)
 
 

@@ -11,6 +11,9 @@ from duonas.baselines.networks.branchynet import _cut
 from duonas.core.errors import DuonasError
 from duonas.core.rng import stream
 from duonas.exits.network import count_exits
+from duonas.layers.init import initialise
+from duonas.pair.build import build
+from duonas.spaces.mobilenet import MobileNet
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -137,3 +140,29 @@ def test_what_cannot_be_cut_is_one_sentence():
     with pytest.raises(DuonasError, match="timm's resnet10t cannot be cut into 5 stages: expected at most 4"):
         network("branchynet-resnet10t-exits5")
     assert _cut(nn.Linear(2, 2))[0] == []
+
+
+def big():
+    """A network of a small space with two stages, and the stages of its blocks."""
+    space = MobileNet.space(MobileNet.Options(preset="digits"), 8, 10)
+    blocks = space.blocks(space.largest())
+    made = build(blocks)
+    initialise(made, stream(0, "big"))
+    return made, [block.stage for block in blocks]
+
+
+def test_branchynet_puts_exits_on_a_network_of_the_search_space():
+    whole, stages = big()
+    images = torch.rand(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = whole(images)
+        baseline = find_baseline("branchynet-big-exits2")
+        assert baseline.role == "big" and find_baseline("branchynet-mobilenetv3_small_050").role is None
+        baseline.check()
+        net = baseline.build_on(whole, stages, 10, 8).eval()
+        early, last = net(images)
+        macs = count_exits(net, images[:1])
+    assert torch.equal(last, wanted) and early.shape == last.shape and macs[0] < macs[1]
+    assert len(net) == 2 and net.confidence == "entropy"
+    with pytest.raises(DuonasError, match="the pair's big cannot be cut into 9 stages: expected at most 2"):
+        find_baseline("branchynet-big-exits9").build_on(whole, stages, 10, 8)

@@ -1,10 +1,11 @@
-"""BranchyNet: early exits on a network of timm, by entropy (Teerapittayanon et al. 2016)."""
+"""BranchyNet: early exits on a network of timm or of the pair, by entropy (Teerapittayanon et al. 2016)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +15,13 @@ from duonas.baselines.dense import State, conv_norm
 from duonas.baselines.networks.timm import Timm
 from duonas.baselines.sizes import read_size
 from duonas.core.errors import DuonasError
+from duonas.core.pair import Role
 from duonas.costs.count import count_macs
 from duonas.exits.network import ExitNet
 
 USUAL = "mobilenetv3_small_100"
 EARLY, LAST = 1.0, 0.3  # weights of the losses, as in the paper's study of them: early exits count more
+OF_PAIR: dict[str, Role] = {"little": "little", "big": "big"}  # names that are no networks of timm
 CAN_BE_CUT = "a MobileNet, EfficientNet or ResNet"
 # The modules before the first stage, and the stages or what holds them, of the networks of timm that can be cut.
 OUTLINES = (
@@ -45,17 +48,18 @@ class Size:
 
 
 class Branchynet(Baseline):
-    """A network of timm with exits after those of its stages that divide its multiply-accumulates most evenly.
+    """A network of timm, or the pair's little or big, with exits after some of its stages.
 
-    The head of an early exit is a strided 3 x 3 convolution and a linear layer on the means of its maps; the last exit
-    is the network itself. Images leave by their entropy. The network and its exits are in the name:
-    ``branchynet-efficientnet_b0-exits4``; with ``frozen`` the early heads learn without changing the network, as heads
-    that are put on a trained one (Sponner et al.).
+    They are after those that divide its multiply-accumulates most evenly. The head of an early exit is a strided 3 x 3
+    convolution and a linear layer on the means of its maps; the last exit is the network itself. Images leave by their
+    entropy. The network and its exits are in the name: ``branchynet-efficientnet_b0-exits4``, or ``branchynet-big``
+    for the arch of the run's big, with fresh weights. With ``frozen`` the early heads learn without changing the
+    network, as heads that are put on a trained one (Sponner et al.).
     """
 
     @property
     def parts(self) -> tuple[str, Size]:
-        """The network of timm, and its exits.
+        """The network of timm, or ``little`` or ``big``, and its exits.
 
         Raises:
             DuonasError: the name has a part that is unknown or wrong.
@@ -65,13 +69,20 @@ class Branchynet(Baseline):
         named = bool(rest) and not get_close_matches(rest[0].rstrip("0123456789"), known)
         return rest[0] if named else USUAL, read_size(self.network_name, rest[named:], Size)
 
+    @property
+    def role(self) -> Role | None:
+        """Which of the pair's networks the exits are put on; ``None``: a network of timm."""
+        return OF_PAIR.get(self.parts[0])
+
     def check(self) -> None:
         """Check the name.
 
         Raises:
             DuonasError: timm has no such network, or the name has a part that is unknown or wrong.
         """
-        Timm(self.parts[0]).check()
+        name, _ = self.parts
+        if self.role is None:
+            Timm(name).check()
 
     def build(self, classes: int, image_size: int, mean: Sequence[float], std: Sequence[float]) -> ExitNet:
         """Build the network of timm, and put exits on it.
@@ -79,36 +90,69 @@ class Branchynet(Baseline):
         Raises:
             DuonasError: it cannot be cut into so many stages, or does not support images of this size.
         """
-        name, size = self.parts
+        name, _ = self.parts
         whole = Timm(name).build(classes, image_size, mean, std)
-        probe = torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+        probe = _probe(image_size)
         with torch.inference_mode():
-            wanted, normalised = whole.eval()(probe), whole[0](probe)
-        macs = count_macs(whole, probe)
+            known = whole.eval()(probe), count_macs(whole, probe)
         units, rest = _cut(whole[1])
         if not units:
             raise self._refused(f"timm's {name} cannot be cut into stages", CAN_BE_CUT)
+        return self._with_exits(_Cut(f"timm's {name}", whole[0], units, rest, *known), classes, probe)
+
+    def build_on(self, network: nn.Sequential, stages: Sequence[int], classes: int, image_size: int) -> ExitNet:
+        """Put exits on one of the pair's networks, after stages of its search space.
+
+        Raises:
+            DuonasError: it has fewer stages than exits.
+        """
+        probe, units = _probe(image_size), dict[int, list[nn.Module]]()
+        with torch.inference_mode():
+            known = network.eval()(probe), count_macs(network, probe)
+        for block, stage in list(zip(network, stages, strict=True))[1:-1]:
+            units.setdefault(max(stage, 1), []).append(block)  # what comes before the first stage belongs to it
+        grouped: list[nn.Module] = [nn.Sequential(*each) for each in units.values()]
+        cut = _Cut(f"the pair's {self.role}", network[0], grouped, network[-1], *known)
+        return self._with_exits(cut, classes, probe)
+
+    def _with_exits(self, cut: _Cut, classes: int, probe: Tensor) -> ExitNet:
+        """Return the network with its exits."""
+        size, units = self.parts[1], cut.units
         if len(units) < size.exits:
-            raise self._refused(f"timm's {name} cannot be cut into {size.exits} stages", f"at most {len(units)}")
-        stages, heads = list[nn.Module](), list[nn.Module]()
-        ends = [*_ends(units, normalised, macs, size.exits - 1), len(units)]
-        begin, maps = 0, normalised
-        for end in ends:
-            stage = _Stage(([whole[0]] if begin == 0 else []) + units[begin:end])
+            raise self._refused(f"{cut.name} cannot be cut into {size.exits} stages", f"at most {len(units)}")
+        with torch.inference_mode():
+            maps = cut.first(probe)
+        stages, heads, begin = list[nn.Module](), list[nn.Module](), 0
+        for end in [*_ends(units, maps, cut.macs, size.exits - 1), len(units)]:
+            stages.append(_Stage(([cut.first] if begin == 0 else []) + units[begin:end]))
             with torch.inference_mode():
                 maps = nn.Sequential(*units[begin:end]).eval()(maps)
-            stages.append(stage)
-            heads.append(_Branch(maps.shape[1], classes) if end < len(units) else _Rest(rest))
+            heads.append(_Branch(maps.shape[1], classes) if end < len(units) else _Rest(cut.rest))
             begin = end
         network = ExitNet(stages, heads, "entropy", [EARLY] * (size.exits - 1) + [LAST], frozen=size.frozen)
         with torch.inference_mode():
-            same = torch.allclose(network.eval()(probe)[-1], wanted, rtol=1e-4, atol=1e-5)
+            same = torch.allclose(network.eval()(probe)[-1], cut.answers, rtol=1e-4, atol=1e-5)
         if not same:  # it does more than to run its stages in turn
-            raise self._refused(f"timm's {name} cannot be cut into stages", CAN_BE_CUT)
+            raise self._refused(f"{cut.name} cannot be cut into stages", CAN_BE_CUT)
         return network.train()
 
     def _refused(self, what: str, expected: str) -> DuonasError:
         return DuonasError(f"[baselines] networks: {self.network_name!r}: {what}: expected {expected}.")
+
+
+class _Cut(NamedTuple):
+    """A network in parts, with what it answers to a probe as a whole, and its multiply-accumulates."""
+
+    name: str
+    first: nn.Module  # what normalises images
+    units: list[nn.Module]
+    rest: nn.Module
+    answers: Tensor
+    macs: int
+
+
+def _probe(image_size: int) -> Tensor:
+    return torch.rand(1, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
 
 
 def _cut(network: nn.Module) -> tuple[list[nn.Module], nn.Module]:

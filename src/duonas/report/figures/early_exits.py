@@ -1,4 +1,4 @@
-"""Accuracy of the routed pair and of networks with early exits against mean cost and mean time (paper D, figure 1)."""
+"""Accuracy of the pair, networks with early exits and the OFA pair against mean cost and time (paper D, figure 1)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ FIELDS = [
 def early_exits(run: RunFiles) -> Figure | None:
     """A chart against mean cost, and one against mean time where that is known; ``None`` without such networks."""
     found: dict[str, Any] = run["baselines.json"]
-    networks = found.get("exits", ())
+    networks = [*found.get("exits", ()), *filter(None, [found.get("ofa_pair")])]
     if not networks:
         return None
     timed = (found.get("beside") or {}).get("times_ms")
     steps = run.thresholds
     pair = _pair(steps, timed)
-    lines = [*pair, *(_row(each["name"], point) for each in networks for point in each["budgeted"])]
+    others = [_row(each["name"], point) for each in networks for point in each.get("budgeted") or each["points"]]
+    lines = [*pair, *others]
     dots = list(_alone(run.measure, found, timed))
     names = list(dict.fromkeys(each["name"] for each in networks))
     palette = {PAIR: "routed", SLIDER: "routed"}
@@ -43,9 +44,8 @@ def early_exits(run: RunFiles) -> Figure | None:
     charts = [plot(axis, (lines, dots, pair), palette, steps) for axis in axes]
     said = (row[key]["sentence"] for row in networks for key in ("against_pair", "against_pair_in_time") if key in row)
     caption = " ".join(["Lines go through thresholds that were chosen on calib; dots are networks alone.", *said])
-    every = max(1, len(pair) // 15)
-    return Figure("Early exits", charts, caption, table([*dots, *pair[::every], *lines[len(pair) :]], FIELDS),
-                  columns=True)  # fmt: skip
+    shown = table([*dots, *pair[:: max(1, len(pair) // 15)], *others], FIELDS)
+    return Figure("Other dynamic networks", charts, caption, shown, columns=True)
 
 
 def plot(
@@ -72,7 +72,7 @@ def plot(
     }  # fmt: skip
     moved = [{**row, "series": SLIDER, "step": step} for step, row in enumerate(pair)]
     return chart(
-        f"Test accuracy against {title[0].lower()}{title[1:]}: the routed pair, networks with early exits, and "
+        f"Test accuracy against {title[0].lower()}{title[1:]}: the routed pair, other dynamic networks, and "
         "networks alone",
         {"lines": lines, "dots": dots, "moved": moved},
         [
