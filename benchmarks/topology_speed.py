@@ -33,10 +33,11 @@ from duonas.spaces.nasbench201 import NasBench201
 from duonas.supernet.family import build_space, build_supernet
 from duonas.supernet.pair import PairSupernet
 from duonas.training.memory import keep_freed_memory
+from duonas.training.paths import fair_paths
 from duonas.training.rule import make_rule
 
 WEIGHTS = ("shared", "kshot", "kshot-hypernet")
-WHAT = ("memory", "focus-fair", "generation")
+WHAT = ("memory", "focus-fair", "generation", "together")
 SKELETONS = {"small, 16 x 16": (8, 1, 16), "the benchmark's, 32 x 32": (16, 5, 32)}  # channels, cells, pixels
 
 
@@ -149,6 +150,24 @@ def generation(weights: str, skeleton: str, size: int, repeats: int, clock=time.
     return side_by_side(*steps, repeats, clock)
 
 
+def together(weights: str, skeleton: str, repeats: int, clock=time.perf_counter) -> dict[str, float]:
+    """Weights of a step's six networks, forward and backward, made in one pass against one network at a time."""
+    supernet = build(weights, *SKELETONS[skeleton])
+    space, largest = supernet.pairs.space, supernet.pairs.space.largest()
+    uses = [(arch, space.blocks(arch), None) for arch in fair_paths(space, stream(0, "step"))]
+    even = {axis: torch.full((5,), 0.2) for axis in space.mixed}
+    uses.append((largest, space.mixed_blocks(largest), even))
+
+    def run(*parts: list) -> None:
+        for part in parts:
+            specs = [spec for blocks in supernet.big.all_specs(part) for spec in blocks]
+            made = [layer.weight for spec in specs for layer in spec.layers if hasattr(layer, "weight")]
+            torch.autograd.backward(made, [torch.ones_like(weight) for weight in made])
+        supernet.zero_grad()
+
+    return side_by_side(lambda: run(uses), lambda: run(*([use] for use in uses)), repeats, clock)
+
+
 def memory(weights: str, skeleton: str, size: int) -> None:
     """Train three Focus-Fair steps in this process and print what it held."""
     supernet = build(weights, *SKELETONS[skeleton])
@@ -201,6 +220,9 @@ def main() -> None:
     for weights in made if "generation" in arguments.what else ():
         for skeleton, size in taken((small, 32), (small, 64), (small, 128), (small, 256), (full, 64), (full, 256)):
             show("generation", weights, skeleton, size, generation(weights, skeleton, size, arguments.repeats, clock))
+    for weights in made if "together" in arguments.what else ():
+        for skeleton, size in taken((small, 0), (full, 0)):
+            show("together", weights, skeleton, size, together(weights, skeleton, arguments.repeats, clock))
 
 
 if __name__ == "__main__":
