@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from duonas.core.linear import LinearSpace
 from duonas.core.rng import stream
 from duonas.spaces._published import Origin
 from duonas.spaces._uib_presets import Own
@@ -70,6 +71,33 @@ class TestMobileNetTied(SupernetContract):
             kinds=["mbconv", "fused"],
             axes={"depth": [1, 2], "kernel": [3], "expansion": [1, 2]},
         )
+
+
+def linear() -> Supernet:
+    stages = tuple(Stage(channels, 2, kinds=("mbconv", "fused")) for channels in (8, 12, 24))
+    preset = Preset(16, 8, 1, stages, 2, (16,), kernels=(3,), depths=(1, 2), expansions=(1, 2), widths=(0.5, 1.0))
+    space = LinearSpace(MobileNetSpace(preset, 16, 5))
+    table = MobileNet.Options(widths="linear")
+    return build_supernet(MobileNet, space, MEAN, STD, stream(0, "init"), table)
+
+
+class TestMobileNetLinear(SpaceContract):
+    """Widths on a line: what is contained by both ends is contained in each stage."""
+
+    def space(self):
+        return linear().space
+
+
+@pytest.mark.slow
+class TestMobileNetLinearSupernet(SupernetContract):
+    def supernet(self):
+        return linear()
+
+    def test_a_relaxed_network_without_doubt_is_the_subnet(self):
+        """Widths of the whole network cannot be mixed, so strategies with gradients refuse the space."""
+        table = MobileNet.Options(preset="fast-64", widths="linear")
+        assert not build_space(MobileNet, table, 64, 5).relaxes
+        assert build_space(MobileNet, MobileNet.Options(preset="fast-64"), 64, 5).relaxes
 
 
 class TestUibTied(SpaceContract):

@@ -45,12 +45,14 @@ class SearchSpace(ABC):
 
     ``mixed`` names the axes over whose values a supernet can sum (paper T, eq. 5). ``generated`` says that weights are
     generated for each arch, so that two archs share the weights of the stem only. ``relaxes`` says that the supernet is
-    also a function of probabilities of all choices, so that strategies with gradients can search the space.
+    also a function of probabilities of all choices, so that strategies with gradients can search the space; a space in
+    which widths are choices of the whole network is not ``relaxed_by_stages`` and never does.
     """
 
     mixed: tuple[str, ...] = ()
     generated: bool = False
     relaxes: bool = False
+    relaxed_by_stages: bool = True
 
     def __init__(self, name: str, axes: list[Axis], *, image_size: int, classes: int) -> None:
         self.name = name
@@ -85,6 +87,10 @@ class SearchSpace(ABC):
     def text(self, arch: Arch) -> str | None:
         """The name of ``arch`` in published tables; ``None`` if there are no such tables for this space."""
         return None
+
+    def channels(self, stage: int, width: Any) -> int:
+        """The number of channels of a stage (1, 2, ...) at a value of its width; by default the value itself."""
+        return int(width)
 
     def value(self, arch: Arch, axis: str) -> Any:
         """The value (not the index) of ``arch`` on ``axis``."""

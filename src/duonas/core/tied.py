@@ -7,14 +7,14 @@ from typing import Any
 
 from duonas.core.arch import Arch
 from duonas.core.axis import Axis
-from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError, nearest
-from duonas.core.space import SearchSpace, once_per_arch
+from duonas.core.restricted import RestrictedSpace
+from duonas.core.space import SearchSpace
 
 SIZE = "size"  # the kind of the axes that stand for those of a stage
 
 
-class TiedSpace(SearchSpace):
+class TiedSpace(RestrictedSpace):
     """The archs of a space whose stages have a few sizes, each with choices that grow together (CompOFA).
 
     Good networks are deep where they are wide, so the archs in between can be left out: a stage gets one axis
@@ -35,7 +35,7 @@ class TiedSpace(SearchSpace):
     """
 
     def __init__(self, free: SearchSpace, narrow: Mapping[str, Sequence[Any]] | None = None) -> None:
-        self.free, self.mixed = free, free.mixed
+        self.free = free
         self._fixed = {name: len(axis.values) - 1 for name, axis in free.axes.items()}
         tied: dict[int, list[Axis]] = {}
         for axis in free.axes.values():
@@ -49,7 +49,7 @@ class TiedSpace(SearchSpace):
             )
         self._values = {stage: _evenly(len(levels)) for stage, levels in self._levels.items() if len(levels) > 1}
         self._keep(dict(narrow or {}))
-        super().__init__(f"{free.name}-tied", self._made(), image_size=free.image_size, classes=free.classes)
+        super().__init__(free, "tied", self._made())
 
     def _keep(self, narrow: Mapping[str, Sequence[Any]]) -> None:
         """Leave out the sizes that are not wanted."""
@@ -78,33 +78,6 @@ class TiedSpace(SearchSpace):
         for name, index in arch.choices:
             indices.update({name: index} if name in self.free.axes else self._levels[self.axes[name].stage][index])
         return self.free.build(indices)
-
-    @once_per_arch
-    def blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
-        """The blocks of the free space's arch."""
-        return self.free.blocks(self.freed(arch))
-
-    def whole(self) -> tuple[BlockSpec, ...]:
-        """The blocks of the free space: its largest arch is an arch of this space."""
-        return self.free.whole()
-
-    def mixed_blocks(self, arch: Arch) -> tuple[BlockSpec, ...]:
-        """The blocks of the free space's arch with the layers of every value on the ``mixed`` axes."""
-        return self.free.mixed_blocks(self.freed(arch))
-
-    def maximal(self) -> tuple[Arch, ...]:
-        """The free space's maximal archs."""
-        last = {name: len(axis.values) - 1 for name, axis in self.axes.items()}
-        return tuple(dict.fromkeys(self.build(last | dict(arch.choices)) for arch in self.free.maximal()))
-
-    def text(self, arch: Arch) -> str | None:
-        """The name of the free space's arch in published tables."""
-        return self.free.text(self.freed(arch))
-
-    @property
-    def stages(self) -> int:
-        """The number of stages of the free space, whose last ones may have no choices here."""
-        return self.free.stages
 
     def _is_tied(self, axis: Axis) -> bool:
         return axis.stage > 0 and axis.weightless is None and axis.name not in self.free.mixed

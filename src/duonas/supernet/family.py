@@ -12,7 +12,9 @@ from torch import Tensor
 
 from duonas.core.block import BlockSpec
 from duonas.core.errors import DuonasError
+from duonas.core.linear import LinearSpace
 from duonas.core.registry import Part, adapted, find
+from duonas.core.restricted import RestrictedSpace
 from duonas.core.space import SearchSpace
 from duonas.core.tied import SIZE, TiedSpace
 from duonas.supernet.arch_weights import ArchWeights
@@ -72,9 +74,14 @@ def build_space(family: type[Family], options: SpaceOptions, image_size: int, cl
     options, sizes = without_sizes(options)
     space = family.space(adapted(options, family.Options), image_size, classes)
     _check(space, family.name, image_size, classes)
+    if options.tied and options.widths == "linear":
+        raise DuonasError("[space] tied = true has sizes in place of widths, and widths = 'linear' a line: choose one.")
     if options.tied:
         space = TiedSpace(space, sizes)
-    space.generated, space.relaxes = find("weights", options.weights.name).generates, family.supernet.relaxes
+    elif options.widths == "linear":
+        space = LinearSpace(space)
+    space.generated = find("weights", options.weights.name).generates
+    space.relaxes = family.supernet.relaxes and space.relaxed_by_stages
     return space
 
 
@@ -113,7 +120,7 @@ def build_supernet(
     ``start`` are the weights of the same supernet with shared weights, by name, which norms, classifier, mean and std
     are taken from, and which the generator of the convolutions starts from. Missing ones stay as they are drawn.
     """
-    free = space.free if isinstance(space, TiedSpace) else space
+    free = space.free if isinstance(space, RestrictedSpace) else space
     supernet = family.supernet(free, mean, std, rng, adapted(options, family.Options))
     supernet.space = space  # from now on it is asked for archs, no longer how to build its blocks
     if start is not None:

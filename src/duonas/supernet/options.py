@@ -37,6 +37,9 @@ class SpaceOptions:
     tied: bool = False
     """Whether depth, widths, kernels and expansions of a stage grow together, so that each stage has a few sizes
     (CompOFA)."""
+    widths: Literal["free", "linear"] = "free"
+    """"free": every stage has a width of its own; "linear": those of the first and the last stage are chosen, and the
+    others lie on the line between the two (RegNet)."""
     pretrained: Annotated[str, Location(content=True, words=("none", "auto", "timm"))] = "none"
     """Pretrained weights that the supernet starts from, for presets that are networks of timm: "none"; "auto": those on
     this machine (a package of the extra weights, or what timm downloaded before), else none; "timm": the same,
