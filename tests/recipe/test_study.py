@@ -93,14 +93,16 @@ def test_the_study_in_the_docs_is_sound(tmp_path):
     assert more.variants[0].recipe(0).search.pair.little == {"width": 0.5, "depth": 1}
 
 
-TABLES = sorted((Path(__file__).parents[2] / "benchmarks").rglob("*.toml"))
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+OF_PAPERS = set(BENCHMARKS.glob("paper-*/*.toml"))  # tables and figures, see tests/paper
+TABLES = sorted({*BENCHMARKS.rglob("*.toml")} - OF_PAPERS)
 
 
 @pytest.mark.parametrize("path", TABLES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_the_studies_of_the_benchmarks_are_sound(path, monkeypatch):
     monkeypatch.chdir(Path(__file__).parents[2])
     if "variants" in tomllib.loads(path.read_text(encoding="utf-8")):
-        assert len(load_study(path).variants) > 1
+        assert load_study(path).variants
     else:
         load(path)
 
