@@ -331,7 +331,7 @@ def test_subnets_that_are_all_far_below_the_pair_are_told_instead_of_drawn(files
     assert "Grey dots are static subnets" in said
     rows = [row | {"accuracy": 0.001 * at} for at, row in enumerate(files["archs.parquet"][:3], 1)]
     below = replace(files, contents={**files.contents, "archs.parquet": rows})
-    assert "The 3 static subnets of the search lie outside the picture, at 0.1" in tradeoff(below).caption
+    assert "The 3 static subnets of the search lie outside the picture: they have 0.1" in tradeoff(below).caption
 
 
 def test_the_plan_is_shown_with_what_was_used(files: RunFiles) -> None:

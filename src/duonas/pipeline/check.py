@@ -29,6 +29,7 @@ from duonas.routing.floor import check_floor
 from duonas.routing.route import BUDGETS, class_counts
 from duonas.routing.router import Router, make_router
 from duonas.routing.routers.learned import Learned
+from duonas.rundir.tracker import check_trackers
 from duonas.runtime.energy import Meter, MeterError
 from duonas.runtime.meters import find_meter, need_meter
 from duonas.search.filter import check_filter
@@ -107,6 +108,7 @@ def check_stages(recipe: Recipe, problem: Problem, splits: Splits, device: torch
         DuonasError: one of them cannot be used or met; the message says what is possible.
     """
     check_budget(recipe, problem)
+    check_trackers(recipe.trackers)
     check_targets(recipe.export.targets, graphs=recipe.export.converts)
     pairs = problem.pairs
     if recipe.trains_supernet:

@@ -108,7 +108,7 @@ def check_kept(run: RunFolder, named: Mapping[Role, str], instead: str = "give a
 def _read(role: Role, folder: str, wanted: Mapping[str, tuple[int, ...]]) -> Start:
     path = expand(folder, KEY)
     if not (path / "recipe.toml").is_file():
-        raise DuonasError(f"{KEY} = {folder!r}: there is no run: expected 'plain', 'shared' or the folder of one.")
+        raise DuonasError(f"{KEY} = {folder!r}: there is no such run: expected its folder, or a word such as 'plain'.")
     other = RunFolder(path)
     kind = "given" if other.recipe.is_given else _weights_name(other.recipe, role)
     if kind == "given" or find("weights", kind).generates:

@@ -13,6 +13,7 @@ from duonas.pipeline.context import Context, cpu_threads
 from duonas.pipeline.narrow import narrow
 from duonas.pipeline.plan import plan_minutes
 from duonas.pipeline.reuse import asked_steps, difference
+from duonas.pipeline.stages import is_asked_for
 from duonas.pipeline.timing import timing_of
 from duonas.recipe.locations import first_difference
 from duonas.recipe.schema import Recipe
@@ -51,7 +52,7 @@ def is_done(variant: Variant, seed: int, folder: Path) -> bool:
     if not (folder / "recipe.toml").is_file():
         return False
     run, recipe = RunFolder(folder), variant.recipe(seed)
-    last = ("measure", "baselines") if recipe.baselines.networks else ("measure",)
+    last = [stage for stage in ("measure", "baselines") if is_asked_for(stage, recipe)]
     return all(map(run.is_done, last)) and first_difference(run.recipe, recipe) is None
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, write_json
+from duonas.core.plugin import is_plugin
 from duonas.core.registry import Part, find
 from duonas.rundir.paths import RunPaths
 
@@ -63,13 +64,21 @@ def make_trackers(names: Iterable[str], run: RunPaths, settings: Mapping[str, An
         settings: see ``Tracker``.
 
     Raises:
-        DuonasError: there is no such tracker, or its package is not installed.
+        DuonasError: there is no such tracker.
     """
-    kinds = {name: find("tracker", name) for name in names}
-    for name, kind in kinds.items():
-        if kind.package and find_spec(kind.package) is None:
+    return [find("tracker", name)(run, settings) for name in names]
+
+
+def check_trackers(names: Iterable[str]) -> None:
+    """Check before a training that the packages of the trackers of a recipe are there.
+
+    Raises:
+        DuonasError: one of them is not installed.
+    """
+    for name in names:
+        package = find("tracker", name).package
+        if package and find_spec(package) is None:
+            wanted = package if is_plugin(name) else f"'duonas[{package}]'"
             raise DuonasError(
-                f"trackers: {name} needs the package {kind.package}, which is not installed: pip install "
-                f"'duonas[{kind.package}]'."
+                f"trackers: {name} needs the package {package}, which is not installed: pip install {wanted}."
             )
-    return [kind(run, settings) for kind in kinds.values()]

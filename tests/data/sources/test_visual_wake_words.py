@@ -57,6 +57,9 @@ def test_what_is_wrong_is_said(make_coco: Folder, tmp_path: Path) -> None:
     annotations.write_text(json.dumps({"images": []}))
     with pytest.raises(DuonasError, match="expected the tables images, annotations, categories"):
         listed(root)
+    annotations.write_text(json.dumps({"images": [{"id": 3}], "annotations": [], "categories": []}))
+    with pytest.raises(DuonasError, match="is damaged: an entry lacks 'width'"):
+        listed(root)
     annotations.write_text("{")
     with pytest.raises(DuonasError, match="cannot read"):
         listed(root)

@@ -61,6 +61,9 @@ def test_the_figure_says_which_layers_are_shared(tmp_path: Path) -> None:
     assert "share the weights of all of them" in figure({name: each[:4] for name, each in big.items()}).caption
     caption = figure({key: big[key], other: -big[other]}).caption
     assert "2 layers in common and share the weights of 1" in caption and "to 100.0" in caption
+    own = replace(files, contents=files.contents | {"recipe.toml": "[pair.little]\nname = 'mobilenet'\n"})
+    own.__dict__["weights"] = {"little": big, "big": big}
+    assert sharing(own) is None
     given = replace(files, contents=files.contents | {"pair/pair.json": {"coupling": "given"}})
     given.__dict__["weights"] = {"little": big, "big": big}
     assert sharing(given) is None

@@ -10,7 +10,7 @@ import pytest
 from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.rundir.paths import RunPaths
-from duonas.rundir.tracker import make_trackers
+from duonas.rundir.tracker import check_trackers
 from duonas.testing import TrackerContract
 
 
@@ -151,7 +151,7 @@ class TestMlflow(Suite):
         return [(*key, figures) for key, figures in found.items()]
 
 
-def test_a_package_that_is_not_installed_is_named(tmp_path, monkeypatch):
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr("duonas.rundir.tracker.find_spec", lambda name: None)
     with pytest.raises(DuonasError, match=r"trackers: wandb needs the package wandb.*pip install 'duonas\[wandb\]'"):
-        make_trackers(["wandb"], RunPaths(tmp_path), {})
+        check_trackers(["wandb"])

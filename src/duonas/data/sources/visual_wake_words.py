@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +26,7 @@ EXPECTED = "annotations/instances_train2017.json, annotations/instances_val2017.
 class VisualWakeWords(Source):
     """COCO's images in two classes: with an object of a category, and without (Chowdhery et al., 2019).
 
-    An image is of the first class if an object of the category covers more than 0.5 % of it, by the area that COCO
+    An image is of the category's class if an object of it covers more than 0.5 % of the image, by the area that COCO
     gives. COCO's validation images are the test split, or those of a list, such as the 8,059 that the paper tests on.
     """
 
@@ -78,19 +77,22 @@ def _year(root: Path) -> str:
     raise DuonasError(f"{root} is not a folder of COCO; expected {EXPECTED} (or the same of 2014).")
 
 
-def _labelled(annotations: Path, category: str) -> Iterator[tuple[int, str, bool]]:
-    """Yield number, file name and whether an object of the category is large enough in it, of each image."""
+def _labelled(annotations: Path, category: str) -> list[tuple[int, str, bool]]:
+    """Number, file name and whether an object of the category is large enough in it, of each image."""
     content = _read(annotations)
-    numbers = {each["name"]: each["id"] for each in content["categories"]}
+    try:
+        numbers = {each["name"]: each["id"] for each in content["categories"]}
+        area = {each["id"]: each["width"] * each["height"] for each in content["images"]}
+        large = {
+            (each["category_id"], each["image_id"]) for each in content["annotations"]
+            if each["image_id"] in area and each["area"] > SMALLEST * area[each["image_id"]]
+        }  # fmt: skip
+        names = {each["id"]: each["file_name"] for each in content["images"]}
+    except (LookupError, TypeError) as error:
+        raise DuonasError(f"{annotations} is damaged: an entry lacks {error}.") from error
     if category not in numbers:
         raise DuonasError(f"[data] category: {annotations} has no {category!r}: {nearest(category, numbers)}.")
-    area = {each["id"]: each["width"] * each["height"] for each in content["images"]}
-    positive = {
-        each["image_id"] for each in content["annotations"]
-        if each["category_id"] == numbers[category] and each["area"] > SMALLEST * area[each["image_id"]]
-    }  # fmt: skip
-    for each in content["images"]:
-        yield each["id"], each["file_name"], each["id"] in positive
+    return [(number, name, (numbers[category], number) in large) for number, name in names.items()]
 
 
 def _read(annotations: Path) -> dict[str, Any]:

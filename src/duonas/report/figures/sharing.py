@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -28,10 +29,10 @@ Weights = Mapping[str, np.ndarray]
 def sharing(run: RunFiles) -> Figure | None:
     """A row for each layer that both networks have, with a cell for each of the channels that both have in it.
 
-    ``None`` for networks that share no space, such as those that were given.
+    ``None`` for networks of two spaces, and for those that were given.
     """
     weights, pair = run.weights, run["pair/pair.json"]
-    if weights is None or pair.get("coupling") == "given":
+    if weights is None or pair.get("coupling") == "given" or _own_little(run):
         return None
     blocks = [block["name"] for block in pair["blocks"]["big"]]
     layers = distances(weights["little"], weights["big"], blocks)
@@ -85,6 +86,12 @@ def plot(rows: Sequence[Row]) -> dict[str, Any]:
         ],
         18 * len(layers),
     )  # fmt: skip
+
+
+def _own_little(run: RunFiles) -> bool:
+    """Whether little has a search space of its own, so that blocks of one name have nothing to do with each other."""
+    recipe = tomllib.loads(run["recipe.toml"] or "")
+    return "little" in recipe.get("pair", {})
 
 
 def _distance(little: np.ndarray, big: np.ndarray) -> np.ndarray:

@@ -162,8 +162,8 @@ def _of_subnets(subnets: Sequence[Row], inside: int) -> str:
     if not inside:
         low, high = (percent(end(one["accuracy"] for one in subnets)) for end in (min, max))
         return (
-            f"The {len(subnets)} static subnets of the search lie outside the picture, at {low} to {high} on val "
-            "with the weights of the supernet, from which the pair was trained on."
+            f"The {len(subnets)} static subnets of the search lie outside the picture: they have {low} to {high} on "
+            "val with the weights of the supernet."
         )
     said = "Grey dots are static subnets of the search with their accuracy on val; all else is on test."
     left_out = len(subnets) - inside

@@ -1,4 +1,4 @@
-"""MLflow: a run on the tracking server that MLFLOW_TRACKING_URI names, else in files here."""
+"""MLflow: a run on the tracking server that MLFLOW_TRACKING_URI names, else in the working directory."""
 
 from __future__ import annotations
 
