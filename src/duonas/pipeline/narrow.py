@@ -11,6 +11,7 @@ import numpy as np
 
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_object, reading, write_json
+from duonas.core.linear import LinearSpace
 from duonas.core.processes import process_count
 from duonas.core.progress import Silent, StageProgress
 from duonas.core.protocols import CostModel, Progress
@@ -187,8 +188,9 @@ def _check(recipe: Recipe, problem: Problem, parts: list[dict[str, list[Any]]]) 
 
 def _parts(space: SearchSpace) -> Iterator[dict[str, list[Any]]]:
     """What ``[space] axes`` keeps in each part: one resolution, and of each stage the widths up to a bound."""
-    sides = next((axis.values for axis in space.axes.values() if axis.kind == "resolution"), ())
-    stages = {name: list(axis.values) for name, axis in space.axes.items() if axis.kind == "width"}
+    axes = space.free.axes if isinstance(space, LinearSpace) else space.axes  # a line has no widths between its ends
+    sides = next((axis.values for axis in axes.values() if axis.kind == "resolution"), ())
+    stages = {name: list(axis.values) for name, axis in axes.items() if axis.kind == "width"}
     bounds = sorted({value for values in stages.values() for value in values})
     for side, bound in product(sides or (None,), bounds or (None,)):
         widths = {name: [value for value in values if value <= bound] for name, values in stages.items()}
