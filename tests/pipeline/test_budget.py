@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import duonas
 from duonas.core.errors import DuonasError
 from duonas.core.files import read_json
 from duonas.core.plan import Plan
 from duonas.core.progress import Silent
+from duonas.core.registry import find
+from duonas.data.splits import load_splits
 from duonas.pipeline import stages
 from duonas.pipeline.contexts import context_of
+from duonas.pipeline.spaces import pairs_of
+from duonas.pipeline.timing import Timing
 from duonas.rundir.folder import RunFolder
 
 QUICK = [
@@ -277,3 +282,16 @@ def test_bad_input_is_one_sentence(override, message):
     with pytest.raises(DuonasError) as caught:
         duonas.load_recipe("digits", [override])
     assert message in str(caught.value)
+
+
+def test_the_baselines_are_timed_with_those_on_the_pair_and_both_networks_of_an_ofa_pair():
+    def seconds(*overrides):
+        recipe = duonas.load_recipe("digits", [*QUICK, "budget.minutes=", "baselines.steps=7", *overrides])
+        splits, family = load_splits(recipe.data, recipe.seed), find("space", recipe.space.name)
+        pairs = pairs_of(recipe, family, splits)
+        return Timing(recipe, family, pairs, splits, torch.device("cpu"), Ticking(1.0)).baselines()
+
+    step = seconds("baselines.networks=['branchynet-big-exits2']") / 7
+    assert step > 0 and seconds("baselines.networks=['branchynet-little-exits2']") == 7 * step
+    assert seconds("baselines.ofa_pair=true", "finetune.steps=5") == 2 * 5 * step
+    assert seconds("baselines.ofa_pair=true", "finetune.mode='none'") == 0.0

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
-import torch
 from torch import nn
 
 from duonas import __version__
-from duonas.baselines.baseline import drawing, find_baseline, measure_baseline
+from duonas.baselines.baseline import measure_baseline
 from duonas.core.files import write_bytes, write_json
+from duonas.core.pair import Role
 from duonas.core.protocols import Progress
-from duonas.core.rng import stream
 from duonas.data.splits import Splits
 from duonas.deploy.exits import export_exits, nested
 from duonas.deploy.export import export_network
@@ -32,11 +31,10 @@ from duonas.pipeline.exits import MeasuredExits, measure_exits, measured_pair
 from duonas.pipeline.fitting import Fitting, fit, steps_per_epoch
 from duonas.pipeline.ofa import NAME as OFA
 from duonas.pipeline.ofa import OfaPair, measure_ofa
+from duonas.pipeline.opponents import fresh_opponent, rule_of
 from duonas.pipeline.pairs import fresh_network
 from duonas.search.front import Front
-from duonas.training.exits import ExitTraining
 from duonas.training.fabric import one_process
-from duonas.training.finetune import SupervisedTraining
 
 NETWORK = "network.onnx"
 
@@ -78,27 +76,19 @@ def train_baselines(context: Context, progress: Progress) -> list[Path]:
 def _trained(context: Context, name: str, progress: Progress) -> tuple[nn.Module, int]:
     """Return a network that is trained on the train split, and for how many epochs."""
     splits, options = context.splits, context.recipe.baselines.over(context.recipe.train)
-    rng, folder = stream(context.recipe.seed, "baselines", name), _folder(context, name)
-    network = _fresh(context, name, rng)
-    network.to(memory_format=torch.channels_last)
-    rule = ExitTraining(network, options) if isinstance(network, ExitNet) else SupervisedTraining(network, options)
+    network = fresh_opponent(name, context.recipe.seed, splits, partial(_of_pair, context, name))
+    folder = _folder(context, name)
     path, stage = folder / "weights.safetensors", f"baselines/{folder.name}"
-    fit(context, Fitting(stage, network, rule, options, path, one_process(options)), progress)
+    fit(context, Fitting(stage, network, rule_of(network, options), options, path, one_process(options)), progress)
     context.recalibrate(network)
     return network.eval(), options.covering(steps_per_epoch(splits, options)).epochs
 
 
-def _fresh(context: Context, name: str, rng: np.random.Generator) -> nn.Module:
-    """Return a network with initial weights."""
-    splits, baseline = context.splits, find_baseline(name)
-    if baseline.role is None:
-        return baseline.network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
+def _of_pair(context: Context, name: str, role: Role) -> tuple[nn.Sequential, list[int]]:
+    """Return one of the pair's networks with initial weights for a baseline, and the stages that its blocks are in."""
     pair = context.pairs.subnets(Front.load(context.run.front).best.pair)
-    subnet = dict(zip(ROLES, pair, strict=True))[baseline.role]
-    stages = [block.stage for block in context.pairs.blocks(subnet)]
-    with drawing(rng):
-        whole = fresh_network(context, subnet, "baselines", name)
-        return baseline.build_on(whole, stages, splits.num_classes, splits.image_size)
+    subnet = dict(zip(ROLES, pair, strict=True))[role]
+    return fresh_network(context, subnet, "baselines", name), [block.stage for block in context.pairs.blocks(subnet)]
 
 
 def _exported(context: Context, name: str, network: nn.Module, thresholds: Sequence[float] = ()) -> Path | None:

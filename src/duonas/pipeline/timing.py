@@ -10,21 +10,20 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from duonas.baselines.baseline import find_baseline
 from duonas.core.couplings import PairsTrainedApart
-from duonas.core.pair import PairArch, PairSpace, Subnet
+from duonas.core.pair import PairArch, PairSpace, Role, Subnet
 from duonas.core.plan import PAIR, PLAIN, SEARCH, SUPERNET, Unit
 from duonas.core.protocols import TrainRule
 from duonas.core.rng import stream
 from duonas.costs.analytic import analytic
 from duonas.data.balance import balanced_weights
 from duonas.data.splits import Splits
-from duonas.exits.network import ExitNet
 from duonas.pair.facts import ROLES, PairFacts
 from duonas.pair.pair import Pair
 from duonas.pipeline.afterwards import seconds_after
 from duonas.pipeline.context import Context, fresh_supernet
 from duonas.pipeline.fitting import steps_per_epoch, training_batches
+from duonas.pipeline.opponents import fresh_opponent, rule_of
 from duonas.pipeline.tuning import tunings
 from duonas.recipe.schema import Recipe
 from duonas.search.evaluate import Evaluator
@@ -34,7 +33,6 @@ from duonas.search.prices import Prices
 from duonas.search.untrained import UntrainedNetworks
 from duonas.supernet.family import Family
 from duonas.supernet.pair import PairSupernet
-from duonas.training.exits import ExitTraining
 from duonas.training.fabric import one_process
 from duonas.training.finetune import SupervisedTraining
 from duonas.training.loop import Training
@@ -129,17 +127,17 @@ class Timing:
         return self._steps(network, SupervisedTraining(network, options), options)
 
     def baselines(self) -> float:
-        """Return the seconds of training all networks of ``[baselines]``."""
-        recipe, splits = self.recipe, self.splits
-        options, seconds = recipe.baselines.over(recipe.train), 0.0
+        """Return the seconds of training all networks of ``[baselines]``, and the OFA pair as long as the pair."""
+        recipe, found = self.recipe, list[tuple[nn.Module, TrainOptions]]()
         for name in dict.fromkeys(recipe.baselines.networks):
-            rng = stream(recipe.seed, "baselines", name)
-            network = find_baseline(name).network(splits.num_classes, splits.image_size, splits.mean, splits.std, rng)
-            network.to(memory_format=torch.channels_last)
-            rule = (
-                ExitTraining(network, options) if isinstance(network, ExitNet) else SupervisedTraining(network, options)
-            )
-            step = self._steps(network, rule, options)
+            network = fresh_opponent(name, recipe.seed, self.splits, self._of_pair)
+            found.append((network, recipe.baselines.over(recipe.train)))
+        if recipe.baselines.ofa_pair and recipe.finetune.mode != "none":
+            towers = self._dearest().to(memory_format=torch.channels_last).towers()
+            found += [(towers[role], recipe.finetune.over(recipe.train)) for role in ROLES]
+        seconds = 0.0
+        for network, options in found:
+            step = self._steps(network, rule_of(network, options), options)
             seconds += step.seconds * options.length(step.epoch or 1)
         return seconds
 
@@ -169,12 +167,19 @@ class Timing:
 
     def _dearest(self) -> Pair:
         """Return the largest arch as big, with a little as it may be drawn, and nothing shared."""
-        drawn = self.pairs.sample(stream(self.recipe.seed, "timing"))
-        chosen = PairArch(drawn.little, self.pairs.largest().big, drawn.split)
-        supernet = self._fresh()
+        supernet, chosen = self._fresh(), self._dearest_arch()
         networks = {role: supernet.extract(net) for role, net in zip(ROLES, self.pairs.subnets(chosen), strict=True)}
         apart = PairFacts.of(PairsTrainedApart(self.pairs), chosen, analytic)
         return Pair.join(networks["little"], networks["big"], apart)
+
+    def _dearest_arch(self) -> PairArch:
+        drawn = self.pairs.sample(stream(self.recipe.seed, "timing"))
+        return PairArch(drawn.little, self.pairs.largest().big, drawn.split)
+
+    def _of_pair(self, role: Role) -> tuple[nn.Sequential, list[int]]:
+        """Return a network of the dearest pair for a baseline, and the stages that its blocks are in."""
+        subnet = dict(zip(ROLES, self.pairs.subnets(self._dearest_arch()), strict=True))[role]
+        return self._fresh().extract(subnet), [block.stage for block in self.pairs.blocks(subnet)]
 
 
 def timing_of(context: Context) -> Timing:
