@@ -17,9 +17,9 @@ from duonas.report.files import read_run
 def test_charts_and_drawings_become_files_without_variables_of_style_sheets(ten: Path, tmp_path: Path) -> None:
     chart = reached({"reached": [[8, 0.4], [16, 0.55]], "hypervolume": 0.61})
     assert chart is not None
-    figures = {"reached": chart, "blocks": architectures(read_run(ten)["pair/pair.json"])}
+    figures = {"table-1.2": chart, "blocks": architectures(read_run(ten)["pair/pair.json"])}
     paths = export.save_figures(figures, tmp_path / "figures")
-    assert [path.name for path in paths] == ["reached.svg", "reached.png", "blocks.svg", "blocks.png"]
+    assert [path.name for path in paths] == ["table-1.2.svg", "table-1.2.png", "blocks.svg", "blocks.png"]
     for svg, png in (paths[:2], paths[2:]):
         text = svg.read_text(encoding="utf-8")
         assert ElementTree.fromstring(text).tag.endswith("svg") and "var(" not in text

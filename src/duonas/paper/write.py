@@ -96,10 +96,12 @@ def _markdown(element: Element, shown: Shown, drawn: set[str]) -> Iterator[str]:
 
 
 def _latex(element: Element, shown: Shown, drawn: set[str]) -> Iterator[str]:
+    if element.note:
+        yield _comment(element.note)
     for number, (part, each) in enumerate(shown, 1):
         for at, (title, table) in enumerate(each.tables.items(), 1):
-            caption = ". ".join(filter(None, [element.title.rstrip("."), part.title, title]))
-            yield latex(table, f"{caption}.", _label(_stem(element, number, str(at) if len(each.tables) > 1 else "")))
+            caption = " ".join(map(_sentence, filter(None, [element.title, part.title, title])))
+            yield latex(table, caption, _label(_stem(element, number, str(at) if len(each.tables) > 1 else "")))
         for name, figure in each.figures.items():
             stem = _stem(element, number, name)
             pictures = _pictures(stem, figure, drawn)
@@ -107,7 +109,16 @@ def _latex(element: Element, shown: Shown, drawn: set[str]) -> Iterator[str]:
             caption = f"  \\caption{{{escaped(figure.caption)}}}"
             yield "\n".join([r"\begin{figure}[t]", r"  \centering", *lines, caption, f"  \\label{{fig:{_label(stem)}}}",
                              r"\end{figure}"])  # fmt: skip
-        yield from (f"% {said}" for said in _sentences(part, each))
+        yield from map(_comment, _sentences(part, each))
+
+
+def _sentence(title: str) -> str:
+    return title if title.endswith((".", "?", "!")) else f"{title}."
+
+
+def _comment(text: str) -> str:
+    """A text as a comment of LaTeX, each of its lines."""
+    return "\n".join(f"% {line}" for line in text.splitlines())
 
 
 def _label(stem: str) -> str:

@@ -40,9 +40,9 @@ def save_figures(figures: dict[str, Figure | Drawing], into: Path) -> list[Path]
     for name, figure in figures.items():
         pictures = list(svgs(figure))
         for number, svg in enumerate(pictures, 1):
-            stem = into / (name if len(pictures) == 1 else f"{name}-{number}")
-            paths.append(write_text(stem.with_suffix(".svg"), svg))
-            paths.append(write_bytes(stem.with_suffix(".png"), png_of(svg)))
+            stem = name if len(pictures) == 1 else f"{name}-{number}"  # which may have a dot
+            paths.append(write_text(into / f"{stem}.svg", svg))
+            paths.append(write_bytes(into / f"{stem}.png", png_of(svg)))
     return paths
 
 

@@ -75,4 +75,4 @@ class ReportFigures(Drawing):
 def _stem(*words: Any) -> str:
     """A part of a file's name."""
     text = "-".join(str(word).lower() for word in words if word)
-    return "".join(each if each.isalnum() or each in "-." else "-" for each in text)
+    return "".join(each if each.isalnum() or each == "-" else "-" for each in text)
