@@ -26,6 +26,11 @@ class Source(Part, ABC):
     def __init__(self, options: Any) -> None:
         self.options = options
 
+    @property
+    def downloads(self) -> bool:
+        """Whether ``list`` is going to download images that are not on this machine yet."""
+        return False
+
     @abstractmethod
     def list(self) -> Listing:
         """Return the images with their labels and own splits, equal on every call.

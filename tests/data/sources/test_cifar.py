@@ -13,6 +13,7 @@ from duonas.core.errors import DuonasError
 from duonas.core.registry import find
 from duonas.data.decode import decode_all
 from duonas.data.listing import Listing
+from duonas.data.source import Source
 from duonas.runtime.prepare import Preparation
 
 RNG = np.random.default_rng(0)
@@ -22,10 +23,14 @@ NAMES = ["ant", "bee", "cow"]
 Shard = Callable[..., Path]
 
 
+def source(name: str, path: str | None) -> Source:
+    kind = find("source", name)
+    made: Source = kind(kind.Options(path=path))
+    return made
+
+
 def list_cifar(name: str, path: str | None) -> Listing:
-    source = find("source", name)
-    found: Listing = source(source.Options(path=path)).list()
-    return found
+    return source(name, path).list()
 
 
 def pixels_of(listing: Listing) -> np.ndarray:
@@ -133,3 +138,10 @@ def test_a_download_is_read_pixel_for_pixel(monkeypatch: pytest.MonkeyPatch, tmp
     assert listing.labels.tolist() == LABELS
     assert listing.splits.tolist() == ["train"] * 4 + ["test"] * 2
     assert listing.class_names == tuple(NAMES)
+
+
+def test_it_is_known_beforehand_whether_images_are_downloaded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert source("cifar10", None).downloads and not source("cifar10", "there").downloads
+    (tmp_path / ".cache" / "duonas" / "cifar-10-batches-py").mkdir(parents=True)
+    assert not source("cifar10", None).downloads and source("cifar100", None).downloads

@@ -22,6 +22,7 @@ from duonas.data.sources._tables import list_files
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
+UNPACKED = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}  # folders of what was downloaded
 
 
 class Cifar(Source, ABC):
@@ -34,6 +35,11 @@ class Cifar(Source, ABC):
         path: Annotated[str | None, Location()] = None
         """Folder with the Parquet shards, at any depth; default: download to ~/.cache/duonas."""
 
+    @property
+    def downloads(self) -> bool:
+        """Whether no path is given, and the cache does not have the images either."""
+        return self.options.path is None and not (_cache() / UNPACKED[self.name]).is_dir()
+
     def list(self) -> Listing:
         """List the images.
 
@@ -41,8 +47,12 @@ class Cifar(Source, ABC):
             DuonasError: shards are missing or have another layout, or the download fails.
         """
         if self.options.path is None:
-            return _download(self.name, Path.home() / ".cache" / "duonas")
+            return _download(self.name, _cache())
         return _read_shards(expand(self.options.path, "[data] path"))
+
+
+def _cache() -> Path:
+    return Path.home() / ".cache" / "duonas"
 
 
 def _read_shards(folder: Path) -> Listing:

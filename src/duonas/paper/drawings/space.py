@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from duonas.core.errors import DuonasError
+from duonas.core.registry import find
 from duonas.paper.drawing import Drawing, Drawn
 from duonas.paper.runs import Finished
 from duonas.pipeline.profile import profile
@@ -18,7 +19,10 @@ COUPLINGS = ("nested", "partial", "sibling")
 
 @dataclass(frozen=True)
 class SpaceSize(Drawing):
-    """``kind = "space"``: it needs the images of each study, whose size the space depends on, but no runs."""
+    """``kind = "space"``: it needs the images of each study, whose size the space depends on, but no runs.
+
+    To draw it downloads nothing: a run of the study does.
+    """
 
     needs_runs: ClassVar[bool] = False
 
@@ -26,8 +30,11 @@ class SpaceSize(Drawing):
         """A row for each study, of its first variant."""
         rows, notes, values = [], [], {}
         for name, found in results.items():
+            recipe = found.study.variants[0].recipe(found.study.seeds[0])
             try:
-                known = profile(found.study.variants[0].recipe(found.study.seeds[0]))
+                if find("source", recipe.data.name)(recipe.data).downloads:
+                    raise DuonasError(f"the images of {recipe.data.name} are not here yet; a run downloads them.")
+                known = profile(recipe)
             except DuonasError as error:
                 notes.append(f"{name}: not counted: {error}")
                 continue
