@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from duonas.cli.app import app
 
 TABLE = """
-title = "Routers"
+title = "Routers [/of] [all]"
 kind = "table"
 studies = { digits = "studies/mine.toml" }
 columns = [{ title = "Little", figure = "measure.little.accuracy", kind = "percent" }]
@@ -36,7 +36,7 @@ def said(*words):
 
 def test_all_are_listed_with_what_is_done_and_what_cannot_be(folder):
     code, text = said("--folder", "mine")
-    assert code == 0 and "table-4 Routers 0 of 2 runs" in text
+    assert code == 0 and "table-4 Routers [/of] [all] 0 of 2 runs" in text
     assert "table-8 On a Jetson Missing: a Jetson Nano. cannot be made yet" in text
 
 

@@ -12,9 +12,13 @@ import pytest
 from duonas.core.errors import DuonasError
 from duonas.paper.drawings.curve import SHARES, compared
 from duonas.paper.drawings.recipes import settings
+from duonas.paper.drawings.report import _stem
 from duonas.paper.drawings.scatter import related
+from duonas.paper.drawings.space import SpaceSize
+from duonas.paper.drawings.table import Column, FigureTable, Rows
 from duonas.paper.element import load_element
 from duonas.paper.make import make
+from duonas.paper.runs import Finished, Run
 from duonas.recipe.study import load_study
 
 from .conftest import Trained, made_up
@@ -203,3 +207,67 @@ def test_spaces_are_counted_and_what_cannot_be_is_said(elements, monkeypatch, tm
     monkeypatch.setattr(counting, "profile", refused)
     ((_, shown),), _ = make(element, tmp_path)
     assert not shown.tables and shown.notes == ["digits: not counted: no images."]
+
+
+def test_a_space_is_not_counted_where_that_would_download_images(elements, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    study = load_study(elements / "studies" / "digits-apart.toml", ["data.name=cifar10", "data.path="])
+    shown = SpaceSize().draw({"cifar": Finished(study, [])})
+    assert shown.notes == ["cifar: not counted: the images of cifar10 are not here yet; a run downloads them."]
+
+
+def test_names_of_variants_that_differ_behind_a_dot_give_files_of_their_own():
+    assert _stem("networks", "v0.25", 0) == "networks-v0-25"
+
+
+def finished(elements, *found):
+    """A study of two seeds, of which the runs of the variant ``apart`` have what is given in ``measure.json``."""
+    study = load_study(elements / "studies" / "digits-apart.toml")
+    return {"digits": Finished(study, [Run("apart", seed, None, {"measure": each}) for seed, each in enumerate(found)])}
+
+
+COLUMN = Column("X", "measure.x")
+MEMBERS = Rows(of="measure.x", name="{class}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "column", "message"),
+    [
+        (Rows(), Column("X", "measure.x", over="apar"), "which is no row of digits-apart: did you mean 'apart'"),
+        (Rows(), Column("X", "measure.x", "text", over="apart"), "text has no differences"),
+        (Rows(name="{class}"), COLUMN, "whole runs have {variant} alone; name by of = what has the key 'class'"),
+        (Rows(name="{variant"), COLUMN, "name = '{variant': expected '}' before end of string"),
+        (Rows(of="measure.x", name="{class"), COLUMN, "name = '{class': expected '}' before end of string"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_table_is_one_sentence_before_anything_runs(elements, rows, column, message):
+    with pytest.raises(DuonasError, match=message):
+        FigureTable((column,), (rows,)).check(finished(elements))
+
+
+@pytest.mark.parametrize(
+    ("rows", "found", "message"),
+    [
+        (Rows(), {"x": {"accuracy": 0.5}}, "'measure.x' is no number but \"{'accuracy': 0.5}\": name a key"),
+        (Rows(), {"x": "inf"}, "column 'X': 'measure.x' is no number but 'inf'"),
+        (MEMBERS, {"x": 0.5}, "rows of 'measure.x': '0.5' has no keys"),
+        (Rows(of="measure.x", name="{class.a}"), {"x": [{"class": 3}]}, "name = '{class.a}': 'int' object has no"),
+    ],
+)  # fmt: skip
+def test_a_figure_that_cannot_be_shown_is_one_sentence(elements, rows, found, message):
+    with pytest.raises(DuonasError, match=message):
+        FigureTable((COLUMN,), (rows,)).draw(finished(elements, found))
+
+
+def test_a_difference_from_a_row_that_no_run_has_yet_is_a_dash(elements):
+    drawing = FigureTable((Column("X", "x", over="cat"),), (Rows(of="measure.classes", name="{class}"),))
+    drawing.check(finished(elements))
+    shown = drawing.draw(finished(elements, {"classes": [{"class": "dog", "x": 1.0}]}))
+    assert shown.tables[""].rows == [["dog", "–", "1 of 2"]]
+    assert "X is unknown: no finished run has a row 'cat'." in shown.notes
+
+
+def test_a_column_that_fewer_runs_have_than_its_row_is_named(elements):
+    shown = FigureTable((COLUMN,)).draw(finished(elements, {"x": 1.0}, {}))
+    assert shown.tables[""].rows[0] == ["apart", "1.00", "2 of 2"]
+    assert "Not all finished runs have X: apart (1 of 2)." in shown.notes

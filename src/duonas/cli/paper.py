@@ -83,9 +83,11 @@ def paper(
 
 def _show(console: Console, part: Part, drawn: Drawn) -> None:
     """Print the tables and sentences of a part."""
+    from rich.markup import escape
+
     for title, table in drawn.tables.items():
         above = ": ".join(filter(None, [part.title, title]))
-        console.print("", *filter(None, [above]), _rich(table), sep="\n")
+        console.print("", *filter(None, [escape(above)]), _rich(table), sep="\n")
     for said in filter(None, [part.missing and f"Missing: {part.missing}", part.note, *drawn.notes]):
         console.print(said, markup=False, highlight=False)
 
@@ -127,8 +129,8 @@ def _list(folder: Path, out: Path, overrides: Iterable[str]) -> None:
 
     table = Table("name", "what it shows", "done", box=None, header_style="bold", pad_edge=False)
     for element, state in overview(folder, out, overrides):
-        about = " ".join([element.title, *(f"[dim]Missing: {escape(said)}[/dim]" for said in element.missing)])
-        table.add_row(f"[cyan]{element.name}[/cyan]", about, state)
+        about = " ".join([escape(element.title), *(f"[dim]Missing: {escape(said)}[/dim]" for said in element.missing)])
+        table.add_row(f"[cyan]{escape(element.name)}[/cyan]", about, state)
     show(table)
 
 

@@ -44,8 +44,9 @@ class Cost:
 def plan(done: Mapping[str, Finished], folder: Path, watch: StageProgress) -> list[Cost]:
     """Return what is missing of some studies, variant by variant.
 
-    A variant with finished runs is known by these; of others some steps are timed, whose results are thrown away. The
-    time is that of the processor, so other programs on this machine hardly count.
+    A variant with finished runs is known by the seconds of their stages times their threads, in which other programs on
+    this machine count. Of others some steps are timed, whose results are thrown away; that time is the processor's, so
+    other programs hardly count.
 
     Args:
         done: the studies by name.
@@ -75,7 +76,7 @@ def _of_study(name: str, found: Finished, folder: Path, watch: StageProgress) ->
 
 
 def _taken(run: Run) -> float:
-    """The core-seconds of a finished run."""
+    """The core-seconds of a finished run: those that its stages took by the clock, on each of its threads."""
     threads = run.find("recipe.threads") or run.find("environment.cores") or 1
     return float(run.find("seconds.all")) * int(threads)
 

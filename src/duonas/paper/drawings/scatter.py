@@ -68,7 +68,7 @@ class Scatter(Drawing):
     def _points(self, found: Finished, right: Column, up: Column) -> list[dict[str, Any]]:
         points = []
         for rows in self.rows:
-            for variant in rows.variants or [each.name for each in found.study.variants]:
+            for variant in rows.variants_of(found):
                 for run in found.of_variant(variant):
                     for name, each in rows.found(run):
                         pair = right.of(each), up.of(each)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Any
 
 from duonas.core.errors import DuonasError, nearest
+from duonas.core.text import listed
 from duonas.paper.budget import FIGURES, at_budget
 from duonas.paper.cells import KindName, Values, cell, heading
 from duonas.paper.drawing import Drawing, Drawn, check_variants
@@ -38,6 +40,20 @@ class Column:
     over: str = ""
     budget: float | None = None
 
+    def shown(self, found: Any) -> Any:
+        """The figure of what a row is of, as a table shows it.
+
+        Raises:
+            DuonasError: it is no number, and the column's kind is not ``text``.
+        """
+        value = self.of(found)
+        if self.kind != "text" and not isinstance(value, int | float | None):
+            raise DuonasError(
+                f"column {self.title!r}: {self.figure!r} is no number but {str(value)!r:.60}: name a key of it that is "
+                'one, or give the column kind = "text".'
+            )
+        return value
+
     def of(self, found: Any) -> Any:
         """The figure of what a row is of."""
         if self.budget is not None:
@@ -64,13 +80,61 @@ class Rows:
     variants: tuple[str, ...] = ()
 
     def found(self, run: Run) -> Iterator[tuple[str, Any]]:
-        """Yield the name of each row of a run, and what it is of."""
+        """Yield the name of each row of a run, and what it is of.
+
+        Raises:
+            DuonasError: ``of`` does not lead to what has keys, or ``name`` cannot be filled in.
+        """
         if not self.of:
-            yield self.name.format_map({"variant": run.variant}), run
+            yield self.whole(run.variant), run
             return
         value = run.find(self.of)
         for each in value if isinstance(value, list) else [] if value is None else [value]:
-            yield self.name.format_map(_Words({"variant": run.variant} | each)), each
+            if not isinstance(each, Mapping):
+                raise DuonasError(
+                    f"rows of {self.of!r}: {str(each)!r:.60} has no keys, which the figures of a row are."
+                )
+            yield self._filled(_Words({"variant": run.variant} | dict(each))), each
+
+    def variants_of(self, found: Finished) -> Sequence[str]:
+        """The variants of a study whose runs are shown."""
+        return self.variants or [each.name for each in found.study.variants]
+
+    def whole(self, variant: str) -> str:
+        """The name of the row of whole runs of a variant.
+
+        Raises:
+            DuonasError: ``name`` cannot be filled in.
+        """
+        return self._filled({"variant": variant})
+
+    def check_name(self) -> None:
+        """Check ``name`` as far as that can be without a run.
+
+        Raises:
+            DuonasError: ``name`` cannot be filled in.
+        """
+        if not self.of:
+            self.whole("")
+            return
+        try:
+            list(Formatter().parse(self.name))
+        except ValueError as error:
+            raise self._wrong(error) from error
+
+    def _filled(self, words: Mapping[str, Any]) -> str:
+        try:
+            return self.name.format_map(words)
+        except (ValueError, LookupError, AttributeError, TypeError) as error:
+            raise self._wrong(error) from error
+
+    def _wrong(self, error: Exception) -> DuonasError:
+        if isinstance(error, KeyError) and not self.of:
+            return DuonasError(
+                f"rows with name = {self.name!r}: rows of whole runs have {{variant}} alone; name by of = what has "
+                f"the key {error}."
+            )
+        return DuonasError(f"rows with name = {self.name!r}: {str(error)[:1].lower()}{str(error)[1:]}.")
 
 
 class _Words(dict[str, Any]):
@@ -102,8 +166,22 @@ class FigureTable(Drawing):
         return named(self.rows, study)
 
     def check(self, results: Mapping[str, Finished]) -> None:
-        """Check the variants that rows name, and the files of figures."""
+        """Check the variants and names of rows, the files of figures, and the rows that differences are taken from."""
         check_figures(self.rows, self.columns, results)
+        for column in filter(lambda column: column.over, self.columns):
+            if column.kind == "text":
+                raise DuonasError(f"column {column.title!r} is over {column.over!r}: text has no differences.")
+            for found in results.values():
+                self._check_over(column, found)
+
+    def _check_over(self, column: Column, found: Finished) -> None:
+        """Check that there will be the row; which rows ``of`` gives is known by the runs alone."""
+        names = [rows.whole(variant) for rows in self.rows if not rows.of for variant in rows.variants_of(found)]
+        if column.over not in names and not any(rows.of for rows in self.rows):
+            raise DuonasError(
+                f"column {column.title!r} is over {column.over!r}, which is no row of {found.study.name}: "
+                f"{nearest(column.over, names)}."
+            )
 
     def draw(self, results: Mapping[str, Finished]) -> Drawn:
         """A table for each study."""
@@ -112,7 +190,8 @@ class FigureTable(Drawing):
             grid = self._grid(found)
             title = name if len(results) > 1 else ""
             tables[title] = self._table(grid, found)
-            notes += [f"{title}: {said}" if title else said for said in [found.note()] if said]
+            said = [*filter(None, [found.note()]), *self._fewer(grid), *self._not_over(grid)]
+            notes += [f"{title}: {each}" if title else each for each in said]
             values[name] = {
                 row: {column.title: by_seed for column, by_seed in zip(self.columns, columns, strict=True)}
                 for row, columns in grid.items()
@@ -124,24 +203,21 @@ class FigureTable(Drawing):
     def _grid(self, found: Finished) -> Grid:
         grid: Grid = {}
         for rows in self.rows:
-            for variant in rows.variants or [each.name for each in found.study.variants]:
+            for variant in rows.variants_of(found):
                 if not rows.of:  # a variant without a finished run has its row, too
-                    grid.setdefault(rows.name.format_map({"variant": variant}), [{} for _ in self.columns])
+                    grid.setdefault(rows.whole(variant), [{} for _ in self.columns])
                 for run in found.of_variant(variant):
                     for name, each in rows.found(run):
                         columns = grid.setdefault(name, [{} for _ in self.columns])
                         for values, column in zip(columns, self.columns, strict=True):
-                            values[run.seed] = column.of(each)
+                            values[run.seed] = column.shown(each)
         for at, column in enumerate(self.columns):
             if column.over:
                 self._subtract(grid, at, column)
         return grid
 
     def _subtract(self, grid: Grid, at: int, column: Column) -> None:
-        if column.over not in grid:
-            raise DuonasError(f"column {column.title!r} is over {column.over!r}, which is no row: "
-                              f"{nearest(column.over, grid)}.")  # fmt: skip
-        first = dict(grid[column.over][at])
+        first = dict(grid[column.over][at]) if column.over in grid else {}
         for row, columns in grid.items():
             columns[at] = {
                 seed: None if row == column.over or value is None or first.get(seed) is None else value - first[seed]
@@ -156,6 +232,20 @@ class FigureTable(Drawing):
             for name, columns in grid.items()
         ]  # fmt: skip
         return Table(head, rows, {0: "words"})
+
+    def _fewer(self, grid: Grid) -> Iterator[str]:
+        """Yield a sentence on each column that fewer runs of a row have than the last column counts."""
+        for at, column in enumerate(self.columns):
+            short = [f"{row} ({number} of {len(columns[at])})" for row, columns in grid.items()
+                     if 0 < (number := len(_known(columns[at]))) < len(columns[at])]  # fmt: skip
+            if short:
+                yield f"Not all finished runs have {column.title}: {listed(short, 6)}."
+
+    def _not_over(self, grid: Grid) -> Iterator[str]:
+        """Yield a sentence on each column of differences from a row that no run has yet."""
+        for column in self.columns:
+            if column.over and column.over not in grid:
+                yield f"{column.title} is unknown: no finished run has a row {column.over!r}."
 
     def _absent(self, grid: Grid) -> list[str]:
         """The titles of columns that no row has, where there are rows with runs."""
@@ -174,13 +264,14 @@ def named(rows: Sequence[Rows], study: Study) -> Study:
 
 
 def check_figures(rows: Sequence[Rows], columns: Sequence[Column], results: Mapping[str, Finished]) -> None:
-    """Check that the variants that rows name exist, and the files that figures are in.
+    """Check that the variants that rows name exist, the names of rows, and the files that figures are in.
 
     Raises:
         DuonasError: one of them does not.
     """
     for each in rows:
         check_variants(each.variants, results)
+        each.check_name()
         for column in columns:
             if column.budget is not None and (each.of or column.figure not in FIGURES):
                 raise DuonasError(
@@ -194,8 +285,8 @@ def check_figures(rows: Sequence[Rows], columns: Sequence[Column], results: Mapp
                 raise DuonasError(f"figure {path!r} is in no file of a run: {nearest(name, FILES)}.")
 
 
-def _known(values: Values) -> bool:
-    return any(value is not None for value in values.values())
+def _known(values: Values) -> list[Any]:
+    return [value for value in values.values() if value is not None]
 
 
 def _paths(column: Column) -> tuple[str, ...]:
