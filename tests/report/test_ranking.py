@@ -146,7 +146,7 @@ def test_all_of_it_is_drawn(browser: Browser, cells: Path) -> None:
     browser.open(cells / "report.html", width=1400)
     browser.draw()
     shown = "[...document.querySelectorAll('.vega svg, .drawing svg')].filter(e => e.getBoundingClientRect().width)"
-    assert browser.run(f"{shown}.length") == 15 + 3 + 4  # three of the ranking; two cells, what is preferred, blocks
+    assert browser.run(f"{shown}.length") == 17 + 3 + 4  # three of the ranking; two cells, what is preferred, blocks
     assert browser.run("document.documentElement.scrollWidth") == 1400
     assert browser.complaints == []
     assert browser.run("(u => u.scrollWidth <= u.clientWidth)(document.querySelector('nav ul'))")  # all links in sight
