@@ -43,11 +43,11 @@ def test_the_page_is_whole_is_told_to_screen_readers_and_follows_the_slider(brow
     page = ten / "report.html"
     open_drawn(browser, page)
     check_whole(browser, page, 1400)
-    assert len(pictures(browser)) == 16  # fifteen charts, and one of two drawings of the blocks
+    assert len(pictures(browser)) == 18  # seventeen charts, and one of two drawings of the blocks
     names = browser.run(NAMES)
-    assert len(names) == 17 and all(names) and names[0].startswith("Test accuracy against expected MACs")
+    assert len(names) == 19 and all(names) and names[0].startswith("Test accuracy against expected MACs")
     tables = browser.run("[...document.querySelectorAll('details.behind')].map(e => e.querySelectorAll('td').length)")
-    assert len(tables) == 11 and all(tables)
+    assert len(tables) == 12 and all(tables)
 
     def look() -> dict[str, str]:
         return {each: browser.run(f"document.querySelector('{each} .vega').outerHTML.length + "
