@@ -13,6 +13,7 @@ from duonas.rundir.folder import RunFolder
 
 QUICK = ["data.test=0.6", "train.epochs=2", "train.batch_size=64", "train.accelerator=cpu",
          "space.axes={depth = [1], kernel = [3], expansion = [1]}"]  # fmt: skip
+NAMES = ("supernet", "gate", "beta", "pretrained", "start_weights", "logits")  # of files that are taken along
 
 
 def recipe(*overrides):
@@ -51,8 +52,9 @@ def test_with_minutes_nothing_is_asked_for(trained):
     assert asked_steps(recipe("budget.minutes=3"), None) is None
     finished, adopted = [], SimpleNamespace(
         recipe=recipe("budget.minutes=3"), splits=SimpleNamespace(hashes=RunFolder(trained).split_hashes()),
+        kinds={}, pairs=SimpleNamespace(towers=()),
         run=SimpleNamespace(
-            **{name: trained.folder.parent / name for name in ("supernet", "gate", "beta", "pretrained", "logits")},
+            **{name: trained.folder.parent / name for name in NAMES},
             baseline_weights=trained.folder.parent / "baselines", finish=lambda *_, **__: finished.append(True),
         ),
     )  # fmt: skip
