@@ -87,7 +87,7 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_without_the_other_fold
 
 
 def test_a_run_that_is_not_there_is_refused_before_any_training(tmp_path):
-    one, message = hyper("nowhere"), r"start = 'nowhere': there is no run: expected 'plain', 'shared' or the folder"
+    one, message = hyper("nowhere"), r"start = 'nowhere': there is no such run: expected its folder"
     for attempt in (lambda: profile(one), lambda: duonas.run(one, tmp_path / "run")):
         with pytest.raises(DuonasError, match=message):
             attempt()
